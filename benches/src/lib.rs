@@ -1,0 +1,1 @@
+//! Figures of the product, measured by CPU time and allocations.

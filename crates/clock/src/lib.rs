@@ -1,0 +1,16 @@
+//! Owns time as an argument: [`Instant`], timers, the [`Machine`] trait and the one loop that drives a machine.
+//! Does not own a clock: only the `system` feature, which shells switch on, reads the machine's.
+
+mod instant;
+mod machine;
+#[cfg(feature = "system")]
+mod system;
+mod timers;
+mod wall;
+
+pub use instant::Instant;
+pub use machine::{Machine, drive, drive_timeout};
+#[cfg(feature = "system")]
+pub use system::SystemClock;
+pub use timers::{TimerKey, TimerQueue, TimerTable};
+pub use wall::{WallAnchor, WallTime};

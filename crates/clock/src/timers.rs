@@ -1,0 +1,179 @@
+//! Owns timers as data: a table for one machine's few, a queue for a shard's many.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use crate::Instant;
+
+/// A timer kind: a fieldless enum with its index.
+pub trait TimerKey: Copy {
+    /// How many kinds there are.
+    const COUNT: usize;
+    /// This kind's place, below `COUNT`.
+    fn index(self) -> usize;
+    /// The kind at `index`.
+    fn from_index(index: usize) -> Self;
+}
+
+/// One machine's few timers: at most one deadline per kind; the next one is a `min`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TimerTable<K> {
+    due: Vec<Option<Instant>>,
+    kind: std::marker::PhantomData<K>,
+}
+
+impl<K: TimerKey> Default for TimerTable<K> {
+    fn default() -> Self {
+        TimerTable { due: vec![None; K::COUNT], kind: std::marker::PhantomData }
+    }
+}
+
+impl<K: TimerKey> TimerTable<K> {
+    /// Sets `kind` to fire at `at`, whatever it was set to.
+    pub fn set(&mut self, kind: K, at: Instant) {
+        self.due[kind.index()] = Some(at);
+    }
+
+    /// Unsets `kind`.
+    pub fn clear(&mut self, kind: K) {
+        self.due[kind.index()] = None;
+    }
+
+    /// When `kind` fires, if it is set.
+    pub fn at(&self, kind: K) -> Option<Instant> {
+        self.due[kind.index()]
+    }
+
+    /// The earliest deadline.
+    pub fn next(&self) -> Option<Instant> {
+        self.due.iter().flatten().min().copied()
+    }
+
+    /// Takes the earliest timer due at `now`, unsetting it.
+    pub fn pop(&mut self, now: Instant) -> Option<K> {
+        let (index, _) = self
+            .due
+            .iter()
+            .enumerate()
+            .filter_map(|(index, at)| at.filter(|at| *at <= now).map(|at| (index, at)))
+            .min_by_key(|(_, at)| *at)?;
+        self.due[index] = None;
+        Some(K::from_index(index))
+    }
+}
+
+/// Many timers, one per key: set, cleared and popped in O(log n).
+#[derive(Clone, Debug)]
+pub struct TimerQueue<K> {
+    by_time: BTreeMap<(Instant, u64), K>,
+    by_key: HashMap<K, (Instant, u64)>,
+    serial: u64,
+}
+
+impl<K> Default for TimerQueue<K> {
+    fn default() -> Self {
+        TimerQueue { by_time: BTreeMap::new(), by_key: HashMap::new(), serial: 0 }
+    }
+}
+
+impl<K: Clone + Eq + Hash> TimerQueue<K> {
+    /// Sets `key` to fire at `at`, whatever it was set to. Equal times fire in the order they were set.
+    pub fn set(&mut self, key: K, at: Instant) {
+        self.clear(&key);
+        self.serial += 1;
+        self.by_time.insert((at, self.serial), key.clone());
+        self.by_key.insert(key, (at, self.serial));
+    }
+
+    /// Sets or clears `key`; an unchanged deadline costs one look-up.
+    pub fn set_or_clear(&mut self, key: K, at: Option<Instant>) {
+        match at {
+            Some(at) if self.at(&key) == Some(at) => {}
+            Some(at) => self.set(key, at),
+            None => self.clear(&key),
+        }
+    }
+
+    /// Unsets `key`.
+    pub fn clear(&mut self, key: &K) {
+        if let Some(slot) = self.by_key.remove(key) {
+            self.by_time.remove(&slot);
+        }
+    }
+
+    /// When `key` fires, if it is set.
+    pub fn at(&self, key: &K) -> Option<Instant> {
+        self.by_key.get(key).map(|slot| slot.0)
+    }
+
+    /// The earliest deadline.
+    pub fn next(&self) -> Option<Instant> {
+        self.by_time.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Takes the earliest key due at `now`, with its deadline.
+    pub fn pop(&mut self, now: Instant) -> Option<(K, Instant)> {
+        if self.next()? > now {
+            return None;
+        }
+        let ((at, _), key) = self.by_time.pop_first()?;
+        self.by_key.remove(&key);
+        Some((key, at))
+    }
+
+    /// How many timers are set.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether no timer is set.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Kind {
+        Ring,
+        Wait,
+    }
+
+    impl TimerKey for Kind {
+        const COUNT: usize = 2;
+        fn index(self) -> usize {
+            self as usize
+        }
+        fn from_index(index: usize) -> Kind {
+            [Kind::Ring, Kind::Wait][index]
+        }
+    }
+
+    #[test]
+    fn a_table_fires_each_kind_once_in_order_of_time() {
+        let mut table = TimerTable::default();
+        table.set(Kind::Wait, Instant::from_secs(1));
+        table.set(Kind::Ring, Instant::from_secs(2));
+        assert_eq!(table.next(), Some(Instant::from_secs(1)));
+        assert_eq!(table.pop(Instant::from_millis(999)), None);
+        assert_eq!(table.pop(Instant::from_secs(9)), Some(Kind::Wait));
+        assert_eq!(table.pop(Instant::from_secs(9)), Some(Kind::Ring));
+        assert_eq!(table.pop(Instant::from_secs(9)), None);
+    }
+
+    #[test]
+    fn a_queue_keeps_one_deadline_per_key() {
+        let mut queue = TimerQueue::default();
+        queue.set("a", Instant::from_secs(5));
+        queue.set("b", Instant::from_secs(5));
+        queue.set("a", Instant::from_secs(7));
+        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.pop(Instant::from_secs(6)), Some(("b", Instant::from_secs(5))));
+        assert_eq!(queue.pop(Instant::from_secs(6)), None);
+        queue.clear(&"a");
+        assert!(queue.is_empty() && queue.next().is_none());
+    }
+}

@@ -1,0 +1,409 @@
+//! Owns the vocabulary of facts. Every fact is an event first: CDRs, figures, live views and rows in the store
+//! are folds of these. Cores emit them; the shell stamps sequence and wall time and journals them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clock::WallTime;
+
+use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
+use crate::say::Key;
+use crate::{
+    AgentId, Aor, CallId, EntryId, FlowName, HotlineNumber, LegId, OfferId, QueueName, RecordingId, TenantId,
+    TrunkName,
+};
+
+/// An event as it stands in the journal.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Stamped {
+    /// Ascends by one per event of a node, across restarts.
+    pub seq: u64,
+    /// When it happened.
+    pub at: WallTime,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A fact, by what it is about.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "about", rename_all = "snake_case")]
+pub enum Event {
+    /// About one call.
+    Call {
+        /// Whose call; the node's own tenant while the number is not yet known.
+        tenant: TenantId,
+        /// Which call.
+        call: CallId,
+        /// What happened.
+        fact: CallFact,
+    },
+    /// About one agent.
+    Agent {
+        /// Who.
+        agent: AgentId,
+        /// What happened.
+        fact: AgentFact,
+    },
+    /// About a registered phone.
+    Phone {
+        /// Whose tenant.
+        tenant: TenantId,
+        /// Which address of record.
+        aor: Aor,
+        /// What happened.
+        fact: PhoneFact,
+    },
+    /// About a trunk.
+    Trunk {
+        /// Which.
+        trunk: TrunkName,
+        /// What happened.
+        fact: TrunkFact,
+    },
+    /// About a recording, after its call may have ended.
+    Recording {
+        /// Whose.
+        tenant: TenantId,
+        /// Which call it belongs to.
+        call: CallId,
+        /// Which.
+        recording: RecordingId,
+        /// What happened.
+        fact: RecordingFact,
+    },
+    /// About the node.
+    Node {
+        /// What happened.
+        fact: NodeFact,
+    },
+}
+
+/// Which way a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From a trunk to a hotline number.
+    In,
+    /// From an agent to an outside number.
+    Out,
+    /// Between our own phones, or to a feature code.
+    Internal,
+}
+
+/// Facts of one call, in the order they happen.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum CallFact {
+    /// The first INVITE was accepted for routing.
+    Began {
+        /// Which way.
+        direction: Direction,
+        /// The trunk it came by.
+        trunk: Option<TrunkName>,
+        /// The packet's source.
+        source: SocketAddr,
+        /// The caller as shown in records: normalised where known, `anonymous` otherwise.
+        caller: Arc<str>,
+        /// The caller as the peer wrote it.
+        caller_raw: Arc<str>,
+        /// The number dialled, as the peer wrote it.
+        called: Arc<str>,
+        /// SIP Call-ID of the caller's leg.
+        sip_call_id: Arc<str>,
+        /// The caller's leg.
+        leg: LegId,
+    },
+    /// The number plan found whose call it is.
+    Routed {
+        /// The hotline number.
+        number: HotlineNumber,
+    },
+    /// The switch answered the caller (200 sent).
+    SwitchAnswered,
+    /// Early media began (183 sent).
+    EarlyMediaBegan,
+    /// The recording notice played to its end (录音告知).
+    NoticePlayed,
+    /// The flow began or moved on.
+    NodeEntered {
+        /// The flow.
+        flow: FlowName,
+        /// The node's name in the flow.
+        node: Arc<str>,
+    },
+    /// The caller pressed a key that the flow used.
+    KeyPressed {
+        /// The key.
+        key: Key,
+        /// The node that took it.
+        node: Arc<str>,
+    },
+    /// The caller took a place in a queue.
+    Queued {
+        /// The place.
+        entry: EntryId,
+        /// The queue.
+        queue: QueueName,
+        /// Higher goes first.
+        priority: i32,
+    },
+    /// The caller was told how many wait ahead.
+    PositionTold {
+        /// The place.
+        entry: EntryId,
+        /// How many are ahead.
+        ahead: u32,
+    },
+    /// The place ended.
+    Dequeued {
+        /// The place.
+        entry: EntryId,
+        /// How.
+        outcome: EntryOutcome,
+    },
+    /// An agent or bound phone was chosen.
+    Offered {
+        /// The attempt.
+        offer: OfferId,
+        /// The place it serves, when a queue made it.
+        entry: Option<EntryId>,
+        /// The agent, when it is one.
+        agent: Option<AgentId>,
+        /// Who is shown as 接听号码: the agent's number or the bound phone's.
+        party: Arc<str>,
+        /// Why this one was chosen, in the strategy's words.
+        reason: Arc<str>,
+    },
+    /// Its phone rings (180 or 183 came).
+    Ringing {
+        /// The attempt.
+        offer: OfferId,
+    },
+    /// The attempt ended without an answer.
+    OfferRefused {
+        /// The attempt.
+        offer: OfferId,
+        /// Why.
+        cause: RefusalCause,
+        /// The SIP status, when there was one.
+        status: Option<u16>,
+    },
+    /// The switch took the attempt back.
+    OfferWithdrawn {
+        /// The attempt.
+        offer: OfferId,
+        /// Why.
+        cause: WithdrawCause,
+    },
+    /// The agent or bound phone answered.
+    AgentAnswered {
+        /// The attempt.
+        offer: OfferId,
+        /// The agent's leg.
+        leg: LegId,
+    },
+    /// Caller and agent hear each other.
+    Bridged {
+        /// The attempt.
+        offer: OfferId,
+    },
+    /// A party put the other on hold.
+    HoldBegan {
+        /// Who holds.
+        by: HungUpBy,
+    },
+    /// The hold ended.
+    HoldEnded {
+        /// Who held.
+        by: HungUpBy,
+    },
+    /// The conversation with this agent ended.
+    AgentLeft {
+        /// The attempt that became the conversation.
+        offer: OfferId,
+        /// Who ended it.
+        by: HungUpBy,
+        /// Why.
+        cause: Termination,
+    },
+    /// The survey was asked.
+    SurveyAsked {
+        /// The node.
+        node: Arc<str>,
+    },
+    /// The caller answered the survey.
+    SurveyAnswered {
+        /// The key.
+        key: Key,
+        /// The tenant's word for it: 满意, 一般, 不满意.
+        label: Arc<str>,
+    },
+    /// Audio began to be kept.
+    RecordingBegan {
+        /// The recording.
+        recording: RecordingId,
+    },
+    /// Audio is no longer kept.
+    RecordingEnded {
+        /// The recording.
+        recording: RecordingId,
+    },
+    /// No RTP came from a leg for the configured time.
+    MediaLost {
+        /// The leg.
+        leg: LegId,
+    },
+    /// A leg's media figures at its end.
+    Quality {
+        /// The leg.
+        leg: LegId,
+        /// Packets received.
+        received: u64,
+        /// Packets lost by sequence number.
+        lost: u64,
+        /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
+        jitter_us: u32,
+    },
+    /// The call ended: its one release.
+    Ended {
+        /// Its one result.
+        result: CallResult,
+        /// Who hung up.
+        by: HungUpBy,
+        /// Why.
+        cause: Termination,
+    },
+}
+
+/// What an agent chose (坐席状态, chosen).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum AgentState {
+    /// 离线
+    Offline,
+    /// 空闲: ready for calls
+    Ready,
+    /// 示忙
+    Busy,
+    /// 小休, with its reason
+    Break {
+        /// 用餐, 会议, 培训 …
+        reason: Arc<str>,
+    },
+}
+
+/// What an agent is seen doing (坐席活动, seen).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentActivity {
+    /// Nothing.
+    Idle,
+    /// 振铃
+    Ringing,
+    /// 通话中
+    Talking,
+    /// 保持
+    Held,
+    /// 话后整理
+    WrapUp,
+    /// 异常: signed in, phone not reachable
+    Unreachable,
+}
+
+/// Facts of an agent.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum AgentFact {
+    /// The agent chose a state.
+    StateChosen {
+        /// The state.
+        state: AgentState,
+    },
+    /// The agent is seen doing something else than before.
+    ActivityChanged {
+        /// What.
+        activity: AgentActivity,
+        /// In which call.
+        call: Option<CallId>,
+    },
+}
+
+/// Facts of a phone.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum PhoneFact {
+    /// A binding was added (a refresh is not a fact).
+    Registered {
+        /// The contact's URI.
+        contact: Arc<str>,
+        /// The packet's source.
+        source: SocketAddr,
+        /// The phone's own name.
+        user_agent: Option<Arc<str>>,
+    },
+    /// A binding was removed by the phone.
+    Unregistered {
+        /// The contact's URI.
+        contact: Arc<str>,
+    },
+    /// A binding ran out.
+    Expired {
+        /// The contact's URI.
+        contact: Arc<str>,
+    },
+}
+
+/// Facts of a trunk.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum TrunkFact {
+    /// It answers again.
+    Up,
+    /// It does not answer.
+    Down {
+        /// The last error, in words.
+        error: Arc<str>,
+    },
+}
+
+/// Facts of a recording's file.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum RecordingFact {
+    /// The playable file is complete.
+    Finished {
+        /// Path below the data folder.
+        path: Arc<str>,
+        /// Length in milliseconds.
+        millis: u64,
+        /// Size in bytes.
+        bytes: u64,
+        /// SHA-256 of the file, hex.
+        sha256: Arc<str>,
+    },
+    /// It could not be made.
+    Failed {
+        /// Why, in words.
+        error: Arc<str>,
+    },
+}
+
+/// Facts of the node.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum NodeFact {
+    /// The process began.
+    Started {
+        /// The product's version.
+        version: Arc<str>,
+    },
+    /// The configuration was taken over.
+    Reloaded,
+    /// The process ends in order.
+    Stopped,
+    /// Recordings cannot be written.
+    DiskFailed {
+        /// The system's words.
+        error: Arc<str>,
+    },
+}

@@ -1,0 +1,15 @@
+//! Owns the words all crates share: ids, names, numbers, speech, and two vocabularies: [`event`] (facts, in the
+//! past tense) and [`command`] (wishes, in the imperative). Does not own behaviour: nothing here decides.
+
+pub mod command;
+pub mod event;
+mod ids;
+mod names;
+pub mod outcome;
+pub mod say;
+
+pub use ids::{CallId, EntryId, IdGen, LegId, OfferId, ParseIdError, PlayId, RecordingId};
+pub use names::{
+    AgentId, Aor, FlowName, HotlineNumber, InterfaceName, ListName, PromptName, QueueName, TenantId,
+    TrunkName,
+};

@@ -1,0 +1,111 @@
+//! Owns what can be said to a caller or agent, as data. Does not own the words' sounds (see `media::speech`).
+
+use crate::PromptName;
+
+/// One piece of a spoken announcement. `media` expands it into recorded atoms of the listener's language.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SayItem {
+    /// A recorded prompt.
+    Prompt(PromptName),
+    /// Digit by digit, 1 as 幺: agent numbers, telephone numbers, codes. Other characters are passed over.
+    Digits(String),
+    /// A cardinal number: 1001 = 一千零一.
+    Number(i64),
+    /// How many customers wait ahead: «您前面还有 N 位客户在等待», or «您是下一位» for 0.
+    QueuePosition(u32),
+    /// The expected wait, rounded up to minutes; below a minute a fixed phrase.
+    ExpectedWait(std::time::Duration),
+    /// The agent's number to the caller (播报工号): «工号 8001 为您服务».
+    AgentNumber(String),
+    /// A pause of this many milliseconds.
+    Pause(u32),
+    /// A tone of the country's plan.
+    Tone(Tone),
+}
+
+/// Chinese call progress tones, 450 Hz (GB/T 3380).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tone {
+    /// 1 s on, 4 s off.
+    Ringback,
+    /// 350 ms on, 350 ms off.
+    Busy,
+    /// 700 ms on, 700 ms off.
+    Congestion,
+    /// One short beep.
+    Beep,
+}
+
+/// A key of the telephone (RFC 4733 §3.2 events 0–15).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "char", into = "char")]
+pub struct Key(u8);
+
+impl Key {
+    const CHARS: &[u8; 16] = b"0123456789*#ABCD";
+
+    /// The key for RFC 4733 event `code` 0–15.
+    pub const fn from_event(code: u8) -> Option<Key> {
+        if code < 16 { Some(Key(code)) } else { None }
+    }
+
+    /// The key written as `c`: 0–9, *, #, A–D.
+    pub fn from_char(c: char) -> Option<Key> {
+        let wanted = u8::try_from(c.to_ascii_uppercase()).ok()?;
+        Key::CHARS.iter().position(|k| *k == wanted).and_then(|code| u8::try_from(code).ok()).map(Key)
+    }
+
+    /// The RFC 4733 event code, 0–15.
+    pub const fn event(self) -> u8 {
+        self.0
+    }
+
+    /// The key as people write it.
+    pub const fn as_char(self) -> char {
+        Key::CHARS[self.0 as usize] as char
+    }
+}
+
+impl TryFrom<char> for Key {
+    type Error = String;
+    fn try_from(c: char) -> Result<Key, String> {
+        Key::from_char(c).ok_or_else(|| format!("«{c}» is no telephone key (0-9, *, #, A-D)"))
+    }
+}
+
+impl From<Key> for char {
+    fn from(key: Key) -> char {
+        key.as_char()
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.as_char())
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.as_char())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_sixteen_of_rfc_4733() {
+        for code in 0..16 {
+            let key = Key::from_event(code).unwrap();
+            assert_eq!(Key::from_char(key.as_char()), Some(key));
+            assert_eq!(key.event(), code);
+        }
+        assert_eq!(Key::from_event(16), None);
+        assert_eq!(Key::from_char('x'), None);
+        assert_eq!(Key::from_char('井'), None);
+    }
+}

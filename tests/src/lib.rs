@@ -1,0 +1,1 @@
+//! Whole calls, conformance, interop with real peers, tidy: the tests live in `tests/`.
