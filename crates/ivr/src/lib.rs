@@ -1,1 +1,8 @@
-//! ivr
+//! Owns flows: the tree an operator draws, and one caller's way through it.
+//! Does not own prompts' sounds (see `media`), queues (see `acd`) or calls (see `call`); it has never heard of SIP.
+
+mod flow;
+mod io;
+
+pub use flow::{AnswerRule, BoundPhone, Flow, Interrupt, Node, NodeName};
+pub use io::{Input, Output, Parked, Served};

@@ -7,9 +7,11 @@ mod ids;
 mod names;
 pub mod outcome;
 pub mod say;
+mod target;
 
 pub use ids::{CallId, EntryId, IdGen, LegId, OfferId, ParseIdError, PlayId, RecordingId};
 pub use names::{
     AgentId, Aor, FlowName, HotlineNumber, InterfaceName, ListName, PromptName, QueueName, TenantId,
     TrunkName,
 };
+pub use target::DialTarget;

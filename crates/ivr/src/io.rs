@@ -1,0 +1,87 @@
+//! Owns what goes into and comes out of one caller's session.
+
+use model::QueueName;
+use model::event::CallFact;
+use model::say::{Key, SayItem};
+
+use crate::{AnswerRule, BoundPhone};
+
+/// Facts for a session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The caller can hear and press keys.
+    Begin,
+    /// The caller pressed a key (not while parked: those go to whoever parked it).
+    Key(Key),
+    /// The playing ended: played out, stopped, or impossible.
+    Played {
+        /// Which.
+        play: u32,
+    },
+    /// What parked the session ended.
+    Resumed(Parked),
+}
+
+/// How the thing that parked a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Parked {
+    /// A conversation took place and the other side left.
+    PartyLeft,
+    /// The maximum wait passed.
+    TimedOut,
+    /// The queue has no room.
+    Full,
+    /// Nobody is signed in.
+    NoAgent,
+    /// Nobody of a `Dial` answered.
+    Unanswered,
+    /// The switch failed.
+    Failed,
+}
+
+/// What a session asks for. `call` carries it out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Play to the caller; answered by `Played` with the same number.
+    Play {
+        /// This playing, ascending within the session.
+        play: u32,
+        /// What.
+        items: Vec<SayItem>,
+    },
+    /// Stop that playing; answered by `Played`.
+    StopPlay {
+        /// Which.
+        play: u32,
+    },
+    /// Give the caller a place; answered by `Resumed`.
+    Enqueue {
+        /// Where.
+        queue: QueueName,
+        /// Added priority.
+        priority: i32,
+    },
+    /// Ring these phones; answered by `Resumed`.
+    Dial {
+        /// Whom.
+        phones: Vec<BoundPhone>,
+        /// How.
+        rule: AnswerRule,
+    },
+    /// The flow ended: release the call.
+    HangUp {
+        /// The caller was served by the menu alone, or left it unserved.
+        served: Served,
+    },
+    /// A fact of the caller's call to journal.
+    Fact(CallFact),
+}
+
+/// How a flow that ended by itself served its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Served {
+    /// It reached a `Hangup` node or a prompt's natural end.
+    ByMenu,
+    /// The last try of a menu failed.
+    GaveUp,
+}

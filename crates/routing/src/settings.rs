@@ -1,0 +1,233 @@
+//! Owns what an operator sets for listeners, trunks, numbers, phones and limits: the node's plan.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{
+    AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId, TrunkName,
+};
+
+/// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Listeners, in order; their place is the `interface` of a `sip::Flow`.
+    pub interfaces: Vec<Interface>,
+    /// Trunks of the node.
+    pub trunks: Vec<Trunk>,
+    /// Hotline numbers of all tenants.
+    pub numbers: Vec<Number>,
+    /// Phones that register, of all tenants.
+    pub phones: Vec<Phone>,
+    /// What calls of a queue look like.
+    pub queues: HashMap<QueueName, QueueProfile>,
+    /// The domain of each tenant's phones.
+    pub domains: Vec<TenantDomain>,
+    /// The node's limits.
+    pub limits: Limits,
+    /// Codes dialled from a phone.
+    pub codes: FeatureCodes,
+    /// No RTP from a party that should send for this long ends the call.
+    pub rtp_timeout: Option<Duration>,
+    /// RFC 4028 session expiry that we ask for; None: refresh is left to the peer.
+    pub session_expires: Option<Duration>,
+}
+
+/// A named listener.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interface {
+    /// Its name.
+    pub name: InterfaceName,
+    /// Where it listens, for UDP and TCP alike; port 0 lets the system choose.
+    pub bind: SocketAddr,
+    /// UDP is served.
+    pub udp: bool,
+    /// TCP is served.
+    pub tcp: bool,
+    /// The address that peers are told (Contact, Via, SDP).
+    pub advertise: IpAddr,
+    /// Its RTP ports.
+    pub rtp: RtpRange,
+}
+
+/// A range of ports, both ends included; RTP takes the even ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpRange {
+    /// Lowest.
+    pub low: u16,
+    /// Highest.
+    pub high: u16,
+}
+
+/// A block of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cidr {
+    /// The block's address.
+    pub address: IpAddr,
+    /// How many leading bits count.
+    pub prefix: u8,
+}
+
+/// A carrier's trunk (SIP中继).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    /// Its name.
+    pub name: TrunkName,
+    /// The listener it uses, by place in `Plan::interfaces`.
+    pub interface: u16,
+    /// Source addresses of its signalling; empty for a trunk that only takes calls out.
+    pub from: Vec<Cidr>,
+    /// Source addresses of its media beside the SDP's own.
+    pub media_from: Vec<Cidr>,
+    /// Where calls out are sent.
+    pub to: Option<SocketAddr>,
+    /// TCP for calls out instead of UDP.
+    pub tcp: bool,
+    /// Codecs in the order of preference.
+    pub codecs: Vec<CodecChoice>,
+    /// How many calls at a time.
+    pub max_calls: Option<usize>,
+    /// The caller's number for calls out, when the customer's may not be shown.
+    pub caller: Option<Arc<str>>,
+    /// The customer's number may be shown on calls out (主叫号码显示).
+    pub show_caller: bool,
+    /// Area code of numbers without one, e.g. `010`.
+    pub home_area: Option<Arc<str>>,
+}
+
+/// Codecs an operator may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodecChoice {
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 µ-law.
+    Pcmu,
+}
+
+/// A hotline number (400 号码).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Number {
+    /// The number callers dial.
+    pub number: HotlineNumber,
+    /// Landing numbers (落地号) and other forms the carrier sends for it.
+    pub aliases: Vec<Arc<str>>,
+    /// What its callers enter.
+    pub flow: FlowName,
+    /// When the caller is answered.
+    pub answer: AnswerMode,
+    /// What is recorded.
+    pub record: RecordPolicy,
+    /// How many calls at a time (并发限制).
+    pub max_calls: Option<usize>,
+}
+
+/// When the switch answers the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AnswerMode {
+    /// 200 before the flow begins.
+    AtOnce,
+    /// The flow plays as early media (183); 200 when a person answers or a node must hear keys.
+    EarlyMedia,
+    /// The caller hears ringing (180) and is answered when a person answers.
+    ByParty,
+}
+
+/// What is recorded (全程录音).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordPolicy {
+    /// From the agent's answer to the end of the conversation, hold included.
+    Talk,
+    /// From the number's answer, menu and queue included.
+    All,
+    /// Nothing.
+    Off,
+}
+
+/// A phone that registers (话机).
+#[derive(Clone, PartialEq)]
+pub struct Phone {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its address of record.
+    pub aor: Aor,
+    /// Its digest password.
+    pub password: Arc<str>,
+    /// The digest algorithms it is offered.
+    pub digest: DigestChoice,
+    /// The listener it uses, by place in `Plan::interfaces`.
+    pub interface: u16,
+    /// The agent who uses it.
+    pub agent: Option<AgentId>,
+    /// Bindings at a time.
+    pub max_contacts: usize,
+    /// Codecs in the order of preference.
+    pub codecs: Vec<CodecChoice>,
+}
+
+// A password never reaches a log.
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Phone").field("aor", &self.aor).field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+/// Digest algorithms offered to a phone (RFC 8760).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum DigestChoice {
+    /// MD5 alone: what every phone understands.
+    #[default]
+    Md5,
+    /// SHA-256 alone.
+    Sha256,
+    /// Two challenges.
+    Both,
+}
+
+/// What calls of a queue look like to caller and agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueProfile {
+    /// Music on hold while waiting.
+    pub music: PromptName,
+    /// From name on the agent's phone; `{caller}`, `{queue}`, `{number}` stand for themselves.
+    pub display: Arc<str>,
+    /// The name for `{queue}`.
+    pub title: Arc<str>,
+    /// Speak the agent's number to the caller before the bridge (播报工号).
+    pub agent_number: bool,
+}
+
+/// Phones of a tenant are `user@domain`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TenantDomain {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The domain, lower case.
+    pub domain: Arc<str>,
+}
+
+/// The node's limits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Calls at a time; more get 503 with Retry-After.
+    pub max_calls: usize,
+    /// New calls per second; more get 503 with Retry-After.
+    pub max_calls_per_second: Option<u32>,
+    /// The longest call.
+    pub max_duration: Duration,
+}
+
+/// Codes an agent dials from the phone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeatureCodes {
+    /// 签入 and 空闲.
+    pub ready: Arc<str>,
+    /// 示忙.
+    pub busy: Arc<str>,
+    /// 小休.
+    pub pause: Arc<str>,
+    /// 签出.
+    pub sign_out: Arc<str>,
+    /// Echo test.
+    pub echo: Arc<str>,
+}
