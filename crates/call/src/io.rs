@@ -1,0 +1,117 @@
+//! Owns what goes into and comes out of a shard.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::event::Event;
+use model::{Aor, CallId, LegId, TenantId};
+use sip::endpoint::{Flow, ServerTx};
+
+use crate::Settings;
+
+/// Facts and wishes for one shard.
+#[derive(Debug)]
+pub enum Input {
+    /// One datagram, or one message framed from a stream.
+    Received {
+        /// Where it came from.
+        flow: Flow,
+        /// What came.
+        bytes: Bytes,
+    },
+    /// A flow can no longer send (connection refused, reset, closed with something to send).
+    TransportFailed {
+        /// Which.
+        flow: Flow,
+    },
+    /// Answers `Output::Locate` in the same turn.
+    Located {
+        /// Whose leg asked.
+        call: CallId,
+        /// Which leg asked.
+        leg: LegId,
+        /// The bindings, best first; empty when there are none.
+        bindings: Vec<Binding>,
+    },
+    /// Answers `Output::Register`.
+    Registered {
+        /// The transaction that asked.
+        tx: ServerTx,
+        /// What to answer.
+        response: sip::Response,
+    },
+    /// From the media workers.
+    Media(media::command::Event),
+    /// From the tenant's ACD, for a call of this shard.
+    Acd {
+        /// Whose ACD.
+        tenant: TenantId,
+        /// What it asks (`Offer`, `Withdraw`, `Say`, `Left`; its events go to the journal directly).
+        output: acd::Output,
+    },
+    /// An operator ends a call.
+    HangUp {
+        /// Which.
+        call: CallId,
+    },
+    /// New settings; calls in progress keep theirs.
+    Configure(Arc<Settings>),
+    /// No new calls from now on: 503 with Retry-After.
+    Drain,
+    /// Release every call now, each with its CDR.
+    Shutdown,
+}
+
+/// One way to a registered phone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The contact's URI, for the Request-URI.
+    pub contact: String,
+    /// The flow its REGISTER came by.
+    pub flow: Flow,
+    /// Path URIs (RFC 3327), first hop first.
+    pub path: Vec<String>,
+}
+
+/// What a shard asks for.
+#[derive(Debug)]
+pub enum Output {
+    /// Send.
+    Transmit {
+        /// Where to; a stream flow with `connection: None` asks for a connection to be opened or reused.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+    /// For the media workers. `OpenPort` is answered in the same turn by `Input::Media`.
+    Media(media::command::Command),
+    /// For the tenant's ACD.
+    Acd {
+        /// Whose.
+        tenant: TenantId,
+        /// What.
+        input: acd::Input,
+    },
+    /// A REGISTER for the registrar; answered by `Registered`.
+    Register {
+        /// The transaction.
+        tx: ServerTx,
+        /// Its source.
+        flow: Flow,
+        /// The request.
+        request: sip::Request,
+    },
+    /// Where is this phone? Answered by `Located` in the same turn.
+    Locate {
+        /// Whose leg asks.
+        call: CallId,
+        /// Which leg asks.
+        leg: LegId,
+        /// Who is sought.
+        aor: Aor,
+    },
+    /// A fact to journal, before what follows it is performed.
+    Event(Event),
+    /// Something was dropped or refused without a call: counted by cause.
+    Counted(&'static str),
+}
