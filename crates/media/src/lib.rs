@@ -1,1 +1,10 @@
-//! media
+//! Owns media without I/O: RTP and RTCP, codecs, DTMF, rooms, playing, figures, and the recording format. Does not
+//! own sockets, threads or files (see `media-net`), nor calls (see `call`).
+
+pub mod clip;
+pub mod codec;
+pub mod command;
+pub mod quality;
+
+pub use clip::Clip;
+pub use command::{Command, Event};

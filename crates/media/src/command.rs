@@ -1,0 +1,258 @@
+//! Owns the contract with call control: what it may ask of media, and what media reports. Does not own how either
+//! is carried out (see [`crate::room`] and `media-net`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use clock::WallTime;
+use model::say::{Key, SayItem};
+use model::{CallId, LegId, PlayId, RecordingId, TenantId};
+
+/// A wish of call control.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Bind a port pair for a leg. Answered by [`Event::PortOpened`] or [`Event::PortFailed`].
+    OpenPort {
+        /// The room it belongs to; the first port makes the room.
+        room: CallId,
+        /// The leg, whose port has its id.
+        port: LegId,
+        /// Index of the interface in the configuration.
+        interface: u16,
+        /// Who sends to it.
+        peer: Peer,
+    },
+    /// A new or changed agreement with the leg's peer.
+    Describe {
+        /// Which port.
+        port: LegId,
+        /// What was agreed.
+        negotiated: sdp::Negotiated,
+    },
+    /// Who hears whom from now on.
+    Hear {
+        /// Which room.
+        room: CallId,
+        /// All (talker, listener) pairs; replaces what was.
+        matrix: Vec<(LegId, LegId)>,
+    },
+    /// Speak to a port. What it heard from others is silent until the end. Answered by [`Event::Played`].
+    Play {
+        /// Who listens.
+        port: LegId,
+        /// The id of this playback. A playback that runs on the port already is stopped.
+        play: PlayId,
+        /// What, in order.
+        items: Vec<SayItem>,
+        /// Once or again and again.
+        mode: PlayMode,
+        /// In whose voice.
+        voice: Voice,
+    },
+    /// End a playback; nothing happens when it has ended. Answered by [`Event::Played`].
+    StopPlay {
+        /// On which port.
+        port: LegId,
+        /// Which.
+        play: PlayId,
+    },
+    /// Begin to keep audio.
+    Record {
+        /// Which room.
+        room: CallId,
+        /// The recording's id.
+        recording: RecordingId,
+        /// Whose.
+        tenant: TenantId,
+        /// The left channel.
+        caller: LegId,
+        /// The right channel: those whom the caller may hear as persons.
+        persons: Vec<LegId>,
+        /// Wall time of the beginning.
+        started: WallTime,
+    },
+    /// Something happened that the recording's timeline shows. Mask and Unmask also stop and start the keeping.
+    MarkRecording {
+        /// Which.
+        recording: RecordingId,
+        /// What happened.
+        mark: Mark,
+    },
+    /// End a recording. Answered by [`Event::RecordingClosed`].
+    StopRecording {
+        /// Which room.
+        room: CallId,
+        /// Which.
+        recording: RecordingId,
+    },
+    /// Press a key towards a port's peer, as RFC 4733 events.
+    SendDigit {
+        /// Which port.
+        port: LegId,
+        /// The key.
+        key: Key,
+        /// How long it is held, 40–6,000 ms.
+        millis: u32,
+    },
+    /// Watch a port's input.
+    Watch {
+        /// Which port.
+        port: LegId,
+        /// Report [`Event::RtpTimeout`] after this long without a packet; `None` stops watching.
+        rtp_timeout: Option<Duration>,
+    },
+    /// Give a port back. Answered by [`Event::Quality`].
+    ClosePort {
+        /// Which.
+        port: LegId,
+    },
+    /// Give all of a room back: recordings end, ports close.
+    CloseRoom {
+        /// Which.
+        room: CallId,
+    },
+}
+
+/// Who sends to a port, which decides whose packets it believes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A carrier: the described address with any port, or an address of these networks; the first packet locks.
+    Trunk {
+        /// Networks (address, prefix length) that may send instead of the described address.
+        media_from: Vec<(IpAddr, u8)>,
+    },
+    /// A phone, perhaps behind NAT: the first source that sends a few packets of one SSRC locks.
+    Phone,
+}
+
+/// How often a playback is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayMode {
+    /// To its end.
+    Once,
+    /// Until it is stopped.
+    Looped,
+}
+
+/// In whose words something is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voice {
+    /// Whose prompts come before the built-in ones.
+    pub tenant: TenantId,
+    /// The listener's language.
+    pub language: Language,
+}
+
+/// A language prompts exist in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// 普通话
+    #[default]
+    Zh,
+    /// English
+    En,
+}
+
+/// What a recording's timeline shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A party put the other on hold.
+    Hold,
+    /// The hold ended.
+    Resume,
+    /// Audio is not kept from here: keys or secrets are spoken.
+    Mask,
+    /// Audio is kept again.
+    Unmask,
+    /// A person joined the right channel.
+    PartyJoined(LegId),
+    /// A person left the right channel.
+    PartyLeft(LegId),
+}
+
+/// A fact of media. Events are never dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A port is bound.
+    PortOpened {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+        /// The advertised RTP address for the session description.
+        address: SocketAddr,
+    },
+    /// A port could not be bound.
+    PortFailed {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+        /// Why, in words.
+        cause: String,
+    },
+    /// The peer pressed a key; once per press, at its end.
+    Digit {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+        /// The key.
+        key: Key,
+        /// How long it was held.
+        millis: u32,
+    },
+    /// A playback ended.
+    Played {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+        /// Which playback.
+        play: PlayId,
+        /// How.
+        how: PlayEnd,
+    },
+    /// The first believed packet came.
+    FirstPacket {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+    },
+    /// No packet came for the watched time although the peer should send; once until packets come again.
+    RtpTimeout {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+    },
+    /// A port's figures, when it closes.
+    Quality {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+        /// The figures.
+        quality: crate::quality::Quality,
+    },
+    /// A recording ended: all its packets are handed over.
+    RecordingClosed {
+        /// The room.
+        room: CallId,
+        /// Which.
+        recording: RecordingId,
+    },
+}
+
+/// How a playback ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlayEnd {
+    /// It was heard to its end.
+    Finished,
+    /// It was stopped, or another took its place.
+    Stopped,
+    /// It could not be played, in words: a prompt is missing.
+    Failed(String),
+}
