@@ -5,6 +5,8 @@ pub mod clip;
 pub mod codec;
 pub mod command;
 pub mod quality;
+pub mod sink;
 
 pub use clip::Clip;
 pub use command::{Command, Event};
+pub use sink::{Channel, Side, Sink, TapPacket};

@@ -1,6 +1,10 @@
 //! Owns session descriptions: a parser and printer that keep every line, and offer/answer. Does not own media
 //! (see `media`), nor when to offer (see `sip` and `call`).
 
+mod description;
 mod negotiated;
+mod offer_answer;
 
+pub use description::{Connection, Crypto, Description, Media, Origin, ParseError, RtpMap};
 pub use negotiated::{Codec, Direction, Local, Negotiated, Session};
+pub use offer_answer::{Unacceptable, accept, answer, offer, reoffer};

@@ -1,0 +1,94 @@
+//! Owns the recording format: blocks of one recording's packets and marks, chained through a journal of segments, and
+//! the [`Recorder`] that fills them. Does not own files (see `media-net`), nor the playable file (see
+//! [`crate::finisher`]). `docs/recording-format.md` has the format byte by byte.
+
+mod block;
+mod recorder;
+mod segment;
+
+use clock::{Instant, WallTime};
+use model::{CallId, LegId, RecordingId, TenantId};
+
+use crate::codec::Codec;
+use crate::command::Mark;
+
+pub use block::{Block, BlockView, Damage, Entries, Entry, Packet, finished_block};
+pub use recorder::Recorder;
+pub use segment::{Found, SEGMENT_HEADER, Scan, parse_segment_header, scan, segment_header};
+
+/// The largest block, header included, in bytes.
+pub const MAX_BLOCK: usize = 16 * 1024;
+
+/// The size of a segment file in bytes.
+pub const SEGMENT_BYTES: u32 = 64 << 20;
+
+/// Where a block stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The segment's number.
+    pub segment: u64,
+    /// Bytes from the segment's beginning, a multiple of 8.
+    pub position: u32,
+}
+
+/// Which channel a leg is heard on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Left: what the caller says.
+    Caller,
+    /// Right: whom the caller hears as a person.
+    Person,
+}
+
+/// What a recording is, told at its beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Its id.
+    pub recording: RecordingId,
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The left channel.
+    pub caller: LegId,
+    /// The right channel, mixed.
+    pub persons: Vec<LegId>,
+    /// Wall time of its beginning.
+    pub started: WallTime,
+}
+
+/// One believed audio packet, as it came. Never telephone events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard<'a> {
+    /// Who spoke.
+    pub leg: LegId,
+    /// RTP synchronisation source.
+    pub ssrc: u32,
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp: media time in units of the codec's clock.
+    pub timestamp: u32,
+    /// How the payload is encoded.
+    pub codec: Codec,
+    /// The audio.
+    pub payload: &'a [u8],
+}
+
+/// Something that keeps audio as it passes.
+pub trait Tap {
+    /// A packet that arrived at `now`. Legs that are not recorded are passed over.
+    fn packet(&mut self, now: Instant, heard: &Heard<'_>);
+}
+
+/// What stands between the packets of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The recording begins.
+    Started,
+    /// A party's hold, a mask, a coming or going.
+    Marked(Mark),
+    /// Nothing to keep came, and the recording goes on.
+    Alive,
+    /// The recording is complete.
+    Ended,
+}

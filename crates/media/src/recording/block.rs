@@ -1,0 +1,479 @@
+//! Owns the bytes of a block: header, legs, packets and marks. Does not own when a block is full (see
+//! [`super::Recorder`]).
+
+use clock::WallTime;
+use model::{CallId, LegId, RecordingId};
+
+use super::{MAX_BLOCK, Moment, Place, Role};
+use crate::codec::Codec;
+use crate::command::Mark;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"HLB1");
+const VERSION: u8 = 1;
+const HEADER: usize = 80;
+const LEG: usize = 16;
+const PACKET_HEADER: usize = 20;
+const MOMENT: usize = 8;
+const NO_SEGMENT: u64 = u64::MAX;
+const NO_LEG: u8 = 0xff;
+const TAG_PACKET: u8 = 1;
+const TAG_MOMENT: u8 = 2;
+const KIND_AUDIO: u8 = 1;
+const KIND_FINISHED: u8 = 2;
+
+/// A block that is not yet in the journal: complete but for its place, its predecessor and its checksum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    bytes: Vec<u8>,
+    recording: RecordingId,
+}
+
+impl Block {
+    /// Which recording it is of; 0 for a list of finished recordings.
+    pub fn recording(&self) -> RecordingId {
+        self.recording
+    }
+
+    /// Its size in the journal in bytes, a multiple of 8.
+    pub fn size(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
+    /// Fixes its place and its recording's block before it; the bytes are then what the journal holds.
+    pub fn seal(&mut self, at: Place, previous: Option<Place>) -> &[u8] {
+        let before = previous.unwrap_or(Place { segment: NO_SEGMENT, position: 0 });
+        put(&mut self.bytes, 16, &at.segment.to_le_bytes());
+        put(&mut self.bytes, 24, &at.position.to_le_bytes());
+        put(&mut self.bytes, 32, &before.segment.to_le_bytes());
+        put(&mut self.bytes, 40, &before.position.to_le_bytes());
+        let crc = crc32c::crc32c(&self.bytes[12..]);
+        put(&mut self.bytes, 8, &crc.to_le_bytes());
+        &self.bytes
+    }
+}
+
+/// A block that says which recordings have their playable file; as many blocks as it takes.
+pub fn finished_block(recordings: &[RecordingId]) -> Vec<Block> {
+    recordings
+        .chunks((MAX_BLOCK - HEADER) / 8)
+        .map(|ids| {
+            let mut bytes = vec![0; HEADER];
+            bytes.extend(ids.iter().flat_map(|id| id.raw().to_le_bytes()));
+            finish(&mut bytes, KIND_FINISHED);
+            Block { bytes, recording: RecordingId::from(0) }
+        })
+        .collect()
+}
+
+/// Builds one block entry by entry.
+#[derive(Debug)]
+pub(super) struct Builder {
+    bytes: Vec<u8>,
+    recording: RecordingId,
+    empty: usize,
+}
+
+/// What every block of a recording repeats.
+#[derive(Clone, Debug)]
+pub(super) struct Head<'a> {
+    pub recording: RecordingId,
+    pub call: CallId,
+    pub tenant: &'a str,
+    pub started: WallTime,
+    /// Number of this block in its recording, from 0.
+    pub index: u32,
+    /// Microseconds from the recording's beginning to the block's.
+    pub base_us: u64,
+    pub legs: &'a [(LegId, Role)],
+}
+
+impl Builder {
+    pub fn new(head: &Head<'_>) -> Builder {
+        let mut bytes = Vec::with_capacity(MAX_BLOCK);
+        bytes.resize(HEADER, 0);
+        put(&mut bytes, 28, &head.index.to_le_bytes());
+        put(&mut bytes, 44, &(head.legs.len() as u16).to_le_bytes());
+        put(&mut bytes, 46, &(head.tenant.len() as u16).to_le_bytes());
+        put(&mut bytes, 48, &head.recording.raw().to_le_bytes());
+        put(&mut bytes, 56, &head.call.raw().to_le_bytes());
+        put(&mut bytes, 64, &head.started.0.to_le_bytes());
+        put(&mut bytes, 72, &head.base_us.to_le_bytes());
+        bytes.extend_from_slice(head.tenant.as_bytes());
+        pad(&mut bytes);
+        for (leg, role) in head.legs {
+            bytes.extend_from_slice(&leg.raw().to_le_bytes());
+            bytes.extend_from_slice(&[role_code(*role), 0, 0, 0, 0, 0, 0, 0]);
+        }
+        let empty = bytes.len();
+        Builder { bytes, recording: head.recording, empty }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() == self.empty
+    }
+
+    /// Whether a packet with a payload of `length` bytes still fits, leaving room for a mark and the padding.
+    pub fn fits(&self, length: usize) -> bool {
+        self.bytes.len() + PACKET_HEADER + length + MOMENT + 7 <= MAX_BLOCK
+    }
+
+    pub fn packet(&mut self, leg: u8, packet: &super::Heard<'_>, at_us: u32) {
+        let mut header = [0; PACKET_HEADER];
+        header[0] = TAG_PACKET;
+        header[1] = leg;
+        header[2] = codec_code(packet.codec);
+        header[4..6].copy_from_slice(&packet.sequence.to_le_bytes());
+        header[6..8].copy_from_slice(&(packet.payload.len() as u16).to_le_bytes());
+        header[8..12].copy_from_slice(&packet.timestamp.to_le_bytes());
+        header[12..16].copy_from_slice(&packet.ssrc.to_le_bytes());
+        header[16..20].copy_from_slice(&at_us.to_le_bytes());
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(packet.payload);
+    }
+
+    pub fn moment(&mut self, moment: Moment, leg: Option<u8>, at_us: u32) {
+        self.bytes.extend_from_slice(&[TAG_MOMENT, moment_code(moment), leg.unwrap_or(NO_LEG), 0]);
+        self.bytes.extend_from_slice(&at_us.to_le_bytes());
+    }
+
+    pub fn build(mut self) -> Block {
+        finish(&mut self.bytes, KIND_AUDIO);
+        // A block of a quiet call waits in the ring with no more memory than it needs.
+        if self.bytes.len() < MAX_BLOCK / 2 {
+            self.bytes.shrink_to_fit();
+        }
+        Block { bytes: self.bytes, recording: self.recording }
+    }
+}
+
+/// A checked block of the journal, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum BlockView<'a> {
+    /// A part of one recording.
+    Audio(AudioBlock<'a>),
+    /// Recordings that have their playable file.
+    Finished(FinishedList<'a>),
+}
+
+impl<'a> BlockView<'a> {
+    /// Bytes a reader needs to know a block's size.
+    pub const PREFIX: usize = 12;
+
+    /// The size of the block that begins with `prefix` ([`BlockView::PREFIX`] bytes or more).
+    ///
+    /// # Errors
+    /// [`Damage::Empty`] where nothing was written; [`Damage::NoBlock`] where no block begins.
+    pub fn size(prefix: &[u8]) -> Result<usize, Damage> {
+        match read_u32(prefix, 0).ok_or(Damage::Torn)? {
+            0 => return Err(Damage::Empty),
+            MAGIC => {}
+            _ => return Err(Damage::NoBlock),
+        }
+        let size = read_u32(prefix, 4).ok_or(Damage::Torn)? as usize;
+        if (HEADER..=MAX_BLOCK).contains(&size) && size.is_multiple_of(8) { Ok(size) } else { Err(Damage::NoBlock) }
+    }
+
+    /// Checks the block at the beginning of `bytes`, which was read at `at`.
+    ///
+    /// # Errors
+    /// What is wrong with it: a block that was cut short, changed, or written for another place is no block.
+    pub fn parse(bytes: &'a [u8], at: Place) -> Result<BlockView<'a>, Damage> {
+        let size = BlockView::size(bytes)?;
+        let block = bytes.get(..size).ok_or(Damage::Torn)?;
+        if read_u32(block, 8) != Some(crc32c::crc32c(&block[12..])) {
+            return Err(Damage::Checksum);
+        }
+        let head = AudioBlock::parse(block).ok_or(Damage::NoBlock)?;
+        if head.place() != at {
+            return Err(Damage::Misplaced);
+        }
+        match (block[12], block[13]) {
+            (KIND_AUDIO, VERSION) => Ok(BlockView::Audio(head)),
+            (KIND_FINISHED, VERSION) => Ok(BlockView::Finished(FinishedList { ids: &block[HEADER..] })),
+            (kind, version) => Err(Damage::Unknown { kind, version }),
+        }
+    }
+}
+
+/// Why bytes of the journal are not a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The preallocated, unwritten rest of a segment.
+    #[error("此处尚未写入 / nothing was written here")]
+    Empty,
+    /// No block begins here.
+    #[error("此处不是数据块的开头 / no block begins here")]
+    NoBlock,
+    /// The block ends before its length.
+    #[error("数据块不完整 / the block is cut short")]
+    Torn,
+    /// The bytes are not those that were written.
+    #[error("数据块校验和不符 / the block's checksum does not match")]
+    Checksum,
+    /// The block was written for another place.
+    #[error("数据块不属于此处 / the block belongs elsewhere")]
+    Misplaced,
+    /// A later version wrote it.
+    #[error("未知的数据块类型 {kind} 版本 {version} / unknown kind {kind} version {version}")]
+    Unknown {
+        /// The kind found.
+        kind: u8,
+        /// The version found; this program writes and reads 1.
+        version: u8,
+    },
+}
+
+/// A part of one recording.
+#[derive(Clone, Copy, Debug)]
+pub struct AudioBlock<'a> {
+    block: &'a [u8],
+    tenant: &'a str,
+    legs: &'a [u8],
+    entries: &'a [u8],
+}
+
+impl<'a> AudioBlock<'a> {
+    fn parse(block: &'a [u8]) -> Option<AudioBlock<'a>> {
+        let legs = usize::from(read_u16(block, 44)?);
+        let tenant = usize::from(read_u16(block, 46)?);
+        let legs_at = HEADER + tenant.next_multiple_of(8);
+        let entries_at = legs_at + legs * LEG;
+        Some(AudioBlock {
+            block: block.get(..HEADER)?,
+            tenant: std::str::from_utf8(block.get(HEADER..HEADER + tenant)?).ok()?,
+            legs: block.get(legs_at..entries_at)?,
+            entries: block.get(entries_at..)?,
+        })
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        Place { segment: self.u64(16), position: self.u32(24) }
+    }
+
+    /// The block of this recording before it.
+    pub fn previous(&self) -> Option<Place> {
+        let segment = self.u64(32);
+        (segment != NO_SEGMENT).then(|| Place { segment, position: self.u32(40) })
+    }
+
+    /// Its number among its recording's blocks, from 0; a jump says that blocks were lost.
+    pub fn index(&self) -> u32 {
+        self.u32(28)
+    }
+
+    /// Which recording.
+    pub fn recording(&self) -> RecordingId {
+        RecordingId::from(self.u64(48))
+    }
+
+    /// Which call.
+    pub fn call(&self) -> CallId {
+        CallId::from(self.u64(56))
+    }
+
+    /// Whose.
+    pub fn tenant(&self) -> &'a str {
+        self.tenant
+    }
+
+    /// Wall time of the recording's beginning.
+    pub fn started(&self) -> WallTime {
+        WallTime(self.u64(64) as i64)
+    }
+
+    /// Its legs and their channels.
+    pub fn legs(&self) -> impl Iterator<Item = (LegId, Role)> + 'a {
+        self.legs.chunks_exact(LEG).filter_map(|leg| {
+            Some((LegId::from(read_u64(leg, 0)?), if leg[8] == 0 { Role::Caller } else { Role::Person }))
+        })
+    }
+
+    /// Its packets and marks, in the order they came.
+    pub fn entries(&self) -> Entries<'a> {
+        Entries { legs: self.legs, rest: self.entries, base_us: self.u64(72) }
+    }
+
+    // The header's 80 bytes are there: `parse` took them.
+    fn u32(&self, at: usize) -> u32 {
+        read_u32(self.block, at).unwrap_or_default()
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        read_u64(self.block, at).unwrap_or_default()
+    }
+}
+
+/// A list of recordings that have their playable file.
+#[derive(Clone, Copy, Debug)]
+pub struct FinishedList<'a> {
+    ids: &'a [u8],
+}
+
+impl<'a> FinishedList<'a> {
+    /// The recordings.
+    pub fn recordings(&self) -> impl Iterator<Item = RecordingId> + 'a {
+        self.ids.chunks_exact(8).filter_map(|id| read_u64(id, 0)).map(RecordingId::from)
+    }
+}
+
+/// One packet or mark of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// Audio.
+    Packet(Packet<'a>),
+    /// Something else that happened.
+    Moment {
+        /// Microseconds since the recording's beginning.
+        at_us: u64,
+        /// What.
+        moment: Moment,
+    },
+}
+
+/// One packet of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Arrival in microseconds since the recording's beginning.
+    pub at_us: u64,
+    /// The leg's channel.
+    pub role: Role,
+    /// What came.
+    pub heard: super::Heard<'a>,
+}
+
+/// The entries of one block. Ends at the first that makes no sense.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'a> {
+    legs: &'a [u8],
+    rest: &'a [u8],
+    base_us: u64,
+}
+
+impl<'a> Entries<'a> {
+    fn leg(&self, index: u8) -> Option<(LegId, Role)> {
+        let leg = self.legs.get(usize::from(index) * LEG..)?;
+        Some((LegId::from(read_u64(leg, 0)?), if *leg.get(8)? == 0 { Role::Caller } else { Role::Person }))
+    }
+
+    fn packet(&mut self) -> Option<Entry<'a>> {
+        let (header, rest) = self.rest.split_at_checked(PACKET_HEADER)?;
+        let (leg, role) = self.leg(header[1])?;
+        let codec = codec_of(header[2])?;
+        let (payload, rest) = rest.split_at_checked(usize::from(read_u16(header, 6)?))?;
+        self.rest = rest;
+        Some(Entry::Packet(Packet {
+            at_us: self.base_us.saturating_add(u64::from(read_u32(header, 16)?)),
+            role,
+            heard: super::Heard {
+                leg,
+                ssrc: read_u32(header, 12)?,
+                sequence: read_u16(header, 4)?,
+                timestamp: read_u32(header, 8)?,
+                codec,
+                payload,
+            },
+        }))
+    }
+
+    fn moment(&mut self) -> Option<Entry<'a>> {
+        let (bytes, rest) = self.rest.split_at_checked(MOMENT)?;
+        let leg = || self.leg(bytes[2]).map(|(leg, _)| leg);
+        let moment = match bytes[1] {
+            1 => Moment::Started,
+            2 => Moment::Marked(Mark::Hold),
+            3 => Moment::Marked(Mark::Resume),
+            4 => Moment::Marked(Mark::Mask),
+            5 => Moment::Marked(Mark::Unmask),
+            6 => Moment::Marked(Mark::PartyJoined(leg()?)),
+            7 => Moment::Marked(Mark::PartyLeft(leg()?)),
+            8 => Moment::Alive,
+            9 => Moment::Ended,
+            _ => return None,
+        };
+        let at_us = self.base_us.saturating_add(u64::from(read_u32(bytes, 4)?));
+        self.rest = rest;
+        Some(Entry::Moment { at_us, moment })
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let entry = match *self.rest.first()? {
+            TAG_PACKET => self.packet(),
+            TAG_MOMENT => self.moment(),
+            _ => None,
+        };
+        if entry.is_none() {
+            self.rest = &[];
+        }
+        entry
+    }
+}
+
+const fn moment_code(moment: Moment) -> u8 {
+    match moment {
+        Moment::Started => 1,
+        Moment::Marked(Mark::Hold) => 2,
+        Moment::Marked(Mark::Resume) => 3,
+        Moment::Marked(Mark::Mask) => 4,
+        Moment::Marked(Mark::Unmask) => 5,
+        Moment::Marked(Mark::PartyJoined(_)) => 6,
+        Moment::Marked(Mark::PartyLeft(_)) => 7,
+        Moment::Alive => 8,
+        Moment::Ended => 9,
+    }
+}
+
+const fn role_code(role: Role) -> u8 {
+    match role {
+        Role::Caller => 0,
+        Role::Person => 1,
+    }
+}
+
+const fn codec_code(codec: Codec) -> u8 {
+    codec.payload_type()
+}
+
+const fn codec_of(code: u8) -> Option<Codec> {
+    match code {
+        0 => Some(Codec::Pcmu),
+        8 => Some(Codec::Pcma),
+        _ => None,
+    }
+}
+
+fn finish(bytes: &mut Vec<u8>, kind: u8) {
+    pad(bytes);
+    let size = bytes.len() as u32;
+    put(bytes, 0, &MAGIC.to_le_bytes());
+    put(bytes, 4, &size.to_le_bytes());
+    bytes[12] = kind;
+    bytes[13] = VERSION;
+}
+
+fn pad(bytes: &mut Vec<u8>) {
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
+}
+
+fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn read_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Owns one running recording: what is kept, and when a block is full. Does not own the bytes of a block (see
+//! [`super::block`]).
+
+use std::time::Duration;
+
+use clock::{Instant, WallTime};
+use model::{CallId, LegId, RecordingId, TenantId};
+use smallvec::SmallVec;
+
+use super::block::{Block, Builder, Head};
+use super::{Heard, MAX_BLOCK, Moment, Role, Start, Tap};
+use crate::command::Mark;
+
+/// A block is handed over at this age, so that with the way to the disk a crash costs less than a second.
+const BLOCK_AGE: Duration = Duration::from_millis(800);
+
+/// A packet beyond this is no speech and is not kept, in bytes.
+const MAX_PAYLOAD: usize = 4 * 1024;
+
+/// Collects one recording's packets and marks into blocks: `packet`, `mark` and `end` in, `poll_block` out.
+#[derive(Debug)]
+pub struct Recorder {
+    recording: RecordingId,
+    call: CallId,
+    tenant: TenantId,
+    started: WallTime,
+    began: Instant,
+    legs: SmallVec<[(LegId, Role); 4]>,
+    keeping: Keeping,
+    index: u32,
+    open: Option<Open>,
+    last_handed: Instant,
+    ready: SmallVec<[Block; 1]>,
+}
+
+#[derive(Debug)]
+struct Open {
+    builder: Builder,
+    since: Instant,
+}
+
+/// What the recorder does with packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    Kept,
+    Masked,
+    Ended,
+}
+
+impl Recorder {
+    /// Begins at `now`, which is the wall time `start.started`.
+    pub fn start(now: Instant, start: Start) -> Recorder {
+        let mut legs = SmallVec::new();
+        legs.push((start.caller, Role::Caller));
+        legs.extend(start.persons.into_iter().map(|leg| (leg, Role::Person)));
+        let mut recorder = Recorder {
+            recording: start.recording,
+            call: start.call,
+            tenant: start.tenant,
+            started: start.started,
+            began: now,
+            legs,
+            keeping: Keeping::Kept,
+            index: 0,
+            open: None,
+            last_handed: now,
+            ready: SmallVec::new(),
+        };
+        recorder.moment(now, Moment::Started, None);
+        recorder
+    }
+
+    /// Which recording.
+    pub fn recording(&self) -> RecordingId {
+        self.recording
+    }
+
+    /// Which call.
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// Puts `mark` on the timeline; `Mask` and `Unmask` also stop and start the keeping, `PartyJoined` adds a leg.
+    pub fn mark(&mut self, now: Instant, mark: Mark) {
+        if self.keeping == Keeping::Ended {
+            return;
+        }
+        let mut party = None;
+        match mark {
+            Mark::Mask => self.keeping = Keeping::Masked,
+            Mark::Unmask => self.keeping = Keeping::Kept,
+            Mark::PartyJoined(leg) => party = self.add_person(leg),
+            Mark::PartyLeft(leg) => match self.leg_index(leg) {
+                Some(index) => party = Some(index),
+                None => return,
+            },
+            Mark::Hold | Mark::Resume => {}
+        }
+        self.moment(now, Moment::Marked(mark), party);
+    }
+
+    /// Completes the recording; what comes later is not kept. The last block is ready at once.
+    pub fn end(&mut self, now: Instant) {
+        if self.keeping != Keeping::Ended {
+            self.moment(now, Moment::Ended, None);
+            self.keeping = Keeping::Ended;
+            self.hand_over(now);
+        }
+    }
+
+    /// The next block for the journal: full, old enough, or the last.
+    pub fn poll_block(&mut self, now: Instant) -> Option<Block> {
+        if self.ready.is_empty() && self.poll_timeout().is_some_and(|due| due <= now) {
+            if self.open.is_none() {
+                self.moment(now, Moment::Alive, None);
+            }
+            self.hand_over(now);
+        }
+        if self.ready.is_empty() { None } else { Some(self.ready.remove(0)) }
+    }
+
+    /// When [`Recorder::poll_block`] has something to hand over at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match (&self.open, self.keeping) {
+            _ if !self.ready.is_empty() => Some(self.last_handed),
+            (Some(open), _) => Some(open.since + BLOCK_AGE),
+            (None, Keeping::Ended) => None,
+            // A recording without packets says each second that it goes on.
+            (None, _) => Some(self.last_handed + BLOCK_AGE),
+        }
+    }
+
+    fn leg_index(&self, leg: LegId) -> Option<u8> {
+        self.legs.iter().position(|(known, _)| *known == leg).and_then(|index| u8::try_from(index).ok())
+    }
+
+    fn add_person(&mut self, leg: LegId) -> Option<u8> {
+        if let Some(index) = self.leg_index(leg) {
+            return Some(index);
+        }
+        // Legs stand before a block's entries: the block without this leg ends here.
+        let now = self.open.as_ref().map(|open| open.since);
+        if let Some(since) = now {
+            self.hand_over(since);
+        }
+        // 254 parties in one call: the rest is not kept rather than kept as somebody else.
+        if self.legs.len() < 254 {
+            self.legs.push((leg, Role::Person));
+        }
+        self.leg_index(leg)
+    }
+
+    fn moment(&mut self, now: Instant, moment: Moment, leg: Option<u8>) {
+        if self.open.as_ref().is_some_and(|open| !open.builder.fits(0)) {
+            self.hand_over(now);
+        }
+        let open = self.opened(now);
+        let at_us = offset_us(open.since, now);
+        open.builder.moment(moment, leg, at_us);
+    }
+
+    fn opened(&mut self, now: Instant) -> &mut Open {
+        let (index, began) = (self.index, self.began);
+        let (recording, call, started) = (self.recording, self.call, self.started);
+        let (tenant, legs) = (self.tenant.as_str(), &self.legs);
+        self.open.get_or_insert_with(|| {
+            let base_us = u64::try_from(now.since(began).as_micros()).unwrap_or(u64::MAX);
+            let head = Head { recording, call, tenant, started, index, base_us, legs };
+            Open { builder: Builder::new(&head), since: now }
+        })
+    }
+
+    fn hand_over(&mut self, now: Instant) {
+        if let Some(open) = self.open.take() {
+            if !open.builder.is_empty() {
+                self.ready.push(open.builder.build());
+                self.index += 1;
+            }
+            self.last_handed = now;
+        }
+    }
+}
+
+impl Tap for Recorder {
+    fn packet(&mut self, now: Instant, heard: &Heard<'_>) {
+        if self.keeping != Keeping::Kept || heard.payload.len() > MAX_PAYLOAD {
+            return;
+        }
+        let Some(leg) = self.leg_index(heard.leg) else { return };
+        let full = |open: &Open| !open.builder.fits(heard.payload.len()) || now.since(open.since) >= BLOCK_AGE;
+        if self.open.as_ref().is_some_and(full) {
+            self.hand_over(now);
+        }
+        let open = self.opened(now);
+        let at_us = offset_us(open.since, now);
+        open.builder.packet(leg, heard, at_us);
+    }
+}
+
+fn offset_us(from: Instant, to: Instant) -> u32 {
+    u32::try_from(to.since(from).as_micros()).unwrap_or(u32::MAX)
+}
+
+// The largest payload fits an empty block whose tenant and legs are as long as they may be.
+const _: () = assert!(MAX_PAYLOAD + 254 * 16 + 80 + 4 * 1024 < MAX_BLOCK);
+
+#[cfg(test)]
+mod tests;

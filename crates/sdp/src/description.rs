@@ -1,0 +1,523 @@
+//! Owns a session description as it came: every line kept, with typed views of those that matter (RFC 8866). Does
+//! not own what two descriptions agree on (see `offer_answer`).
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::{Codec, Direction};
+
+/// A session description: the text as it came, byte for byte, and where its lines are.
+#[derive(Clone, Debug)]
+pub struct Description {
+    text: Bytes,
+    lines: SmallVec<[Line; 24]>,
+    /// Index in `lines` of each `m=`.
+    media: SmallVec<[usize; 2]>,
+}
+
+impl Description {
+    /// The longest text that is read, in bytes.
+    pub const MAX_BYTES: usize = 65_535;
+    /// The most `m=` lines that are read.
+    pub const MAX_MEDIA: usize = 64;
+
+    /// Reads a description. Order, missing `o=`, `s=` or `t=`, unknown lines, doubled spaces, bare LF and bytes
+    /// that are not UTF-8 are tolerated, as carriers and phones send them.
+    ///
+    /// # Errors
+    /// When there is no `v=0` first, or an `m=` or `c=` line has no meaning.
+    pub fn parse(text: &[u8]) -> Result<Description, ParseError> {
+        Description::parse_bytes(Bytes::copy_from_slice(text))
+    }
+
+    /// Reads a description without copying it; see [`Description::parse`].
+    ///
+    /// # Errors
+    /// As [`Description::parse`].
+    pub fn parse_bytes(text: Bytes) -> Result<Description, ParseError> {
+        if text.len() > Description::MAX_BYTES {
+            return Err(ParseError::TooLong(text.len()));
+        }
+        let mut lines: SmallVec<[Line; 24]> = SmallVec::new();
+        let mut media: SmallVec<[usize; 2]> = SmallVec::new();
+        let mut at = 0;
+        let mut number = 0;
+        while at < text.len() {
+            let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |i| at + i);
+            let line = without_cr(&text, at..end);
+            at = end + 1;
+            number += 1;
+            let [kind, b'=', ..] = text[line.clone()] else {
+                // Blank and unreadable lines are passed over; `text` still has them.
+                if lines.is_empty() && !line.is_empty() {
+                    return Err(ParseError::version(number, &text[line]));
+                }
+                continue;
+            };
+            let value = line.start + 2..line.end;
+            match kind {
+                // RFC 8866 §5.1
+                _ if lines.is_empty() && (kind != b'v' || text[value.clone()].trim_ascii() != b"0") => {
+                    return Err(ParseError::version(number, &text[line]));
+                }
+                b'm' => {
+                    MediaLine::read(&text[value.clone()]).ok_or_else(|| ParseError::Media {
+                        line: number,
+                        found: printable(&text[value.clone()]),
+                    })?;
+                    if media.len() == Description::MAX_MEDIA {
+                        return Err(ParseError::TooManyMedia);
+                    }
+                    media.push(lines.len());
+                }
+                b'c' => {
+                    Connection::read(&text[value.clone()]).ok_or_else(|| ParseError::Connection {
+                        line: number,
+                        found: printable(&text[value.clone()]),
+                    })?;
+                }
+                _ => {}
+            }
+            lines.push(Line { kind, start: value.start, end: value.end });
+        }
+        if lines.is_empty() {
+            return Err(ParseError::Empty);
+        }
+        Ok(Description { text, lines, media })
+    }
+
+    /// The text as it came, byte for byte.
+    pub fn to_bytes(&self) -> Bytes {
+        self.text.clone()
+    }
+
+    /// Every line with its letter, in order; values are as they came, without line ends.
+    pub fn lines(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.lines.iter().map(|line| (line.kind, self.value(line)))
+    }
+
+    /// The originator and its numbers, which are text: peers write dots, signs and 26 digits into them.
+    pub fn origin(&self) -> Option<Origin<'_>> {
+        self.session().find(b'o').and_then(Origin::read)
+    }
+
+    /// The `c=` line of the session.
+    pub fn connection(&self) -> Option<Connection<'_>> {
+        self.session().find(b'c').and_then(Connection::read)
+    }
+
+    /// The media streams, in order, refused ones (port 0) included.
+    pub fn media(&self) -> impl ExactSizeIterator<Item = Media<'_>> {
+        (0..self.media.len()).map(|nth| self.stream(nth))
+    }
+
+    /// The `nth` media stream, from 0.
+    pub fn nth_media(&self, nth: usize) -> Option<Media<'_>> {
+        (nth < self.media.len()).then(|| self.stream(nth))
+    }
+
+    fn stream(&self, nth: usize) -> Media<'_> {
+        let first = self.media[nth];
+        let end = self.media.get(nth + 1).copied().unwrap_or(self.lines.len());
+        // invariant: `parse_bytes` has read this line already.
+        let line = MediaLine::read(self.value(&self.lines[first])).unwrap_or_default();
+        Media { description: self, line, section: Section { of: self, lines: &self.lines[first + 1..end] } }
+    }
+
+    fn session(&self) -> Section<'_> {
+        let end = self.media.first().copied().unwrap_or(self.lines.len());
+        Section { of: self, lines: &self.lines[..end] }
+    }
+
+    fn value(&self, line: &Line) -> &[u8] {
+        &self.text[line.start..line.end]
+    }
+}
+
+impl PartialEq for Description {
+    fn eq(&self, other: &Description) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Description {}
+
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    kind: u8,
+    start: usize,
+    end: usize,
+}
+
+/// The session's lines, or those of one media stream.
+#[derive(Clone, Copy)]
+struct Section<'a> {
+    of: &'a Description,
+    lines: &'a [Line],
+}
+
+impl<'a> Section<'a> {
+    fn values(self, kind: u8) -> impl Iterator<Item = &'a [u8]> {
+        self.lines.iter().filter(move |line| line.kind == kind).map(move |line| self.of.value(line))
+    }
+
+    fn find(self, kind: u8) -> Option<&'a [u8]> {
+        self.values(kind).next()
+    }
+
+    /// Attributes as (name, value); a property has no value.
+    fn attributes(self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        self.values(b'a').map(|text| match memchr::memchr(b':', text) {
+            Some(colon) => (text[..colon].trim_ascii(), Some(text[colon + 1..].trim_ascii())),
+            None => (text.trim_ascii(), None),
+        })
+    }
+
+    fn attribute(self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.attributes()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value.unwrap_or_default())
+    }
+
+    fn direction(self) -> Option<Direction> {
+        self.attributes().find_map(|(name, _)| {
+            [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
+                .into_iter()
+                .find(|direction| name.eq_ignore_ascii_case(direction.name().as_bytes()))
+        })
+    }
+}
+
+/// The originator of a description (RFC 8866 §5.2), as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The user's name, perhaps with spaces.
+    pub username: &'a [u8],
+    /// `sess-id`.
+    pub id: &'a [u8],
+    /// `sess-version`.
+    pub version: &'a [u8],
+    /// The address, as text.
+    pub address: &'a [u8],
+}
+
+impl<'a> Origin<'a> {
+    /// Reads from the end, since names of some switches hold spaces.
+    fn read(value: &'a [u8]) -> Option<Origin<'a>> {
+        let mut rest = value.trim_ascii();
+        let mut last = || -> Option<&'a [u8]> {
+            let space = rest.iter().rposition(u8::is_ascii_whitespace)?;
+            let word = &rest[space + 1..];
+            rest = rest[..space].trim_ascii();
+            Some(word)
+        };
+        let (address, _, _) = (last()?, last()?, last()?);
+        let (version, id) = (last()?, last()?);
+        Some(Origin { username: rest, id, version, address })
+    }
+}
+
+/// Where media goes (RFC 8866 §5.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection<'a> {
+    /// An address.
+    Address(IpAddr),
+    /// A multicast group, with its TTL and count as text behind it.
+    Multicast(IpAddr),
+    /// A host's name.
+    Name(&'a str),
+}
+
+impl<'a> Connection<'a> {
+    fn read(value: &'a [u8]) -> Option<Connection<'a>> {
+        let mut words = words(value);
+        let (net, family, address) = (words.next()?, words.next()?, words.next()?);
+        if !net.eq_ignore_ascii_case(b"IN")
+            || !(family.eq_ignore_ascii_case(b"IP4") || family.eq_ignore_ascii_case(b"IP6"))
+        {
+            return None;
+        }
+        let address = std::str::from_utf8(address).ok()?;
+        let (host, behind) = address.split_once('/').map_or((address, None), |(h, b)| (h, Some(b)));
+        match host.parse::<IpAddr>() {
+            Ok(ip) if ip.is_multicast() || behind.is_some() => Some(Connection::Multicast(ip)),
+            Ok(ip) => Some(Connection::Address(ip)),
+            Err(_) if host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) => {
+                Some(Connection::Name(host))
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+/// The `m=` line (RFC 8866 §5.14).
+#[derive(Clone, Copy, Debug, Default)]
+struct MediaLine<'a> {
+    kind: &'a [u8],
+    port: u16,
+    protocol: &'a [u8],
+    formats: &'a [u8],
+}
+
+impl<'a> MediaLine<'a> {
+    fn read(value: &'a [u8]) -> Option<MediaLine<'a>> {
+        let (kind, rest) = word(value)?;
+        let (port, rest) = word(rest)?;
+        let (protocol, formats) = word(rest)?;
+        // `/count` is for layered codings only; each of our streams uses the first port.
+        let (port, count) = match memchr::memchr(b'/', port) {
+            Some(slash) => (&port[..slash], Some(&port[slash + 1..])),
+            None => (port, None),
+        };
+        if let Some(count) = count {
+            number::<u16>(count)?;
+        }
+        Some(MediaLine { kind, port: number(port)?, protocol, formats: formats.trim_ascii() })
+    }
+}
+
+/// One media stream of a description.
+#[derive(Clone, Copy)]
+pub struct Media<'a> {
+    description: &'a Description,
+    line: MediaLine<'a>,
+    section: Section<'a>,
+}
+
+impl<'a> Media<'a> {
+    /// `audio`, `video`, `image`, `message`, or what the peer wrote.
+    pub fn kind(&self) -> &'a [u8] {
+        self.line.kind
+    }
+
+    /// The port; 0 refuses the stream.
+    pub fn port(&self) -> u16 {
+        self.line.port
+    }
+
+    /// `RTP/AVP` and its kin, as the peer wrote it.
+    pub fn protocol(&self) -> &'a [u8] {
+        self.line.protocol
+    }
+
+    /// The formats, in the peer's order of preference.
+    pub fn formats(&self) -> impl Iterator<Item = &'a [u8]> {
+        words(self.line.formats)
+    }
+
+    /// The formats that are RTP payload types, 0–127.
+    pub fn payload_types(&self) -> impl Iterator<Item = u8> {
+        self.formats().filter_map(number).filter(|payload_type| *payload_type < 128)
+    }
+
+    /// Where this stream goes: its own `c=`, else the session's.
+    pub fn connection(&self) -> Option<Connection<'a>> {
+        self.section.find(b'c').and_then(Connection::read).or_else(|| self.description.connection())
+    }
+
+    /// The direction as its writer sees it: the stream's own, else the session's, else both ways.
+    pub fn direction(&self) -> Direction {
+        let session = || self.description.session().direction();
+        self.section.direction().or_else(session).unwrap_or_default()
+    }
+
+    /// Attributes of this stream as (name, value), in order.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+        self.section.attributes()
+    }
+
+    /// The first attribute of this stream called `name`.
+    pub fn attribute(&self, name: &'a str) -> Option<&'a [u8]> {
+        self.section.attribute(name).next()
+    }
+
+    /// What `payload_type` means, from its `a=rtpmap`.
+    pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap<'a>> {
+        self.section.attribute("rtpmap").filter_map(RtpMap::read).find(|map| map.payload_type == payload_type)
+    }
+
+    /// The parameters of `payload_type`, from its `a=fmtp`.
+    pub fn fmtp(&self, payload_type: u8) -> Option<&'a [u8]> {
+        self.section.attribute("fmtp").find_map(|value| {
+            let (number_text, parameters) = word(value)?;
+            (number(number_text) == Some(payload_type)).then(|| parameters.trim_ascii())
+        })
+    }
+
+    /// Milliseconds of audio per packet that the writer wants to receive (`a=ptime`, no more than `a=maxptime`).
+    pub fn ptime(&self) -> Option<u16> {
+        // Some write «20.0».
+        let of = |name| self.attribute(name).and_then(|text| number(text.split(|b| *b == b'.').next()?));
+        let (ptime, most): (Option<u16>, Option<u16>) = (of("ptime"), of("maxptime"));
+        match (ptime, most) {
+            (Some(ptime), Some(most)) => Some(ptime.min(most)),
+            (ptime, _) => ptime,
+        }
+    }
+
+    /// Keys offered for SRTP (RFC 4568 §4), in order of preference.
+    pub fn crypto(&self) -> impl Iterator<Item = Crypto<'a>> {
+        self.section.attribute("crypto").filter_map(Crypto::read)
+    }
+
+    /// The payload type that carries `codec`: named by an `a=rtpmap`, else the static one (RFC 3551 §6).
+    pub fn payload_type_of(&self, codec: Codec) -> Option<u8> {
+        self.payload_types().find(|payload_type| self.carries(*payload_type, codec))
+    }
+
+    /// Whether `payload_type` carries `codec`.
+    pub fn carries(&self, payload_type: u8, codec: Codec) -> bool {
+        match self.rtpmap(payload_type) {
+            Some(map) => map.is(codec.name(), codec.clock_rate()) && map.is_mono(),
+            None => payload_type == codec.payload_type(),
+        }
+    }
+
+    /// The payload type of telephone-event at 8 kHz (RFC 4733 §7.1.1).
+    pub fn telephone_event(&self) -> Option<u8> {
+        self.payload_types()
+            .find(|number| self.rtpmap(*number).is_some_and(|map| map.is("telephone-event", 8_000)))
+    }
+}
+
+/// What a payload type means (RFC 8866 §6.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpMap<'a> {
+    /// Which payload type, 0–127.
+    pub payload_type: u8,
+    /// The encoding's name, as the peer wrote it.
+    pub encoding: &'a [u8],
+    /// RTP clock rate in Hz.
+    pub clock_rate: u32,
+    /// Encoding parameters: for audio the number of channels.
+    pub parameters: Option<&'a [u8]>,
+}
+
+impl<'a> RtpMap<'a> {
+    fn read(value: &'a [u8]) -> Option<RtpMap<'a>> {
+        let (payload_type, rest) = word(value)?;
+        let mut parts = rest.trim_ascii().splitn(3, |b| *b == b'/').map(<[u8]>::trim_ascii);
+        Some(RtpMap {
+            payload_type: number(payload_type).filter(|number| *number < 128)?,
+            encoding: parts.next()?,
+            clock_rate: number(parts.next()?)?,
+            parameters: parts.next(),
+        })
+    }
+
+    fn is(&self, encoding: &str, clock_rate: u32) -> bool {
+        self.clock_rate == clock_rate && self.encoding.eq_ignore_ascii_case(encoding.as_bytes())
+    }
+
+    fn is_mono(&self) -> bool {
+        self.parameters.is_none_or(|channels| channels == b"1" || channels.is_empty())
+    }
+}
+
+/// A key for SRTP (RFC 4568 §4).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Crypto<'a> {
+    /// Names the line in the answer.
+    pub tag: u32,
+    /// `AES_CM_128_HMAC_SHA1_80` and its kin.
+    pub suite: &'a [u8],
+    /// `inline:` and the key, with what follows it.
+    pub key: &'a [u8],
+}
+
+impl<'a> Crypto<'a> {
+    fn read(value: &'a [u8]) -> Option<Crypto<'a>> {
+        let (tag, rest) = word(value)?;
+        let (suite, rest) = word(rest)?;
+        let (key, _) = word(rest)?;
+        Some(Crypto { tag: number(tag)?, suite, key })
+    }
+}
+
+impl std::fmt::Debug for Crypto<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Crypto({} {} …)", self.tag, String::from_utf8_lossy(self.suite))
+    }
+}
+
+/// Why a text is no session description.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// There is nothing.
+    #[error("SDP 为空 / the session description is empty")]
+    Empty,
+    /// It is not version 0 of SDP.
+    #[error("SDP 第 {line} 行应为 v=0,实为 {found:?} / line {line} should be v=0 and is {found:?}")]
+    Version {
+        /// Line, from 1.
+        line: usize,
+        /// What came.
+        found: String,
+    },
+    /// An `m=` line without meaning.
+    #[error(
+        "SDP 第 {line} 行 m={found:?} 无效 / line {line}: expected m=<media> <port 0-65535> <protocol> <formats>"
+    )]
+    Media {
+        /// Line, from 1.
+        line: usize,
+        /// What came.
+        found: String,
+    },
+    /// A `c=` line without meaning.
+    #[error("SDP 第 {line} 行 c={found:?} 无效 / line {line}: expected c=IN IP4|IP6 <address>")]
+    Connection {
+        /// Line, from 1.
+        line: usize,
+        /// What came.
+        found: String,
+    },
+    /// It is too long.
+    #[error("SDP 过长({0} 字节)/ the session description has {0} bytes, at most 65535 are read")]
+    TooLong(usize),
+    /// It has too many `m=` lines.
+    #[error("SDP 媒体行过多 / the session description has more than 64 m= lines")]
+    TooManyMedia,
+}
+
+impl ParseError {
+    fn version(line: usize, found: &[u8]) -> ParseError {
+        ParseError::Version { line, found: printable(found) }
+    }
+}
+
+fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(80)]).into_owned()
+}
+
+fn without_cr(text: &[u8], line: Range<usize>) -> Range<usize> {
+    let cr = text[line.clone()].ends_with(b"\r");
+    line.start..line.end - usize::from(cr)
+}
+
+/// The first word and what follows it.
+fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
+fn words(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (found, rest) = word(text)?;
+        text = rest;
+        Some(found)
+    })
+}
+
+/// A number without sign.
+fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
+    let digits = text.first().is_some_and(u8::is_ascii_digit);
+    digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;
