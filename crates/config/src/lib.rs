@@ -1,1 +1,22 @@
-//! config
+//! Owns how an operator's folder of TOML becomes the cores' settings, with every mistake reported at once.
+//! Does not own what the settings mean (see `routing`, `acd`, `ivr`) or when a folder is read again (see `hotline`).
+//!
+//! One table per kind of object (`fields`) says which keys exist; the decoder, the diagnostics, the JSON Schema
+//! and the reference are made from it.
+
+mod diagnostics;
+mod loaded;
+mod sources;
+
+pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
+pub use loaded::{Changes, HookEvent, HookSettings, Loaded, NodeSettings, Pinning};
+pub use sources::{ReadError, SourceFile, Sources};
+
+/// Decodes a folder, or says everything that is wrong with it.
+///
+/// # Errors
+/// Every syntax error, unknown key, wrong type, dangling name and duplicate of all files, in the order of files.
+/// Warnings alone do not fail; they are in [`Loaded::warnings`].
+pub fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
+    loaded::load(sources)
+}

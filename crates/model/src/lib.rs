@@ -5,6 +5,7 @@ pub mod command;
 pub mod event;
 mod ids;
 mod names;
+pub mod numbers;
 pub mod outcome;
 pub mod say;
 mod target;

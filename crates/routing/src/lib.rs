@@ -1,8 +1,12 @@
 //! Owns where a call may come from and go to: trunks known by address, the number plan, admission.
 //! Does not own signalling (see `sip`) or what a flow does (see `ivr`).
 
+mod admission;
+mod router;
 mod settings;
 
+pub use admission::{Admission, Refusal, RefuseCause, Ticket};
+pub use router::{Dialled, Facts, Feature, Router, Source, Tie};
 pub use settings::{
     AnswerMode, Cidr, CodecChoice, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
     QueueProfile, RecordPolicy, RtpRange, TenantDomain, Trunk,

@@ -1,0 +1,130 @@
+//! Owns the text of a configuration folder. Does not own its meaning (see `loaded`).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use model::{PromptName, TenantId};
+
+/// One file of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its path below the folder, with `/` between parts: `queues/sales.toml`.
+    pub path: String,
+    /// Its contents.
+    pub text: String,
+}
+
+/// All files of a folder, in the order of their paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The files.
+    pub files: Vec<SourceFile>,
+    /// Prompts that lie in the folder itself (`prompts/<lang>/NAME.wav`, `tenants/T/prompts/…`).
+    pub own_prompts: BTreeSet<PromptName>,
+    /// Prompts that every tenant has; None: names of prompts are not checked.
+    pub built_in_prompts: Option<BTreeSet<String>>,
+}
+
+impl Sources {
+    /// A folder made of `(path, text)`.
+    pub fn from_files<P: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (P, T)>) -> Sources {
+        let mut files: Vec<SourceFile> =
+            files.into_iter().map(|(path, text)| SourceFile { path: path.into(), text: text.into() }).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Sources { files, ..Sources::default() }
+    }
+
+    /// Reads every `.toml` file below `folder` that belongs to a configuration.
+    ///
+    /// The one place of this crate that touches files: what belongs to a folder is knowledge of the configuration,
+    /// and every caller (run, check, reload, tests) must agree on it.
+    ///
+    /// # Errors
+    /// When the folder, or a file in it, cannot be read or is not UTF-8.
+    pub fn read_dir(folder: &Path) -> Result<Sources, ReadError> {
+        let mut sources = Sources::default();
+        sources.read_tree(folder, "", &TenantId::default())?;
+        let tenants = folder.join("tenants");
+        if tenants.is_dir() {
+            for entry in entries(&tenants)? {
+                let name = entry.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+                if entry.is_dir() && !name.starts_with('.') {
+                    sources.read_tree(&entry, &format!("tenants/{name}/"), &TenantId::new(&name))?;
+                }
+            }
+        }
+        sources.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(sources)
+    }
+
+    /// The same folder with the names of built-in prompts known, so that prompt names are checked.
+    #[must_use]
+    pub fn with_prompts<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Sources {
+        self.built_in_prompts = Some(names.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    fn read_tree(&mut self, root: &Path, prefix: &str, tenant: &TenantId) -> Result<(), ReadError> {
+        for path in entries(root)? {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+            if path.is_file() && is_toml(&path) {
+                self.read_file(&path, format!("{prefix}{name}"))?;
+            } else if path.is_dir() && FOLDERS.contains(&name.as_str()) {
+                for file in entries(&path)?.into_iter().filter(|p| p.is_file() && is_toml(p)) {
+                    let stem = file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+                    self.read_file(&file, format!("{prefix}{name}/{stem}"))?;
+                }
+            } else if path.is_dir() && name == "prompts" {
+                self.list_prompts(&path, tenant)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_file(&mut self, path: &Path, relative: String) -> Result<(), ReadError> {
+        let text = fs::read_to_string(path).map_err(|source| ReadError { path: path.to_owned(), source })?;
+        self.files.push(SourceFile { path: relative, text });
+        Ok(())
+    }
+
+    fn list_prompts(&mut self, prompts: &Path, tenant: &TenantId) -> Result<(), ReadError> {
+        for language in entries(prompts)?.into_iter().filter(|p| p.is_dir()) {
+            for file in entries(&language)? {
+                let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                if let Some(stem) = name.strip_suffix(".wav") {
+                    self.own_prompts.insert(PromptName::new(tenant, stem));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A folder that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("读不到 {path} / cannot read {path}: {source}", path = path.display())]
+pub struct ReadError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub source: std::io::Error,
+}
+
+/// Folders whose files belong to a configuration.
+pub(crate) const FOLDERS: [&str; 6] = ["trunks", "numbers", "flows", "queues", "agents", "phones"];
+
+fn is_toml(path: &Path) -> bool {
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    name.ends_with(".toml") && !name.starts_with('.')
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let fail = |source| ReadError { path: folder.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fail)? {
+        paths.push(entry.map_err(fail)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
