@@ -1,0 +1,386 @@
+//! Owns the call detail record (通话记录): one per call, with one segment per offer. Does not own how it is made
+//! (see [`crate::Ledger`]) or shown (see [`crate::Exporter`]).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::WallTime;
+use model::event::Direction;
+use model::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
+use model::say::Key;
+use model::{
+    AgentId, CallId, EntryId, FlowName, HotlineNumber, LegId, OfferId, QueueName, RecordingId, TenantId,
+    TrunkName,
+};
+use serde::{Deserialize, Serialize};
+
+/// One call, from its first INVITE to its one release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cdr {
+    /// Which call.
+    pub id: CallId,
+    /// Whose; the node's own tenant when no number was found.
+    pub tenant: TenantId,
+    /// Which way.
+    pub direction: Direction,
+    /// Who took part.
+    pub parties: Parties,
+    /// When things happened.
+    pub times: Times,
+    /// How long they took.
+    pub lengths: Lengths,
+    /// What the caller met before and after the conversation.
+    pub menu: Menu,
+    /// The caller's places in queues, in order.
+    pub visits: Vec<Visit>,
+    /// One per offer, in order.
+    pub segments: Vec<Segment>,
+    /// Its recordings; a call has one unless a recording had to begin anew.
+    pub recordings: Vec<Recording>,
+    /// The media figures of each leg.
+    pub quality: Vec<Quality>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// Who took part in a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parties {
+    /// The trunk it came by.
+    pub trunk: Option<TrunkName>,
+    /// The source of its first packet.
+    pub source: SocketAddr,
+    /// SIP Call-ID of the caller's leg.
+    pub sip_call_id: Arc<str>,
+    /// 呼入号码: the caller, normalised where known.
+    pub caller: Arc<str>,
+    /// The caller as the peer wrote it.
+    pub caller_raw: Arc<str>,
+    /// The number dialled, as the peer wrote it.
+    pub called: Arc<str>,
+    /// The hotline number (400 号码) that the number plan found.
+    pub number: Option<HotlineNumber>,
+    /// The last queue.
+    pub queue: Option<QueueName>,
+    /// The agent who answered last.
+    pub agent: Option<AgentId>,
+    /// 接听号码: the agent's number or bound phone that answered last.
+    pub answered_by: Option<Arc<str>>,
+}
+
+/// When things happened in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// The first INVITE.
+    pub began: WallTime,
+    /// 200 sent to the caller.
+    pub switch_answered: Option<WallTime>,
+    /// First place in a queue taken.
+    pub queued: Option<WallTime>,
+    /// A phone rang for the first time.
+    pub first_ring: Option<WallTime>,
+    /// An agent or bound phone answered for the first time.
+    pub agent_answered: Option<WallTime>,
+    /// The release.
+    pub ended: WallTime,
+}
+
+/// How long the parts of a call took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lengths {
+    /// In queues.
+    #[serde(with = "crate::micros")]
+    pub wait: Duration,
+    /// While at least one phone rang.
+    #[serde(with = "crate::micros")]
+    pub ring: Duration,
+    /// While at least one agent was connected and nobody held: from the agent's answer, the announcement of the
+    /// agent's number included.
+    #[serde(with = "crate::micros")]
+    pub talk: Duration,
+    /// While at least one agent was connected and somebody held.
+    #[serde(with = "crate::micros")]
+    pub hold: Duration,
+}
+
+/// What the caller met in the flow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Menu {
+    /// The nodes entered, in order.
+    pub path: Vec<Step>,
+    /// The keys that the flow used, in order.
+    pub keys: Vec<KeyPress>,
+    /// When the recording notice had played to its end (录音告知).
+    pub notice_played: Option<WallTime>,
+    /// The satisfaction survey, when it was asked.
+    pub survey: Option<Survey>,
+}
+
+/// A node of a flow that was entered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The flow.
+    pub flow: FlowName,
+    /// The node's name in it.
+    pub node: Arc<str>,
+    /// When.
+    pub at: WallTime,
+}
+
+/// A key that the flow used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyPress {
+    /// The key.
+    pub key: Key,
+    /// The node that took it.
+    pub node: Arc<str>,
+    /// When.
+    pub at: WallTime,
+}
+
+/// A satisfaction survey (满意度调查).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Survey {
+    /// When it was asked first.
+    pub asked: WallTime,
+    /// Its one answer.
+    pub answer: Option<SurveyAnswer>,
+}
+
+/// The answer to a survey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SurveyAnswer {
+    /// The key.
+    pub key: Key,
+    /// The tenant's word for it.
+    pub label: Arc<str>,
+}
+
+/// A caller's place in a queue, from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Visit {
+    /// The place.
+    pub entry: EntryId,
+    /// The queue.
+    pub queue: QueueName,
+    /// Higher goes first.
+    pub priority: i32,
+    /// When it was taken.
+    pub joined: WallTime,
+    /// When and how it ended; of an open call not yet.
+    pub left: Option<(WallTime, EntryOutcome)>,
+}
+
+/// One offer of a call to an agent or bound phone, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The attempt.
+    pub offer: OfferId,
+    /// The place it served.
+    pub entry: Option<EntryId>,
+    /// The agent, when it was one.
+    pub agent: Option<AgentId>,
+    /// The agent's number or the bound phone's.
+    pub party: Arc<str>,
+    /// Why this one was chosen, in the strategy's words.
+    pub reason: Arc<str>,
+    /// When it was made.
+    pub offered: WallTime,
+    /// When its phone rang.
+    pub rang: Option<WallTime>,
+    /// When it was answered.
+    pub answered: Option<WallTime>,
+    /// When caller and agent first heard each other.
+    pub bridged: Option<WallTime>,
+    /// How often and how long it was held.
+    pub hold: Hold,
+    /// When and how it ended; of an open call not yet.
+    pub left: Option<(WallTime, SegmentOutcome)>,
+}
+
+/// Holds of one segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// How often a hold began.
+    pub count: u32,
+    /// For how long in all; overlapping holds of both sides count once.
+    #[serde(with = "crate::micros")]
+    pub total: Duration,
+}
+
+/// How an offer, or the conversation it became, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum SegmentOutcome {
+    /// The phone or agent did not take it.
+    Refused {
+        /// Why.
+        cause: RefusalCause,
+        /// The SIP status, when there was one.
+        status: Option<u16>,
+    },
+    /// The switch took it back.
+    Withdrawn {
+        /// Why.
+        cause: WithdrawCause,
+    },
+    /// It was answered, and the conversation ended.
+    Left {
+        /// By whom.
+        by: HungUpBy,
+        /// Why.
+        cause: Termination,
+    },
+}
+
+/// A recording of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Which.
+    pub id: RecordingId,
+    /// When audio began to be kept.
+    pub began: WallTime,
+    /// When audio was no longer kept.
+    pub ended: Option<WallTime>,
+    /// What became of it.
+    pub state: RecordingState,
+}
+
+/// What became of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum RecordingState {
+    /// Audio is being kept.
+    Running,
+    /// Audio is no longer kept; the playable file is not there yet.
+    Finishing,
+    /// The playable file is complete.
+    Finished {
+        /// Path below the data folder.
+        path: Arc<str>,
+        /// Length in milliseconds.
+        millis: u64,
+        /// Size in bytes.
+        bytes: u64,
+        /// SHA-256 of the file, hex.
+        sha256: Arc<str>,
+    },
+    /// It could not be made.
+    Failed {
+        /// Why, in words.
+        error: Arc<str>,
+    },
+}
+
+/// Media figures of one leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quality {
+    /// The leg.
+    pub leg: LegId,
+    /// Packets received.
+    pub received: u64,
+    /// Packets lost by sequence number.
+    pub lost: u64,
+    /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
+    pub jitter_us: u32,
+    /// Whether no RTP came for the configured time (无声).
+    pub went_silent: bool,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Its one result.
+    pub result: CallResult,
+    /// Who hung up.
+    pub by: HungUpBy,
+    /// Why.
+    pub cause: Termination,
+}
+
+/// What is learned of a call after its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "amendment", rename_all = "snake_case")]
+pub enum Amendment {
+    /// What became of a recording.
+    Recording {
+        /// Which.
+        recording: RecordingId,
+        /// When that was known.
+        at: WallTime,
+        /// What.
+        state: RecordingState,
+    },
+    /// Media figures that came late.
+    Quality(Quality),
+}
+
+impl Amendment {
+    /// Writes it into the record. Repeating it changes nothing.
+    pub fn apply(&self, cdr: &mut Cdr) {
+        match self {
+            Amendment::Recording { recording, at, state } => {
+                cdr.set_recording(*recording, *at, state.clone())
+            }
+            Amendment::Quality(quality) => cdr.set_quality(quality.clone()),
+        }
+    }
+}
+
+impl Cdr {
+    /// From its first INVITE to its release.
+    pub fn duration(&self) -> Duration {
+        self.times.ended.since(self.times.began)
+    }
+
+    /// Whether the caller asked for a person (人工请求): took a place in a queue, or a phone was offered the call.
+    pub fn asked_for_a_person(&self) -> bool {
+        !self.visits.is_empty() || !self.segments.is_empty()
+    }
+
+    /// The recording that a listener wants: the first that is finished, else the first.
+    pub fn main_recording(&self) -> Option<&Recording> {
+        let finished = |r: &&Recording| matches!(r.state, RecordingState::Finished { .. });
+        self.recordings.iter().find(finished).or(self.recordings.first())
+    }
+
+    pub(crate) fn set_recording(&mut self, id: RecordingId, at: WallTime, state: RecordingState) {
+        match self.recordings.iter_mut().find(|r| r.id == id) {
+            Some(recording) => recording.state = state,
+            // A recording whose beginning was not journaled is still this call's.
+            None => self.recordings.push(Recording { id, began: at, ended: Some(at), state }),
+        }
+    }
+
+    pub(crate) fn set_quality(&mut self, mut quality: Quality) {
+        match self.quality.iter_mut().find(|q| q.leg == quality.leg) {
+            Some(known) => {
+                quality.went_silent |= known.went_silent;
+                *known = quality;
+            }
+            None => self.quality.push(quality),
+        }
+    }
+}
+
+impl Visit {
+    /// How long the place was held; zero of an open call.
+    pub fn wait(&self) -> Duration {
+        self.left.as_ref().map(|(at, _)| at.since(self.joined)).unwrap_or_default()
+    }
+}
+
+impl Segment {
+    /// How long its phone rang; zero while it rings.
+    pub fn ring(&self) -> Duration {
+        let stopped = self.answered.or(self.left.map(|(at, _)| at));
+        self.rang.zip(stopped).map(|(rang, stopped)| stopped.since(rang)).unwrap_or_default()
+    }
+
+    /// How long it talked, hold not counted; zero while it talks.
+    pub fn talk(&self) -> Duration {
+        let talked = self.answered.zip(self.left).map(|(answered, (at, _))| at.since(answered));
+        talked.unwrap_or_default().saturating_sub(self.hold.total)
+    }
+}

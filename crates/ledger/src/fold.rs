@@ -1,0 +1,527 @@
+//! Owns the fold: one stamped event after the other in, call records out. Does not own the sums (see
+//! [`crate::Figures`]).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use clock::WallTime;
+use model::event::{CallFact, Event, RecordingFact, Stamped};
+use model::outcome::{CallResult, EntryOutcome, HungUpBy, Termination, WithdrawCause};
+use model::{CallId, EntryId, OfferId, RecordingId, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::cdr::{
+    Amendment, Cdr, Ending, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording, RecordingState,
+    Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit,
+};
+
+/// The fold of all events of a node. Reading the same events again changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    open: HashMap<CallId, Draft>,
+    last_seq: u64,
+    strays: u64,
+}
+
+/// What an event changed in the records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Update {
+    /// A call ended: its record is complete.
+    Closed(Box<Cdr>),
+    /// Something was learned of a call that had ended.
+    Amended {
+        /// Whose.
+        tenant: TenantId,
+        /// Which call.
+        call: CallId,
+        /// What.
+        amendment: Amendment,
+    },
+}
+
+impl Ledger {
+    /// A ledger that takes up behind event `seq`: that one and earlier ones are passed over.
+    pub fn after(seq: u64) -> Ledger {
+        Ledger { last_seq: seq, ..Ledger::default() }
+    }
+
+    /// Reads one event. Events at or before the last one read are passed over.
+    pub fn fold(&mut self, stamped: &Stamped) -> Option<Update> {
+        if stamped.seq <= self.last_seq {
+            return None;
+        }
+        self.last_seq = stamped.seq;
+        match &stamped.event {
+            Event::Call { tenant, call, fact } => self.fold_call(stamped, tenant, *call, fact),
+            Event::Recording { tenant, call, recording, fact } => {
+                let state = RecordingState::from(fact);
+                self.learn_of_recording(stamped.at, tenant, *call, *recording, state)
+            }
+            Event::Agent { .. } | Event::Phone { .. } | Event::Trunk { .. } | Event::Node { .. } => None,
+        }
+    }
+
+    /// The sequence of the last event read.
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// The event behind which a new ledger must begin to know every open call as this one does.
+    pub fn low_water(&self) -> u64 {
+        self.open.values().map(|draft| draft.first_seq - 1).min().unwrap_or(self.last_seq)
+    }
+
+    /// How many facts did not fit: of a call that never began, began twice or had ended.
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
+    /// The open calls as records, in no order, each as if the switch had crashed at its last event.
+    pub fn open_calls(&self) -> impl Iterator<Item = &Cdr> {
+        self.open.values().map(|draft| &draft.cdr)
+    }
+
+    /// For each open call, in order of ids, the fact that ends it after a crash, with the time to stamp it with:
+    /// that of its last event, or of its last packet where `last_packet` knows a later one.
+    pub fn close_open(&self, last_packet: impl Fn(CallId) -> Option<WallTime>) -> Vec<(WallTime, Event)> {
+        let mut drafts: Vec<&Draft> = self.open.values().collect();
+        drafts.sort_by_key(|draft| draft.cdr.id);
+        let close = |draft: &&Draft| {
+            let Cdr { id, tenant, times, ending, .. } = &draft.cdr;
+            let at = last_packet(*id).map_or(times.ended, |packet| packet.max(times.ended));
+            let fact = CallFact::Ended { result: ending.result, by: ending.by, cause: ending.cause };
+            (at, Event::Call { tenant: tenant.clone(), call: *id, fact })
+        };
+        drafts.iter().map(close).collect()
+    }
+
+    fn fold_call(
+        &mut self,
+        stamped: &Stamped,
+        tenant: &TenantId,
+        call: CallId,
+        fact: &CallFact,
+    ) -> Option<Update> {
+        if let CallFact::Began { .. } = fact {
+            if self.open.contains_key(&call) {
+                self.strays += 1;
+            } else if let Some(draft) = Draft::begin(stamped, tenant, call, fact) {
+                self.open.insert(call, draft);
+            }
+            return None;
+        }
+        let Some(draft) = self.open.get_mut(&call) else {
+            return self.learn_late(tenant, call, fact);
+        };
+        draft.tenant_is(tenant);
+        if !draft.note(stamped.at, fact) {
+            self.strays += 1;
+        }
+        let CallFact::Ended { result, by, cause } = fact else { return None };
+        let draft = self.open.remove(&call)?;
+        Some(Update::Closed(Box::new(draft.close(Ending { result: *result, by: *by, cause: *cause }))))
+    }
+
+    fn learn_late(&mut self, tenant: &TenantId, call: CallId, fact: &CallFact) -> Option<Update> {
+        let CallFact::Quality { leg, received, lost, jitter_us } = fact else {
+            self.strays += 1;
+            return None;
+        };
+        let quality = Quality {
+            leg: *leg,
+            received: *received,
+            lost: *lost,
+            jitter_us: *jitter_us,
+            went_silent: false,
+        };
+        Some(Update::Amended { tenant: tenant.clone(), call, amendment: Amendment::Quality(quality) })
+    }
+
+    fn learn_of_recording(
+        &mut self,
+        at: WallTime,
+        tenant: &TenantId,
+        call: CallId,
+        recording: RecordingId,
+        state: RecordingState,
+    ) -> Option<Update> {
+        match self.open.get_mut(&call) {
+            Some(draft) => {
+                draft.cdr.set_recording(recording, at, state);
+                None
+            }
+            None => {
+                let amendment = Amendment::Recording { recording, at, state };
+                Some(Update::Amended { tenant: tenant.clone(), call, amendment })
+            }
+        }
+    }
+}
+
+impl From<&RecordingFact> for RecordingState {
+    fn from(fact: &RecordingFact) -> RecordingState {
+        match fact.clone() {
+            RecordingFact::Finished { path, millis, bytes, sha256 } => {
+                RecordingState::Finished { path, millis, bytes, sha256 }
+            }
+            RecordingFact::Failed { error } => RecordingState::Failed { error },
+        }
+    }
+}
+
+/// A call that has not ended. Its record is at every moment what it would be if the switch crashed now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Draft {
+    cdr: Cdr,
+    first_seq: u64,
+    /// Who holds, and since when somebody does.
+    holders: Vec<HungUpBy>,
+    hold_since: Option<WallTime>,
+    /// Since when at least one phone rings, one agent is connected.
+    ringing_since: Option<WallTime>,
+    connected_since: Option<WallTime>,
+    #[serde(with = "crate::micros")]
+    connected: Duration,
+}
+
+impl Draft {
+    fn begin(stamped: &Stamped, tenant: &TenantId, call: CallId, fact: &CallFact) -> Option<Draft> {
+        let CallFact::Began { direction, trunk, source, caller, caller_raw, called, sip_call_id, leg: _ } =
+            fact
+        else {
+            return None;
+        };
+        let cdr = Cdr {
+            id: call,
+            tenant: tenant.clone(),
+            direction: *direction,
+            parties: Parties {
+                trunk: trunk.clone(),
+                source: *source,
+                sip_call_id: sip_call_id.clone(),
+                caller: caller.clone(),
+                caller_raw: caller_raw.clone(),
+                called: called.clone(),
+                number: None,
+                queue: None,
+                agent: None,
+                answered_by: None,
+            },
+            times: Times {
+                began: stamped.at,
+                switch_answered: None,
+                queued: None,
+                first_ring: None,
+                agent_answered: None,
+                ended: stamped.at,
+            },
+            lengths: Lengths::default(),
+            menu: Menu::default(),
+            visits: Vec::new(),
+            segments: Vec::new(),
+            recordings: Vec::new(),
+            quality: Vec::new(),
+            ending: Ending { result: CallResult::Failure, by: HungUpBy::Switch, cause: Termination::Crashed },
+        };
+        Some(Draft {
+            cdr,
+            first_seq: stamped.seq,
+            holders: Vec::new(),
+            hold_since: None,
+            ringing_since: None,
+            connected_since: None,
+            connected: Duration::ZERO,
+        })
+    }
+
+    /// The number plan may find another tenant than the node's own.
+    fn tenant_is(&mut self, tenant: &TenantId) {
+        if self.cdr.tenant != *tenant {
+            self.cdr.tenant = tenant.clone();
+        }
+    }
+
+    /// Takes one fact in; says whether it fits what is known. A wall clock set back does not turn time around.
+    fn note(&mut self, at: WallTime, fact: &CallFact) -> bool {
+        let at = at.max(self.cdr.times.ended);
+        self.cdr.times.ended = at;
+        match fact {
+            CallFact::Began { .. } => return false,
+            CallFact::Routed { .. }
+            | CallFact::SwitchAnswered
+            | CallFact::EarlyMediaBegan
+            | CallFact::NoticePlayed
+            | CallFact::NodeEntered { .. }
+            | CallFact::KeyPressed { .. }
+            | CallFact::SurveyAsked { .. }
+            | CallFact::SurveyAnswered { .. } => self.note_flow(at, fact),
+            CallFact::Queued { entry, queue, priority } => {
+                self.cdr.times.queued.get_or_insert(at);
+                self.cdr.parties.queue = Some(queue.clone());
+                self.cdr.visits.push(Visit {
+                    entry: *entry,
+                    queue: queue.clone(),
+                    priority: *priority,
+                    joined: at,
+                    left: None,
+                });
+            }
+            CallFact::PositionTold { entry, .. } => return self.visit(*entry).is_some(),
+            CallFact::Dequeued { entry, outcome } => return self.leave_queue(at, *entry, *outcome),
+            CallFact::Offered { .. }
+            | CallFact::Ringing { .. }
+            | CallFact::OfferRefused { .. }
+            | CallFact::OfferWithdrawn { .. }
+            | CallFact::AgentAnswered { .. }
+            | CallFact::Bridged { .. }
+            | CallFact::AgentLeft { .. } => return self.note_offer(at, fact),
+            CallFact::HoldBegan { by } => return self.hold(at, *by),
+            CallFact::HoldEnded { by } => return self.resume(at, *by),
+            CallFact::RecordingBegan { recording } => {
+                let state = RecordingState::Running;
+                self.cdr.recordings.push(Recording { id: *recording, began: at, ended: None, state });
+            }
+            CallFact::RecordingEnded { recording } => return self.end_recording(at, *recording),
+            CallFact::MediaLost { leg } => {
+                let known = self.cdr.quality.iter().find(|q| q.leg == *leg).cloned();
+                let none = Quality { leg: *leg, received: 0, lost: 0, jitter_us: 0, went_silent: true };
+                self.cdr.set_quality(Quality { went_silent: true, ..known.unwrap_or(none) });
+            }
+            CallFact::Quality { leg, received, lost, jitter_us } => self.cdr.set_quality(Quality {
+                leg: *leg,
+                received: *received,
+                lost: *lost,
+                jitter_us: *jitter_us,
+                went_silent: false,
+            }),
+            CallFact::Ended { .. } => {}
+        }
+        true
+    }
+
+    fn note_flow(&mut self, at: WallTime, fact: &CallFact) {
+        let Cdr { menu, times, parties, .. } = &mut self.cdr;
+        match fact {
+            CallFact::Routed { number } => parties.number = Some(number.clone()),
+            CallFact::SwitchAnswered => {
+                times.switch_answered.get_or_insert(at);
+            }
+            CallFact::NoticePlayed => {
+                menu.notice_played.get_or_insert(at);
+            }
+            CallFact::NodeEntered { flow, node } => {
+                menu.path.push(Step { flow: flow.clone(), node: node.clone(), at });
+            }
+            CallFact::KeyPressed { key, node } => {
+                menu.keys.push(KeyPress { key: *key, node: node.clone(), at })
+            }
+            CallFact::SurveyAsked { .. } => {
+                menu.survey.get_or_insert(Survey { asked: at, answer: None });
+            }
+            CallFact::SurveyAnswered { key, label } => {
+                let survey = menu.survey.get_or_insert(Survey { asked: at, answer: None });
+                // One result per call: the last answer counts (another try after a wrong key).
+                survey.answer = Some(SurveyAnswer { key: *key, label: label.clone() });
+            }
+            _ => {}
+        }
+    }
+
+    fn note_offer(&mut self, at: WallTime, fact: &CallFact) -> bool {
+        match fact {
+            CallFact::Offered { offer, entry, agent, party, reason } => {
+                self.cdr.segments.push(Segment {
+                    offer: *offer,
+                    entry: *entry,
+                    agent: agent.clone(),
+                    party: party.clone(),
+                    reason: reason.clone(),
+                    offered: at,
+                    rang: None,
+                    answered: None,
+                    bridged: None,
+                    hold: Hold::default(),
+                    left: None,
+                });
+                true
+            }
+            CallFact::Ringing { offer } => self.ring(at, *offer),
+            CallFact::OfferRefused { offer, cause, status } => {
+                self.end_offer(at, *offer, SegmentOutcome::Refused { cause: *cause, status: *status })
+            }
+            CallFact::OfferWithdrawn { offer, cause } => {
+                self.end_offer(at, *offer, SegmentOutcome::Withdrawn { cause: *cause })
+            }
+            CallFact::AgentAnswered { offer, .. } => self.answer(at, *offer),
+            CallFact::Bridged { offer } => {
+                let Some(segment) = self.segment(*offer) else { return false };
+                segment.bridged.get_or_insert(at);
+                segment.answered.is_some()
+            }
+            CallFact::AgentLeft { offer, by, cause } => {
+                self.end_offer(at, *offer, SegmentOutcome::Left { by: *by, cause: *cause })
+            }
+            _ => false,
+        }
+    }
+
+    fn ring(&mut self, at: WallTime, offer: OfferId) -> bool {
+        let Some(segment) = self.segment(offer) else { return false };
+        if segment.rang.is_some() {
+            return true; // every further 180
+        }
+        segment.rang = Some(at);
+        self.ringing_since.get_or_insert(at);
+        self.cdr.times.first_ring.get_or_insert(at);
+        true
+    }
+
+    fn answer(&mut self, at: WallTime, offer: OfferId) -> bool {
+        let Some(segment) = self.segment(offer) else { return false };
+        if segment.answered.is_some() {
+            return false;
+        }
+        segment.answered = Some(at);
+        let (agent, party, entry) = (segment.agent.clone(), segment.party.clone(), segment.entry);
+        self.cdr.parties.agent = agent;
+        self.cdr.parties.answered_by = Some(party);
+        self.cdr.times.agent_answered.get_or_insert(at);
+        self.connected_since.get_or_insert(at);
+        self.stop_ringing(at);
+        // The caller waits no longer, even if the queue says so a moment later.
+        if let Some(entry) = entry {
+            self.leave_queue(at, entry, EntryOutcome::Answered);
+        }
+        true
+    }
+
+    fn end_offer(&mut self, at: WallTime, offer: OfferId, outcome: SegmentOutcome) -> bool {
+        let hold_since = self.hold_since;
+        let Some(segment) = self.segment(offer) else { return false };
+        if let (Some(since), Some(answered)) = (hold_since, segment.answered) {
+            segment.hold.total += at.since(since.max(answered));
+        }
+        let fits = segment.answered.is_some() == matches!(outcome, SegmentOutcome::Left { .. });
+        segment.left = Some((at, outcome));
+        self.stop_ringing(at);
+        self.stop_talking(at);
+        fits
+    }
+
+    fn hold(&mut self, at: WallTime, by: HungUpBy) -> bool {
+        if self.holders.contains(&by) {
+            return true; // a repeated re-INVITE
+        }
+        self.holders.push(by);
+        self.hold_since.get_or_insert(at);
+        self.connected_segments().for_each(|segment| segment.hold.count += 1);
+        self.connected_since.is_some()
+    }
+
+    fn resume(&mut self, at: WallTime, by: HungUpBy) -> bool {
+        let held = self.holders.contains(&by);
+        self.holders.retain(|holder| *holder != by);
+        if self.holders.is_empty() {
+            self.close_hold(at);
+        }
+        held
+    }
+
+    fn close_hold(&mut self, at: WallTime) {
+        let Some(since) = self.hold_since.take() else { return };
+        for segment in self.connected_segments() {
+            let begin = segment.answered.map_or(since, |answered| answered.max(since));
+            segment.hold.total += at.since(begin);
+        }
+        if let Some(connected) = self.connected_since {
+            self.cdr.lengths.hold += at.since(since.max(connected));
+        }
+    }
+
+    fn stop_ringing(&mut self, at: WallTime) {
+        let rings = |s: &Segment| s.rang.is_some() && s.answered.is_none() && s.left.is_none();
+        if self.cdr.segments.iter().any(rings) {
+            return;
+        }
+        if let Some(since) = self.ringing_since.take() {
+            self.cdr.lengths.ring += at.since(since);
+        }
+    }
+
+    fn stop_talking(&mut self, at: WallTime) {
+        if self.connected_segments().next().is_some() {
+            return;
+        }
+        let Some(since) = self.connected_since else { return };
+        self.close_hold(at);
+        self.holders.clear();
+        self.connected_since = None;
+        self.connected += at.since(since);
+        self.cdr.lengths.talk = self.connected.saturating_sub(self.cdr.lengths.hold);
+    }
+
+    fn leave_queue(&mut self, at: WallTime, entry: EntryId, outcome: EntryOutcome) -> bool {
+        let Some(visit) = self.visit(entry) else { return false };
+        // A caller who was answered has left; what the queue adds is not news.
+        if visit.left.is_none() {
+            visit.left = Some((at, outcome));
+            self.cdr.lengths.wait = self.cdr.visits.iter().map(Visit::wait).sum();
+        }
+        true
+    }
+
+    fn end_recording(&mut self, at: WallTime, id: RecordingId) -> bool {
+        let Some(recording) = self.cdr.recordings.iter_mut().find(|r| r.id == id) else { return false };
+        recording.ended.get_or_insert(at);
+        if recording.state == RecordingState::Running {
+            recording.state = RecordingState::Finishing;
+        }
+        true
+    }
+
+    /// Ends what the call's end implies, and gives the record.
+    fn close(mut self, ending: Ending) -> Cdr {
+        let at = self.cdr.times.ended;
+        self.cdr.ending = ending;
+        let unfinished = |s: &Segment| s.left.is_none().then_some((s.offer, s.answered.is_some()));
+        let offers: Vec<(OfferId, bool)> = self.cdr.segments.iter().filter_map(unfinished).collect();
+        for (offer, answered) in offers {
+            let outcome = if answered {
+                SegmentOutcome::Left { by: ending.by, cause: ending.cause }
+            } else {
+                SegmentOutcome::Withdrawn { cause: WithdrawCause::CallerGone }
+            };
+            self.end_offer(at, offer, outcome);
+        }
+        let entries: Vec<EntryId> =
+            self.cdr.visits.iter().filter(|v| v.left.is_none()).map(|v| v.entry).collect();
+        for entry in entries {
+            let outcome = match ending.by {
+                HungUpBy::Caller => EntryOutcome::Abandoned,
+                HungUpBy::Agent | HungUpBy::Switch => EntryOutcome::Failed,
+            };
+            self.leave_queue(at, entry, outcome);
+        }
+        let recordings: Vec<RecordingId> = self.cdr.recordings.iter().map(|r| r.id).collect();
+        for recording in recordings {
+            self.end_recording(at, recording);
+        }
+        self.cdr
+    }
+
+    fn visit(&mut self, entry: EntryId) -> Option<&mut Visit> {
+        self.cdr.visits.iter_mut().find(|visit| visit.entry == entry)
+    }
+
+    /// The unfinished segment of `offer`.
+    fn segment(&mut self, offer: OfferId) -> Option<&mut Segment> {
+        self.cdr.segments.iter_mut().rev().find(|segment| segment.offer == offer && segment.left.is_none())
+    }
+
+    fn connected_segments(&mut self) -> impl Iterator<Item = &mut Segment> {
+        self.cdr.segments.iter_mut().filter(|s| s.answered.is_some() && s.left.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests;
