@@ -238,6 +238,13 @@ pub enum CallFact {
         /// The tenant's word for it: 满意, 一般, 不满意.
         label: Arc<str>,
     },
+    /// The flow could not go on; the call is released.
+    FlowFailed {
+        /// The node at which it stopped.
+        node: Arc<str>,
+        /// Why, in words (Chinese, then English).
+        error: Arc<str>,
+    },
     /// Audio began to be kept.
     RecordingBegan {
         /// The recording.
