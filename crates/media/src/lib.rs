@@ -5,6 +5,7 @@ pub mod clip;
 pub mod codec;
 pub mod command;
 pub mod quality;
+pub mod recording;
 pub mod sink;
 
 pub use clip::Clip;

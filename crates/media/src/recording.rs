@@ -6,13 +6,14 @@ mod block;
 mod recorder;
 mod segment;
 
-use clock::{Instant, WallTime};
+use clock::WallTime;
 use model::{CallId, LegId, RecordingId, TenantId};
 
-use crate::codec::Codec;
 use crate::command::Mark;
 
-pub use block::{Block, BlockView, Damage, Entries, Entry, Packet, finished_block};
+pub use block::{
+    AudioBlock, Block, BlockView, Damage, Entries, Entry, FinishedList, Packet, finished_blocks,
+};
 pub use recorder::Recorder;
 pub use segment::{Found, SEGMENT_HEADER, Scan, parse_segment_header, scan, segment_header};
 
@@ -31,15 +32,6 @@ pub struct Place {
     pub position: u32,
 }
 
-/// Which channel a leg is heard on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Left: what the caller says.
-    Caller,
-    /// Right: whom the caller hears as a person.
-    Person,
-}
-
 /// What a recording is, told at its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -55,29 +47,6 @@ pub struct Start {
     pub persons: Vec<LegId>,
     /// Wall time of its beginning.
     pub started: WallTime,
-}
-
-/// One believed audio packet, as it came. Never telephone events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heard<'a> {
-    /// Who spoke.
-    pub leg: LegId,
-    /// RTP synchronisation source.
-    pub ssrc: u32,
-    /// RTP sequence number.
-    pub sequence: u16,
-    /// RTP timestamp: media time in units of the codec's clock.
-    pub timestamp: u32,
-    /// How the payload is encoded.
-    pub codec: Codec,
-    /// The audio.
-    pub payload: &'a [u8],
-}
-
-/// Something that keeps audio as it passes.
-pub trait Tap {
-    /// A packet that arrived at `now`. Legs that are not recorded are passed over.
-    fn packet(&mut self, now: Instant, heard: &Heard<'_>);
 }
 
 /// What stands between the packets of a recording.

@@ -4,15 +4,16 @@
 use clock::WallTime;
 use model::{CallId, LegId, RecordingId};
 
-use super::{MAX_BLOCK, Moment, Place, Role};
+use super::{MAX_BLOCK, Moment, Place};
 use crate::codec::Codec;
 use crate::command::Mark;
+use crate::sink::{Side, TapPacket};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"HLB1");
 const VERSION: u8 = 1;
 const HEADER: usize = 80;
 const LEG: usize = 16;
-const PACKET_HEADER: usize = 20;
+const PACKET_HEADER: usize = 24;
 const MOMENT: usize = 8;
 const NO_SEGMENT: u64 = u64::MAX;
 const NO_LEG: u8 = 0xff;
@@ -53,7 +54,7 @@ impl Block {
 }
 
 /// A block that says which recordings have their playable file; as many blocks as it takes.
-pub fn finished_block(recordings: &[RecordingId]) -> Vec<Block> {
+pub fn finished_blocks(recordings: &[RecordingId]) -> Vec<Block> {
     recordings
         .chunks((MAX_BLOCK - HEADER) / 8)
         .map(|ids| {
@@ -84,7 +85,7 @@ pub(super) struct Head<'a> {
     pub index: u32,
     /// Microseconds from the recording's beginning to the block's.
     pub base_us: u64,
-    pub legs: &'a [(LegId, Role)],
+    pub legs: &'a [(LegId, Side)],
 }
 
 impl Builder {
@@ -100,9 +101,9 @@ impl Builder {
         put(&mut bytes, 72, &head.base_us.to_le_bytes());
         bytes.extend_from_slice(head.tenant.as_bytes());
         pad(&mut bytes);
-        for (leg, role) in head.legs {
+        for (leg, side) in head.legs {
             bytes.extend_from_slice(&leg.raw().to_le_bytes());
-            bytes.extend_from_slice(&[role_code(*role), 0, 0, 0, 0, 0, 0, 0]);
+            bytes.extend_from_slice(&[side_code(*side), 0, 0, 0, 0, 0, 0, 0]);
         }
         let empty = bytes.len();
         Builder { bytes, recording: head.recording, empty }
@@ -117,16 +118,15 @@ impl Builder {
         self.bytes.len() + PACKET_HEADER + length + MOMENT + 7 <= MAX_BLOCK
     }
 
-    pub fn packet(&mut self, leg: u8, packet: &super::Heard<'_>, at_us: u32) {
+    pub fn packet(&mut self, leg: u8, packet: &TapPacket<'_>, at_us: u32) {
         let mut header = [0; PACKET_HEADER];
         header[0] = TAG_PACKET;
         header[1] = leg;
         header[2] = codec_code(packet.codec);
-        header[4..6].copy_from_slice(&packet.sequence.to_le_bytes());
-        header[6..8].copy_from_slice(&(packet.payload.len() as u16).to_le_bytes());
-        header[8..12].copy_from_slice(&packet.timestamp.to_le_bytes());
-        header[12..16].copy_from_slice(&packet.ssrc.to_le_bytes());
-        header[16..20].copy_from_slice(&at_us.to_le_bytes());
+        header[4..6].copy_from_slice(&(packet.payload.len() as u16).to_le_bytes());
+        header[8..12].copy_from_slice(&(packet.sequence as u32).to_le_bytes());
+        header[12..16].copy_from_slice(&at_us.to_le_bytes());
+        header[16..24].copy_from_slice(&packet.media_time.to_le_bytes());
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(packet.payload);
     }
@@ -170,7 +170,11 @@ impl<'a> BlockView<'a> {
             _ => return Err(Damage::NoBlock),
         }
         let size = read_u32(prefix, 4).ok_or(Damage::Torn)? as usize;
-        if (HEADER..=MAX_BLOCK).contains(&size) && size.is_multiple_of(8) { Ok(size) } else { Err(Damage::NoBlock) }
+        if (HEADER..=MAX_BLOCK).contains(&size) && size.is_multiple_of(8) {
+            Ok(size)
+        } else {
+            Err(Damage::NoBlock)
+        }
     }
 
     /// Checks the block at the beginning of `bytes`, which was read at `at`.
@@ -283,9 +287,9 @@ impl<'a> AudioBlock<'a> {
     }
 
     /// Its legs and their channels.
-    pub fn legs(&self) -> impl Iterator<Item = (LegId, Role)> + 'a {
+    pub fn legs(&self) -> impl Iterator<Item = (LegId, Side)> + 'a {
         self.legs.chunks_exact(LEG).filter_map(|leg| {
-            Some((LegId::from(read_u64(leg, 0)?), if leg[8] == 0 { Role::Caller } else { Role::Person }))
+            Some((LegId::from(read_u64(leg, 0)?), if leg[8] == 0 { Side::Left } else { Side::Right }))
         })
     }
 
@@ -337,9 +341,17 @@ pub struct Packet<'a> {
     /// Arrival in microseconds since the recording's beginning.
     pub at_us: u64,
     /// The leg's channel.
-    pub role: Role,
-    /// What came.
-    pub heard: super::Heard<'a>,
+    pub side: Side,
+    /// Who spoke.
+    pub leg: LegId,
+    /// The low 32 bits of the leg's extended sequence number.
+    pub sequence: u32,
+    /// The leg's media time in samples of 8 kHz, continuous across changes of SSRC.
+    pub media_time: u64,
+    /// How the payload is encoded.
+    pub codec: Codec,
+    /// The audio.
+    pub payload: &'a [u8],
 }
 
 /// The entries of one block. Ends at the first that makes no sense.
@@ -351,28 +363,25 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    fn leg(&self, index: u8) -> Option<(LegId, Role)> {
+    fn leg(&self, index: u8) -> Option<(LegId, Side)> {
         let leg = self.legs.get(usize::from(index) * LEG..)?;
-        Some((LegId::from(read_u64(leg, 0)?), if *leg.get(8)? == 0 { Role::Caller } else { Role::Person }))
+        Some((LegId::from(read_u64(leg, 0)?), if *leg.get(8)? == 0 { Side::Left } else { Side::Right }))
     }
 
     fn packet(&mut self) -> Option<Entry<'a>> {
         let (header, rest) = self.rest.split_at_checked(PACKET_HEADER)?;
-        let (leg, role) = self.leg(header[1])?;
+        let (leg, side) = self.leg(header[1])?;
         let codec = codec_of(header[2])?;
-        let (payload, rest) = rest.split_at_checked(usize::from(read_u16(header, 6)?))?;
+        let (payload, rest) = rest.split_at_checked(usize::from(read_u16(header, 4)?))?;
         self.rest = rest;
         Some(Entry::Packet(Packet {
-            at_us: self.base_us.saturating_add(u64::from(read_u32(header, 16)?)),
-            role,
-            heard: super::Heard {
-                leg,
-                ssrc: read_u32(header, 12)?,
-                sequence: read_u16(header, 4)?,
-                timestamp: read_u32(header, 8)?,
-                codec,
-                payload,
-            },
+            at_us: self.base_us.saturating_add(u64::from(read_u32(header, 12)?)),
+            side,
+            leg,
+            sequence: read_u32(header, 8)?,
+            media_time: read_u64(header, 16)?,
+            codec,
+            payload,
         }))
     }
 
@@ -427,10 +436,10 @@ const fn moment_code(moment: Moment) -> u8 {
     }
 }
 
-const fn role_code(role: Role) -> u8 {
-    match role {
-        Role::Caller => 0,
-        Role::Person => 1,
+const fn side_code(side: Side) -> u8 {
+    match side {
+        Side::Left => 0,
+        Side::Right => 1,
     }
 }
 

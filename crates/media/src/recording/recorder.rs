@@ -8,14 +8,21 @@ use model::{CallId, LegId, RecordingId, TenantId};
 use smallvec::SmallVec;
 
 use super::block::{Block, Builder, Head};
-use super::{Heard, MAX_BLOCK, Moment, Role, Start, Tap};
+use super::{MAX_BLOCK, Moment, Start};
 use crate::command::Mark;
+use crate::sink::{Side, TapPacket};
 
 /// A block is handed over at this age, so that with the way to the disk a crash costs less than a second.
 const BLOCK_AGE: Duration = Duration::from_millis(800);
 
 /// A packet beyond this is no speech and is not kept, in bytes.
 const MAX_PAYLOAD: usize = 4 * 1024;
+
+/// Parties of one recording; whoever comes later is not kept rather than kept as somebody else.
+const MAX_LEGS: usize = 254;
+
+/// A tenant's name is a folder's name.
+const MAX_TENANT: usize = 255;
 
 /// Collects one recording's packets and marks into blocks: `packet`, `mark` and `end` in, `poll_block` out.
 #[derive(Debug)]
@@ -25,7 +32,7 @@ pub struct Recorder {
     tenant: TenantId,
     started: WallTime,
     began: Instant,
-    legs: SmallVec<[(LegId, Role); 4]>,
+    legs: SmallVec<[(LegId, Side); 4]>,
     keeping: Keeping,
     index: u32,
     open: Option<Open>,
@@ -51,12 +58,14 @@ impl Recorder {
     /// Begins at `now`, which is the wall time `start.started`.
     pub fn start(now: Instant, start: Start) -> Recorder {
         let mut legs = SmallVec::new();
-        legs.push((start.caller, Role::Caller));
-        legs.extend(start.persons.into_iter().map(|leg| (leg, Role::Person)));
+        legs.push((start.caller, Side::Left));
+        legs.extend(start.persons.into_iter().take(MAX_LEGS - 1).map(|leg| (leg, Side::Right)));
+        let tenant = start.tenant.as_str();
+        let tenant = TenantId::new(&tenant[..tenant.floor_char_boundary(MAX_TENANT)]);
         let mut recorder = Recorder {
             recording: start.recording,
             call: start.call,
-            tenant: start.tenant,
+            tenant,
             started: start.started,
             began: now,
             legs,
@@ -80,6 +89,23 @@ impl Recorder {
         self.call
     }
 
+    /// A packet as the room hands it out. A leg that is new takes the packet's side.
+    pub fn packet(&mut self, packet: &TapPacket<'_>) {
+        if self.keeping != Keeping::Kept || packet.payload.len() > MAX_PAYLOAD {
+            return;
+        }
+        let now = packet.arrival;
+        let Some(leg) = self.leg_or_new(now, packet.leg, packet.side) else { return };
+        let full =
+            |open: &Open| !open.builder.fits(packet.payload.len()) || now.since(open.since) >= BLOCK_AGE;
+        if self.open.as_ref().is_some_and(full) {
+            self.hand_over(now);
+        }
+        let open = self.opened(now);
+        let at_us = offset_us(open.since, now);
+        open.builder.packet(leg, packet, at_us);
+    }
+
     /// Puts `mark` on the timeline; `Mask` and `Unmask` also stop and start the keeping, `PartyJoined` adds a leg.
     pub fn mark(&mut self, now: Instant, mark: Mark) {
         if self.keeping == Keeping::Ended {
@@ -89,11 +115,18 @@ impl Recorder {
         match mark {
             Mark::Mask => self.keeping = Keeping::Masked,
             Mark::Unmask => self.keeping = Keeping::Kept,
-            Mark::PartyJoined(leg) => party = self.add_person(leg),
-            Mark::PartyLeft(leg) => match self.leg_index(leg) {
-                Some(index) => party = Some(index),
-                None => return,
-            },
+            Mark::PartyJoined(leg) => {
+                party = self.leg_or_new(now, leg, Side::Right);
+                if party.is_none() {
+                    return;
+                }
+            }
+            Mark::PartyLeft(leg) => {
+                party = self.leg_index(leg);
+                if party.is_none() {
+                    return;
+                }
+            }
             Mark::Hold | Mark::Resume => {}
         }
         self.moment(now, Moment::Marked(mark), party);
@@ -134,19 +167,15 @@ impl Recorder {
         self.legs.iter().position(|(known, _)| *known == leg).and_then(|index| u8::try_from(index).ok())
     }
 
-    fn add_person(&mut self, leg: LegId) -> Option<u8> {
-        if let Some(index) = self.leg_index(leg) {
-            return Some(index);
+    /// The place of `leg` among the legs; `None` when there are too many.
+    fn leg_or_new(&mut self, now: Instant, leg: LegId, side: Side) -> Option<u8> {
+        let known = self.leg_index(leg);
+        if known.is_some() || self.legs.len() >= MAX_LEGS {
+            return known;
         }
         // Legs stand before a block's entries: the block without this leg ends here.
-        let now = self.open.as_ref().map(|open| open.since);
-        if let Some(since) = now {
-            self.hand_over(since);
-        }
-        // 254 parties in one call: the rest is not kept rather than kept as somebody else.
-        if self.legs.len() < 254 {
-            self.legs.push((leg, Role::Person));
-        }
+        self.hand_over(now);
+        self.legs.push((leg, side));
         self.leg_index(leg)
     }
 
@@ -165,7 +194,7 @@ impl Recorder {
         let (tenant, legs) = (self.tenant.as_str(), &self.legs);
         self.open.get_or_insert_with(|| {
             let base_us = u64::try_from(now.since(began).as_micros()).unwrap_or(u64::MAX);
-            let head = Head { recording, call, tenant, started, index, base_us, legs };
+            let head = Head { recording, call, tenant, started, index, base_us, legs: legs.as_slice() };
             Open { builder: Builder::new(&head), since: now }
         })
     }
@@ -181,28 +210,12 @@ impl Recorder {
     }
 }
 
-impl Tap for Recorder {
-    fn packet(&mut self, now: Instant, heard: &Heard<'_>) {
-        if self.keeping != Keeping::Kept || heard.payload.len() > MAX_PAYLOAD {
-            return;
-        }
-        let Some(leg) = self.leg_index(heard.leg) else { return };
-        let full = |open: &Open| !open.builder.fits(heard.payload.len()) || now.since(open.since) >= BLOCK_AGE;
-        if self.open.as_ref().is_some_and(full) {
-            self.hand_over(now);
-        }
-        let open = self.opened(now);
-        let at_us = offset_us(open.since, now);
-        open.builder.packet(leg, heard, at_us);
-    }
-}
-
 fn offset_us(from: Instant, to: Instant) -> u32 {
     u32::try_from(to.since(from).as_micros()).unwrap_or(u32::MAX)
 }
 
 // The largest payload fits an empty block whose tenant and legs are as long as they may be.
-const _: () = assert!(MAX_PAYLOAD + 254 * 16 + 80 + 4 * 1024 < MAX_BLOCK);
+const _: () = assert!(80 + MAX_TENANT + 7 + MAX_LEGS * 16 + 24 + MAX_PAYLOAD + 16 <= MAX_BLOCK);
 
 #[cfg(test)]
 mod tests;

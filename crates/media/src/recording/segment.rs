@@ -26,8 +26,11 @@ pub fn segment_header(number: u64, created: WallTime) -> [u8; SEGMENT_HEADER as 
 pub fn parse_segment_header(bytes: &[u8]) -> Option<u64> {
     let header = bytes.get(..SEGMENT_HEADER as usize)?;
     let crc = u32::from_le_bytes(header[24..28].try_into().ok()?);
-    (header.starts_with(MAGIC) && crc == crc32c::crc32c(&header[..24]))
-        .then(|| u64::from_le_bytes([header[8], header[9], header[10], header[11], header[12], header[13], header[14], header[15]]))
+    (header.starts_with(MAGIC) && crc == crc32c::crc32c(&header[..24])).then(|| {
+        u64::from_le_bytes([
+            header[8], header[9], header[10], header[11], header[12], header[13], header[14], header[15],
+        ])
+    })
 }
 
 /// What stands in a segment.
@@ -63,7 +66,8 @@ impl<'a> Iterator for Scan<'a> {
     type Item = Found<'a>;
 
     fn next(&mut self) -> Option<Found<'a>> {
-        while self.position + BlockView::PREFIX <= self.bytes.len() && self.position < SEGMENT_BYTES as usize {
+        while self.position + BlockView::PREFIX <= self.bytes.len() && self.position < SEGMENT_BYTES as usize
+        {
             let at = Place { segment: self.number, position: u32::try_from(self.position).ok()? };
             let rest = &self.bytes[self.position..];
             match BlockView::parse(rest, at) {
