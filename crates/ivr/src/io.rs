@@ -13,8 +13,14 @@ pub enum Input {
     Begin,
     /// The caller pressed a key (not while parked: those go to whoever parked it).
     Key(Key),
-    /// The playing ended: played out, stopped, or impossible.
+    /// The playing ended: played out or stopped.
     Played {
+        /// Which.
+        play: u32,
+    },
+    /// The playing was impossible (a sound is missing): the session goes on as after `Played`, but the caller has
+    /// not heard it.
+    NotPlayed {
         /// Which.
         play: u32,
     },
@@ -23,7 +29,7 @@ pub enum Input {
 }
 
 /// How the thing that parked a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Parked {
     /// A conversation took place and the other side left.
     PartyLeft,
@@ -42,7 +48,7 @@ pub enum Parked {
 /// What a session asks for. `call` carries it out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Play to the caller; answered by `Played` with the same number.
+    /// Play to the caller; answered by `Played` or `NotPlayed` with the same number.
     Play {
         /// This playing, ascending within the session.
         play: u32,
@@ -78,10 +84,10 @@ pub enum Output {
 }
 
 /// How a flow that ended by itself served its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Served {
     /// It reached a `Hangup` node or a prompt's natural end.
     ByMenu,
-    /// The last try of a menu failed.
+    /// A last try, a wait or a dialling failed and the flow says nothing about it, or the flow is broken.
     GaveUp,
 }
