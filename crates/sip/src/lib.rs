@@ -1,1 +1,15 @@
-//! sip
+//! Owns SIP signalling without I/O: messages, transactions, dialogs, sessions, digest, the registrar.
+//! Does not own sockets (see `sip-net`) nor the meaning of bodies (see `sdp`).
+
+pub mod headers;
+pub mod limits;
+pub mod message;
+pub mod params;
+mod scan;
+pub mod uri;
+
+pub use headers::{HeaderError, HeaderName, Headers, NameAddr};
+pub use limits::Limits;
+pub use message::{Message, Method, ParseError, Request, Response};
+pub use params::Params;
+pub use uri::Uri;

@@ -1,0 +1,263 @@
+//! Owns the header table of a message: fields in their order, as they came, found by name.
+//! Does not own what values mean (see the typed headers below, and `typed` for the accessors).
+
+use bytes::Bytes;
+
+use crate::scan::Elements;
+
+mod cseq;
+mod name;
+mod name_addr;
+mod typed;
+mod via;
+
+pub use cseq::{CSeq, RAck};
+pub use name::{HeaderName, Name};
+pub use name_addr::{Contacts, NameAddr};
+pub use via::{MAGIC_COOKIE, Rport, Via};
+
+/// Why a header does not say what it should. All are the sender's fault: 400 for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    #[error("no {0} header field")]
+    Missing(HeaderName),
+    #[error("more than one {0} header field")]
+    Repeated(HeaderName),
+    #[error("malformed {0} header field")]
+    Malformed(HeaderName),
+}
+
+/// The header fields of one message. Parsed fields point into the datagram; pushed ones are kept beside it.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    raw: Bytes,
+    added: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+/// One header field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The known name, or [`HeaderName::Other`].
+    pub name: HeaderName,
+    /// The name as it came, compact or not.
+    pub name_text: &'a [u8],
+    /// The value as it came, without white space at its ends; folds have become spaces.
+    pub value: &'a [u8],
+}
+
+/// Where name and value lie. Offsets from `ADDED` on count in `added`; a name of length 0 is the usual spelling.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name_at: u32,
+    value_at: u32,
+    value_len: u32,
+    name_len: u16,
+    name: HeaderName,
+}
+
+const ADDED: u32 = 1 << 31;
+
+impl Headers {
+    /// No fields.
+    pub fn new() -> Headers {
+        Headers::default()
+    }
+
+    /// No fields yet, room for `fields` of `bytes` together.
+    pub fn with_room(fields: usize, bytes: usize) -> Headers {
+        Headers { raw: Bytes::new(), added: Vec::with_capacity(bytes), entries: Vec::with_capacity(fields) }
+    }
+
+    pub(crate) fn over(raw: Bytes, capacity: usize) -> Headers {
+        Headers { raw, added: Vec::new(), entries: Vec::with_capacity(capacity) }
+    }
+
+    /// Records a parsed field; ranges are of the raw buffer, which is shorter than 2 GiB.
+    pub(crate) fn locate(
+        &mut self,
+        name: HeaderName,
+        name_at: std::ops::Range<usize>,
+        value_at: std::ops::Range<usize>,
+    ) {
+        self.entries.push(Entry {
+            name_at: name_at.start as u32,
+            value_at: value_at.start as u32,
+            value_len: value_at.len() as u32,
+            name_len: u16::try_from(name_at.len()).unwrap_or(u16::MAX),
+            name,
+        });
+    }
+
+    pub(crate) fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All fields in their order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> {
+        self.entries.iter().map(|entry| Field {
+            name: entry.name,
+            name_text: self.name_text(entry),
+            value: self.bytes(entry.value_at, entry.value_len as usize),
+        })
+    }
+
+    /// How many fields are called `name`; lists on one line count once.
+    pub fn count<'n>(&self, name: impl Into<Name<'n>>) -> usize {
+        self.matching(name.into()).count()
+    }
+
+    /// Whether there is a field called `name`.
+    pub fn has<'n>(&self, name: impl Into<Name<'n>>) -> bool {
+        self.matching(name.into()).next().is_some()
+    }
+
+    /// The value of the first field called `name`.
+    pub fn get<'n>(&self, name: impl Into<Name<'n>>) -> Option<&[u8]> {
+        let entry = self.matching(name.into()).next()?;
+        Some(self.bytes(entry.value_at, entry.value_len as usize))
+    }
+
+    /// The value of the first field called `name`, when it is UTF-8.
+    pub fn text<'n>(&self, name: impl Into<Name<'n>>) -> Option<&str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// The first value of `name` as shared bytes.
+    pub fn value<'n>(&self, name: impl Into<Name<'n>>) -> Option<Bytes> {
+        self.get(name).map(|value| self.share(value))
+    }
+
+    /// The value of each field called `name`.
+    pub fn all<'a>(&'a self, name: impl Into<Name<'a>>) -> impl Iterator<Item = &'a [u8]> {
+        self.matching(name.into()).map(|entry| self.bytes(entry.value_at, entry.value_len as usize))
+    }
+
+    /// Each element of the comma lists of all fields called `name`, trimmed; empty ones are kept.
+    pub fn elements<'a>(&'a self, name: impl Into<Name<'a>>) -> impl Iterator<Item = &'a [u8]> {
+        self.all(name).filter(|value| !value.is_empty()).flat_map(Elements::of)
+    }
+
+    /// `part`, which lies in this table, as shared bytes; copied when the field was pushed.
+    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
+        if self.raw.as_ptr_range().contains(&part.as_ptr()) {
+            self.raw.slice_ref(part)
+        } else {
+            Bytes::copy_from_slice(part)
+        }
+    }
+
+    /// Adds a field at the end. Line ends and NULs in `value` become spaces, so that no value adds a field.
+    pub fn push<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
+        let entry = self.store(name.into(), value.as_ref());
+        self.entries.push(entry);
+    }
+
+    /// Adds a field before all others.
+    pub fn push_front<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
+        let entry = self.store(name.into(), value.as_ref());
+        self.entries.insert(0, entry);
+    }
+
+    /// Puts one field in place of all called `name`: where the first stood, else at the end.
+    pub fn set<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
+        let name = name.into();
+        let entry = self.store(name, value.as_ref());
+        match self.position(name) {
+            Some(at) => {
+                self.remove(name);
+                self.entries.insert(at, entry);
+            }
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// Replaces the first field called `name`, or adds it before all others; further ones stay.
+    pub fn set_first<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
+        let name = name.into();
+        let entry = self.store(name, value.as_ref());
+        match self.position(name) {
+            Some(at) => self.entries[at] = entry,
+            None => self.entries.insert(0, entry),
+        }
+    }
+
+    /// Removes all fields called `name`.
+    pub fn remove<'n>(&mut self, name: impl Into<Name<'n>>) {
+        let name = name.into();
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.retain(|entry| !self.is_called(entry, name));
+        self.entries = entries;
+    }
+
+    /// Removes the first field called `name`.
+    pub fn remove_first<'n>(&mut self, name: impl Into<Name<'n>>) {
+        if let Some(at) = self.position(name.into()) {
+            self.entries.remove(at);
+        }
+    }
+
+    /// Adds each field of `other` called `name`, in order, as it came.
+    pub fn copy_from<'n>(&mut self, other: &Headers, name: impl Into<Name<'n>>) {
+        let name = name.into();
+        for value in other.all(name) {
+            self.push(name, value);
+        }
+    }
+
+    fn position(&self, name: Name<'_>) -> Option<usize> {
+        self.entries.iter().position(|entry| self.is_called(entry, name))
+    }
+
+    fn matching<'a>(&'a self, name: Name<'a>) -> impl Iterator<Item = &'a Entry> {
+        self.entries.iter().filter(move |entry| self.is_called(entry, name))
+    }
+
+    fn is_called(&self, entry: &Entry, name: Name<'_>) -> bool {
+        entry.name == name.known
+            && (name.known != HeaderName::Other
+                || self.name_text(entry).eq_ignore_ascii_case(name.text.as_bytes()))
+    }
+
+    fn name_text(&self, entry: &Entry) -> &[u8] {
+        match entry.name_len {
+            0 => entry.name.as_str().as_bytes(),
+            length => self.bytes(entry.name_at, usize::from(length)),
+        }
+    }
+
+    fn bytes(&self, at: u32, length: usize) -> &[u8] {
+        let (buffer, at) = match at.checked_sub(ADDED) {
+            Some(at) => (&self.added[..], at as usize),
+            None => (&self.raw[..], at as usize),
+        };
+        buffer.get(at..at + length).unwrap_or_default()
+    }
+
+    fn store(&mut self, name: Name<'_>, value: &[u8]) -> Entry {
+        let name_at = ADDED + self.added.len() as u32;
+        let mut name_len = 0;
+        if name.known == HeaderName::Other {
+            let text = name.text.bytes().filter(|byte| crate::scan::is_token(*byte)).take(255);
+            self.added.extend(text);
+            name_len = (ADDED + self.added.len() as u32 - name_at) as u16;
+        }
+        let value_at = ADDED + self.added.len() as u32;
+        self.added.extend(value.iter().map(|byte| match byte {
+            b'\r' | b'\n' | 0 => b' ',
+            _ => *byte,
+        }));
+        let value_len = ADDED + self.added.len() as u32 - value_at;
+        Entry { name_at, value_at, value_len, name_len, name: name.known }
+    }
+}

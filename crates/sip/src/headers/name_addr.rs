@@ -1,0 +1,274 @@
+//! Owns addresses with names: From, To, Contact, Route and their kin. RFC 3261 §20.10.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::params::{self, Params};
+use crate::scan::{self, Span};
+use crate::uri::Uri;
+
+/// `"display name" <uri>;params`, as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NameAddr {
+    raw: Bytes,
+    display: Span,
+    uri: Uri,
+    params: Span,
+}
+
+impl NameAddr {
+    /// Parses one address; `None` when it is malformed.
+    pub fn parse(raw: impl Into<Bytes>) -> Option<NameAddr> {
+        let raw: Bytes = raw.into();
+        let (display_end, open) = match raw.iter().position(|byte| !scan::is_lws(*byte)) {
+            Some(quote) if raw[quote] == b'"' => {
+                let end = scan::quoted_end(&raw, quote)?;
+                (end, scan::skip_lws(&raw, end))
+            }
+            _ => match memchr::memchr2(b'<', b'"', &raw) {
+                Some(open) => (open, open),
+                None => return NameAddr::parse_bare(raw),
+            },
+        };
+        if raw.get(open) != Some(&b'<') {
+            return None;
+        }
+        // RFC 3261 §25.1 wants tokens; the field sends any text, in any charset.
+        if raw[..display_end].first() != Some(&b'"') && raw[..display_end].iter().any(|b| matches!(b, b'>' | b':' | b';')) {
+            let unquoted = scan::trim(&raw[..display_end]);
+            if unquoted.first() != Some(&b'"') {
+                return None;
+            }
+        }
+        let close = open + memchr::memchr(b'>', &raw[open..])?;
+        let uri = Uri::parse(raw.slice_ref(scan::trim(&raw[open + 1..close]))).ok()?;
+        params::check(&raw[close + 1..])?;
+        Some(NameAddr {
+            display: Span::new(0, display_end)?,
+            params: Span::new(close + 1, raw.len())?,
+            uri,
+            raw,
+        })
+    }
+
+    /// RFC 3261 §20.10: without `<…>`, what follows `;` belongs to the header, and a URI with `?` or `,` is wrong.
+    fn parse_bare(raw: Bytes) -> Option<NameAddr> {
+        let end = memchr::memchr(b';', &raw).unwrap_or(raw.len());
+        let text = scan::trim(&raw[..end]);
+        if text.iter().any(|byte| matches!(byte, b'?' | b',')) {
+            return None;
+        }
+        let uri = Uri::parse(raw.slice_ref(text)).ok()?;
+        params::check(&raw[end..])?;
+        Some(NameAddr { display: Span::default(), params: Span::new(end, raw.len())?, uri, raw })
+    }
+
+    /// `"display" <uri>`; no name when `display` is `None` or empty.
+    pub fn new(display: Option<&str>, uri: &Uri) -> NameAddr {
+        let mut raw = Vec::with_capacity(uri.as_bytes().len() + display.map_or(0, str::len) + 8);
+        if let Some(display) = display.filter(|display| !display.is_empty()) {
+            params::quote_into(&mut raw, display);
+            raw.push(b' ');
+        }
+        NameAddr::assemble(raw, uri, b"")
+    }
+
+    /// The display name as it came, quotes included; empty when there is none.
+    pub fn display_raw(&self) -> &[u8] {
+        scan::trim(self.display.of(&self.raw))
+    }
+
+    /// The display name without its quotes; bytes that are not UTF-8 are replaced.
+    pub fn display(&self) -> Option<Cow<'_, str>> {
+        let raw = self.display_raw();
+        if raw.is_empty() {
+            return None;
+        }
+        params::unquote(raw).or_else(|| {
+            let text = String::from_utf8_lossy(raw).into_owned();
+            params::unquote(text.as_bytes()).map(|text| Cow::Owned(text.into_owned()))
+        })
+    }
+
+    /// The address.
+    pub fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The header parameters as they came, each with its `;`.
+    pub fn params(&self) -> Params {
+        Params::parse(self.raw.slice(self.params.range())).unwrap_or_default()
+    }
+
+    /// The header parameter `name` (any case), quotes kept; empty for a flag.
+    pub fn param(&self, name: &str) -> Option<&[u8]> {
+        params::find(self.params.of(&self.raw), name)
+    }
+
+    /// The header parameter `name` without its quotes, when it is UTF-8.
+    pub fn param_text(&self, name: &str) -> Option<Cow<'_, str>> {
+        params::unquote(self.param(name)?)
+    }
+
+    /// The `tag` parameter.
+    pub fn tag(&self) -> Option<&str> {
+        std::str::from_utf8(self.param("tag")?).ok().filter(|tag| !tag.is_empty())
+    }
+
+    /// The `expires` parameter of a Contact, in seconds; `None` also when it is not a number.
+    pub fn expires(&self) -> Option<u32> {
+        seconds(self.param("expires")?)
+    }
+
+    /// The `q` parameter of a Contact in thousandths, 0–1000; 1000 when it is absent or malformed.
+    pub fn q(&self) -> u16 {
+        self.param("q").and_then(thousandths).unwrap_or(1000)
+    }
+
+    /// The `+sip.instance` of a Contact, without quotes (RFC 5626 §4.1).
+    pub fn instance(&self) -> Option<Cow<'_, str>> {
+        self.param_text("+sip.instance")
+    }
+
+    /// The `reg-id` of a Contact (RFC 5626 §4.2).
+    pub fn reg_id(&self) -> Option<u32> {
+        scan::number(self.param("reg-id")?)
+    }
+
+    /// This address with one parameter more; a flag when `value` is empty. What it holds is kept.
+    pub fn with_param(&self, name: &str, value: &str) -> NameAddr {
+        let mut tail = self.params.of(&self.raw).to_vec();
+        params::push_into(&mut tail, name, value);
+        NameAddr::assemble(self.display_prefix(), &self.uri, &tail)
+    }
+
+    /// This address without the parameter `name`.
+    pub fn without_param(&self, name: &str) -> NameAddr {
+        let mut tail = Vec::new();
+        for (key, value) in params::ParamIter::over(self.params.of(&self.raw)) {
+            if key.eq_ignore_ascii_case(name.as_bytes()) {
+                continue;
+            }
+            tail.push(b';');
+            tail.extend_from_slice(key);
+            if let Some(value) = value {
+                tail.push(b'=');
+                tail.extend_from_slice(value);
+            }
+        }
+        NameAddr::assemble(self.display_prefix(), &self.uri, &tail)
+    }
+
+    /// This address with `tag` as its only tag.
+    pub fn with_tag(&self, tag: &str) -> NameAddr {
+        match self.param("tag") {
+            Some(_) => self.without_param("tag").with_param("tag", tag),
+            None => self.with_param("tag", tag),
+        }
+    }
+
+    /// This name and these parameters with another address.
+    pub fn with_uri(&self, uri: &Uri) -> NameAddr {
+        NameAddr::assemble(self.display_prefix(), uri, self.params.of(&self.raw))
+    }
+
+    /// The bytes as they came.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.raw
+    }
+
+    fn display_prefix(&self) -> Vec<u8> {
+        let mut raw = self.display_raw().to_vec();
+        if !raw.is_empty() {
+            raw.push(b' ');
+        }
+        raw
+    }
+
+    fn assemble(mut raw: Vec<u8>, uri: &Uri, tail: &[u8]) -> NameAddr {
+        let limit = usize::from(u16::MAX);
+        let display = Span::new(0, raw.len()).unwrap_or_default();
+        raw.push(b'<');
+        raw.extend_from_slice(uri.as_bytes());
+        raw.push(b'>');
+        let params = Span::new(raw.len(), raw.len() + tail.len()).unwrap_or_default();
+        raw.extend_from_slice(&tail[..tail.len().min(limit.saturating_sub(raw.len()))]);
+        NameAddr { raw: raw.into(), display, uri: uri.clone(), params }
+    }
+}
+
+impl AsRef<[u8]> for NameAddr {
+    fn as_ref(&self) -> &[u8] {
+        &self.raw
+    }
+}
+
+impl fmt::Display for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.raw))
+    }
+}
+
+impl fmt::Debug for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for NameAddr {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.raw)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for NameAddr {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<NameAddr, D::Error> {
+        let raw = <Bytes as serde::Deserialize>::deserialize(deserializer)?;
+        NameAddr::parse(raw).ok_or_else(|| serde::de::Error::custom("malformed address"))
+    }
+}
+
+/// The Contact header fields of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contacts {
+    /// `*`: all bindings (RFC 3261 §10.2.2).
+    All,
+    /// The addresses in their order; empty when there is no Contact.
+    List(Vec<NameAddr>),
+}
+
+impl Contacts {
+    /// The first address.
+    pub fn first(&self) -> Option<&NameAddr> {
+        match self {
+            Contacts::All => None,
+            Contacts::List(list) => list.first(),
+        }
+    }
+}
+
+/// `delta-seconds`; more than 2³²−1 counts as that (RFC 3261 §20.19).
+pub(crate) fn seconds(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(scan::number(text).unwrap_or(u32::MAX))
+}
+
+/// RFC 3261 §25.1 `qvalue`.
+fn thousandths(text: &[u8]) -> Option<u16> {
+    let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
+        Some(dot) => (&text[..dot], &text[dot + 1..]),
+        None => (text, &b""[..]),
+    };
+    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let whole: u16 = scan::number(whole)?;
+    let fraction = (0..3).fold(0, |sum, digit| {
+        sum * 10 + fraction.get(digit).map_or(0, |byte| u16::from(byte - b'0'))
+    });
+    whole.checked_mul(1000)?.checked_add(fraction).filter(|q| *q <= 1000)
+}

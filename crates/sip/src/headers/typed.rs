@@ -1,0 +1,185 @@
+//! Owns the accessors that read a typed header from the table. Does not own the grammars (one file each).
+
+use crate::scan;
+
+use super::name_addr::seconds;
+use super::{CSeq, Contacts, HeaderError, HeaderName, Headers, NameAddr, RAck, Via};
+
+impl Headers {
+    /// The topmost hop.
+    ///
+    /// # Errors
+    /// When there is none or it is malformed.
+    pub fn via(&self) -> Result<Via, HeaderError> {
+        let first = self.elements(HeaderName::Via).next().ok_or(HeaderError::Missing(HeaderName::Via))?;
+        Via::parse(self.share(first)).ok_or(HeaderError::Malformed(HeaderName::Via))
+    }
+
+    /// All hops, topmost first.
+    ///
+    /// # Errors
+    /// When one is malformed.
+    pub fn vias(&self) -> Result<Vec<Via>, HeaderError> {
+        self.elements(HeaderName::Via)
+            .map(|one| Via::parse(self.share(one)).ok_or(HeaderError::Malformed(HeaderName::Via)))
+            .collect()
+    }
+
+    /// From.
+    ///
+    /// # Errors
+    /// When it is missing, repeated or malformed.
+    pub fn from(&self) -> Result<NameAddr, HeaderError> {
+        self.address(HeaderName::From)
+    }
+
+    /// To.
+    ///
+    /// # Errors
+    /// When it is missing, repeated or malformed.
+    pub fn to(&self) -> Result<NameAddr, HeaderError> {
+        self.address(HeaderName::To)
+    }
+
+    /// Call-ID.
+    ///
+    /// # Errors
+    /// When it is missing, repeated, or holds anything but visible characters.
+    pub fn call_id(&self) -> Result<&str, HeaderError> {
+        let name = HeaderName::CallId;
+        let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
+        let visible = !raw.is_empty() && raw.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
+        match std::str::from_utf8(raw) {
+            Ok(text) if visible => Ok(text),
+            _ => Err(HeaderError::Malformed(name)),
+        }
+    }
+
+    /// CSeq.
+    ///
+    /// # Errors
+    /// When it is missing, repeated or malformed.
+    pub fn cseq(&self) -> Result<CSeq, HeaderError> {
+        let name = HeaderName::CSeq;
+        let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
+        CSeq::parse(raw).ok_or(HeaderError::Malformed(name))
+    }
+
+    /// RAck.
+    ///
+    /// # Errors
+    /// When it is missing, repeated or malformed.
+    pub fn rack(&self) -> Result<RAck, HeaderError> {
+        let name = HeaderName::RAck;
+        let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
+        RAck::parse(raw).ok_or(HeaderError::Malformed(name))
+    }
+
+    /// RSeq, which is 1 or more.
+    ///
+    /// # Errors
+    /// When it is repeated or not a number of 32 bits.
+    pub fn rseq(&self) -> Result<Option<u32>, HeaderError> {
+        self.number(HeaderName::RSeq)
+    }
+
+    /// Max-Forwards, 0–255.
+    ///
+    /// # Errors
+    /// When it is repeated or out of range.
+    pub fn max_forwards(&self) -> Result<Option<u8>, HeaderError> {
+        self.number(HeaderName::MaxForwards)
+    }
+
+    /// Expires, in seconds; more than 2³²−1 counts as that.
+    ///
+    /// # Errors
+    /// When it is repeated or not a number.
+    pub fn expires(&self) -> Result<Option<u32>, HeaderError> {
+        self.seconds(HeaderName::Expires)
+    }
+
+    /// Min-Expires, in seconds.
+    ///
+    /// # Errors
+    /// When it is repeated or not a number.
+    pub fn min_expires(&self) -> Result<Option<u32>, HeaderError> {
+        self.seconds(HeaderName::MinExpires)
+    }
+
+    /// The Contact addresses, or `*`.
+    ///
+    /// # Errors
+    /// When one is malformed, or `*` stands beside another.
+    pub fn contacts(&self) -> Result<Contacts, HeaderError> {
+        let mut elements = self.elements(HeaderName::Contact).peekable();
+        if elements.peek() == Some(&&b"*"[..]) {
+            let alone = elements.nth(1).is_none();
+            return if alone { Ok(Contacts::All) } else { Err(HeaderError::Malformed(HeaderName::Contact)) };
+        }
+        Ok(Contacts::List(self.addresses(HeaderName::Contact)?))
+    }
+
+    /// The first Contact address.
+    ///
+    /// # Errors
+    /// When it is malformed or `*`.
+    pub fn contact(&self) -> Result<Option<NameAddr>, HeaderError> {
+        self.first_address(HeaderName::Contact)
+    }
+
+    /// The addresses of a list header: Route, Record-Route, Path, Service-Route, P-Asserted-Identity, Diversion…
+    ///
+    /// # Errors
+    /// When one is malformed.
+    pub fn addresses(&self, name: HeaderName) -> Result<Vec<NameAddr>, HeaderError> {
+        self.elements(name)
+            .map(|one| NameAddr::parse(self.share(one)).ok_or(HeaderError::Malformed(name)))
+            .collect()
+    }
+
+    /// The first address of a list header.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub fn first_address(&self, name: HeaderName) -> Result<Option<NameAddr>, HeaderError> {
+        let Some(first) = self.elements(name).next() else { return Ok(None) };
+        NameAddr::parse(self.share(first)).map(Some).ok_or(HeaderError::Malformed(name))
+    }
+
+    /// Whether a list of tokens (Supported, Require, Allow, Privacy…) holds `token`, in any case.
+    pub fn lists(&self, name: HeaderName, token: &str) -> bool {
+        self.elements(name).any(|one| one.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The only value of `name`, when there is one.
+    ///
+    /// # Errors
+    /// When there are several.
+    pub fn only(&self, name: HeaderName) -> Result<Option<&[u8]>, HeaderError> {
+        let mut values = self.all(name);
+        match (values.next(), values.next()) {
+            (_, Some(_)) => Err(HeaderError::Repeated(name)),
+            (value, None) => Ok(value),
+        }
+    }
+
+    /// The one address of `name`.
+    ///
+    /// # Errors
+    /// When it is missing, repeated or malformed.
+    pub fn address(&self, name: HeaderName) -> Result<NameAddr, HeaderError> {
+        let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
+        NameAddr::parse(self.share(raw)).ok_or(HeaderError::Malformed(name))
+    }
+
+    fn number<N: TryFrom<u64>>(&self, name: HeaderName) -> Result<Option<N>, HeaderError> {
+        let Some(raw) = self.only(name)? else { return Ok(None) };
+        scan::number(raw).map(Some).ok_or(HeaderError::Malformed(name))
+    }
+
+    fn seconds(&self, name: HeaderName) -> Result<Option<u32>, HeaderError> {
+        let Some(raw) = self.only(name)? else { return Ok(None) };
+        seconds(raw).map(Some).ok_or(HeaderError::Malformed(name))
+    }
+}

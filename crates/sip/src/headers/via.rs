@@ -1,0 +1,203 @@
+//! Owns Via: one hop that a response takes back. RFC 3261 §20.42, RFC 3581, RFC 5118 §4.5.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::params;
+use crate::scan::{self, Span};
+use crate::uri;
+
+/// One hop: `SIP/2.0/UDP host:port;branch=…`, as it came.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Via {
+    raw: Bytes,
+    transport: Span,
+    host: Span,
+    port: Option<u16>,
+    params: Span,
+}
+
+impl Via {
+    /// Parses one hop; `None` when it is malformed or not of SIP 2.0.
+    pub fn parse(raw: impl Into<Bytes>) -> Option<Via> {
+        let raw: Bytes = raw.into();
+        // RFC 3261 §25.1: sent-protocol = protocol-name SLASH protocol-version SLASH transport, with LWS around.
+        let at = word(&raw, scan::skip_lws(&raw, 0), b"SIP")?;
+        let at = word(&raw, slash(&raw, at)?, b"2.0")?;
+        let start = slash(&raw, at)?;
+        let mut at = start;
+        while raw.get(at).is_some_and(|byte| scan::is_token(*byte)) {
+            at += 1;
+        }
+        let transport = Span::new(start, at).filter(|span| !span.is_empty())?;
+        let host_at = scan::skip_lws(&raw, at);
+        if host_at == at {
+            return None;
+        }
+        let host_end = uri::host_end(&raw, host_at)?;
+        let host = Span::new(host_at, host_end)?;
+        let mut at = scan::skip_lws(&raw, host_end);
+        let mut port = None;
+        if raw.get(at) == Some(&b':') {
+            let digits = scan::skip_lws(&raw, at + 1);
+            at = digits;
+            while raw.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            port = Some(scan::number(&raw[digits..at])?);
+            at = scan::skip_lws(&raw, at);
+        }
+        params::check(&raw[at..])?;
+        Some(Via { transport, host, port, params: Span::new(at, raw.len())?, raw })
+    }
+
+    /// Our own hop: `SIP/2.0/transport host:port;branch=branch;rport` (RFC 3581 §3); `rport` only where it means
+    /// something, which is UDP.
+    pub fn new(transport: &str, host: &str, port: u16, branch: &str) -> Via {
+        let mut text = format!("SIP/2.0/{transport} ");
+        uri::push_host_port(&mut text, host, Some(port));
+        if transport.eq_ignore_ascii_case("UDP") {
+            text.push_str(";rport");
+        }
+        text.push_str(";branch=");
+        text.push_str(branch);
+        let fallback = || Via {
+            raw: Bytes::new(),
+            transport: Span::default(),
+            host: Span::default(),
+            port: None,
+            params: Span::default(),
+        };
+        Via::parse(text).unwrap_or_else(fallback)
+    }
+
+    /// `UDP`, `TCP`, `TLS`, `WS`, `WSS` or any other token, as it came.
+    pub fn transport(&self) -> &str {
+        std::str::from_utf8(self.transport.of(&self.raw)).unwrap_or_default()
+    }
+
+    /// The host of sent-by, IPv6 in its brackets.
+    pub fn host(&self) -> &str {
+        std::str::from_utf8(self.host.of(&self.raw)).unwrap_or_default()
+    }
+
+    /// The port of sent-by, when one is written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Host and port of sent-by as they came.
+    pub fn sent_by(&self) -> &[u8] {
+        scan::trim(&self.raw[self.host.range().start..self.params.range().start])
+    }
+
+    /// The parameter `name` (any case), quotes kept; empty for a flag.
+    pub fn param(&self, name: &str) -> Option<&[u8]> {
+        params::find(self.params.of(&self.raw), name)
+    }
+
+    /// The branch, when it has one.
+    pub fn branch(&self) -> Option<&str> {
+        std::str::from_utf8(self.param("branch")?).ok().filter(|branch| !branch.is_empty())
+    }
+
+    /// The branch, when it identifies the transaction on its own: RFC 3261 §8.1.1.7, and something after the cookie.
+    pub fn rfc3261_branch(&self) -> Option<&str> {
+        let branch = self.branch()?;
+        let cookie = branch.get(..MAGIC_COOKIE.len())?;
+        (cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && branch.len() > MAGIC_COOKIE.len()).then_some(branch)
+    }
+
+    /// The `received` address; RFC 5118 §4.5 allows IPv6 without brackets.
+    pub fn received(&self) -> Option<IpAddr> {
+        uri::host_ip(std::str::from_utf8(self.param("received")?).ok()?)
+    }
+
+    /// Whether the sender asks for, or was told, its port (RFC 3581).
+    pub fn rport(&self) -> Rport {
+        match self.param("rport") {
+            None => Rport::Absent,
+            Some(b"") => Rport::Asked,
+            Some(text) => scan::number(text).map_or(Rport::Absent, Rport::Told),
+        }
+    }
+
+    /// The `maddr` parameter.
+    pub fn maddr(&self) -> Option<&str> {
+        std::str::from_utf8(self.param("maddr")?).ok()
+    }
+
+    /// The `ttl` parameter.
+    pub fn ttl(&self) -> Option<u8> {
+        scan::number(self.param("ttl")?)
+    }
+
+    /// This hop as its receiver keeps it: `received` and `rport` filled in. RFC 3261 §18.2.1, RFC 3581 §4.
+    pub fn received_from(&self, source: SocketAddr) -> Via {
+        let asked = self.rport() != Rport::Absent;
+        let differs = uri::host_ip(self.host()) != Some(source.ip());
+        if !asked && !differs {
+            return self.clone();
+        }
+        let mut raw = self.raw[..self.params.range().start].to_vec();
+        for (name, value) in params::ParamIter::over(self.params.of(&self.raw)) {
+            if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+                continue;
+            }
+            raw.push(b';');
+            raw.extend_from_slice(name);
+            if let Some(value) = value {
+                raw.push(b'=');
+                raw.extend_from_slice(value);
+            }
+        }
+        raw.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
+        if asked {
+            raw.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+        }
+        // invariant: a parsed hop with well-formed parameters added is one, unless it passes 64 KiB.
+        Via::parse(raw).unwrap_or_else(|| self.clone())
+    }
+
+    /// The bytes as they came.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.raw
+    }
+}
+
+/// What a hop says about `rport`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rport {
+    /// Nothing.
+    Absent,
+    /// `;rport`: the receiver is to fill it in.
+    Asked,
+    /// `;rport=5060`.
+    Told(u16),
+}
+
+impl AsRef<[u8]> for Via {
+    fn as_ref(&self) -> &[u8] {
+        &self.raw
+    }
+}
+
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.raw))
+    }
+}
+
+/// RFC 3261 §8.1.1.7.
+pub const MAGIC_COOKIE: &str = "z9hG4bK";
+
+fn word(raw: &[u8], at: usize, wanted: &[u8]) -> Option<usize> {
+    raw.get(at..at + wanted.len())?.eq_ignore_ascii_case(wanted).then_some(at + wanted.len())
+}
+
+fn slash(raw: &[u8], at: usize) -> Option<usize> {
+    let at = scan::skip_lws(raw, at);
+    (raw.get(at) == Some(&b'/')).then(|| scan::skip_lws(raw, at + 1))
+}

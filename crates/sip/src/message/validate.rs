@@ -1,0 +1,78 @@
+//! Owns what a whole message must hold beyond its syntax: mandatory header fields, once and well-formed.
+//! Does not own what the element supports (Require, methods, schemes: see the endpoint).
+
+use crate::headers::{Contacts, HeaderError, HeaderName, Headers};
+
+use super::{Fault, Message, Method, ParseError, Request, Response};
+
+impl Message {
+    /// Checks what RFC 3261 §8.1.1 and §20 ask of every message, and the syntax of the headers that route it.
+    ///
+    /// # Errors
+    /// Says what is wrong; [`ParseError::answer`] is the refusal.
+    pub fn validate(&self) -> Result<(), ParseError> {
+        match self {
+            Message::Request(request) => request.validate(),
+            Message::Response(response) => response.validate(),
+        }
+    }
+}
+
+impl Request {
+    /// See [`Message::validate`].
+    ///
+    /// # Errors
+    /// Says what is wrong; [`ParseError::answer`] is the refusal.
+    pub fn validate(&self) -> Result<(), ParseError> {
+        self.faults().map_err(|fault| ParseError {
+            fault,
+            request: Some(Box::new((self.method.clone(), self.headers.clone()))),
+        })
+    }
+
+    fn faults(&self) -> Result<(), Fault> {
+        let cseq = mandatory(&self.headers).map_err(Fault::Header)?;
+        // RFC 3261 §8.1.1.5: "The method MUST match that of the request."
+        if cseq.method != self.method {
+            return Err(Fault::MethodMismatch);
+        }
+        self.headers.max_forwards().map_err(Fault::Header)?;
+        routing(&self.headers).map_err(Fault::Header)?;
+        let contacts = self.headers.contacts().map_err(Fault::Header)?;
+        // RFC 3261 §10.2.2: `*` is for REGISTER alone.
+        if contacts == Contacts::All && self.method != Method::Register {
+            return Err(Fault::Header(HeaderError::Malformed(HeaderName::Contact)));
+        }
+        Ok(())
+    }
+}
+
+impl Response {
+    /// See [`Message::validate`].
+    ///
+    /// # Errors
+    /// Says what is wrong; nothing answers a response.
+    pub fn validate(&self) -> Result<(), ParseError> {
+        let faults = || {
+            mandatory(&self.headers)?;
+            routing(&self.headers)?;
+            self.headers.contacts()
+        };
+        faults().map(drop).map_err(|error| ParseError { fault: Fault::Header(error), request: None })
+    }
+}
+
+fn mandatory(headers: &Headers) -> Result<crate::headers::CSeq, HeaderError> {
+    headers.via()?;
+    headers.vias()?;
+    headers.from()?;
+    headers.to()?;
+    headers.call_id()?;
+    headers.cseq()
+}
+
+fn routing(headers: &Headers) -> Result<(), HeaderError> {
+    headers.addresses(HeaderName::Route)?;
+    headers.addresses(HeaderName::RecordRoute)?;
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Owns header parameters: `;name=value` after a value. Does not own those inside a URI (see [`crate::uri`]).
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::scan;
+
+/// The parameters of a header value, as they came: `;tag=1;x="a;b"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params {
+    raw: Bytes,
+}
+
+impl Params {
+    /// Checks `raw`, which is empty or starts with `;`; `None` when a name is missing or a quote does not end.
+    pub fn parse(raw: Bytes) -> Option<Params> {
+        check(&raw)?;
+        Some(Params { raw })
+    }
+
+    /// The bytes as they came, each parameter with its `;`.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// Name and value of each, in order; quoted values with their quotes.
+    pub fn iter(&self) -> ParamIter<'_> {
+        ParamIter { rest: &self.raw }
+    }
+
+    /// The value of `name` (any case), quotes kept; empty for a flag.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        find(&self.raw, name)
+    }
+
+    /// The value of `name` without its quotes, when it is UTF-8.
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        unquote(self.get(name)?)
+    }
+
+    /// Whether `name` is there, with or without a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+}
+
+/// Walks `;name=value` text that [`check`] has passed.
+#[derive(Clone, Debug)]
+pub struct ParamIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> ParamIter<'a> {
+    pub(crate) fn over(raw: &'a [u8]) -> ParamIter<'a> {
+        ParamIter { rest: raw }
+    }
+}
+
+impl<'a> Iterator for ParamIter<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.rest.iter().position(|byte| *byte == b';')? + 1;
+        let text = &self.rest[start..];
+        let end = scan::find_outside(text, 0, b';');
+        self.rest = &text[end..];
+        let one = scan::trim(&text[..end]);
+        match one.iter().position(|byte| *byte == b'=') {
+            Some(equals) => Some((scan::trim(&one[..equals]), Some(scan::trim(&one[equals + 1..])))),
+            None => Some((one, None)),
+        }
+    }
+}
+
+/// The value of `name` in `;name=value` text; empty for a flag.
+pub(crate) fn find<'a>(raw: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    ParamIter::over(raw)
+        .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|(_, value)| value.unwrap_or_default())
+}
+
+/// Checks `*(SEMI generic-param)` to its end: RFC 3261 §25.1, with values as wide as the field sends them.
+pub(crate) fn check(raw: &[u8]) -> Option<()> {
+    let mut at = scan::skip_lws(raw, 0);
+    while at < raw.len() {
+        if raw[at] != b';' {
+            return None;
+        }
+        at = scan::skip_lws(raw, at + 1);
+        let name = at;
+        while raw.get(at).is_some_and(|byte| scan::is_token(*byte) || *byte >= 0x80) {
+            at += 1;
+        }
+        if at == name {
+            return None;
+        }
+        at = scan::skip_lws(raw, at);
+        if raw.get(at) == Some(&b'=') {
+            at = scan::skip_lws(raw, at + 1);
+            at = match raw.get(at) {
+                Some(b'"') => scan::quoted_end(raw, at)?,
+                _ => {
+                    let value = at;
+                    while raw.get(at).is_some_and(|byte| is_value(*byte)) {
+                        at += 1;
+                    }
+                    if at == value {
+                        return None;
+                    }
+                    at
+                }
+            };
+            at = scan::skip_lws(raw, at);
+        }
+    }
+    Some(())
+}
+
+/// Wider than `token / host`: branches with `@`, `/` or `=` are common.
+const fn is_value(byte: u8) -> bool {
+    byte > b' ' && byte != 0x7f && !matches!(byte, b';' | b',' | b'"' | b'<' | b'>')
+}
+
+/// `text` without quotes and backslashes, when it is UTF-8.
+pub(crate) fn unquote(text: &[u8]) -> Option<Cow<'_, str>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+        return Some(Cow::Borrowed(text));
+    };
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    let mut plain = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        plain.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    Some(Cow::Owned(plain))
+}
+
+/// Appends `text` as a quoted string. Control characters, which could start a new header line, become spaces.
+pub(crate) fn quote_into(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            0..=0x1f | 0x7f => out.push(b' '),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Appends `;name=value`, quoting the value unless it is a token or host; a flag when `value` is empty.
+pub(crate) fn push_into(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.push(b';');
+    out.extend(name.bytes().filter(|byte| scan::is_token(*byte)));
+    if value.is_empty() {
+        return;
+    }
+    out.push(b'=');
+    if value.bytes().all(|byte| scan::is_token(byte) || matches!(byte, b'[' | b']' | b':')) {
+        out.extend_from_slice(value.as_bytes());
+    } else {
+        quote_into(out, value);
+    }
+}
