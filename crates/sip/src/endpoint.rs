@@ -1,0 +1,220 @@
+//! Owns the transactions of one shard: RFC 3261 §17, those rules of §18 that are not sockets, RFC 3581, RFC 6026,
+//! and the matching of RFC 2543's peers. Does not own dialogs (see [`crate::dialog`]) or sockets (see `sip-net`).
+//!
+//! ```text
+//! receive ──▶ match or make a transaction ──▶ Output::{Request, Ack, Cancelled, Response} ──▶ application
+//! Output::Transmit ◀── transaction ◀── respond, request, send_ack, cancel ◀── application
+//! ```
+
+mod client;
+mod config;
+mod flow;
+mod inspect;
+mod mint;
+mod output;
+mod receive;
+mod server;
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+use clock::Instant;
+
+pub use config::{Advertised, EndpointConfig};
+pub use flow::{Flow, Transport};
+pub use inspect::Rules;
+pub use mint::shard_of_call_id;
+pub use output::{DropCause, Drops, Live, Output};
+
+pub use crate::transaction::{ClientTx, ServerTx};
+
+use crate::headers::{HeaderName, Via};
+use crate::message::Request;
+use crate::transaction::client::Client;
+use crate::transaction::key::KeyMap;
+use crate::transaction::server::Server;
+use crate::transaction::slab::Slab;
+use crate::transaction::timers::{Due, Kind, Lane, Timers};
+use mint::Mint;
+
+/// The transaction layer of one shard.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: EndpointConfig,
+    mint: Mint,
+    servers: Slab<Server>,
+    clients: Slab<Client>,
+    /// Server transactions by what retransmissions are matched by.
+    by_key: KeyMap,
+    /// The first server transaction of a request outside a dialog, by what all its copies share (§8.2.2.2).
+    by_merge: HashMap<u64, u64>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    drops: Drops,
+}
+
+impl Endpoint {
+    /// An endpoint without transactions.
+    pub fn new(config: EndpointConfig) -> Endpoint {
+        Endpoint {
+            mint: Mint::new(&config),
+            config,
+            servers: Slab::default(),
+            clients: Slab::default(),
+            by_key: KeyMap::default(),
+            by_merge: HashMap::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            drops: Drops::default(),
+        }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &EndpointConfig {
+        &self.config
+    }
+
+    /// Takes over what listeners are reached by, for what is sent from now on.
+    pub fn set_advertised(&mut self, advertised: Vec<Advertised>) {
+        self.config.advertised = advertised;
+    }
+
+    /// Time has passed. Early, late and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(due) = self.timers.pop(now) {
+            match due.kind {
+                Kind::Trying | Kind::ServerRetransmit | Kind::ServerEnd => self.server_due(now, due),
+                Kind::ClientRetransmit | Kind::ClientEnd => self.client_due(now, due),
+            }
+        }
+        self.prune();
+    }
+
+    /// The next instant at which `handle_timeout` has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// The next effect, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The flow failed for good: requests on it fail, responses on it are forgotten.
+    pub fn transport_failed(&mut self, now: Instant, flow: Flow) {
+        let clients: Vec<u64> =
+            self.clients.iter().filter(|(_, client)| client.flow.same_way(&flow)).map(|(id, _)| id).collect();
+        for id in clients {
+            self.client_transport_failed(id);
+        }
+        let servers: Vec<u64> =
+            self.servers.iter().filter(|(_, server)| server.flow.same_way(&flow)).map(|(id, _)| id).collect();
+        for id in servers {
+            self.server_transport_failed(now, id);
+        }
+        self.prune();
+    }
+
+    /// Sends an ACK to a 2xx, on a branch of its own and without a transaction (RFC 3261 §13.2.2.4). Returns what
+    /// was sent, to be repeated by [`repeat`](Endpoint::repeat) for each retransmission of the 2xx.
+    pub fn send_ack(&mut self, _now: Instant, flow: Flow, mut request: Request) -> Bytes {
+        let branch = self.mint.lone_branch();
+        self.complete(&flow, &mut request, &branch);
+        let bytes = request.to_bytes();
+        self.transmit(flow, bytes.clone());
+        bytes
+    }
+
+    /// Sends bytes again that [`send_ack`](Endpoint::send_ack) returned.
+    pub fn repeat(&mut self, flow: Flow, bytes: Bytes) {
+        self.transmit(flow, bytes);
+    }
+
+    /// A tag for a dialog of ours (RFC 3261 §19.3).
+    pub fn mint_tag(&mut self) -> String {
+        self.mint.tag()
+    }
+
+    /// A Call-ID that begins with our shard.
+    pub fn mint_call_id(&mut self) -> String {
+        self.mint.call_id()
+    }
+
+    /// A number below `bound` that peers cannot foresee, for waits that must not coincide (RFC 3261 §14.1).
+    pub fn random_below(&mut self, bound: u64) -> u64 {
+        self.mint.below(bound)
+    }
+
+    /// Where the request of `tx` was sent, while it lives.
+    pub fn flow_of(&self, tx: ClientTx) -> Option<Flow> {
+        self.clients.get(tx.0).map(|client| client.flow)
+    }
+
+    /// How many transactions there are.
+    pub fn live(&self) -> Live {
+        Live { server: self.servers.len(), client: self.clients.len() }
+    }
+
+    /// How many messages were dropped since the start.
+    pub fn dropped(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// What listener `flow.interface` is reached by; the unspecified address when it is not configured.
+    pub fn advertised(&self, flow: &Flow) -> (&str, u16) {
+        match self.config.advertised.get(usize::from(flow.interface)) {
+            Some(advertised) => (&advertised.host, advertised.port),
+            None => ("0.0.0.0", flow.transport.default_port()),
+        }
+    }
+
+    /// Puts our Via on top and adds what every request carries.
+    fn complete(&self, flow: &Flow, request: &mut Request, branch: &str) {
+        let (host, port) = self.advertised(flow);
+        let via = Via::new(flow.transport.via(), host, port, branch);
+        request.headers.push_front(HeaderName::Via, via);
+        // RFC 3261 §8.1.1.6: 70.
+        if !request.headers.has(HeaderName::MaxForwards) {
+            request.headers.push(HeaderName::MaxForwards, "70");
+        }
+        if !self.config.user_agent.is_empty() && !request.headers.has(HeaderName::UserAgent) {
+            request.headers.push(HeaderName::UserAgent, &self.config.user_agent);
+        }
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.outputs.push_back(Output::Transmit { flow, bytes });
+    }
+
+    fn drop_message(&mut self, cause: DropCause) {
+        self.drops.count(cause);
+        self.outputs.push_back(Output::Dropped { cause });
+    }
+
+    fn set_timer(&mut self, now: Instant, lane: Lane, tx: u64, epoch: u8, kind: Kind) {
+        let config = &self.config;
+        let length = match lane {
+            Lane::Trying => config.trying_after,
+            Lane::T1 => config.t1,
+            Lane::T4 => config.t4,
+            Lane::SixtyFourT1 => config.t1 * 64,
+            // RFC 3261 §17.1.1.2: at least 32 s.
+            Lane::D => (config.t1 * 64).max(std::time::Duration::from_secs(32)),
+            Lane::Other => return,
+        };
+        self.timers.set(lane, Due { at: now + length, tx, kind, epoch });
+    }
+
+    /// Forgets deadlines of transactions that have moved on, so that `poll_timeout` is seldom too early.
+    fn prune(&mut self) {
+        let (servers, clients) = (&self.servers, &self.clients);
+        self.timers.prune(|due| match due.kind {
+            Kind::Trying | Kind::ServerRetransmit | Kind::ServerEnd => {
+                servers.get(due.tx).is_none_or(|server| server.epoch != due.epoch)
+            }
+            Kind::ClientRetransmit | Kind::ClientEnd => {
+                clients.get(due.tx).is_none_or(|client| client.epoch != due.epoch)
+            }
+        });
+    }
+}

@@ -1,0 +1,116 @@
+//! Owns the making of branches, tags and Call-IDs: unguessable because of a secret, unique because of a counter.
+
+use sha2::{Digest, Sha256};
+
+use super::EndpointConfig;
+
+/// Makes names that no peer can guess and no shard makes twice (RFC 3261 §8.1.1.7, §19.3).
+#[derive(Debug)]
+pub(crate) struct Mint {
+    /// SHA-256 that has eaten the secret, the node, the shard and the start.
+    seed: Sha256,
+    count: u64,
+    shard: u8,
+    node: u8,
+}
+
+impl Mint {
+    pub(crate) fn new(config: &EndpointConfig) -> Mint {
+        let seed = Sha256::new()
+            .chain_update(config.secret)
+            .chain_update([config.shard, config.node])
+            .chain_update(config.start_secs.to_be_bytes());
+        Mint { seed, count: 0, shard: config.shard, node: config.node }
+    }
+
+    /// 64 bits that only this endpoint can make from `label` and `value`.
+    pub(crate) fn mac(&self, label: u8, value: u64) -> u64 {
+        let digest = self.seed.clone().chain_update([label]).chain_update(value.to_be_bytes()).finalize();
+        u64::from_be_bytes(std::array::from_fn(|place| digest[place]))
+    }
+
+    fn fresh(&mut self, label: u8) -> u64 {
+        self.count += 1;
+        self.mac(label, self.count)
+    }
+
+    /// A tag of 64 bits.
+    pub(crate) fn tag(&mut self) -> String {
+        format!("{:016x}", self.fresh(b't'))
+    }
+
+    /// A Call-ID that says which shard made it.
+    pub(crate) fn call_id(&mut self) -> String {
+        let random = self.fresh(b'c');
+        format!("hl{:02x}{:02x}-{:x}{random:016x}", self.shard, self.node, self.count)
+    }
+
+    /// A number below `bound` that peers cannot foresee.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.fresh(b'r') % bound.max(1)
+    }
+
+    /// The branch of client transaction `id`.
+    pub(crate) fn branch(&self, id: u64) -> String {
+        format!("{MAGIC}{id:x}.{:08x}", self.mac(b'b', id) >> 32)
+    }
+
+    /// The client transaction that `branch` was made for.
+    pub(crate) fn tx_of(&self, branch: &[u8]) -> Option<u64> {
+        let text = std::str::from_utf8(branch.strip_prefix(MAGIC.as_bytes())?).ok()?;
+        let (id, mac) = text.split_once('.')?;
+        let (id, mac) = (u64::from_str_radix(id, 16).ok()?, u64::from_str_radix(mac, 16).ok()?);
+        (self.mac(b'b', id) >> 32 == mac).then_some(id)
+    }
+
+    /// A branch for an ACK to a 2xx, which has no transaction.
+    pub(crate) fn lone_branch(&mut self) -> String {
+        format!("{MAGIC}a{:016x}", self.fresh(b'a'))
+    }
+}
+
+/// The shard whose endpoint minted `call_id`, when its form says so.
+pub fn shard_of_call_id(call_id: &[u8]) -> Option<u8> {
+    let text = call_id.strip_prefix(b"hl")?.get(..5)?;
+    let (digits, dash) = (std::str::from_utf8(text.get(..2)?).ok()?, text[4]);
+    (dash == b'-').then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// RFC 3261 §8.1.1.7: what branches begin with.
+pub(crate) const MAGIC: &str = "z9hG4bK";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_names_its_transaction_and_a_guessed_one_does_not() {
+        let mint = Mint::new(&EndpointConfig::default());
+        let branch = mint.branch(0x1_0000_0002);
+        assert_eq!(mint.tx_of(branch.as_bytes()), Some(0x1_0000_0002));
+        let other = Mint::new(&EndpointConfig { secret: [1; 16], ..EndpointConfig::default() });
+        assert_eq!(other.tx_of(branch.as_bytes()), None);
+        for rubbish in ["", "z9hG4bK", "z9hG4bK.", "z9hG4bK1.2", "z9hG4bKg.g", "z9hG4bK\u{e9}"] {
+            assert_eq!(mint.tx_of(rubbish.as_bytes()), None, "{rubbish}");
+        }
+    }
+
+    #[test]
+    fn a_call_id_begins_with_its_shard_and_no_two_are_alike() {
+        let mut mint = Mint::new(&EndpointConfig { shard: 11, ..EndpointConfig::default() });
+        let (a, b) = (mint.call_id(), mint.call_id());
+        assert_ne!(a, b);
+        assert_eq!(shard_of_call_id(a.as_bytes()), Some(11));
+        for foreign in ["", "hl", "hl0b00", "hlzz00-", "a84b4c76e66710@pc33.atlanta.com"] {
+            assert_eq!(shard_of_call_id(foreign.as_bytes()), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn tags_differ_between_starts_and_calls() {
+        let mut first = Mint::new(&EndpointConfig::default());
+        let mut again = Mint::new(&EndpointConfig { start_secs: 1, ..EndpointConfig::default() });
+        let tags = [first.tag(), first.tag(), again.tag()];
+        assert!(tags[0] != tags[1] && tags[0] != tags[2] && tags[0].len() == 16);
+    }
+}

@@ -1,0 +1,56 @@
+//! Owns the way in: from bytes to a transaction. Does not own the splitting of streams (see [`crate::framing`]).
+
+use bytes::Bytes;
+use clock::Instant;
+
+use super::server::complete_top;
+use super::{DropCause, Endpoint, Flow};
+use crate::message::{Fault, Message, ParseError};
+
+impl Endpoint {
+    /// One datagram, or one message that framing cut from a stream. What is malformed is answered with 400 (or 413,
+    /// 414, 505, 513) where that is possible, else dropped and counted.
+    pub fn receive(&mut self, now: Instant, flow: Flow, datagram: Bytes) {
+        let raw = datagram.clone();
+        match Message::parse_datagram(datagram).and_then(|message| message.validate().map(|()| message)) {
+            Ok(message) => self.route(now, flow, message, &raw),
+            Err(error) => self.refuse(flow, &error),
+        }
+        self.prune();
+    }
+
+    /// One message that was parsed before, by framing for example.
+    pub fn receive_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        match message.validate() {
+            Ok(()) => {
+                let raw = message.to_bytes();
+                self.route(now, flow, message, &raw);
+            }
+            Err(error) => self.refuse(flow, &error),
+        }
+        self.prune();
+    }
+
+    fn route(&mut self, now: Instant, flow: Flow, message: Message, raw: &Bytes) {
+        match message {
+            Message::Request(request) => self.server_request(now, flow, request, raw),
+            Message::Response(response) => self.client_response(now, response, raw),
+        }
+    }
+
+    fn refuse(&mut self, flow: Flow, error: &ParseError) {
+        if matches!(error.fault, Fault::KeepAlive) {
+            return; // RFC 5626 §4.4.1: four bytes that keep a NAT open.
+        }
+        let Some(mut response) = error.answer() else { return self.drop_message(DropCause::Malformed) };
+        let Ok(via) = response.headers.via() else { return self.drop_message(DropCause::Malformed) };
+        complete_top(&mut response.headers, &via, flow);
+        // RFC 3261 §8.2.6.2: a tag of our own; the answer is stateless, so a retransmission gets another.
+        let tag = self.mint.tag();
+        if response.set_to_tag(&tag).is_err() {
+            return self.drop_message(DropCause::Malformed);
+        }
+        self.drop_message(DropCause::MalformedAnswered);
+        self.transmit(super::server::response_flow(flow, &via), response.to_bytes());
+    }
+}

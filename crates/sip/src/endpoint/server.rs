@@ -1,0 +1,300 @@
+//! Owns the transitions of server transactions. Figure 7 as amended by RFC 6026 §8.5 (INVITE) and figure 8 of
+//! RFC 3261 (all others); the numbers are in the tests' names.
+//!
+//! ```text
+//!          INVITE                                           others
+//!    1 │ INVITE: Request; 100 after 200 ms            11 │ request: Request
+//!      ▼                                                 ▼
+//!  Proceeding ─2 INVITE: last provisional again       Trying ─12 request: nothing
+//!      │      ─3 101–199: send                           │ ─13 1xx: send ▼
+//!      │                                                 │    Progressing ─14 request: 1xx again
+//!  4 2xx ▼        5 300–699 ▼                         15 200–699 ▼
+//!   Accepted       Completed ─6 INVITE, G: again       Done ─16 request: the response again
+//!  7 ACK: Ack         │ ─8 H: Unacknowledged ▶ gone   17 J ▶ gone
+//!  8 INVITE: nothing  │ 9 ACK
+//!  9 2xx: send        ▼
+//! 10 L ▶ gone      Confirmed ─10 I ▶ gone
+//! ```
+
+use bytes::Bytes;
+use clock::Instant;
+
+use super::{DropCause, Endpoint, Flow, Output};
+use crate::headers::{HeaderName, Rport, Via};
+use crate::message::{Method, Request, Response};
+use crate::transaction::ServerTx;
+use crate::transaction::key::{key_of, merge_key_of};
+use crate::transaction::server::{Server, ServerState};
+use crate::transaction::tail::Tail;
+use crate::transaction::timers::{Due, Kind, Lane};
+
+impl Endpoint {
+    /// Sends `response`, which is built from the request, in transaction `tx`. Further 2xx to an INVITE may follow
+    /// the first: the session retransmits them (RFC 3261 §13.3.1.4).
+    pub fn respond(&mut self, now: Instant, tx: ServerTx, mut response: Response) {
+        if !self.config.user_agent.is_empty() && !response.headers.has(HeaderName::Server) {
+            response.headers.push(HeaderName::Server, &self.config.user_agent);
+        }
+        self.respond_bytes(now, tx, response.status, response.to_bytes());
+    }
+
+    fn respond_bytes(&mut self, now: Instant, tx: ServerTx, status: u16, bytes: Bytes) {
+        let (t1, id) = (self.config.t1, tx.0);
+        let Some(server) = self.servers.get_mut(id) else {
+            return self.drop_message(DropCause::ResponseTooLate);
+        };
+        let (flow, reliable) = (server.flow, server.flow.transport.is_reliable());
+        let next = match (&mut server.state, status) {
+            (ServerState::Proceeding { request, last }, 100..=199) => {
+                *request = None;
+                *last = Some(bytes.clone());
+                server.epoch = server.epoch.wrapping_add(1);
+                return self.transmit(flow, bytes);
+            }
+            (ServerState::Accepted, 200..=299) => return self.transmit(flow, bytes),
+            (ServerState::Proceeding { .. }, 200..=299) => ServerState::Accepted,
+            (ServerState::Proceeding { .. }, _) => {
+                ServerState::Completed { last: bytes.clone(), interval: t1 }
+            }
+            (ServerState::Trying { datagram } | ServerState::Progressing { datagram, .. }, 100..=199) => {
+                let datagram = datagram.clone();
+                server.state = ServerState::Progressing { datagram, last: bytes.clone() };
+                return self.transmit(flow, bytes);
+            }
+            (ServerState::Trying { datagram } | ServerState::Progressing { datagram, .. }, _) => {
+                if reliable {
+                    self.transmit(flow, bytes);
+                    return self.forget_server(id); // Timer J is 0.
+                }
+                ServerState::Done { last: Tail::new(datagram, &bytes) }
+            }
+            _ => return self.drop_message(DropCause::ResponseTooLate),
+        };
+        self.transmit(flow, bytes);
+        self.begin_server(now, id, next);
+    }
+
+    /// A request that may begin a transaction or belongs to one. `raw` is what came.
+    pub(super) fn server_request(&mut self, now: Instant, flow: Flow, mut request: Request, raw: &Bytes) {
+        let Ok(via) = request.headers.via() else { return self.drop_message(DropCause::Malformed) };
+        let invite = match request.method {
+            Method::Ack | Method::Cancel => Method::Invite,
+            ref own => own.clone(),
+        };
+        let key = key_of(&self.config.secret, &request, &via, &invite);
+        if request.method == Method::Ack {
+            return self.acknowledged(now, flow, request, key);
+        }
+        if request.method == Method::Cancel {
+            complete_via(&mut request, &via, flow);
+            return self.cancel_request(now, flow, request, raw, key);
+        }
+        if let Some(id) = self.by_key.get(&key).copied() {
+            return self.retransmitted(id, raw);
+        }
+        complete_via(&mut request, &via, flow);
+        let state = match request.method {
+            Method::Invite => ServerState::Proceeding { request: Some(Box::new(request.clone())), last: None },
+            _ => ServerState::Trying { datagram: raw.clone() },
+        };
+        let merge = merge_key_of(&self.config.secret, &request).unwrap_or(0);
+        let tx = self.new_server(now, key, merge, response_flow(flow, &via), state);
+        self.outputs.push_back(Output::Request { tx, flow, request });
+    }
+
+    /// RFC 3261 §9.2: a CANCEL is a transaction of its own, answered here.
+    fn cancel_request(&mut self, now: Instant, flow: Flow, request: Request, raw: &Bytes, invite: u128) {
+        let Ok(via) = request.headers.via() else { return self.drop_message(DropCause::Malformed) };
+        // The key of the CANCEL itself; its Via was completed, the retransmission's is too.
+        let key = key_of(&self.config.secret, &request, &via, &Method::Cancel);
+        if let Some(id) = self.by_key.get(&key).copied() {
+            return self.retransmitted(id, raw);
+        }
+        let state = ServerState::Trying { datagram: raw.clone() };
+        let tx = self.new_server(now, key, 0, response_flow(flow, &via), state);
+        let invite = self.by_key.get(&invite).copied();
+        let (tag, waiting) = match invite.and_then(|id| self.servers.get(id)).map(|server| &server.state) {
+            Some(ServerState::Proceeding { last, .. }) => (last.as_ref().and_then(to_tag_of), true),
+            Some(ServerState::Completed { last, .. }) => (to_tag_of(last), false),
+            _ => (None, false),
+        };
+        // §9.2: no such transaction, 481; else 200, with the tag of the INVITE's responses.
+        let mut response = Response::to(&request, if invite.is_some() { 200 } else { 481 });
+        let tag = tag.unwrap_or_else(|| self.mint.tag());
+        if response.set_to_tag(&tag).is_ok() {
+            self.respond(now, tx, response);
+        }
+        if let (Some(id), true) = (invite, waiting) {
+            self.outputs.push_back(Output::Cancelled { tx: ServerTx(id), request });
+        }
+    }
+
+    fn acknowledged(&mut self, now: Instant, flow: Flow, request: Request, key: u128) {
+        let Some(id) = self.by_key.get(&key).copied() else {
+            // RFC 3261 §17.1.1.3: the ACK to a 2xx has a branch of its own.
+            return self.outputs.push_back(Output::Ack { flow, request });
+        };
+        match self.servers.get(id).map(|server| &server.state) {
+            Some(ServerState::Completed { .. }) => {
+                let reliable = self.servers.get(id).is_some_and(|server| server.flow.transport.is_reliable());
+                if reliable {
+                    self.forget_server(id); // Timer I is 0.
+                } else {
+                    self.begin_server(now, id, ServerState::Confirmed);
+                }
+            }
+            // RFC 6026 §7.1, and peers of RFC 2543 whose ACK has the branch of the INVITE.
+            Some(ServerState::Accepted) => self.outputs.push_back(Output::Ack { flow, request }),
+            Some(ServerState::Confirmed) => self.drop_message(DropCause::Absorbed),
+            _ => self.drop_message(DropCause::StrayAck),
+        }
+    }
+
+    fn retransmitted(&mut self, id: u64, raw: &Bytes) {
+        let Some(server) = self.servers.get(id) else { return };
+        let flow = server.flow;
+        let again = match &server.state {
+            ServerState::Proceeding { last, .. } => last.clone(),
+            ServerState::Completed { last, .. } | ServerState::Progressing { last, .. } => Some(last.clone()),
+            ServerState::Done { last } => last.message(raw),
+            ServerState::Confirmed | ServerState::Accepted | ServerState::Trying { .. } => None,
+        };
+        match again {
+            Some(bytes) => self.transmit(flow, bytes),
+            None => self.drop_message(DropCause::Absorbed),
+        }
+    }
+
+    pub(super) fn server_due(&mut self, now: Instant, due: Due) {
+        let t2 = self.config.t2;
+        let Some(server) = self.servers.get_mut(due.tx).filter(|server| server.epoch == due.epoch) else {
+            return;
+        };
+        let flow = server.flow;
+        match (due.kind, &mut server.state) {
+            // RFC 3261 §17.2.1: 100 unless the application answers within 200 ms.
+            (Kind::Trying, ServerState::Proceeding { request: Some(request), last: None }) => {
+                let trying = Response::to(request, 100);
+                self.respond(now, ServerTx(due.tx), trying);
+            }
+            (Kind::ServerRetransmit, ServerState::Completed { last, interval }) => {
+                *interval = (*interval * 2).min(t2);
+                let (bytes, next) = (last.clone(), *interval);
+                self.transmit(flow, bytes);
+                self.timers.set(Lane::Other, Due { at: now + next, ..due });
+            }
+            (Kind::ServerEnd, state) => {
+                if matches!(state, ServerState::Completed { .. }) {
+                    self.outputs.push_back(Output::Unacknowledged { tx: ServerTx(due.tx) });
+                }
+                self.forget_server(due.tx);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn server_transport_failed(&mut self, _now: Instant, id: u64) {
+        let Some(server) = self.servers.get(id) else { return };
+        // What the application has yet to answer stays, so that its answer meets a transaction.
+        if matches!(
+            server.state,
+            ServerState::Completed { .. } | ServerState::Confirmed | ServerState::Done { .. }
+        ) {
+            self.forget_server(id);
+        }
+    }
+
+    fn new_server(
+        &mut self,
+        now: Instant,
+        key: u128,
+        merge: u64,
+        flow: Flow,
+        state: ServerState,
+    ) -> ServerTx {
+        let invite = matches!(state, ServerState::Proceeding { .. });
+        let id = self.servers.insert(Server { key, merge, flow, epoch: 0, state });
+        self.by_key.insert(key, id);
+        if merge != 0 {
+            self.by_merge.entry(merge).or_insert(id);
+        }
+        if invite {
+            self.set_timer(now, Lane::Trying, id, 0, Kind::Trying);
+        }
+        ServerTx(id)
+    }
+
+    /// Enters `state` and sets its timers.
+    fn begin_server(&mut self, now: Instant, id: u64, state: ServerState) {
+        let Some(server) = self.servers.get_mut(id) else { return };
+        server.epoch = server.epoch.wrapping_add(1);
+        let (epoch, reliable) = (server.epoch, server.flow.transport.is_reliable());
+        let end = match state {
+            ServerState::Completed { .. } | ServerState::Accepted | ServerState::Done { .. } => {
+                Some(Lane::SixtyFourT1)
+            }
+            ServerState::Confirmed => Some(Lane::T4),
+            _ => None,
+        };
+        let retransmit = matches!(state, ServerState::Completed { .. }) && !reliable;
+        server.state = state;
+        if let Some(lane) = end {
+            self.set_timer(now, lane, id, epoch, Kind::ServerEnd);
+        }
+        if retransmit {
+            self.set_timer(now, Lane::T1, id, epoch, Kind::ServerRetransmit);
+        }
+        self.prune();
+    }
+
+    fn forget_server(&mut self, id: u64) {
+        let Some(server) = self.servers.remove(id) else { return };
+        if self.by_key.get(&server.key) == Some(&id) {
+            self.by_key.remove(&server.key);
+        }
+        if self.by_merge.get(&server.merge) == Some(&id) {
+            self.by_merge.remove(&server.merge);
+        }
+        if self.servers.len() == 0 {
+            self.by_key.shrink_to(64);
+            self.by_merge.shrink_to(64);
+        }
+    }
+}
+
+/// RFC 3261 §18.2.1, RFC 3581 §4: writes `received` and `rport` into the top Via, which responses take back.
+pub(super) fn complete_via(request: &mut Request, via: &Via, flow: Flow) {
+    complete_top(&mut request.headers, via, flow);
+}
+
+pub(super) fn complete_top(headers: &mut crate::headers::Headers, via: &Via, flow: Flow) {
+    let completed = via.received_from(flow.remote);
+    if completed == *via {
+        return;
+    }
+    // Further hops on the same line stay behind the first.
+    let rest = headers.get(HeaderName::Via).and_then(|line| {
+        let at = memchr::memmem::find(line, via.as_bytes())? + via.as_bytes().len();
+        Some(line[at..].to_vec())
+    });
+    let mut line = completed.as_bytes().to_vec();
+    line.extend(rest.unwrap_or_default());
+    headers.set_first(HeaderName::Via, line);
+}
+
+/// RFC 3261 §18.2.2 and RFC 3581 §4: the source port when `rport` is asked for, else the port of sent-by; a stream
+/// answers on itself.
+pub(super) fn response_flow(flow: Flow, via: &Via) -> Flow {
+    if flow.transport.is_reliable() || via.rport() != Rport::Absent {
+        return flow;
+    }
+    let mut answered = flow;
+    answered.remote.set_port(via.port().unwrap_or(flow.transport.default_port()));
+    answered
+}
+
+/// The tag of To in a response that we sent.
+fn to_tag_of(response: &Bytes) -> Option<String> {
+    let message = crate::message::Message::parse_datagram(response.clone()).ok()?;
+    Some(message.headers().to().ok()?.tag()?.to_owned())
+}

@@ -1,0 +1,42 @@
+//! Owns the states of a server transaction (RFC 3261 figures 7 and 8, RFC 6026 figure 1).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::tail::Tail;
+use crate::endpoint::Flow;
+use crate::message::Request;
+
+/// A server transaction.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// What retransmissions are matched by.
+    pub(crate) key: u128,
+    /// What requests that came by another way are matched by (§8.2.2.2); 0 for none.
+    pub(crate) merge: u64,
+    /// Where responses go.
+    pub(crate) flow: Flow,
+    /// Raised by each change of state that makes the deadlines set before stale.
+    pub(crate) epoch: u8,
+    pub(crate) state: ServerState,
+}
+
+/// The states.
+#[derive(Debug)]
+pub(crate) enum ServerState {
+    /// INVITE, no final response; `last` is the last provisional one. The request is kept for a 100 of ours.
+    Proceeding { request: Option<Box<Request>>, last: Option<Bytes> },
+    /// INVITE, refused; timers G and H run.
+    Completed { last: Bytes, interval: Duration },
+    /// INVITE, refused and acknowledged; timer I runs.
+    Confirmed,
+    /// INVITE, answered 2xx (RFC 6026 §7.1); timer L runs. Retransmitting the 2xx is the session's.
+    Accepted,
+    /// Not INVITE, nothing sent yet. The datagram is kept to shorten what the tail keeps.
+    Trying { datagram: Bytes },
+    /// Not INVITE, a provisional response was sent. Figure 8's «Proceeding».
+    Progressing { datagram: Bytes, last: Bytes },
+    /// Not INVITE, finally answered; timer J runs. Figure 8's «Completed».
+    Done { last: Tail },
+}

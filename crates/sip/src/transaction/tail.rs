@@ -1,0 +1,146 @@
+//! Owns how a finished transaction remembers the message that it may have to repeat: as a recipe that copies from
+//! the retransmission which asks for it. A 200 to BYE of 400 bytes is remembered in some 100.
+
+use bytes::Bytes;
+
+/// A message as pieces of another.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    /// Of the message copied from: a retransmission is identical.
+    source: u64,
+    /// Pieces: `len` and `from` for a copy, `len` and bytes for a literal.
+    recipe: Box<[u8]>,
+}
+
+impl Tail {
+    /// The recipe that makes `message` from `source`.
+    pub(crate) fn new(source: &[u8], message: &[u8]) -> Tail {
+        let mut recipe = Vec::with_capacity(128);
+        if source.len() <= usize::from(u16::MAX) && message.len() <= usize::from(u16::MAX) {
+            let mut literal: Vec<u8> = Vec::with_capacity(128);
+            for line in message.split_inclusive(|byte| *byte == b'\n') {
+                let (from, len) = longest_prefix(source, line);
+                if len < WORTH {
+                    literal.extend_from_slice(line);
+                    continue;
+                }
+                push_literal(&mut recipe, &mut literal);
+                push_u16(&mut recipe, COPY | len);
+                push_u16(&mut recipe, from);
+                literal.extend_from_slice(&line[len..]);
+            }
+            push_literal(&mut recipe, &mut literal);
+        }
+        Tail { source: fingerprint(source), recipe: recipe.into_boxed_slice() }
+    }
+
+    /// The message again; `None` when `source` is not what it was made from.
+    pub(crate) fn message(&self, source: &[u8]) -> Option<Bytes> {
+        if self.source != fingerprint(source) || self.recipe.is_empty() {
+            return None;
+        }
+        let mut message = Vec::with_capacity(512);
+        let mut rest = &self.recipe[..];
+        while !rest.is_empty() {
+            let head = take_u16(&mut rest)?;
+            let len = head & !COPY;
+            if head & COPY == 0 {
+                message.extend_from_slice(rest.get(..len)?);
+                rest = &rest[len..];
+            } else {
+                let from = take_u16(&mut rest)?;
+                message.extend_from_slice(source.get(from..from + len)?);
+            }
+        }
+        Some(message.into())
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.recipe.len()
+    }
+}
+
+/// Marks a piece that is copied; lengths stay below it.
+const COPY: usize = 0x8000;
+/// The shortest copy that saves anything.
+const WORTH: usize = 12;
+
+/// Where in `source` a line begins that shares the longest beginning with `line`, and how long that is.
+fn longest_prefix(source: &[u8], line: &[u8]) -> (usize, usize) {
+    let (mut best, mut at) = ((0, 0), 0);
+    for candidate in source.split_inclusive(|byte| *byte == b'\n') {
+        let shared = candidate.iter().zip(line).take_while(|(a, b)| a == b).count().min(COPY - 1);
+        if shared > best.1 {
+            best = (at, shared);
+        }
+        at += candidate.len();
+    }
+    best
+}
+
+fn push_literal(recipe: &mut Vec<u8>, literal: &mut Vec<u8>) {
+    for piece in literal.chunks(COPY - 1) {
+        push_u16(recipe, piece.len());
+        recipe.extend_from_slice(piece);
+    }
+    literal.clear();
+}
+
+fn push_u16(recipe: &mut Vec<u8>, value: usize) {
+    // invariant: callers keep `value` below 2^16 (lengths are checked in `new`).
+    recipe.extend_from_slice(&(value as u16).to_be_bytes());
+}
+
+fn take_u16(rest: &mut &[u8]) -> Option<usize> {
+    let (head, tail) = rest.split_at_checked(2)?;
+    *rest = tail;
+    Some(usize::from(u16::from_be_bytes([head[0], head[1]])))
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = std::hash::DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &[u8] = b"BYE sip:4008001234@198.51.100.1:5060 SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 192.0.2.4:5060;branch=z9hG4bKnashds10;rport\r\nMax-Forwards: 70\r\n\
+        From: \"\xd5\xc5\xc8\xfd\" <sip:13800138000@192.0.2.4>;tag=1928301774\r\n\
+        To: <sip:4008001234@198.51.100.1>;tag=a6c85cf1a6c85cf1\r\n\
+        Call-ID: a84b4c76e66710@pc33.example.com\r\nCSeq: 231 BYE\r\nContent-Length: 0\r\n\r\n";
+    const RESPONSE: &[u8] = b"SIP/2.0 200 OK\r\n\
+        Via: SIP/2.0/UDP 192.0.2.4:5060;branch=z9hG4bKnashds10;rport=5060;received=192.0.2.4\r\n\
+        From: \"\xd5\xc5\xc8\xfd\" <sip:13800138000@192.0.2.4>;tag=1928301774\r\n\
+        To: <sip:4008001234@198.51.100.1>;tag=a6c85cf1a6c85cf1\r\n\
+        Call-ID: a84b4c76e66710@pc33.example.com\r\nCSeq: 231 BYE\r\nServer: hotline\r\n\
+        Content-Length: 0\r\n\r\n";
+
+    #[test]
+    fn a_tail_makes_the_same_bytes_again_and_is_small() {
+        let tail = Tail::new(REQUEST, RESPONSE);
+        assert_eq!(tail.message(REQUEST).as_deref(), Some(RESPONSE));
+        assert!(tail.heap_bytes() <= 110, "{}", tail.heap_bytes());
+    }
+
+    #[test]
+    fn another_message_is_not_answered_with_a_patchwork() {
+        let tail = Tail::new(REQUEST, RESPONSE);
+        let mut other = REQUEST.to_vec();
+        other[70] ^= 1;
+        assert_eq!(tail.message(&other), None);
+    }
+
+    #[test]
+    fn bytes_that_share_nothing_are_kept_as_they_are() {
+        let message: Vec<u8> = (0..60_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+        assert_eq!(Tail::new(b"", &message).message(b"").as_deref(), Some(&message[..]));
+        assert_eq!(Tail::new(REQUEST, &message).message(REQUEST).as_deref(), Some(&message[..]));
+    }
+}
