@@ -4,10 +4,14 @@
 pub mod clip;
 pub mod codec;
 pub mod command;
+pub mod finisher;
 pub mod quality;
 pub mod recording;
 pub mod sink;
+pub mod speech;
+pub mod tone;
+pub mod wav;
 
 pub use clip::Clip;
 pub use command::{Command, Event};
-pub use sink::{Channel, Side, Sink, TapPacket};
+pub use sink::{Channel, PortIndex, Side, Sink, TapPacket};

@@ -1,0 +1,156 @@
+//! Owns how numbers, positions and waits are spoken: which recorded atoms, in which order, in Chinese and English.
+//! Does not own the atoms' sounds (see `media-net`'s prompt cache).
+
+mod chinese;
+mod english;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::PromptName;
+use model::say::{SayItem, Tone};
+
+use crate::command::Language;
+
+/// One sound of an announcement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Atom {
+    /// A built-in atom or phrase, by the id of `prompts/manifest.toml`.
+    Word(&'static str),
+    /// A prompt that somebody named.
+    Prompt(Arc<str>),
+    /// Silence of this many milliseconds.
+    Silence(u32),
+    /// A tone of the country's plan.
+    Tone(Tone),
+}
+
+/// Between two words of one phrase.
+const JOINT: Atom = Atom::Silence(60);
+
+/// Between two groups of a telephone number.
+const GROUP: Atom = Atom::Silence(200);
+
+/// The sounds of `items`, in order.
+pub fn atoms(items: &[SayItem], language: Language) -> Vec<Atom> {
+    let mut atoms = Vec::with_capacity(items.len() * 2);
+    for item in items {
+        match item {
+            SayItem::Prompt(PromptName { name, .. }) => atoms.push(Atom::Prompt(Arc::clone(name))),
+            SayItem::Digits(text) => phrase(&mut atoms, digits(text, language)),
+            SayItem::Number(number) => phrase(&mut atoms, words(number_of(*number, language))),
+            SayItem::QueuePosition(ahead) => phrase(&mut atoms, words(queue_position(*ahead, language))),
+            SayItem::ExpectedWait(wait) => phrase(&mut atoms, words(expected_wait(*wait, language))),
+            SayItem::AgentNumber(number) => {
+                let mut all = vec![Atom::Word("agent_pre")];
+                all.extend(digits(number, language));
+                all.push(Atom::Word("agent_post"));
+                phrase(&mut atoms, all);
+            }
+            SayItem::Pause(millis) => atoms.push(Atom::Silence(*millis)),
+            SayItem::Tone(tone) => atoms.push(Atom::Tone(*tone)),
+        }
+    }
+    atoms
+}
+
+/// Appends `phrase` with a joint between any two words.
+fn phrase(atoms: &mut Vec<Atom>, phrase: Vec<Atom>) {
+    let is_word = |atom: &Atom| matches!(atom, Atom::Word(_));
+    for (index, atom) in phrase.iter().enumerate() {
+        if index > 0 && is_word(atom) && is_word(&phrase[index - 1]) {
+            atoms.push(JOINT);
+        }
+        atoms.push(atom.clone());
+    }
+}
+
+fn words(words: Vec<&'static str>) -> Vec<Atom> {
+    words.into_iter().map(Atom::Word).collect()
+}
+
+fn number_of(number: i64, language: Language) -> Vec<&'static str> {
+    let mut spoken = Vec::new();
+    if number < 0 {
+        spoken.push("minus");
+    }
+    spoken.extend(match language {
+        Language::Zh => chinese::cardinal(number.unsigned_abs()),
+        Language::En => english::cardinal(number.unsigned_abs()),
+    });
+    spoken
+}
+
+/// How many of something that has a measure word: two is 两.
+fn count(number: u64, language: Language) -> Vec<&'static str> {
+    match language {
+        Language::Zh => chinese::counted(number),
+        Language::En => english::cardinal(number),
+    }
+}
+
+fn queue_position(ahead: u32, language: Language) -> Vec<&'static str> {
+    if ahead == 0 {
+        return vec!["q_next"];
+    }
+    let mut spoken = vec!["q_pos_pre"];
+    spoken.extend(count(u64::from(ahead), language));
+    spoken.push("q_pos_post");
+    spoken
+}
+
+fn expected_wait(wait: Duration, language: Language) -> Vec<&'static str> {
+    if wait < Duration::from_secs(60) {
+        return vec!["q_ewt_lt1"];
+    }
+    let minutes =
+        wait.as_secs().div_ceil(60) + u64::from(wait.as_secs().is_multiple_of(60) && wait.subsec_nanos() > 0);
+    let mut spoken = vec!["q_ewt_pre"];
+    spoken.extend(count(minutes, language));
+    spoken.push("fenzhong");
+    spoken
+}
+
+/// Digit by digit, with pauses between the groups of a telephone number.
+fn digits(text: &str, language: Language) -> Vec<Atom> {
+    let digits: Vec<u8> = text.chars().filter_map(digit).collect();
+    let mut spoken = Vec::with_capacity(digits.len() + 2);
+    let mut rest = digits.as_slice();
+    for length in groups(&digits) {
+        let (group, behind) = rest.split_at(length.min(rest.len()));
+        if !spoken.is_empty() && !group.is_empty() {
+            spoken.push(GROUP);
+        }
+        spoken.extend(group.iter().map(|digit| {
+            Atom::Word(match (digit, language) {
+                (1, Language::Zh) => "d1y",
+                _ => DIGITS[usize::from(*digit)],
+            })
+        }));
+        rest = behind;
+    }
+    spoken
+}
+
+/// A digit of ASCII or of full width.
+fn digit(c: char) -> Option<u8> {
+    let plain = if ('０'..='９').contains(&c) { u32::from(c) - u32::from('０') } else { c.to_digit(10)? };
+    u8::try_from(plain).ok()
+}
+
+/// Mobile 3-4-4, 400 and 800 numbers 3-3-4, fixed lines area + 3-4 or 4-4; anything else in one go.
+fn groups(digits: &[u8]) -> Vec<usize> {
+    match (digits, digits.len()) {
+        ([1, ..], 11) => vec![3, 4, 4],
+        ([4 | 8, 0, 0, ..], 10) => vec![3, 3, 4],
+        // Beijing and the 02x cities have three digits, all other areas four.
+        ([0, 1 | 2, ..], length @ (10 | 11)) => vec![3, length - 7, 4],
+        ([0, ..], length @ (11 | 12)) => vec![4, length - 8, 4],
+        (_, length) => vec![length],
+    }
+}
+
+const DIGITS: [&str; 10] = ["d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"];
+
+#[cfg(test)]
+mod tests;
