@@ -1,11 +1,15 @@
 //! Owns SIP signalling without I/O: messages, transactions, dialogs, sessions, digest, the registrar.
 //! Does not own sockets (see `sip-net`) nor the meaning of bodies (see `sdp`).
 
+pub mod endpoint;
+pub mod auth;
+pub mod framing;
 pub mod headers;
 pub mod limits;
 pub mod message;
 pub mod params;
 mod scan;
+pub mod transaction;
 pub mod uri;
 
 pub use headers::{HeaderError, HeaderName, Headers, NameAddr};
