@@ -6,12 +6,14 @@ use bytes::Bytes;
 use crate::scan::Elements;
 
 mod cseq;
+mod digest;
 mod name;
 mod name_addr;
 mod typed;
 mod via;
 
 pub use cseq::{CSeq, RAck};
+pub use digest::{Algorithm, Challenge, Credentials, Protection, Qop, Stale};
 pub use name::{HeaderName, Name};
 pub use name_addr::{Contacts, NameAddr};
 pub use via::{MAGIC_COOKIE, Rport, Via};

@@ -3,7 +3,7 @@
 use crate::headers::{HeaderError, HeaderName, Headers};
 use crate::uri::UriError;
 
-use super::{Method, Response};
+use super::{Message, Method, Response};
 
 /// A message that cannot be accepted.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,16 @@ impl Fault {
 }
 
 impl ParseError {
+    /// `fault`, with what `parsed` could read of the message.
+    pub(crate) fn about(fault: Fault, parsed: Result<Message, ParseError>) -> ParseError {
+        let request = match parsed {
+            Ok(Message::Request(request)) => Some(Box::new((request.method, request.headers))),
+            Ok(Message::Response(_)) => None,
+            Err(error) => error.request,
+        };
+        ParseError { fault, request }
+    }
+
     /// The refusal to send back, when the message was a request other than ACK and says where an answer goes:
     /// Via, From, To, Call-ID and CSeq are there.
     pub fn answer(&self) -> Option<Response> {
