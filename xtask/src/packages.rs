@@ -1,0 +1,57 @@
+//! Owns the system packages that tests need: installs the missing ones as root on Debian, names them otherwise.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+/// A program that tests run, and the Debian package that has it.
+const NEEDED: &[(&str, &str)] = &[
+    ("sipp", "sip-tester"),
+    ("baresip", "baresip-core"),
+    ("sox", "sox"),
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("cc", "build-essential"),
+];
+
+/// Installs what is missing, or says what to install.
+pub fn ensure() -> Result<()> {
+    let missing: Vec<&str> =
+        NEEDED.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words = missing.join(" ");
+    if !is_root() || !is_installed("apt-get") {
+        bail!("缺少测试所需的软件包 / tests need these Debian packages:\n  sudo apt-get install {words}");
+    }
+    eprintln!("▶ apt-get install {words}");
+    apt(&["update"])?;
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&missing);
+    apt(&arguments)
+}
+
+fn apt(arguments: &[&str]) -> Result<()> {
+    let status = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
+    if !status.success() {
+        bail!("失败 / failed: apt-get {}", arguments.join(" "));
+    }
+    Ok(())
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
+    std::env::split_paths(&path).chain(system).any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
