@@ -24,7 +24,7 @@ const ALLOWED: &[&str] = &[
 ];
 
 /// Crates without an SPDX expression, by the licence that stands in their LICENSE file.
-const BY_FILE: &[(&str, &str)] = &[("rsip", "MIT")];
+const BY_FILE: &[(&str, &str)] = &[("rsip", "MIT"), ("rsip-derives", "MIT")];
 
 /// Crates that are no longer kept, and what we use instead.
 const STALE: &[(&str, &str)] = &[
