@@ -115,6 +115,18 @@ pub struct Menu {
     pub notice_played: Option<WallTime>,
     /// The satisfaction survey, when it was asked.
     pub survey: Option<Survey>,
+    /// Why the flow could not go on, in words, with the node at which it stopped.
+    #[serde(default)]
+    pub failure: Option<FlowFailure>,
+}
+
+/// Why a flow could not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowFailure {
+    /// The node at which it stopped.
+    pub node: Arc<str>,
+    /// Why, in words.
+    pub error: Arc<str>,
 }
 
 /// A node of a flow that was entered.

@@ -164,29 +164,27 @@ pub struct Figures {
 impl Figures {
     /// Adds a closed record, and says which sums it changed.
     pub fn add(&mut self, cdr: &Cdr, rules: &ServiceRules) -> Touched {
-        let mut touched = Touched::default();
-        let key = |name: &Arc<str>, at| FigureKey {
-            tenant: cdr.tenant.clone(),
-            name: name.clone(),
-            day: rules.offset.day(at),
-        };
-        if let Some(number) = &cdr.parties.number {
-            let key = key(&number.name, cdr.times.began);
-            self.numbers.entry(key.clone()).or_default().add(cdr);
-            touched.numbers.push(key);
+        if let Some(key) = number_key(cdr, rules) {
+            self.numbers.entry(key).or_default().add(cdr);
         }
         for visit in &cdr.visits {
-            let key = key(&visit.queue.name, visit.joined);
-            self.queues.entry(key.clone()).or_default().add(visit, rules);
-            touched.queues.push(key);
+            self.queues.entry(queue_key(cdr, visit, rules)).or_default().add(visit, rules);
         }
         for segment in &cdr.segments {
-            let Some(agent) = &segment.agent else { continue };
-            let key = key(&agent.name, segment.offered);
-            self.agents.entry(key.clone()).or_default().add(segment, rules);
-            touched.agents.push(key);
+            if let Some(key) = agent_key(cdr, segment, rules) {
+                self.agents.entry(key).or_default().add(segment, rules);
+            }
         }
-        touched
+        Figures::keys(cdr, rules)
+    }
+
+    /// The sums that [`add`](Figures::add) would change.
+    pub fn keys(cdr: &Cdr, rules: &ServiceRules) -> Touched {
+        Touched {
+            numbers: number_key(cdr, rules).into_iter().collect(),
+            queues: cdr.visits.iter().map(|visit| queue_key(cdr, visit, rules)).collect(),
+            agents: cdr.segments.iter().filter_map(|segment| agent_key(cdr, segment, rules)).collect(),
+        }
     }
 
     /// Forgets all days before `day`.
@@ -195,6 +193,39 @@ impl Figures {
         self.queues.retain(|key, _| key.day >= day);
         self.agents.retain(|key, _| key.day >= day);
     }
+}
+
+impl Touched {
+    /// Adds those of another record.
+    pub fn extend(&mut self, other: Touched) {
+        self.numbers.extend(other.numbers);
+        self.queues.extend(other.queues);
+        self.agents.extend(other.agents);
+    }
+
+    /// Names each once, in order.
+    pub fn sort_and_dedup(&mut self) {
+        for keys in [&mut self.numbers, &mut self.queues, &mut self.agents] {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+    }
+}
+
+fn number_key(cdr: &Cdr, rules: &ServiceRules) -> Option<FigureKey> {
+    cdr.parties.number.as_ref().map(|number| key(cdr, &number.name, rules.offset.day(cdr.times.began)))
+}
+
+fn queue_key(cdr: &Cdr, visit: &Visit, rules: &ServiceRules) -> FigureKey {
+    key(cdr, &visit.queue.name, rules.offset.day(visit.joined))
+}
+
+fn agent_key(cdr: &Cdr, segment: &Segment, rules: &ServiceRules) -> Option<FigureKey> {
+    segment.agent.as_ref().map(|agent| key(cdr, &agent.name, rules.offset.day(segment.offered)))
+}
+
+fn key(cdr: &Cdr, name: &Arc<str>, day: Day) -> FigureKey {
+    FigureKey { tenant: cdr.tenant.clone(), name: name.clone(), day }
 }
 
 impl NumberFigures {

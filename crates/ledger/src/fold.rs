@@ -11,8 +11,8 @@ use model::{CallId, EntryId, OfferId, RecordingId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::cdr::{
-    Amendment, Cdr, Ending, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording, RecordingState,
-    Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit,
+    Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
+    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit,
 };
 
 /// The fold of all events of a node. Reading the same events again changes nothing.
@@ -253,6 +253,7 @@ impl Draft {
             | CallFact::NoticePlayed
             | CallFact::NodeEntered { .. }
             | CallFact::KeyPressed { .. }
+            | CallFact::FlowFailed { .. }
             | CallFact::SurveyAsked { .. }
             | CallFact::SurveyAnswered { .. } => self.note_flow(at, fact),
             CallFact::Queued { entry, queue, priority } => {
@@ -314,6 +315,9 @@ impl Draft {
             }
             CallFact::KeyPressed { key, node } => {
                 menu.keys.push(KeyPress { key: *key, node: node.clone(), at })
+            }
+            CallFact::FlowFailed { node, error } => {
+                menu.failure = Some(FlowFailure { node: node.clone(), error: error.clone() });
             }
             CallFact::SurveyAsked { .. } => {
                 menu.survey.get_or_insert(Survey { asked: at, answer: None });

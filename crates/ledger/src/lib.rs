@@ -13,8 +13,8 @@ mod micros;
 mod time;
 
 pub use cdr::{
-    Amendment, Cdr, Ending, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording, RecordingState,
-    Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit,
+    Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
+    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit,
 };
 pub use check::{Violation, check_cdr, check_figures};
 pub use export::{ExportedCdr, Exporter, direction_zh};

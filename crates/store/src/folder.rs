@@ -1,0 +1,382 @@
+//! Owns the loop that folds the event journal into rows, on a thread of its own, and the start that takes it up where
+//! it stood. Does not own the fold (see `ledger`).
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use clock::{SystemClock, WallTime};
+use ledger::{Cdr, Figures, Ledger, ServiceRules, Touched, Update};
+use model::CallId;
+use model::event::Stamped;
+use sqlx::SqliteConnection;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, oneshot, watch};
+
+use crate::rows::{self, FoldPosition};
+use crate::{EventJournal, JournalConfig, JournalError, OpenError, Store, StoreError};
+
+/// When rows are written.
+#[derive(Clone, Copy, Debug)]
+pub struct FolderConfig {
+    /// Rows wait at most this long for others to share a transaction with.
+    pub commit_every: Duration,
+    /// A transaction begins at once when so many wait.
+    pub commit_rows: usize,
+    /// The limits by which the sums judge.
+    pub rules: ServiceRules,
+    /// Journal files are kept for this long after all their events are folded.
+    pub keep_events: Duration,
+}
+
+impl Default for FolderConfig {
+    fn default() -> FolderConfig {
+        FolderConfig {
+            commit_every: Duration::from_millis(200),
+            commit_rows: 512,
+            rules: ServiceRules::default(),
+            keep_events: Duration::from_secs(30 * 86_400),
+        }
+    }
+}
+
+/// Limits of all that [`start`] opens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StartConfig {
+    /// Of the journal.
+    pub journal: JournalConfig,
+    /// Of the folder.
+    pub folder: FolderConfig,
+}
+
+/// What [`start`] opened.
+pub struct Started {
+    /// The rows.
+    pub store: Store,
+    /// The journal; facts may be appended.
+    pub journal: EventJournal,
+    /// The loop that folds one into the other.
+    pub folder: Folder,
+    /// How many calls without an end were closed.
+    pub closed: usize,
+}
+
+/// Why a start fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The rows.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store and journal of `data_dir`, folds what the last run left, and ends each call it left without an end
+/// (系统失败) at its last event, or its last packet where `last_packet` knows a later one.
+///
+/// # Errors
+/// In words, when the folder is owned, newer than this program, or the disk refuses.
+pub async fn start(
+    data_dir: &Path,
+    clock: SystemClock,
+    config: StartConfig,
+    last_packet: impl Fn(CallId) -> Option<WallTime>,
+) -> Result<Started, StartError> {
+    let store = Store::open(data_dir).await?;
+    let position = store.fold_position().await?;
+    let events = store.data_dir().events();
+    let (journal, recovered) =
+        EventJournal::open(&events, clock, config.journal, position.folded, position.low_water)?;
+    let mut fold = Fold::new(store.clone(), journal.clone(), config.folder, position);
+    // Subscribed before the files are read: no event falls between the two.
+    let follower = journal.follow();
+    fold.read(recovered.events).await?;
+    let open = fold.ledger.close_open(last_packet);
+    let closed = open.len();
+    for (at, event) in open {
+        journal.append_at(at, event);
+    }
+    if closed > 0 {
+        tracing::warn!(closed, "上次运行留下的通话已补记 / calls left open by the last run were closed");
+    }
+    let folder = Folder::spawn(fold, follower, config.folder)?;
+    Ok(Started { store, journal, folder, closed })
+}
+
+/// The running loop. Dropping it leaves the rest of the journal to the next start.
+pub struct Folder {
+    updates: broadcast::Sender<Arc<Update>>,
+    folded: watch::Receiver<u64>,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How many updates a follower may lie behind.
+const FOLLOWED_UPDATES: usize = 4_096;
+
+impl Folder {
+    fn spawn(
+        mut fold: Fold,
+        follower: broadcast::Receiver<Arc<[Stamped]>>,
+        config: FolderConfig,
+    ) -> Result<Folder, JournalError> {
+        let path = fold.store.data_dir().path().to_owned();
+        let failed = |source| JournalError::Io { path: path.clone(), source };
+        let updates = fold.updates.clone();
+        let folded = fold.folded.subscribe();
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let thread = std::thread::Builder::new()
+            .name("folder".into())
+            .spawn(move || runtime.block_on(fold.run(follower, stopped, config)))
+            .map_err(failed)?;
+        Ok(Folder { updates, folded, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// What is written from now on, after its transaction: a closed call's record, or what was learned later.
+    pub fn updates(&self) -> broadcast::Receiver<Arc<Update>> {
+        self.updates.subscribe()
+    }
+
+    /// Waits until the rows of all events up to `seq` are written.
+    pub async fn folded(&self, seq: u64) {
+        let mut folded = self.folded.clone();
+        // The sender lives as long as the loop; when that has ended nothing more will come.
+        let _ = folded.wait_for(|at| *at >= seq).await;
+    }
+
+    /// Folds what the journal holds, writes it and ends the loop. Flush the journal first. Blocks for the last
+    /// transaction.
+    pub fn stop(&self) {
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A loop that has ended on its own no longer listens.
+        let _ = stop.map(|stop| stop.send(()));
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("话单线程崩溃 / the folder's thread panicked");
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The fold with what waits to be written.
+struct Fold {
+    store: Store,
+    journal: EventJournal,
+    config: FolderConfig,
+    ledger: Ledger,
+    /// Updates of events up to this one are in the rows already.
+    committed: FoldPosition,
+    pending: Vec<Arc<Update>>,
+    figures: Figures,
+    updates: broadcast::Sender<Arc<Update>>,
+    folded: watch::Sender<u64>,
+}
+
+impl Fold {
+    fn new(store: Store, journal: EventJournal, config: FolderConfig, committed: FoldPosition) -> Fold {
+        Fold {
+            store,
+            journal,
+            config,
+            ledger: Ledger::after(committed.low_water),
+            committed,
+            pending: Vec::new(),
+            figures: Figures::default(),
+            updates: broadcast::channel(FOLLOWED_UPDATES).0,
+            folded: watch::channel(committed.folded).0,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        mut follower: broadcast::Receiver<Arc<[Stamped]>>,
+        mut stopped: oneshot::Receiver<()>,
+        config: FolderConfig,
+    ) {
+        let mut commit = tokio::time::interval(config.commit_every);
+        commit.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tidy = tokio::time::interval(TIDY_EVERY);
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                batch = follower.recv() => match batch {
+                    Ok(batch) => self.take(&batch).await,
+                    Err(RecvError::Lagged(_)) => self.catch_up().await,
+                    Err(RecvError::Closed) => break,
+                },
+                _ = commit.tick() => self.commit_or_keep().await,
+                _ = tidy.tick() => self.remove_old_events(),
+            }
+            if self.pending.len() >= config.commit_rows {
+                self.commit_or_keep().await;
+            }
+        }
+        self.catch_up().await;
+        self.commit_or_keep().await;
+    }
+
+    /// Folds a batch; what was missed before it is read from the files.
+    async fn take(&mut self, batch: &[Stamped]) {
+        if batch.first().is_some_and(|first| first.seq > self.ledger.last_seq() + 1) {
+            self.catch_up().await;
+        }
+        batch.iter().for_each(|stamped| self.fold(stamped));
+    }
+
+    async fn catch_up(&mut self) {
+        let missed = self.journal.read_after(self.ledger.last_seq());
+        if let Err(error) = self.read(missed).await {
+            tracing::error!(%error, "事件日志读不出 / the event journal cannot be read");
+        }
+    }
+
+    async fn read(&mut self, events: crate::journal::Reader) -> Result<(), JournalError> {
+        for stamped in events {
+            self.fold(&stamped?);
+            if self.pending.len() >= self.config.commit_rows {
+                self.commit_or_keep().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, stamped: &Stamped) {
+        let update = self.ledger.fold(stamped);
+        // Behind the low-water mark the events of closed calls come again; their rows are written.
+        if let Some(update) = update.filter(|_| stamped.seq > self.committed.folded) {
+            self.pending.push(Arc::new(update));
+        }
+    }
+
+    /// Writes what waits; when the database refuses, keeps it for the next time.
+    async fn commit_or_keep(&mut self) {
+        let position = FoldPosition { folded: self.ledger.last_seq(), low_water: self.ledger.low_water() };
+        let moved = position.folded.saturating_sub(self.committed.folded);
+        if moved == 0 || (self.pending.is_empty() && moved < IDLE_EVENTS && !self.somebody_waits()) {
+            return;
+        }
+        match self.commit(position).await {
+            Ok(()) => {
+                self.committed = position;
+                metrics::counter!("hotline_cdr_rows_total").increment(self.pending.len() as u64);
+                for update in self.pending.drain(..) {
+                    // Nobody may be following: that is no error.
+                    let _ = self.updates.send(update);
+                }
+                self.pending.shrink_to(self.config.commit_rows);
+                self.folded.send_replace(position.folded);
+            }
+            Err(error) => {
+                metrics::counter!("hotline_cdr_commit_failures_total").increment(1);
+                tracing::error!(%error, rows = self.pending.len(), "话单写不进数据库，稍后再试 / rows kept for later");
+                // Sums of the refused transaction are read again.
+                self.figures = Figures::default();
+            }
+        }
+    }
+
+    /// Whether a `folded` call waits: then the position is worth a transaction of its own.
+    fn somebody_waits(&self) -> bool {
+        self.folded.receiver_count() > 1
+    }
+
+    async fn commit(&mut self, position: FoldPosition) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        let mut transaction = store.writer()?.begin_with("BEGIN IMMEDIATE").await?;
+        let closed: Vec<Arc<Update>> = self.pending.clone();
+        let cdrs: Vec<&Cdr> = closed.iter().filter_map(|update| closed_cdr(update)).collect();
+        rows::put_cdrs(&mut transaction, &cdrs).await?;
+        let mut touched = Touched::default();
+        for cdr in &cdrs {
+            self.load_figures(&mut transaction, &Figures::keys(cdr, &self.config.rules)).await?;
+            touched.extend(self.figures.add(cdr, &self.config.rules));
+        }
+        self.put_figures(&mut transaction, touched).await?;
+        for update in &closed {
+            let Update::Amended { call, amendment, .. } = &**update else { continue };
+            if !rows::amend(&mut transaction, *call, amendment).await? {
+                metrics::counter!("hotline_cdr_amendments_lost_total").increment(1);
+                tracing::warn!(%call, "通话没有话单，补充内容作废 / nothing to amend: the call has no record");
+            }
+        }
+        rows::put_position(&mut transaction, position).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn load_figures(&mut self, from: &mut SqliteConnection, keys: &Touched) -> Result<(), StoreError> {
+        for key in &keys.numbers {
+            if !self.figures.numbers.contains_key(key) {
+                self.figures.numbers.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
+            }
+        }
+        for key in &keys.queues {
+            if !self.figures.queues.contains_key(key) {
+                self.figures.queues.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
+            }
+        }
+        for key in &keys.agents {
+            if !self.figures.agents.contains_key(key) {
+                self.figures.agents.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_figures(&self, to: &mut SqliteConnection, mut touched: Touched) -> Result<(), StoreError> {
+        touched.sort_and_dedup();
+        for key in &touched.numbers {
+            if let Some(figure) = self.figures.numbers.get(key) {
+                rows::put_figure(to, key, figure).await?;
+            }
+        }
+        for key in &touched.queues {
+            if let Some(figure) = self.figures.queues.get(key) {
+                rows::put_figure(to, key, figure).await?;
+            }
+        }
+        for key in &touched.agents {
+            if let Some(figure) = self.figures.agents.get(key) {
+                rows::put_figure(to, key, figure).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_old_events(&mut self) {
+        // Sums of past days are rarely touched again: they are read when they are.
+        self.figures = Figures::default();
+        match self.journal.remove_folded(self.committed.low_water, self.config.keep_events) {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "旧事件日志已删除 / old event journal files removed"),
+            Err(error) => tracing::warn!(%error, "旧事件日志删不掉 / old event journal files stay"),
+        }
+    }
+}
+
+fn closed_cdr(update: &Update) -> Option<&Cdr> {
+    match update {
+        Update::Closed(cdr) => Some(cdr),
+        Update::Amended { .. } => None,
+    }
+}
+
+/// So many events without a row move the position on.
+const IDLE_EVENTS: u64 = 1_000;
+/// How often old journal files are looked for.
+const TIDY_EVERY: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! Owns how call records and sums become rows. Does not own when (see [`crate::Folder`]) or how they are found (see
+//! [`crate::CallFilter`]).
+
+use ledger::{AgentFigures, Amendment, Cdr, FigureKey, NumberFigures, QueueFigures, RecordingState, Segment};
+use model::CallId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use crate::{Store, StoreError};
+
+/// How far the event journal is folded into rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FoldPosition {
+    /// All rows of events up to this sequence are written.
+    pub folded: u64,
+    /// A ledger that begins behind this sequence knows every call that was open at `folded`.
+    pub low_water: u64,
+}
+
+impl Store {
+    /// How far the event journal is folded into rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn fold_position(&self) -> Result<FoldPosition, StoreError> {
+        let row: Option<(i64, i64)> =
+            sqlx::query_as("SELECT folded, low_water FROM fold_position").fetch_optional(&self.read).await?;
+        let (folded, low_water) = row.unwrap_or_default();
+        Ok(FoldPosition { folded: folded.cast_unsigned(), low_water: low_water.cast_unsigned() })
+    }
+
+    /// Writes records, replacing those of the same calls, in one transaction.
+    ///
+    /// # Errors
+    /// When the database fails or was opened for reading.
+    pub async fn upsert(&self, cdrs: &[Cdr]) -> Result<(), StoreError> {
+        let mut transaction = self.writer()?.begin_with("BEGIN IMMEDIATE").await?;
+        put_cdrs(&mut transaction, &cdrs.iter().collect::<Vec<_>>()).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+pub(crate) async fn put_position(
+    to: &mut SqliteConnection,
+    position: FoldPosition,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT OR REPLACE INTO fold_position (only, folded, low_water) VALUES (1, ?, ?)")
+        .bind(position.folded.cast_signed())
+        .bind(position.low_water.cast_signed())
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+/// Rows per statement: beyond it a statement's own cost no longer shows.
+const CHUNK: usize = 24;
+
+/// Writes records with their segments and recordings, replacing those of the same calls.
+pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
+    for chunk in cdrs.chunks(CHUNK) {
+        let mut rows = Vec::with_capacity(chunk.len());
+        for cdr in chunk {
+            rows.push((*cdr, json("cdr", cdr)?));
+        }
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO cdr (id, tenant, direction, number, trunk, caller, called, agent, queue, result, hung_up_by, \
+             began, ended, wait_ms, ring_ms, talk_ms, hold_ms, json) ",
+        );
+        insert.push_values(rows, |mut row, (cdr, json)| {
+            let (parties, lengths) = (&cdr.parties, &cdr.lengths);
+            row.push_bind(cdr.id.to_string())
+                .push_bind(cdr.tenant.to_string())
+                .push_bind(word(&cdr.direction))
+                .push_bind(parties.number.as_ref().map(|n| n.as_str().to_owned()))
+                .push_bind(parties.trunk.as_ref().map(ToString::to_string))
+                .push_bind(parties.caller.to_string())
+                .push_bind(parties.called.to_string())
+                .push_bind(parties.agent.as_ref().map(|a| a.as_str().to_owned()))
+                .push_bind(parties.queue.as_ref().map(|q| q.as_str().to_owned()))
+                .push_bind(word(&cdr.ending.result))
+                .push_bind(word(&cdr.ending.by))
+                .push_bind(cdr.times.began.0)
+                .push_bind(cdr.times.ended.0)
+                .push_bind(millis(lengths.wait))
+                .push_bind(millis(lengths.ring))
+                .push_bind(millis(lengths.talk))
+                .push_bind(millis(lengths.hold))
+                .push_bind(json);
+        });
+        insert.push(
+            " ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, direction = excluded.direction, number = \
+             excluded.number, trunk = excluded.trunk, caller = excluded.caller, called = excluded.called, agent = \
+             excluded.agent, queue = excluded.queue, result = excluded.result, hung_up_by = excluded.hung_up_by, \
+             began = excluded.began, ended = excluded.ended, wait_ms = excluded.wait_ms, ring_ms = excluded.ring_ms, \
+             talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms, json = excluded.json",
+        );
+        insert.build().execute(&mut *to).await?;
+    }
+    put_segments(to, cdrs).await?;
+    put_recordings(to, cdrs).await
+}
+
+async fn put_segments(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
+    let segments: Vec<(&Cdr, usize, &Segment)> = cdrs
+        .iter()
+        .flat_map(|cdr| cdr.segments.iter().enumerate().map(|(place, segment)| (*cdr, place, segment)))
+        .collect();
+    for chunk in segments.chunks(CHUNK) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT OR REPLACE INTO segment (call, place, tenant, agent, party, reason, offered, rang, answered, \
+             left_at, ring_ms, talk_ms, hold_ms, holds, outcome) ",
+        );
+        insert.push_values(chunk, |mut row, (cdr, place, segment)| {
+            row.push_bind(cdr.id.to_string())
+                .push_bind(i64::try_from(*place).unwrap_or(i64::MAX))
+                .push_bind(cdr.tenant.to_string())
+                .push_bind(segment.agent.as_ref().map(|a| a.as_str().to_owned()))
+                .push_bind(segment.party.to_string())
+                .push_bind(segment.reason.to_string())
+                .push_bind(segment.offered.0)
+                .push_bind(segment.rang.map(|at| at.0))
+                .push_bind(segment.answered.map(|at| at.0))
+                .push_bind(segment.left.map(|(at, _)| at.0))
+                .push_bind(millis(segment.ring()))
+                .push_bind(millis(segment.talk()))
+                .push_bind(millis(segment.hold.total))
+                .push_bind(i64::from(segment.hold.count))
+                .push_bind(segment.left.and_then(|(_, outcome)| serde_json::to_string(&outcome).ok()));
+        });
+        insert.build().execute(&mut *to).await?;
+    }
+    Ok(())
+}
+
+async fn put_recordings(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
+    let recordings: Vec<(&Cdr, &ledger::Recording)> =
+        cdrs.iter().flat_map(|cdr| cdr.recordings.iter().map(|recording| (*cdr, recording))).collect();
+    for chunk in recordings.chunks(CHUNK) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT OR REPLACE INTO recording (id, tenant, call, began, state, path, millis, bytes, sha256) ",
+        );
+        insert.push_values(chunk, |mut row, (cdr, recording)| {
+            let (state, path, millis, bytes, sha256) = match &recording.state {
+                RecordingState::Running => ("running", None, None, None, None),
+                RecordingState::Finishing => ("finishing", None, None, None, None),
+                RecordingState::Finished { path, millis, bytes, sha256 } => {
+                    ("finished", Some(path), Some(*millis), Some(*bytes), Some(sha256))
+                }
+                RecordingState::Failed { .. } => ("failed", None, None, None, None),
+            };
+            row.push_bind(recording.id.to_string())
+                .push_bind(cdr.tenant.to_string())
+                .push_bind(cdr.id.to_string())
+                .push_bind(recording.began.0)
+                .push_bind(state)
+                .push_bind(path.map(ToString::to_string))
+                .push_bind(millis.map(u64::cast_signed))
+                .push_bind(bytes.map(u64::cast_signed))
+                .push_bind(sha256.map(ToString::to_string));
+        });
+        insert.build().execute(&mut *to).await?;
+    }
+    Ok(())
+}
+
+/// The record of `call` as `from` sees it.
+pub(crate) async fn cdr(from: &mut SqliteConnection, call: CallId) -> Result<Option<Cdr>, StoreError> {
+    let row: Option<String> = sqlx::query_scalar("SELECT json FROM cdr WHERE id = ?")
+        .bind(call.to_string())
+        .fetch_optional(from)
+        .await?;
+    row.map(|json| parse("cdr", &json)).transpose()
+}
+
+/// Writes what was learned of a call after its end; says whether there is a record to write it into.
+pub(crate) async fn amend(
+    to: &mut SqliteConnection,
+    call: CallId,
+    amendment: &Amendment,
+) -> Result<bool, StoreError> {
+    let Some(mut cdr) = cdr(to, call).await? else { return Ok(false) };
+    amendment.apply(&mut cdr);
+    put_cdrs(to, &[&cdr]).await?;
+    Ok(true)
+}
+
+/// Sums that have a table row.
+pub(crate) trait FigureRow: Serialize + DeserializeOwned {
+    /// What they are sums of.
+    const SCOPE: &'static str;
+}
+
+impl FigureRow for NumberFigures {
+    const SCOPE: &'static str = "number";
+}
+
+impl FigureRow for QueueFigures {
+    const SCOPE: &'static str = "queue";
+}
+
+impl FigureRow for AgentFigures {
+    const SCOPE: &'static str = "agent";
+}
+
+pub(crate) async fn figure<F: FigureRow>(
+    from: &mut SqliteConnection,
+    key: &FigureKey,
+) -> Result<Option<F>, StoreError> {
+    let question = "SELECT json FROM figure WHERE tenant = ? AND scope = ? AND name = ? AND day = ?";
+    let row: Option<String> = sqlx::query_scalar(question)
+        .bind(key.tenant.to_string())
+        .bind(F::SCOPE)
+        .bind(key.name.to_string())
+        .bind(key.day.to_string())
+        .fetch_optional(from)
+        .await?;
+    row.map(|json| parse("figure", &json)).transpose()
+}
+
+pub(crate) async fn put_figure<F: FigureRow>(
+    to: &mut SqliteConnection,
+    key: &FigureKey,
+    figure: &F,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT OR REPLACE INTO figure (tenant, scope, name, day, json) VALUES (?, ?, ?, ?, ?)")
+        .bind(key.tenant.to_string())
+        .bind(F::SCOPE)
+        .bind(key.name.to_string())
+        .bind(key.day.to_string())
+        .bind(json("figure", figure)?)
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+/// The one word that a plain enum is written as.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        // A variant with data: its whole JSON, so that nothing is lost.
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+pub(crate) fn json<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Content { what: what.to_owned(), source })
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|source| StoreError::Content { what: what.to_owned(), source })
+}
+
+fn millis(length: std::time::Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
