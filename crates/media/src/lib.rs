@@ -4,9 +4,20 @@
 pub mod clip;
 pub mod codec;
 pub mod command;
+pub mod dtmf;
+mod jitter;
+pub mod player;
+mod port;
+mod port_report;
+pub mod port_source;
 pub mod finisher;
 pub mod quality;
 pub mod recording;
+pub mod room;
+pub mod rtcp;
+pub mod rtp;
+pub mod rtp_receive;
+pub mod rtp_send;
 pub mod sink;
 pub mod speech;
 pub mod tone;
@@ -14,4 +25,5 @@ pub mod wav;
 
 pub use clip::Clip;
 pub use command::{Command, Event};
+pub use room::Room;
 pub use sink::{Channel, PortIndex, Side, Sink, TapPacket};

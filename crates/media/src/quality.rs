@@ -27,8 +27,8 @@ pub struct Quality {
 impl Quality {
     /// Share of packets lost, in thousandths.
     pub fn loss_permille(&self) -> u32 {
-        let expected = self.received + self.lost;
-        if expected == 0 { 0 } else { u32::try_from(self.lost * 1_000 / expected).unwrap_or(1_000) }
+        let permille = (self.lost * 1_000).checked_div(self.received + self.lost).unwrap_or(0);
+        u32::try_from(permille).unwrap_or(1_000)
     }
 
     /// Mean opinion score in hundredths (100–441), estimated by the E-model (ITU-T G.107 §7, G.113 table I.1 for

@@ -12,14 +12,18 @@ use crate::command::Event;
 /// Takes what a room hands out, in order. The worker implements it over sockets, tests over vectors.
 pub trait Sink {
     /// Send an RTP datagram from `port`'s RTP socket to `to`.
-    fn rtp(&mut self, port: LegId, to: SocketAddr, datagram: &[u8]);
+    fn rtp(&mut self, port: PortIndex, to: SocketAddr, datagram: &[u8]);
     /// Send an RTCP datagram to `to`, from `port`'s RTCP socket, or with rtcp-mux from its RTP socket.
-    fn rtcp(&mut self, port: LegId, socket: Channel, to: SocketAddr, datagram: &[u8]);
+    fn rtcp(&mut self, port: PortIndex, socket: Channel, to: SocketAddr, datagram: &[u8]);
     /// A packet of a recording, already unmasked and heard by whom it is kept for.
     fn record(&mut self, recording: RecordingId, packet: &TapPacket<'_>);
     /// A fact for call control; never dropped.
     fn event(&mut self, event: Event);
 }
+
+/// A port's place in its room, as `Room::open` gave it; free again when the port is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PortIndex(pub u16);
 
 /// Which socket of a port's pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,95 @@
+//! Owns the progress of one playback: which frame of which clip comes next. Does not own its sending (see
+//! [`crate::room`]), nor how texts become clips (see `media-net`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Instant;
+use model::PlayId;
+
+use crate::clip::Clip;
+use crate::codec::Codec;
+use crate::command::PlayMode;
+
+/// Between two frames.
+pub const INTERVAL: Duration = Duration::from_millis(20);
+
+/// A playback that is this late lets the missed time go instead of sending it in one burst.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A playback on its way.
+#[derive(Clone, Debug)]
+pub struct Player {
+    /// Its id.
+    pub play: PlayId,
+    clips: Vec<Arc<Clip>>,
+    mode: PlayMode,
+    clip: usize,
+    frame: usize,
+    next_at: Instant,
+    /// Samples since the last frame that was sent.
+    ahead: u64,
+}
+
+impl Player {
+    /// A playback that begins `now`.
+    pub fn new(now: Instant, play: PlayId, clips: Vec<Arc<Clip>>, mode: PlayMode) -> Player {
+        let audible = clips.iter().any(|clip| clip.frames() > 0);
+        // Silence in a loop would never end and never be heard.
+        let mode = if audible { mode } else { PlayMode::Once };
+        Player { play, clips, mode, clip: 0, frame: 0, next_at: now, ahead: 0 }
+    }
+
+    /// When the next frame, or the end, is due.
+    pub fn poll_timeout(&self) -> Instant {
+        self.next_at
+    }
+
+    /// Lets the time until `now` pass without playing on.
+    pub fn wait(&mut self, now: Instant) {
+        self.next_at = now + INTERVAL;
+    }
+
+    /// What is due at `now`; call again until nothing is.
+    pub fn poll_frame(&mut self, now: Instant, codec: Codec) -> Frame<'_> {
+        if self.next_at > now {
+            return Frame::NotYet;
+        }
+        while self.clips.get(self.clip).is_some_and(|clip| self.frame >= clip.frames()) {
+            self.clip += 1;
+            self.frame = 0;
+            if self.clip == self.clips.len() && self.mode == PlayMode::Looped {
+                self.clip = 0;
+            }
+        }
+        if self.clip >= self.clips.len() {
+            return Frame::Finished;
+        }
+        if now.since(self.next_at) > PATIENCE {
+            self.next_at = now;
+        }
+        self.next_at += INTERVAL;
+        self.frame += 1;
+        self.ahead += 160;
+        match self.clips[self.clip].frame(codec, self.frame - 1) {
+            Some(payload) => Frame::Due(payload),
+            None => Frame::NotYet,
+        }
+    }
+
+    /// Samples between the last sent frame and the one just polled, which is sent now.
+    pub fn take_ahead(&mut self) -> u64 {
+        std::mem::take(&mut self.ahead)
+    }
+}
+
+/// What a playback has to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// 20 ms of audio.
+    Due(&'a [u8]),
+    /// Nothing now.
+    NotYet,
+    /// Nothing any more.
+    Finished,
+}

@@ -1,0 +1,289 @@
+//! Owns the one media primitive: ports, and a matrix of who hears whom. Relays, plays, presses, reports and hands
+//! packets to recordings. Does not own sockets, time or files (see `media-net`).
+//!
+//! A packet's way: [`Room::forward`] (receive, check the source, place it in its stream) → recordings → each port
+//! that hears it (rewrite, transcode by table, send). [`Room::tick`] does what time brings: frames of playbacks,
+//! keys, mixed speech, reports, silence.
+
+mod forward;
+mod mix;
+mod tick;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Instant;
+use model::say::Key;
+use model::{CallId, LegId, PlayId, RecordingId};
+use smallvec::SmallVec;
+
+use sdp::Negotiated;
+
+use crate::clip::Clip;
+use crate::command::{Event, Mark, Peer, PlayEnd, PlayMode};
+use crate::jitter::Jitter;
+use crate::player::Player;
+use crate::port::{Port, Watch};
+use crate::sink::{PortIndex, Sink};
+
+/// Ports and who hears whom.
+#[derive(Clone, Debug)]
+pub struct Room {
+    id: CallId,
+    ports: Vec<Option<Box<Port>>>,
+    recordings: SmallVec<[Tapped; 1]>,
+    /// When the next mixed frame is due; `None` while nobody hears several.
+    mix_at: Option<Instant>,
+    /// When [`Room::tick`] has something to do.
+    due: Option<Instant>,
+}
+
+/// A recording that is being made.
+#[derive(Clone, Debug)]
+struct Tapped {
+    recording: RecordingId,
+    caller: LegId,
+    persons: SmallVec<[LegId; 4]>,
+    keeping: Keeping,
+}
+
+/// Whether packets enter a recording now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    Kept,
+    Masked,
+}
+
+impl Room {
+    /// A room without ports.
+    pub fn new(id: CallId) -> Room {
+        Room { id, ports: Vec::new(), recordings: SmallVec::new(), mix_at: None, due: None }
+    }
+
+    /// Whose room it is.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// Whether it has no port.
+    pub fn is_empty(&self) -> bool {
+        self.ports.iter().all(Option::is_none)
+    }
+
+    /// Number of playbacks that run.
+    pub fn players(&self) -> usize {
+        self.ports.iter().flatten().filter(|port| port.player.is_some()).count()
+    }
+
+    /// Makes a port for `leg`. `seed` should be random: SSRC and first numbers come from it (RFC 3550 §5.1).
+    pub fn open(&mut self, now: Instant, leg: LegId, peer: Peer, seed: u64) -> PortIndex {
+        let port = Some(Box::new(Port::new(now, leg, peer, seed)));
+        let free = self.ports.iter().position(Option::is_none);
+        let index = free.unwrap_or(self.ports.len());
+        match self.ports.get_mut(index) {
+            Some(slot) => *slot = port,
+            None => self.ports.push(port),
+        }
+        // invariant: a room has as many ports as a call has legs and a conference has parties, far below 65,536.
+        PortIndex(index as u16)
+    }
+
+    /// The port of `leg`.
+    pub fn index_of(&self, leg: LegId) -> Option<PortIndex> {
+        let place = self.ports.iter().position(|port| port.as_ref().is_some_and(|port| port.leg == leg))?;
+        Some(PortIndex(place as u16))
+    }
+
+    /// Tells a port what was agreed with its peer, at first or again.
+    pub fn describe(&mut self, now: Instant, leg: LegId, negotiated: Negotiated) {
+        if let Some(port) = self.port_of(leg) {
+            port.describe(now, negotiated);
+            self.rearm();
+        }
+    }
+
+    /// Replaces who hears whom: all (talker, listener) pairs. Legs without a port are passed over.
+    pub fn hear(&mut self, now: Instant, matrix: &[(LegId, LegId)]) {
+        for port in self.ports.iter_mut().flatten() {
+            port.heard_by.clear();
+            port.hears.clear();
+        }
+        for (talker, listener) in matrix {
+            let (Some(from), Some(to)) = (self.index_of(*talker), self.index_of(*listener)) else { continue };
+            if let Some(port) = self.port_at(from)
+                && !port.heard_by.contains(&to.0)
+            {
+                port.heard_by.push(to.0);
+            }
+            if let Some(port) = self.port_at(to)
+                && !port.hears.contains(&from.0)
+            {
+                port.hears.push(from.0);
+            }
+        }
+        self.line_up(now);
+        self.rearm();
+    }
+
+    /// Speaks to a port. What ran there stops; the end is reported as [`Event::Played`].
+    pub fn play(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        play: (PlayId, PlayMode),
+        clips: Vec<Arc<Clip>>,
+        sink: &mut impl Sink,
+    ) {
+        let room = self.id;
+        let (play, mode) = play;
+        let Some(port) = self.port_of(leg) else {
+            let how = PlayEnd::Failed("端口不存在 / there is no such port".to_owned());
+            sink.event(Event::Played { room, port: leg, play, how });
+            return;
+        };
+        port.send.pause();
+        if let Some(before) = port.player.replace(Player::new(now, play, clips, mode)) {
+            sink.event(Event::Played { room, port: leg, play: before.play, how: PlayEnd::Stopped });
+        }
+        self.rearm();
+    }
+
+    /// Ends a playback, if it still runs.
+    pub fn stop_play(&mut self, leg: LegId, play: PlayId, sink: &mut impl Sink) {
+        let room = self.id;
+        let Some(port) = self.port_of(leg) else { return };
+        if port.player.as_ref().is_some_and(|player| player.play == play) {
+            port.player = None;
+            port.send.pause();
+            sink.event(Event::Played { room, port: leg, play, how: PlayEnd::Stopped });
+            self.rearm();
+        }
+    }
+
+    /// Presses a key towards a port's peer, after those that wait.
+    pub fn send_digit(&mut self, now: Instant, leg: LegId, key: Key, millis: u32) {
+        if let Some(port) = self.port_of(leg) {
+            port.keys_out.press(now, key, millis);
+            self.rearm();
+        }
+    }
+
+    /// Watches a port for silence of this length, or stops watching.
+    pub fn watch(&mut self, now: Instant, leg: LegId, rtp_timeout: Option<Duration>) {
+        if let Some(port) = self.port_of(leg) {
+            port.watch = rtp_timeout.map(|after| Watch::new(now, after));
+            self.rearm();
+        }
+    }
+
+    /// Begins to hand packets to a recording: what `caller` says, and what it hears of `persons`.
+    pub fn record(&mut self, recording: RecordingId, caller: LegId, persons: &[LegId]) {
+        self.recordings.retain(|tapped| tapped.recording != recording);
+        let persons = SmallVec::from_slice(persons);
+        self.recordings.push(Tapped { recording, caller, persons, keeping: Keeping::Kept });
+    }
+
+    /// Whether `recording` is made here.
+    pub fn is_recording(&self, recording: RecordingId) -> bool {
+        self.recordings.iter().any(|tapped| tapped.recording == recording)
+    }
+
+    /// Applies what changes who or whether is recorded.
+    pub fn mark_recording(&mut self, recording: RecordingId, mark: Mark) {
+        let Some(tapped) = self.recordings.iter_mut().find(|tapped| tapped.recording == recording) else {
+            return;
+        };
+        match mark {
+            Mark::Hold | Mark::Resume => {}
+            Mark::Mask => tapped.keeping = Keeping::Masked,
+            Mark::Unmask => tapped.keeping = Keeping::Kept,
+            Mark::PartyJoined(leg) => {
+                if !tapped.persons.contains(&leg) {
+                    tapped.persons.push(leg);
+                }
+            }
+            Mark::PartyLeft(leg) => tapped.persons.retain(|person| *person != leg),
+        }
+    }
+
+    /// Hands no more packets to `recording`, and says so once.
+    pub fn stop_recording(&mut self, recording: RecordingId, sink: &mut impl Sink) {
+        if self.is_recording(recording) {
+            self.recordings.retain(|tapped| tapped.recording != recording);
+            sink.event(Event::RecordingClosed { room: self.id, recording });
+        }
+    }
+
+    /// Closes a port: its playback stops, its peer gets RTCP BYE, its figures are reported.
+    pub fn close(&mut self, now: Instant, leg: LegId, sink: &mut impl Sink) {
+        let Some(index) = self.index_of(leg) else { return };
+        let Some(mut port) = self.ports.get_mut(usize::from(index.0)).and_then(Option::take) else { return };
+        let room = self.id;
+        if let Some(player) = port.player.take() {
+            sink.event(Event::Played { room, port: leg, play: player.play, how: PlayEnd::Stopped });
+        }
+        port.say_bye(index, sink);
+        sink.event(Event::Quality { room, port: leg, quality: port.quality() });
+        for other in self.ports.iter_mut().flatten() {
+            other.heard_by.retain(|place| *place != index.0);
+            other.hears.retain(|place| *place != index.0);
+        }
+        self.line_up(now);
+        self.rearm();
+    }
+
+    /// Ends all recordings and closes all ports.
+    pub fn close_all(&mut self, now: Instant, sink: &mut impl Sink) {
+        while let Some(tapped) = self.recordings.pop() {
+            sink.event(Event::RecordingClosed { room: self.id, recording: tapped.recording });
+        }
+        let legs: SmallVec<[LegId; 4]> = self.ports.iter().flatten().map(|port| port.leg).collect();
+        for leg in legs {
+            self.close(now, leg, sink);
+        }
+    }
+
+    /// When [`Room::tick`] has something to do. It changes with any call.
+    #[inline]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Gives a jitter buffer to those whom somebody hears mixed, and takes it from the others.
+    fn line_up(&mut self, now: Instant) {
+        let mut mixed: SmallVec<[u16; 8]> = SmallVec::new();
+        for port in self.ports.iter().flatten().filter(|port| port.is_mixed()) {
+            mixed.extend_from_slice(&port.hears);
+        }
+        for (place, port) in self.ports.iter_mut().enumerate() {
+            let Some(port) = port else { continue };
+            if !mixed.contains(&(place as u16)) {
+                port.jitter = None;
+            } else if port.jitter.is_none() {
+                port.jitter = Some(Box::new(Jitter::new()));
+            }
+        }
+        self.mix_at = match self.mix_at {
+            _ if mixed.is_empty() => None,
+            Some(at) => Some(at),
+            None => Some(now),
+        };
+    }
+
+    fn rearm(&mut self) {
+        let ports = self.ports.iter().flatten().filter_map(|port| port.poll_timeout());
+        self.due = ports.chain(self.mix_at).min();
+    }
+
+    fn port_of(&mut self, leg: LegId) -> Option<&mut Port> {
+        self.ports.iter_mut().flatten().map(Box::as_mut).find(|port| port.leg == leg)
+    }
+
+    #[inline]
+    fn port_at(&mut self, index: PortIndex) -> Option<&mut Port> {
+        self.ports.get_mut(usize::from(index.0))?.as_deref_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Owns the way of one received datagram through a room: no allocation, no lock, at most one byte-wise transcoding.
+
+use std::net::SocketAddr;
+
+use clock::Instant;
+
+use super::{Keeping, Room};
+use crate::codec::{self, Codec};
+use crate::command::Event;
+use crate::dtmf::Pressed;
+use crate::port::{Kind, Port};
+use crate::rtcp;
+use crate::rtp::{self, HEADER, Header};
+use crate::rtp_receive::{Place, Received, Timing};
+use crate::sink::{Channel, PortIndex, Side, Sink, TapPacket};
+
+impl Room {
+    /// Takes a datagram that came to `channel` of port `index` from `source`, and hands out what follows. The
+    /// datagram is written over.
+    #[inline]
+    pub fn forward(
+        &mut self,
+        now: Instant,
+        (index, channel): (PortIndex, Channel),
+        source: SocketAddr,
+        datagram: &mut [u8],
+        sink: &mut impl Sink,
+    ) {
+        let room = self.id;
+        let Some(port) = self.port_at(index) else { return };
+        // RFC 5761 §4: RTCP may come to the RTP port.
+        if channel == Channel::Rtcp || rtp::is_rtcp(datagram) {
+            port.take_report(now, source, datagram);
+            return;
+        }
+        let Some((header, kind)) = port.check(now, source, datagram) else {
+            port.dropped += 1;
+            return;
+        };
+        if port.heard_at.replace(now).is_none() {
+            sink.event(Event::FirstPacket { room, port: port.leg });
+        }
+        let watch_ended = port.watch.is_some_and(|watch| watch.due.is_none());
+        if let Some(watch) = port.watch.as_mut().filter(|_| watch_ended) {
+            watch.begin(now);
+        }
+        match kind {
+            Kind::Audio(codec) => {
+                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Audio) {
+                    self.relay_audio(now, index, (place, codec), &header, datagram, sink);
+                }
+            }
+            Kind::Key => {
+                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Event) {
+                    let told = port.keys_in.take(now, &header, &datagram[header.payload()]);
+                    let leg = port.leg;
+                    for Pressed { key, millis } in told.into_iter().flatten() {
+                        sink.event(Event::Digit { room, port: leg, key, millis });
+                    }
+                    self.relay_key(now, index, place, &header, datagram, sink);
+                }
+                self.rearm();
+            }
+            Kind::Unknown => {}
+        }
+        if watch_ended {
+            self.rearm();
+        }
+    }
+
+    #[inline]
+    fn relay_audio(
+        &mut self,
+        now: Instant,
+        talker: PortIndex,
+        (place, spoken): (Place, Codec),
+        header: &Header,
+        datagram: &mut [u8],
+        sink: &mut impl Sink,
+    ) {
+        if !self.recordings.is_empty() {
+            self.tap(now, talker, (place, spoken), &datagram[header.payload()], sink);
+        }
+        let Some(port) = self.port_at(talker) else { return };
+        if let Some(jitter) = &mut port.jitter {
+            jitter.push(place.media_time, spoken, &datagram[header.payload()]);
+        }
+        let listeners = port.heard_by.len();
+        let mut written = spoken;
+        // Those of the talker's own law come first, since the payload is transcoded where it lies.
+        for turn in [Turn::SameLaw, Turn::OtherLaw] {
+            let mut left = false;
+            for nth in 0..listeners {
+                let Some(to) = self.listener(talker, nth) else { continue };
+                let Some(listener) = self.port_at(to) else { continue };
+                if listener.is_mixed() || !listener.listens() {
+                    continue;
+                }
+                let Some(outlet) = listener.outlet() else { continue };
+                if (outlet.codec == spoken) != (turn == Turn::SameLaw) {
+                    left = true;
+                    continue;
+                }
+                if written != outlet.codec {
+                    codec::transcode(written, outlet.codec, &mut datagram[header.payload()]);
+                    written = outlet.codec;
+                }
+                if let Some(slot) = listener.send.relay(now, talker.0, place) {
+                    let packet = rewrite(datagram, header, outlet.payload_type, slot, listener.send.ssrc);
+                    listener.send.sent(packet.len() - HEADER);
+                    sink.rtp(to, outlet.to, packet);
+                }
+            }
+            if !left {
+                break;
+            }
+        }
+    }
+
+    /// Hands an event packet to those who hear the talker and know events, under their own number.
+    fn relay_key(
+        &mut self,
+        now: Instant,
+        talker: PortIndex,
+        place: Place,
+        header: &Header,
+        datagram: &mut [u8],
+        sink: &mut impl Sink,
+    ) {
+        let Some(listeners) = self.port_at(talker).map(|port| port.heard_by.len()) else { return };
+        for nth in 0..listeners {
+            let Some(to) = self.listener(talker, nth) else { continue };
+            let Some(listener) = self.port_at(to) else { continue };
+            if listener.is_mixed() || !listener.listens() {
+                continue;
+            }
+            let Some(outlet) = listener.outlet() else { continue };
+            let Some(number) = outlet.key_payload_type else { continue };
+            if let Some(slot) = listener.send.relay(now, talker.0, place) {
+                let first = if header.marker { rtp::Marker::First } else { slot.marker };
+                let slot = crate::rtp_send::Slot { marker: first, ..slot };
+                let packet = rewrite(datagram, header, number, slot, listener.send.ssrc);
+                listener.send.sent(packet.len() - HEADER);
+                sink.rtp(to, outlet.to, packet);
+            }
+        }
+    }
+
+    /// Hands a packet to the recordings that keep it: on the left what the caller says, on the right what the
+    /// caller hears of persons.
+    #[inline]
+    fn tap(
+        &mut self,
+        now: Instant,
+        talker: PortIndex,
+        (place, codec): (Place, Codec),
+        payload: &[u8],
+        sink: &mut impl Sink,
+    ) {
+        let Some(leg) = self.port_at(talker).map(|port| port.leg) else { return };
+        for tapped in &self.recordings {
+            let side = if leg == tapped.caller {
+                Side::Left
+            } else if tapped.persons.contains(&leg) && self.is_heard(talker, tapped.caller) {
+                Side::Right
+            } else {
+                continue;
+            };
+            // A mask keeps audio out of the journal itself.
+            if tapped.keeping == Keeping::Kept {
+                let packet = TapPacket {
+                    side,
+                    leg,
+                    sequence: place.sequence,
+                    media_time: place.media_time,
+                    arrival: now,
+                    codec,
+                    payload,
+                };
+                sink.record(tapped.recording, &packet);
+            }
+        }
+    }
+
+    /// Whether `listener` hears `talker` at this moment.
+    fn is_heard(&self, talker: PortIndex, listener: model::LegId) -> bool {
+        let Some(Some(port)) = self.ports.get(usize::from(talker.0)) else { return false };
+        port.heard_by.iter().any(|place| {
+            let hearer = self.ports.get(usize::from(*place)).and_then(Option::as_deref);
+            hearer.is_some_and(|hearer| hearer.leg == listener && hearer.listens())
+        })
+    }
+
+    #[inline]
+    fn listener(&self, talker: PortIndex, nth: usize) -> Option<PortIndex> {
+        let port = self.ports.get(usize::from(talker.0))?.as_deref()?;
+        port.heard_by.get(nth).copied().map(PortIndex)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    SameLaw,
+    OtherLaw,
+}
+
+impl Port {
+    /// The header of a packet that is RTP, of a kind we agreed on, and from the peer.
+    #[inline]
+    fn check(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> Option<(Header, Kind)> {
+        let header = Header::parse(datagram)?;
+        let kind = self.kind_of(header.payload_type);
+        let receives = self.agreed.is_some_and(|agreed| agreed.direction.receives());
+        // Our own stream coming back is a loop.
+        if kind == Kind::Unknown || !receives || header.ssrc == self.send.ssrc {
+            return None;
+        }
+        self.source.believes(now, source, header.ssrc).then_some((header, kind))
+    }
+
+    fn take_report(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
+        if !self.source.may_report(source) {
+            self.dropped += 1;
+            return;
+        }
+        self.report.source = Some(source);
+        let ours = self.send.ssrc;
+        for packet in rtcp::packets(datagram) {
+            self.report.take(now, &packet, ours);
+        }
+    }
+}
+
+/// Writes our header right before the payload, where the peer's header, its contributors and extension were.
+#[inline]
+fn rewrite<'a>(
+    datagram: &'a mut [u8],
+    header: &Header,
+    payload_type: u8,
+    slot: crate::rtp_send::Slot,
+    ssrc: u32,
+) -> &'a [u8] {
+    let payload = header.payload();
+    let packet = &mut datagram[payload.start - HEADER..payload.end];
+    if let Some(out) = packet.first_chunk_mut::<HEADER>() {
+        rtp::write_header(out, slot.marker, payload_type, slot.at, ssrc);
+    }
+    packet
+}

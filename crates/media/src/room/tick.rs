@@ -1,0 +1,175 @@
+//! Owns what time brings to a room: frames of playbacks, keys we press, ends of keys that were lost, reports, and
+//! silence that lasts too long.
+
+use clock::Instant;
+use model::CallId;
+
+use super::Room;
+use crate::codec::FRAME;
+use crate::command::{Event, PlayEnd};
+use crate::dtmf::Pressed;
+use crate::player::Frame;
+use crate::port::{Outlet, Port};
+use crate::rtcp;
+use crate::rtp::{self, HEADER};
+use crate::rtp_send::Slot;
+use crate::sink::{Channel, PortIndex, Sink};
+
+impl Room {
+    /// Does what is due. Early, late and repeated calls are harmless.
+    pub fn tick(&mut self, now: Instant, sink: &mut impl Sink) {
+        if self.due.is_none_or(|due| due > now) {
+            return;
+        }
+        let room = self.id;
+        for (place, port) in self.ports.iter_mut().enumerate() {
+            let Some(port) = port else { continue };
+            if port.poll_timeout().is_some_and(|due| due <= now) {
+                port.tick(now, (room, PortIndex(place as u16)), sink);
+            }
+        }
+        self.mix(now, sink);
+        self.rearm();
+    }
+}
+
+impl Port {
+    fn tick(&mut self, now: Instant, (room, index): (CallId, PortIndex), sink: &mut impl Sink) {
+        if let Some(Pressed { key, millis }) = self.keys_in.handle_timeout(now) {
+            sink.event(Event::Digit { room, port: self.leg, key, millis });
+        }
+        if self.agreed.is_some() {
+            self.press(now, index, sink);
+            self.play(now, (room, index), sink);
+            if self.report.poll_timeout().is_some_and(|due| due <= now) {
+                self.report(now, index, sink);
+            }
+        }
+        self.watch_silence(now, room, sink);
+    }
+
+    /// Sends the packets of our keys that are due.
+    fn press(&mut self, now: Instant, index: PortIndex, sink: &mut impl Sink) {
+        while let Some((packet, payload)) = self.keys_out.poll_packet(now) {
+            let Some(outlet) = self.outlet() else { continue };
+            let Some(number) = outlet.key_payload_type else { continue };
+            let slot = self.send.key(now, packet);
+            self.send_own(index, (outlet, number), slot, &payload.to_bytes(), sink);
+        }
+    }
+
+    /// Sends the frames of the playback that are due, and says when it ended.
+    fn play(&mut self, now: Instant, (room, index): (CallId, PortIndex), sink: &mut impl Sink) {
+        let pressing = self.keys_out.is_pressing();
+        let outlet = self.outlet();
+        let Some(codec) = self.agreed.map(|agreed| agreed.codec) else { return };
+        // Frames are sent while the player is out of the port, since both are needed.
+        let Some(mut player) = self.player.take() else { return };
+        if pressing && player.poll_timeout() <= now {
+            player.wait(now);
+        }
+        loop {
+            match player.poll_frame(now, codec) {
+                Frame::Due(payload) => {
+                    let mut frame = [0; FRAME];
+                    frame.copy_from_slice(payload);
+                    // A peer that holds us hears nothing, but the prompt's time passes.
+                    if let Some(outlet) = outlet {
+                        let slot = self.send.own(now, player.take_ahead());
+                        self.send_own(index, (outlet, outlet.payload_type), slot, &frame, sink);
+                    }
+                }
+                Frame::NotYet => {
+                    self.player = Some(player);
+                    return;
+                }
+                Frame::Finished => {
+                    self.send.pause();
+                    let (port, play) = (self.leg, player.play);
+                    sink.event(Event::Played { room, port, play, how: PlayEnd::Finished });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends one packet of ours: at most a frame.
+    pub(super) fn send_own(
+        &mut self,
+        index: PortIndex,
+        (outlet, payload_type): (Outlet, u8),
+        slot: Slot,
+        payload: &[u8],
+        sink: &mut impl Sink,
+    ) {
+        let mut packet = [0; HEADER + FRAME];
+        let length = HEADER + payload.len();
+        if let Some((header, body)) = packet.split_first_chunk_mut::<HEADER>() {
+            rtp::write_header(header, slot.marker, payload_type, slot.at, self.send.ssrc);
+            body[..payload.len()].copy_from_slice(payload);
+        }
+        self.send.sent(payload.len());
+        sink.rtp(index, outlet.to, &packet[..length]);
+    }
+
+    /// RFC 3550 §6.4: a sender's report when we sent since the last one or before, else a receiver's.
+    fn report(&mut self, now: Instant, index: PortIndex, sink: &mut impl Sink) {
+        self.report.wait(now);
+        let mut block = self.receive.report();
+        if let Some(block) = &mut block {
+            self.report.complete(now, block);
+        }
+        let sender = self.send.info(now);
+        if sender.is_none() && block.is_none() {
+            return;
+        }
+        let ssrc = self.send.ssrc;
+        let mut out = [0; rtcp::MAX_COMPOUND];
+        let length = rtcp::write_report(&mut out, ssrc, self.report.cname(ssrc), sender, block);
+        self.send_report(index, &out[..length], sink);
+    }
+
+    /// RFC 3550 §6.6: tells the peer that our stream ends, when there was one.
+    pub(super) fn say_bye(&mut self, index: PortIndex, sink: &mut impl Sink) {
+        if self.send.packets() > 0 {
+            let ssrc = self.send.ssrc;
+            let mut out = [0; rtcp::MAX_COMPOUND];
+            let length = rtcp::write_bye(&mut out, ssrc, self.report.cname(ssrc));
+            self.send_report(index, &out[..length], sink);
+        }
+    }
+
+    fn send_report(&self, index: PortIndex, compound: &[u8], sink: &mut impl Sink) {
+        let Some(agreed) = self.agreed else { return };
+        let (channel, to) = if agreed.rtcp_mux {
+            (Channel::Rtp, self.source.target())
+        } else {
+            (Channel::Rtcp, self.report_target(agreed.remote_rtcp))
+        };
+        if let Some(to) = to {
+            sink.rtcp(index, channel, to, compound);
+        }
+    }
+
+    /// Where the peer's own reports come from, else where it said, unless its media come from elsewhere (NAT).
+    fn report_target(&self, described: std::net::SocketAddr) -> Option<std::net::SocketAddr> {
+        let elsewhere = self.source.locked().is_some_and(|locked| locked.ip() != described.ip());
+        let known = self.report.source.filter(|source| self.source.may_report(*source));
+        known.or_else(|| {
+            Some(described).filter(|to| !elsewhere && !to.ip().is_unspecified() && to.port() != 0)
+        })
+    }
+
+    fn watch_silence(&mut self, now: Instant, room: CallId, sink: &mut impl Sink) {
+        let expected = self.is_expected_to_speak();
+        let Some(watch) = self.watch.as_mut().filter(|watch| watch.due.is_some_and(|due| due <= now)) else {
+            return;
+        };
+        if !expected {
+            // The next description begins anew.
+            watch.due = None;
+        } else if watch.is_over(now, self.heard_at) {
+            sink.event(Event::RtpTimeout { room, port: self.leg });
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Owns one talker's stream as received: its order, media time, loss and jitter (RFC 3550 §6.4.1, A.1, A.3, A.8).
+//! Does not own whether its source is believed (see [`crate::port_source`]).
+
+use clock::Instant;
+
+use crate::codec::SAMPLE_RATE;
+use crate::rtcp::ReportBlock;
+use crate::rtp::Header;
+
+/// A step of sequence numbers beyond this is another stream (RFC 3550 A.1, MAX_DROPOUT).
+const MAX_DROPOUT: u16 = 3_000;
+
+/// A packet older than this is another stream (RFC 3550 A.1, MAX_MISORDER).
+const MAX_MISORDER: u16 = 100;
+
+/// Media time may run this far (samples) ahead of real time before the talker is taken to have set its clock anew.
+const MAX_AHEAD: i64 = 2 * SAMPLE_RATE as i64;
+
+/// Media time may step back this far (samples) before the talker is taken to have set its clock anew.
+const MAX_BEHIND: i64 = SAMPLE_RATE as i64;
+
+/// The samples that a gap of unknown length is taken for at least: one packet.
+const PACKET: u64 = 160;
+
+/// Where a received packet stands in its talker's one stream, across wraps, restarts and changes of SSRC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The sequence number, extended; gaps are losses.
+    pub sequence: u64,
+    /// Media time in samples, extended.
+    pub media_time: u64,
+}
+
+/// What one packet means to the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It is in its place.
+    Placed(Place),
+    /// It came before.
+    Duplicate,
+    /// Its number is far off; the next one decides whether the talker began anew (RFC 3550 A.1).
+    Suspect,
+}
+
+/// A talker's stream.
+#[derive(Clone, Debug, Default)]
+pub struct RtpReceive {
+    stream: Option<Stream>,
+    /// Packets believed, as they came.
+    pub received: u64,
+    /// Jitter in samples, times 16 (RFC 3550 A.8).
+    jitter: u32,
+    jitter_max: u32,
+    expected_prior: u64,
+    received_prior: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Stream {
+    ssrc: u32,
+    first: u64,
+    highest: Place,
+    /// The number and timestamp of the packet at `highest`, as sent, and how often the number wrapped.
+    last_sequence: u16,
+    cycles: u16,
+    last_timestamp: u32,
+    last_arrival: Instant,
+    /// Bit n: `highest.sequence - n` has come.
+    seen: u128,
+    suspect: Option<u16>,
+    transit: Option<u32>,
+}
+
+impl RtpReceive {
+    /// Takes a believed packet and says where it stands.
+    #[inline]
+    pub fn take(&mut self, now: Instant, header: &Header, timing: Timing) -> Received {
+        self.received += 1;
+        let Some(stream) = &mut self.stream else {
+            let place = Place {
+                sequence: (1 << 16) + u64::from(header.sequence),
+                media_time: (1 << 32) + u64::from(header.timestamp),
+            };
+            self.stream = Some(Stream {
+                ssrc: header.ssrc,
+                first: place.sequence,
+                highest: place,
+                last_sequence: header.sequence,
+                cycles: 0,
+                last_timestamp: header.timestamp,
+                last_arrival: now,
+                seen: 1,
+                suspect: None,
+                transit: matches!(timing, Timing::Audio).then(|| transit(now, header.timestamp)),
+            });
+            return Received::Placed(place);
+        };
+        if stream.ssrc != header.ssrc {
+            stream.begin_anew(now, header);
+            return Received::Placed(stream.highest);
+        }
+        let step = header.sequence.wrapping_sub(stream.last_sequence);
+        if step == 0 || step > u16::MAX - MAX_MISORDER {
+            return stream.late(header, step.wrapping_neg());
+        }
+        if step > MAX_DROPOUT {
+            // RFC 3550 A.1: two packets in a row say that the other side restarted without telling.
+            if stream.suspect == Some(header.sequence) {
+                stream.begin_anew(now, header);
+                return Received::Placed(stream.highest);
+            }
+            stream.suspect = Some(header.sequence.wrapping_add(1));
+            return Received::Suspect;
+        }
+        let place = stream.forward(now, header, step, timing);
+        if let (Timing::Audio, Some(before)) =
+            (timing, stream.transit.replace(transit(now, header.timestamp)))
+        {
+            self.jitter(before, transit(now, header.timestamp));
+        }
+        Received::Placed(place)
+    }
+
+    /// Whether packets of `ssrc` are those of the current stream.
+    pub fn is_of(&self, ssrc: u32) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.ssrc == ssrc)
+    }
+
+    /// The stream's present SSRC.
+    pub fn ssrc(&self) -> Option<u32> {
+        self.stream.as_ref().map(|stream| stream.ssrc)
+    }
+
+    /// Packets lost by sequence number so far, duplicates not counted against losses below zero (RFC 3550 A.3).
+    pub fn lost(&self) -> u64 {
+        self.expected().saturating_sub(self.received)
+    }
+
+    /// Interarrival jitter in microseconds.
+    pub fn jitter_us(&self) -> u32 {
+        samples_to_us(self.jitter >> 4)
+    }
+
+    /// The largest interarrival jitter, in microseconds.
+    pub fn jitter_max_us(&self) -> u32 {
+        samples_to_us(self.jitter_max >> 4)
+    }
+
+    /// The report about this stream since the last one (RFC 3550 §6.4.1, A.3); `None` before the first packet.
+    /// The caller fills in what the peer's own reports said (`last_report`, `since_last_report`).
+    pub fn report(&mut self) -> Option<ReportBlock> {
+        let stream = self.stream.as_ref()?;
+        let (ssrc, highest) = (stream.ssrc, u32::from(stream.cycles) << 16 | u32::from(stream.last_sequence));
+        let expected = self.expected();
+        let expected_interval = expected.saturating_sub(self.expected_prior);
+        let received_interval = self.received.saturating_sub(self.received_prior);
+        (self.expected_prior, self.received_prior) = (expected, self.received);
+        let lost_interval = expected_interval.saturating_sub(received_interval);
+        let fraction = (lost_interval << 8).checked_div(expected_interval).unwrap_or(0).min(255);
+        let lost =
+            i64::try_from(expected).unwrap_or(i64::MAX) - i64::try_from(self.received).unwrap_or(i64::MAX);
+        Some(ReportBlock {
+            ssrc,
+            fraction_lost: fraction as u8,
+            // RFC 3550 A.3: 24 bits, signed.
+            lost: lost.clamp(-0x80_0000, 0x7f_ffff) as i32,
+            highest,
+            jitter: self.jitter >> 4,
+            last_report: 0,
+            since_last_report: 0,
+        })
+    }
+
+    fn expected(&self) -> u64 {
+        self.stream.as_ref().map_or(0, |stream| stream.highest.sequence - stream.first + 1)
+    }
+
+    /// RFC 3550 A.8, in integers.
+    fn jitter(&mut self, before: u32, after: u32) {
+        let difference = after.wrapping_sub(before).cast_signed().unsigned_abs();
+        // A talker that set its clock anew is no jitter.
+        if difference < MAX_AHEAD as u32 {
+            self.jitter = self.jitter + difference - ((self.jitter + 8) >> 4);
+            self.jitter_max = self.jitter_max.max(self.jitter);
+        }
+    }
+}
+
+/// What may be learned from a packet's timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// It is the time of its first sample, sent at once.
+    Audio,
+    /// It is the beginning of an event that may have begun long ago (RFC 4733 §2.2.2).
+    Event,
+}
+
+impl Stream {
+    fn forward(&mut self, now: Instant, header: &Header, step: u16, timing: Timing) -> Place {
+        let sequence = self.highest.sequence + u64::from(step);
+        self.cycles = self.cycles.wrapping_add(u16::from(header.sequence < self.last_sequence));
+        self.last_sequence = header.sequence;
+        self.highest.sequence = sequence;
+        self.seen = if step < 128 { self.seen << step | 1 } else { 1 };
+        self.suspect = None;
+        let ahead = i64::from(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed());
+        let elapsed = samples(self.last_arrival, now);
+        let before = self.highest.media_time;
+        if ahead < 0 && ahead > -MAX_BEHIND {
+            // Events and audio of one talker may overlap; the stream's own time does not go back.
+            return Place { sequence, media_time: before.saturating_add_signed(ahead) };
+        }
+        let jumps = ahead < 0 || ahead > elapsed.cast_signed() + MAX_AHEAD;
+        match timing {
+            // All packets of an event have the time of its beginning.
+            Timing::Event if jumps || ahead == 0 => return Place { sequence, media_time: before },
+            Timing::Audio if jumps => {
+                self.highest.media_time += elapsed.max(PACKET);
+                self.transit = None;
+            }
+            Timing::Event | Timing::Audio => self.highest.media_time += ahead.unsigned_abs(),
+        }
+        self.last_timestamp = header.timestamp;
+        self.last_arrival = now;
+        self.highest
+    }
+
+    fn late(&mut self, header: &Header, behind: u16) -> Received {
+        let bit = 1u128 << behind;
+        if self.seen & bit != 0 {
+            return Received::Duplicate;
+        }
+        let sequence = self.highest.sequence - u64::from(behind);
+        self.seen |= bit;
+        self.first = self.first.min(sequence);
+        let behind = i64::from(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed());
+        let media_time = self.highest.media_time.saturating_add_signed(behind.clamp(-MAX_AHEAD, 0));
+        Received::Placed(Place { sequence, media_time })
+    }
+
+    /// The talker has another SSRC or restarted: its stream goes on where real time says.
+    fn begin_anew(&mut self, now: Instant, header: &Header) {
+        let elapsed = samples(self.last_arrival, now);
+        self.highest.sequence += 1;
+        self.highest.media_time += elapsed.max(PACKET);
+        self.ssrc = header.ssrc;
+        self.seen = 1;
+        self.suspect = None;
+        self.transit = None;
+        self.last_timestamp = header.timestamp;
+        self.last_arrival = now;
+        self.last_sequence = header.sequence;
+        self.cycles = 0;
+    }
+}
+
+/// The difference between arrival and media time, in samples; only its changes mean anything (RFC 3550 A.8).
+fn transit(now: Instant, timestamp: u32) -> u32 {
+    (samples(Instant::ZERO, now) as u32).wrapping_sub(timestamp)
+}
+
+/// Samples of 8 kHz between two instants.
+pub(crate) fn samples(from: Instant, to: Instant) -> u64 {
+    u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX) / 125
+}
+
+fn samples_to_us(samples: u32) -> u32 {
+    samples.saturating_mul(125)
+}
+
+#[cfg(test)]
+mod tests;
