@@ -1,1 +1,23 @@
-//! sip-net
+//! Owns sockets for signalling and the loop that drives a shard. Does not own what a message means (see `sip`,
+//! `call`) nor what becomes of a shard's other outputs (see `hotline`, which implements [`World`]).
+//!
+//! ```text
+//!  UDP socket ──► the shard thread that reads its listener ──┐ (another shard's Call-ID: by letter)
+//!  TCP task ────► Boxes::deliver ──► Inbox ──────────────────┴─► shard loop ──► Transports::send ──► sockets
+//!  media, ACD, registrar, API ─────► Inbox ──────────────────────┘        └───► World
+//! ```
+
+mod handover;
+mod inbox;
+mod listener;
+mod shard_loop;
+mod streams;
+mod transports;
+mod wake;
+
+pub use handover::{Boxes, shard_of};
+pub use inbox::{Full, Inbox, InboxLimits, Letter};
+pub use listener::{BindError, Listen, bind};
+pub use shard_loop::{Abandon, ShardLoop, ShardThread, World};
+pub use streams::StreamLimits;
+pub use transports::{BoundInterfaces, Counts, SendError, Transports};

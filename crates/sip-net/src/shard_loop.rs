@@ -1,0 +1,241 @@
+//! Owns the loop that drives one shard: letters, datagrams and timers in; sending, and [`World`] for the rest, out.
+//! Does not own what a shard decides (see `call::Shard`).
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use call::{Input, Output};
+use clock::{Instant, Machine, SystemClock};
+use sip::endpoint::{Flow, Transport};
+
+use crate::handover::{Boxes, shard_of};
+use crate::inbox::{Inbox, Letter, Sleep};
+use crate::transports::{Batch, Transports};
+use crate::wake::Epoll;
+
+/// Performs what a shard asks for, other than sending.
+pub trait World: Send {
+    /// Carries out `output`; an answer of the same turn goes to `answers`. Never waits.
+    fn perform(&mut self, now: Instant, output: Output, answers: &mut Vec<Input>);
+    /// The machine panicked; what it was working on is being released.
+    fn panicked(&mut self);
+}
+
+/// A machine that can let go of what it was working on when it panicked.
+pub trait Abandon {
+    /// Releases the call that the last input was about, with a record that says so; nothing else changes.
+    fn abandon_current(&mut self, now: Instant);
+}
+
+/// What a shard's thread works with.
+pub struct ShardLoop<M, W> {
+    /// The shard.
+    pub machine: M,
+    /// Performs its outputs.
+    pub world: W,
+    /// Its number.
+    pub shard: u8,
+    /// All shards' letterboxes, its own among them.
+    pub boxes: Boxes<M>,
+    /// The sockets.
+    pub transports: Arc<Transports>,
+    /// The clock.
+    pub clock: SystemClock,
+    /// The CPU that the thread keeps to.
+    pub cpu: Option<usize>,
+}
+
+/// A shard's running thread.
+#[derive(Debug)]
+pub struct ShardThread {
+    thread: JoinHandle<()>,
+}
+
+impl ShardThread {
+    /// Waits for the thread's end, which [`Inbox::stop`] asks for.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            tracing::error!("信令线程异常退出 / a shard's thread panicked outside of its calls");
+        }
+    }
+}
+
+impl<M, W> ShardLoop<M, W>
+where
+    M: Machine<Input = Input, Output = Output> + Abandon + Send + 'static,
+    W: World + 'static,
+{
+    /// Starts the thread. It reads the UDP sockets of every listener whose place is its number modulo the number of
+    /// shards, so that on one shard no datagram ever changes threads.
+    ///
+    /// # Errors
+    /// When the process has no descriptor or thread left.
+    pub fn spawn(self) -> io::Result<ShardThread> {
+        let inbox = self
+            .boxes
+            .of(self.shard)
+            .cloned()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no letterbox for this shard"))?;
+        let epoll = Epoll::new()?;
+        epoll.add(inbox.bell().as_raw_fd(), BELL)?;
+        for (place, socket) in self.transports.udp_sockets() {
+            if usize::from(place) % self.boxes.len() == usize::from(self.shard) {
+                epoll.add(socket.as_raw_fd(), u64::from(place))?;
+            }
+        }
+        let thread = std::thread::Builder::new().name(format!("shard-{}", self.shard)).spawn(move || {
+            if let Some(cpu) = self.cpu {
+                keep_to(cpu);
+            }
+            let batch = Batch::new();
+            Running { inbox, epoll, batch, seat: self }.run();
+        })?;
+        Ok(ShardThread { thread })
+    }
+}
+
+struct Running<M, W> {
+    inbox: Inbox<M>,
+    epoll: Epoll,
+    batch: Batch,
+    seat: ShardLoop<M, W>,
+}
+
+impl<M, W> Running<M, W>
+where
+    M: Machine<Input = Input, Output = Output> + Abandon,
+    W: World,
+{
+    fn run(mut self) {
+        let mut letters = Vec::new();
+        let mut readable = Vec::new();
+        loop {
+            self.inbox.take(&mut letters);
+            for letter in letters.drain(..) {
+                match letter {
+                    Letter::Input(input) => self.seat.handle(input),
+                    Letter::Ask(ask) => ask(&mut self.seat.machine),
+                    Letter::Stop => return,
+                }
+            }
+            self.seat.handle_timeout();
+            let wait = self.milliseconds_to_wait();
+            readable.clear();
+            readable.extend(self.epoll.wait(wait));
+            self.inbox.wake_up();
+            for token in &readable {
+                match u16::try_from(*token) {
+                    Ok(interface) => self.read(interface),
+                    Err(_) => self.inbox.bell().silence(),
+                }
+            }
+        }
+    }
+
+    /// How long epoll may wait: not at all while letters lie here, for ever (-1) without a timer.
+    fn milliseconds_to_wait(&self) -> i32 {
+        if self.inbox.fall_asleep() == Sleep::LettersWait {
+            return 0;
+        }
+        match self.seat.machine.poll_timeout() {
+            None => -1,
+            Some(due) => {
+                let micros = due.since(self.seat.clock.now()).as_micros();
+                // Rounded up: a wait that ends early would turn in circles for the rest of the millisecond.
+                i32::try_from(micros.div_ceil(1_000)).unwrap_or(i32::MAX)
+            }
+        }
+    }
+
+    /// Reads what a listener has, as far as one batch goes; epoll reports the rest at once.
+    fn read(&mut self, interface: u16) {
+        let Running { batch, seat, .. } = self;
+        let shards = seat.boxes.len();
+        let transports = Arc::clone(&seat.transports);
+        batch.receive(&transports, interface, |remote, bytes| {
+            let flow = Flow { interface, transport: Transport::Udp, remote, connection: None };
+            if shards == 1 || shard_of(&bytes, shards) == usize::from(seat.shard) {
+                seat.handle(Input::Received { flow, bytes });
+            } else {
+                seat.boxes.deliver(flow, bytes);
+            }
+        });
+    }
+}
+
+impl<M, W> ShardLoop<M, W>
+where
+    M: Machine<Input = Input, Output = Output> + Abandon,
+    W: World,
+{
+    fn handle(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.guarded(now, |machine, perform| clock::drive(machine, now, &mut vec![input], perform));
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = self.clock.now();
+        if self.machine.poll_timeout().is_some_and(|due| due <= now) {
+            self.guarded(now, |machine, perform| clock::drive_timeout(machine, now, perform));
+        }
+    }
+
+    /// One turn. A panic ends the call it was about, not the process.
+    fn guarded(&mut self, now: Instant, turn: impl FnOnce(&mut M, &mut dyn FnMut(Output, &mut Vec<Input>))) {
+        let ShardLoop { machine, world, boxes, transports, shard, .. } = self;
+        let mut perform = |output: Output, answers: &mut Vec<Input>| match output {
+            Output::Transmit { flow, bytes } => {
+                if transports.send(flow, &bytes).is_err()
+                    && let Some(inbox) = boxes.of(*shard)
+                {
+                    // By letter, not in this turn: a machine that tries again at once must not starve the rest.
+                    inbox.post(Input::TransportFailed { flow });
+                }
+            }
+            other => world.perform(now, other, answers),
+        };
+        if catch_unwind(AssertUnwindSafe(|| turn(machine, &mut perform))).is_ok() {
+            return;
+        }
+        tracing::error!(shard, "呼叫处理出错,已结束该通呼叫 / a call's code panicked; the call is released");
+        let released = catch_unwind(AssertUnwindSafe(|| {
+            machine.abandon_current(now);
+            let mut answers = Vec::new();
+            while let Some(output) = machine.poll_output() {
+                perform(output, &mut answers);
+            }
+            clock::drive(machine, now, &mut answers, &mut perform);
+        }));
+        if released.is_err() {
+            tracing::error!(shard, "呼叫释放时再次出错 / releasing the call panicked too");
+        }
+        world.panicked();
+    }
+}
+
+/// Binds the calling thread to `cpu`; where the system refuses, it stays free.
+fn keep_to(cpu: usize) {
+    // SAFETY: `set` is plain data that these calls fill and read; pid 0 is the calling thread.
+    let done = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    if done != 0 {
+        tracing::warn!(cpu, error = %io::Error::last_os_error(), "线程绑核失败 / cannot keep to the CPU");
+    }
+}
+
+/// epoll's token of the letterbox; listeners' tokens are below 65,536.
+const BELL: u64 = u64::MAX;
+
+impl Abandon for call::Shard {
+    fn abandon_current(&mut self, _now: Instant) {
+        if let Some(call) = self.abandon() {
+            tracing::error!(%call, "该通呼叫已释放 / this call was released");
+        }
+    }
+}
