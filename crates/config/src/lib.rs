@@ -4,13 +4,23 @@
 //! One table per kind of object (`fields`) says which keys exist; the decoder, the diagnostics, the JSON Schema
 //! and the reference are made from it.
 
+mod decode;
 mod diagnostics;
+mod fields;
+mod folder;
 mod loaded;
+mod reading;
+mod record;
 mod sources;
+mod starter;
+mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
 pub use loaded::{Changes, HookEvent, HookSettings, Loaded, NodeSettings, Pinning};
 pub use sources::{ReadError, SourceFile, Sources};
+pub use starter::starter;
 
 /// Decodes a folder, or says everything that is wrong with it.
 ///
@@ -18,5 +28,5 @@ pub use sources::{ReadError, SourceFile, Sources};
 /// Every syntax error, unknown key, wrong type, dangling name and duplicate of all files, in the order of files.
 /// Warnings alone do not fail; they are in [`Loaded::warnings`].
 pub fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
-    loaded::load(sources)
+    folder::load(sources)
 }

@@ -9,7 +9,7 @@ use acd::TenantSettings;
 use model::FlowName;
 use routing::Plan;
 
-use crate::{Diagnostics, Sources};
+use crate::Diagnostics;
 
 /// A whole folder, decoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub struct NodeSettings {
     pub id: u8,
     /// Where recordings, records and journals are kept, relative to the folder unless absolute.
     pub data: Arc<str>,
+    /// The SIP domain of the default tenant's phones, lower case.
+    pub domain: Arc<str>,
     /// Where the HTTP API listens.
     pub api: SocketAddr,
     /// Signalling threads; None: by the CPUs available.
@@ -102,8 +104,4 @@ impl Loaded {
         }
         changes
     }
-}
-
-pub(crate) fn load(_sources: &Sources) -> Result<Loaded, Diagnostics> {
-    Err(Diagnostics::default())
 }

@@ -1,0 +1,394 @@
+//! Owns the order in which a folder's files are read, and the settings they make together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use acd::{AgentSettings, QueueSettings, TenantSettings};
+use model::{DialTarget, FlowName, QueueName, TenantId};
+use routing::{Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk};
+use toml::de::DeTable;
+
+use crate::decode::is_name;
+use crate::fields::{NameKind, Object};
+use crate::loaded::Loaded;
+use crate::reading::{Reading, Spot, nearest};
+use crate::record::Record;
+use crate::tables::{self, AGENT, AGENTS, FLOW, HOTLINE, NUMBER, NUMBERS, PHONE, PHONES, QUEUE, TENANT, TRUNK};
+use crate::{Diagnostics, Sources};
+
+/// Decodes a folder: see [`crate::load`].
+pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
+    let mut reading = Reading::new(sources);
+    let mut folder = Folder::default();
+    let files = sort_out(sources, &mut reading);
+    let hotline = files.iter().find(|file| file.kind == FileKind::Hotline);
+    let hotline = hotline.and_then(|file| read_root(file, &HOTLINE, &mut reading));
+    if let Some(record) = &hotline {
+        folder.interfaces = tables::interfaces(record, &mut reading);
+        let domain = tables::node(record).domain;
+        folder.add_tenant(&TenantId::default(), &domain, record.spot_of("node"), &mut reading);
+    } else {
+        folder.add_tenant(&TenantId::default(), "hotline", &reading.whole_file(), &mut reading);
+    }
+    for file in files.iter().filter(|file| file.kind == FileKind::Tenant) {
+        let record = read_root(file, &TENANT, &mut reading);
+        let domain = record.as_ref().map(|record| record.text("domain")).unwrap_or_default();
+        let spot = record.map_or_else(|| reading.whole_file(), |record| record.spot_of("domain").clone());
+        folder.add_tenant(&file.tenant, &domain, &spot, &mut reading);
+    }
+    for file in &files {
+        folder.read(file, &mut reading);
+    }
+    reading.check_names();
+    folder.check(&mut reading);
+    match hotline {
+        Some(record) => folder.finish(&record, reading),
+        None => Err(missing_or(reading, sources)),
+    }
+}
+
+/// What is made of the files.
+#[derive(Default)]
+struct Folder {
+    interfaces: Vec<Interface>,
+    domains: Vec<TenantDomain>,
+    trunks: Vec<Trunk>,
+    trunk_spots: Vec<Spot>,
+    numbers: Vec<Number>,
+    phones: Vec<Phone>,
+    profiles: HashMap<QueueName, QueueProfile>,
+    flows: Vec<(ivr::Flow, Record, TenantId, usize)>,
+    queues: BTreeMap<TenantId, Vec<QueueSettings>>,
+    agents: BTreeMap<TenantId, Vec<AgentSettings>>,
+}
+
+/// One file with its place in the tree.
+struct File {
+    index: usize,
+    kind: FileKind,
+    tenant: TenantId,
+    /// The file's name without `.toml`.
+    stem: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileKind {
+    Hotline,
+    Tenant,
+    Trunk,
+    Number,
+    Flow,
+    Queue,
+    Agent,
+    Phone,
+}
+
+impl Folder {
+    fn add_tenant(&mut self, tenant: &TenantId, domain: &str, spot: &Spot, reading: &mut Reading<'_>) {
+        let domain = domain.to_ascii_lowercase();
+        if !domain.is_empty() {
+            reading.define(NameKind::Domain, &domain, spot);
+        }
+        self.domains.push(TenantDomain { tenant: tenant.clone(), domain: Arc::from(domain) });
+    }
+
+    fn domain_of(&self, tenant: &TenantId) -> Arc<str> {
+        let found = self.domains.iter().find(|domain| domain.tenant == *tenant);
+        found.map(|domain| domain.domain.clone()).unwrap_or_default()
+    }
+
+    fn read(&mut self, file: &File, reading: &mut Reading<'_>) {
+        let domain = self.domain_of(&file.tenant);
+        match file.kind {
+            FileKind::Hotline | FileKind::Tenant => {}
+            FileKind::Trunk => {
+                let Some(record) = read_root(file, &TRUNK, reading) else { return };
+                reading.define(NameKind::Trunk, &file.stem, &record.spot);
+                let interface = self.interface(&record);
+                self.trunks.push(tables::trunk(&file.stem, &record, reading, interface));
+                self.trunk_spots.push(record.spot_of("from").clone());
+            }
+            FileKind::Number => {
+                for record in read_many(file, &NUMBER, &NUMBERS, "number", reading) {
+                    self.numbers.push(tables::number(&record, reading));
+                }
+            }
+            FileKind::Flow => {
+                reading.flow.clone_from(&file.stem);
+                let Some(record) = read_root(file, &FLOW, reading) else { return };
+                reading.define(NameKind::Flow, &file.stem, &record.spot);
+                let flow = tables::flow(&file.stem, &record, reading, &domain);
+                self.flows.push((flow, record, file.tenant.clone(), file.index));
+            }
+            FileKind::Queue => {
+                let Some(record) = read_root(file, &QUEUE, reading) else { return };
+                reading.define(NameKind::Queue, &file.stem, &record.spot);
+                let queue = tables::queue(&file.stem, &record, reading);
+                self.profiles.insert(queue.name.clone(), tables::profile(&file.stem, &record, reading));
+                self.queues.entry(file.tenant.clone()).or_default().push(queue);
+            }
+            FileKind::Agent => {
+                for record in read_many(file, &AGENT, &AGENTS, "agent", reading) {
+                    let agents = tables::agents(&record, reading, &domain);
+                    self.agents.entry(file.tenant.clone()).or_default().extend(agents);
+                }
+            }
+            FileKind::Phone => {
+                for record in read_many(file, &PHONE, &PHONES, "phone", reading) {
+                    let interface = self.interface(&record);
+                    self.phones.extend(tables::phones(&record, reading, &domain, interface));
+                }
+            }
+        }
+    }
+
+    /// The place of the listener that `record` names; the first when it names none.
+    fn interface(&self, record: &Record) -> u16 {
+        let name = record.text_if("interface");
+        let place = name.and_then(|name| self.interfaces.iter().position(|i| i.name.as_str() == &*name));
+        place.and_then(|place| u16::try_from(place).ok()).unwrap_or(0)
+    }
+
+    /// What only all files together show.
+    fn check(&mut self, reading: &mut Reading<'_>) {
+        self.check_trunks(reading);
+        self.check_calls_out(reading);
+        self.check_bare_users(reading);
+        if !reading.has_errors() {
+            for (flow, record, tenant, file) in &self.flows {
+                reading.enter(*file, tenant);
+                tables::check_flow(flow, record, reading);
+            }
+        }
+    }
+
+    /// The same block at one listener must not mean two trunks.
+    fn check_trunks(&self, reading: &mut Reading<'_>) {
+        for (place, trunk) in self.trunks.iter().enumerate() {
+            for block in &trunk.from {
+                let other = self.trunks[..place]
+                    .iter()
+                    .find(|other| other.interface == trunk.interface && other.from.contains(block));
+                if let Some(other) = other {
+                    reading.error(
+                        &self.trunk_spots[place],
+                        "duplicate",
+                        format!("网段 {}/{} 已属于中继 «{}»", block.address, block.prefix, other.name),
+                        format!("{}/{} belongs to trunk \"{}\" already", block.address, block.prefix, other.name),
+                    );
+                }
+            }
+        }
+    }
+
+    /// A trunk that calls go out by needs an address to send them to.
+    fn check_calls_out(&self, reading: &mut Reading<'_>) {
+        for (name, spot) in reading.take_calls_out() {
+            if self.trunks.iter().any(|trunk| trunk.name.as_str() == name && trunk.to.is_none()) {
+                reading.error(
+                    &spot,
+                    "dangling",
+                    format!("中继 «{name}» 没有 «to», 不能呼出"),
+                    format!("trunk \"{name}\" has no \"to\", calls cannot go out by it"),
+                );
+            }
+        }
+    }
+
+    /// A phone that registers at a bare address is found by its user alone, if only one tenant has it.
+    fn check_bare_users(&self, reading: &mut Reading<'_>) {
+        let mut users: HashMap<&str, &TenantId> = HashMap::new();
+        for phone in &self.phones {
+            let first = users.entry(phone.aor.user()).or_insert(&phone.tenant);
+            if **first != phone.tenant {
+                reading.enter(0, &phone.tenant);
+                let Some(spot) = reading.defined_at(NameKind::Phone, phone.aor.user()).cloned() else { continue };
+                let (user, first) = (phone.aor.user(), first.as_str());
+                reading.warn(
+                    &spot,
+                    "shared-user",
+                    format!("话机 «{user}» 租户 «{first}» 也有, 注册时必须写明域名"),
+                    format!("tenant \"{first}\" has a phone \"{user}\" too: both must register with their domain"),
+                );
+                return;
+            }
+        }
+    }
+
+    fn finish(mut self, hotline: &Record, mut reading: Reading<'_>) -> Result<Loaded, Diagnostics> {
+        self.give_phones_to_agents();
+        let (limits, codes) = tables::limits(hotline, &mut reading);
+        let (rtp_timeout, session_expires) = tables::media(hotline, &mut reading);
+        let node = tables::node(hotline);
+        let hooks = tables::hooks(hotline, &mut reading);
+        let found = reading.finish();
+        if found.has_errors() {
+            return Err(found);
+        }
+        let acd = self.domains.iter().map(|domain| TenantSettings {
+            tenant: domain.tenant.clone(),
+            queues: self.queues.remove(&domain.tenant).unwrap_or_default(),
+            agents: self.agents.remove(&domain.tenant).unwrap_or_default(),
+        });
+        let acd = acd.collect();
+        let flows: HashMap<FlowName, Arc<ivr::Flow>> =
+            self.flows.into_iter().map(|(flow, ..)| (flow.name.clone(), Arc::new(flow))).collect();
+        let plan = Plan {
+            interfaces: self.interfaces,
+            trunks: self.trunks,
+            numbers: self.numbers,
+            phones: self.phones,
+            queues: self.profiles,
+            domains: self.domains,
+            limits,
+            codes,
+            rtp_timeout,
+            session_expires,
+        };
+        Ok(Loaded { node, plan, flows, acd, hooks, warnings: found })
+    }
+
+    /// A phone without an agent of its own is that agent's whose phone it is.
+    fn give_phones_to_agents(&mut self) {
+        let mut owners = HashMap::new();
+        for agent in self.agents.values().flatten() {
+            if let DialTarget::Phone(aor) = &agent.target {
+                owners.entry(aor.clone()).or_insert_with(|| agent.id.clone());
+            }
+        }
+        for phone in self.phones.iter_mut().filter(|phone| phone.agent.is_none()) {
+            phone.agent = owners.get(&phone.aor).cloned();
+        }
+    }
+}
+
+/// Finds the kind of each file, or tells that it has none.
+fn sort_out(sources: &Sources, reading: &mut Reading<'_>) -> Vec<File> {
+    let mut files = Vec::new();
+    let mut tenants: BTreeMap<TenantId, (usize, bool)> = BTreeMap::new();
+    for (index, file) in sources.files.iter().enumerate() {
+        let (tenant, inner) = match file.path.strip_prefix("tenants/").and_then(|rest| rest.split_once('/')) {
+            Some((tenant, inner)) => (TenantId::new(tenant), inner),
+            None => (TenantId::default(), file.path.as_str()),
+        };
+        reading.enter(index, &tenant);
+        let is_root = inner.len() == file.path.len();
+        if !is_root {
+            let entry = tenants.entry(tenant.clone()).or_insert((index, false));
+            entry.1 |= inner == "tenant.toml";
+        }
+        let Some(kind) = kind_of(inner, is_root) else {
+            unknown_file(inner, is_root, reading);
+            continue;
+        };
+        let stem = inner.rsplit('/').next().and_then(|name| name.strip_suffix(".toml")).unwrap_or_default();
+        if !is_name(stem) || !is_name(tenant.as_str()) {
+            reading.error(
+                &reading.whole_file(),
+                "bad-file-name",
+                "文件名只能用文字, 数字, - 和 _".into(),
+                "a file's name consists of letters, digits, - and _".into(),
+            );
+        }
+        files.push(File { index, kind, tenant, stem: stem.to_owned() });
+    }
+    for (tenant, (index, has_file)) in tenants {
+        reading.enter(index, &tenant);
+        if tenant == TenantId::default() {
+            reading.error(
+                &reading.whole_file(),
+                "bad-file-name",
+                "租户 «default» 就是配置目录本身, 不能放在 tenants/ 下".into(),
+                "tenant \"default\" is the folder itself and cannot lie below tenants/".into(),
+            );
+        }
+        if !has_file {
+            reading.error(
+                &reading.whole_file(),
+                "missing-file",
+                format!("缺少 tenants/{tenant}/tenant.toml (写明 domain)"),
+                format!("tenants/{tenant}/tenant.toml is missing (it names the domain)"),
+            );
+        }
+    }
+    files
+}
+
+fn kind_of(inner: &str, is_root: bool) -> Option<FileKind> {
+    match inner.split_once('/') {
+        None if inner == "hotline.toml" && is_root => Some(FileKind::Hotline),
+        None if inner == "tenant.toml" && !is_root => Some(FileKind::Tenant),
+        Some(("trunks", _)) if is_root => Some(FileKind::Trunk),
+        Some(("numbers", _)) => Some(FileKind::Number),
+        Some(("flows", _)) => Some(FileKind::Flow),
+        Some(("queues", _)) => Some(FileKind::Queue),
+        Some(("agents", _)) => Some(FileKind::Agent),
+        Some(("phones", _)) => Some(FileKind::Phone),
+        _ => None,
+    }
+}
+
+fn unknown_file(inner: &str, is_root: bool, reading: &mut Reading<'_>) {
+    let spot = reading.whole_file();
+    if inner.starts_with("trunks/") {
+        let zh = "中继属于节点, 请放在配置目录的 trunks/ 下".into();
+        let en = "trunks belong to the node: put this file below the folder's own trunks/".into();
+        return reading.error(&spot, "unknown-file", zh, en);
+    }
+    let texts = ("配置中没有这种文件".into(), "a configuration has no such file".into());
+    let (wrong, right): (&str, Vec<&str>) = match inner.split_once('/') {
+        Some((folder, _)) => (folder, crate::sources::FOLDERS.to_vec()),
+        None if is_root => (inner, vec!["hotline.toml"]),
+        None => (inner, vec!["tenant.toml"]),
+    };
+    reading.wrong_word(&spot, "unknown-file", texts, wrong, right.into_iter());
+}
+
+/// Parses a file, reporting every syntax error, and checks its root against `object`.
+fn read_root(file: &File, object: &'static Object, reading: &mut Reading<'_>) -> Option<Record> {
+    reading.enter(file.index, &file.tenant);
+    let sources = reading.sources;
+    let table = parse(&sources.files[file.index].text, reading)?;
+    let spot = reading.whole_file();
+    Some(reading.read(object, &table, &spot))
+}
+
+/// As [`read_root`], for files that hold one object or an array of tables of them under `key`.
+fn read_many(
+    file: &File,
+    one: &'static Object,
+    many: &'static Object,
+    key: &str,
+    reading: &mut Reading<'_>,
+) -> Vec<Record> {
+    reading.enter(file.index, &file.tenant);
+    let sources = reading.sources;
+    let Some(table) = parse(&sources.files[file.index].text, reading) else { return Vec::new() };
+    let spot = reading.whole_file();
+    let is_many = table.get(key).is_some_and(|value| value.get_ref().is_array())
+        || table.iter().any(|(_, value)| value.get_ref().as_array().is_some_and(|a| a.iter().any(|v| v.get_ref().is_table())));
+    if !is_many {
+        return vec![reading.read(one, &table, &spot)];
+    }
+    reading.read(many, &table, &spot).into_records(key)
+}
+
+fn parse<'i>(text: &'i str, reading: &mut Reading<'_>) -> Option<DeTable<'i>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = error.span().unwrap_or(0..0);
+        let spot = reading.spot(span);
+        let what = error.message();
+        reading.error(&spot, "syntax", format!("TOML 语法错误: {what}"), format!("TOML syntax: {what}"));
+    }
+    errors.is_empty().then(|| table.into_inner())
+}
+
+fn missing_or(mut reading: Reading<'_>, sources: &Sources) -> Diagnostics {
+    if sources.files.iter().all(|file| file.path != "hotline.toml") {
+        let names = sources.files.iter().map(|file| file.path.as_str());
+        let like = nearest("hotline.toml", names);
+        reading.missing_file("hotline.toml", like);
+    }
+    reading.finish()
+}

@@ -1,0 +1,88 @@
+//! Owns which objects and keys exist. Each file below owns one kind of object: its table, and how its values
+//! become a setting.
+
+mod agent;
+mod flow;
+mod node;
+mod number;
+mod phone;
+mod queue;
+mod trunk;
+
+pub(crate) use agent::{AGENT, AGENTS, agents};
+pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
+pub(crate) use node::{HOTLINE, TENANT, hooks, interfaces, limits, media, node};
+pub(crate) use number::{NUMBER, NUMBERS, number};
+pub(crate) use phone::{PHONE, PHONES, phones};
+pub(crate) use queue::{QUEUE, profile, queue};
+pub(crate) use trunk::{TRUNK, trunk};
+
+use crate::fields::{Choice, Field, Kind, Object, Presence};
+
+/// A field that may not be left out.
+const fn required(key: &'static str, kind: Kind, zh: &'static str, en: &'static str) -> Field {
+    Field { key, kind, presence: Presence::Required, zh, en }
+}
+
+/// A field that may be left out; then nothing is set.
+const fn optional(key: &'static str, kind: Kind, zh: &'static str, en: &'static str) -> Field {
+    Field { key, kind, presence: Presence::Optional, zh, en }
+}
+
+/// A field for which a TOML value stands when it is left out.
+const fn default(
+    key: &'static str,
+    kind: Kind,
+    value: &'static str,
+    zh: &'static str,
+    en: &'static str,
+) -> Field {
+    Field { key, kind, presence: Presence::Default(value), zh, en }
+}
+
+/// A word of a choice.
+const fn word(word: &'static str, zh: &'static str, en: &'static str) -> Choice {
+    Choice { word, zh, en }
+}
+
+/// Codecs, in the order of [`CODEC_CHOICES`].
+const CODECS: Kind = Kind::List(&Kind::Choice(&[
+    word("pcma", "G.711 A 律, 国内常用", "G.711 A-law"),
+    word("pcmu", "G.711 µ 律", "G.711 µ-law"),
+]));
+
+const CODEC_CHOICES: [routing::CodecChoice; 2] = [routing::CodecChoice::Pcma, routing::CodecChoice::Pcmu];
+
+/// The codecs of `key`, in their order.
+fn codecs(record: &crate::record::Record, key: &str) -> Vec<routing::CodecChoice> {
+    let codec = |entry: &crate::record::Entry| match entry.value {
+        crate::record::Value::Choice(place) => Some(CODEC_CHOICES[place]),
+        _ => None,
+    };
+    record.list(key).iter().filter_map(codec).collect()
+}
+
+/// How many at most, of anything that is counted.
+const MANY: i64 = 1_000_000;
+
+/// The kinds of files of a folder: where they lie, and what they hold.
+pub(crate) struct FileKind {
+    /// The path, `*` standing for a name.
+    pub pattern: &'static str,
+    /// One object at the file's root.
+    pub one: &'static Object,
+    /// Several of them, as an array of tables.
+    pub many: Option<&'static Object>,
+}
+
+/// Every kind of file, in the order of the reference.
+pub(crate) static FILES: [FileKind; 8] = [
+    FileKind { pattern: "hotline.toml", one: &HOTLINE, many: None },
+    FileKind { pattern: "trunks/*.toml", one: &TRUNK, many: None },
+    FileKind { pattern: "numbers/*.toml", one: &NUMBER, many: Some(&NUMBERS) },
+    FileKind { pattern: "flows/*.toml", one: &FLOW, many: None },
+    FileKind { pattern: "queues/*.toml", one: &QUEUE, many: None },
+    FileKind { pattern: "agents/*.toml", one: &AGENT, many: Some(&AGENTS) },
+    FileKind { pattern: "phones/*.toml", one: &PHONE, many: Some(&PHONES) },
+    FileKind { pattern: "tenants/*/tenant.toml", one: &TENANT, many: None },
+];

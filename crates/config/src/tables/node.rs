@@ -1,0 +1,370 @@
+//! Owns `hotline.toml` and `tenant.toml`: the node, its listeners and limits.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use model::InterfaceName;
+use routing::{FeatureCodes, Interface, Limits};
+
+use super::{MANY, default, optional, required, word};
+use crate::fields::{Kind, NameKind, Object};
+use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
+use crate::reading::Reading;
+use crate::record::{Record, Value};
+
+pub(crate) static HOTLINE: Object = Object {
+    name: "hotline",
+    zh: "主配置 hotline.toml",
+    en: "hotline.toml",
+    fields: &[
+        default("node", Kind::Table(&NODE), "{}", "节点本身", "the node itself"),
+        default("limits", Kind::Table(&LIMITS), "{}", "容量限制", "limits"),
+        default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
+        default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
+        default("api", Kind::Table(&API), "{}", "管理接口", "the HTTP API"),
+        required("interface", Kind::Tables(&INTERFACE), "监听接口", "listeners"),
+        default("hook", Kind::Tables(&HOOK), "[]", "事件触发的命令", "commands run on events"),
+    ],
+};
+
+pub(crate) static TENANT: Object = Object {
+    name: "tenant",
+    zh: "租户 tenant.toml",
+    en: "tenant.toml",
+    fields: &[required(
+        "domain",
+        Kind::Name,
+        "该租户话机的 SIP 域名",
+        "the SIP domain of the tenant's phones",
+    )],
+};
+
+static NODE: Object = Object {
+    name: "node",
+    zh: "[node]",
+    en: "[node]",
+    fields: &[
+        default("id", Kind::Integer(0, 255), "0", "节点编号, 多节点时各不相同", "number among nodes"),
+        default(
+            "data",
+            Kind::Text,
+            "'data'",
+            "数据目录 (录音, 话单), 相对于配置目录",
+            "data folder, relative to this folder",
+        ),
+        default(
+            "domain",
+            Kind::Name,
+            "'hotline'",
+            "默认租户话机的 SIP 域名",
+            "SIP domain of the default tenant's phones",
+        ),
+        optional("shards", Kind::Integer(1, 255), "信令线程数, 省略则按 CPU 数", "signalling threads"),
+        optional("workers", Kind::Integer(1, 255), "媒体线程数, 省略则按 CPU 数", "media threads"),
+        default("pinning", Kind::Bool, "true", "线程绑定 CPU", "threads keep to one CPU"),
+        default("log", Kind::Text, "'info'", "日志级别, 如 info,call=debug", "log filter"),
+        default(
+            "language",
+            Kind::Choice(&[word("zh-CN", "普通话", "Chinese"), word("en", "英语", "English")]),
+            "'zh-CN'",
+            "语音提示的语言",
+            "language of the prompts",
+        ),
+        default(
+            "time_zone",
+            Kind::Text,
+            "'Asia/Shanghai'",
+            "时区 (零点清零当日计数)",
+            "time zone; its midnight starts the day's counters anew",
+        ),
+        default(
+            "drain_seconds",
+            Kind::Seconds(0, 86_400),
+            "30",
+            "停机时等待通话结束的时间",
+            "how long a shutdown waits for calls",
+        ),
+        default(
+            "product",
+            Kind::Text,
+            "'hotline'",
+            "SIP 报文中的产品名 (User-Agent, Server)",
+            "product name on the wire (User-Agent, Server)",
+        ),
+    ],
+};
+
+static LIMITS: Object = Object {
+    name: "limits",
+    zh: "[limits]",
+    en: "[limits]",
+    fields: &[
+        default("max_calls", Kind::Integer(1, MANY), "1000", "最大并发通话数", "calls at a time"),
+        optional(
+            "max_calls_per_second",
+            Kind::Integer(1, MANY),
+            "每秒新呼叫数上限, 省略则不限",
+            "new calls per second",
+        ),
+        default(
+            "max_duration_seconds",
+            Kind::Seconds(1, 604_800),
+            "14400",
+            "单个通话最长时间",
+            "the longest call",
+        ),
+    ],
+};
+
+static MEDIA: Object = Object {
+    name: "media",
+    zh: "[media]",
+    en: "[media]",
+    fields: &[
+        default(
+            "rtp_timeout_seconds",
+            Kind::Seconds(0, 86_400),
+            "60",
+            "多久收不到语音就挂断, 0 表示不检查",
+            "a call without RTP for this long ends; 0: never",
+        ),
+        default(
+            "session_expires_seconds",
+            Kind::Seconds(0, 86_400),
+            "1800",
+            "SIP 会话定时 (RFC 4028), 0 表示由对端决定, 否则至少 90",
+            "SIP session timer (RFC 4028); 0: left to the peer, else at least 90",
+        ),
+    ],
+};
+
+static CODES: Object = Object {
+    name: "codes",
+    zh: "[codes]",
+    en: "[codes]",
+    fields: &[
+        default("ready", Kind::Dialled, "'*71'", "签入/空闲", "sign in, ready"),
+        default("busy", Kind::Dialled, "'*72'", "示忙", "busy"),
+        default("pause", Kind::Dialled, "'*73'", "小休", "break"),
+        default("sign_out", Kind::Dialled, "'*74'", "签出", "sign out"),
+        default("echo", Kind::Dialled, "'*43'", "回音测试", "echo test"),
+    ],
+};
+
+static API: Object = Object {
+    name: "api",
+    zh: "[api]",
+    en: "[api]",
+    fields: &[default(
+        "listen",
+        Kind::Socket,
+        "'127.0.0.1:8400'",
+        "HTTP 接口监听地址",
+        "where the HTTP API listens",
+    )],
+};
+
+static INTERFACE: Object = Object {
+    name: "interface",
+    zh: "[[interface]]",
+    en: "[[interface]]",
+    fields: &[
+        required("name", Kind::Name, "接口名称", "its name"),
+        required("bind", Kind::Socket, "SIP 监听地址", "where it listens for SIP"),
+        default(
+            "transports",
+            Kind::List(&Kind::Choice(&[word("udp", "UDP", "UDP"), word("tcp", "TCP", "TCP")])),
+            "['udp', 'tcp']",
+            "传输协议",
+            "transports",
+        ),
+        optional(
+            "advertise",
+            Kind::Ip,
+            "告诉对端的地址 (Contact, Via, SDP), 省略则同 bind",
+            "the address peers are told; bind's own unless set",
+        ),
+        default("rtp", Kind::Ports, "'20000-29999'", "RTP 端口范围", "range of RTP ports"),
+    ],
+};
+
+static HOOK: Object = Object {
+    name: "hook",
+    zh: "[[hook]]",
+    en: "[[hook]]",
+    fields: &[
+        required(
+            "on",
+            Kind::Choice(&[
+                word("call_ended", "通话结束, 话单已生成", "a call ended and its record is complete"),
+                word("recording_finished", "录音可播放", "a recording can be played"),
+            ]),
+            "触发事件",
+            "the event",
+        ),
+        required(
+            "command",
+            Kind::List(&Kind::Text),
+            "程序及参数 (不经过 shell), 事件以 JSON 从标准输入传入",
+            "program and arguments, no shell; the event comes on standard input as JSON",
+        ),
+        default("timeout_seconds", Kind::Seconds(1, 3_600), "10", "最长运行时间", "killed after this"),
+    ],
+};
+
+/// The node's own settings, and its phones' domain.
+pub(crate) fn node(hotline: &Record) -> NodeSettings {
+    let record = hotline.record_if("node");
+    let text = |key| record.map_or_else(|| "".into(), |record| record.text(key));
+    let pinning = if record.is_some_and(|record| record.bool("pinning")) { Pinning::ByAffinity } else { Pinning::Off };
+    NodeSettings {
+        id: record.map_or(0, |record| record.integer("id")),
+        data: text("data"),
+        domain: text("domain").to_ascii_lowercase().into(),
+        api: hotline.record_if("api").and_then(|api| api.socket_if("listen")).unwrap_or(UNSET),
+        shards: record.and_then(|record| record.integer_if("shards")),
+        workers: record.and_then(|record| record.integer_if("workers")),
+        pinning,
+        log: text("log"),
+        language: record.map_or("zh-CN", |record| record.choice("language", &["zh-CN", "en"])).into(),
+        time_zone: text("time_zone"),
+        drain: record.map_or(Duration::ZERO, |record| record.seconds("drain_seconds")),
+        product: text("product"),
+    }
+}
+
+/// The listeners in their order.
+pub(crate) fn interfaces(hotline: &Record, reading: &mut Reading<'_>) -> Vec<Interface> {
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for record in hotline.records("interface") {
+        let name = record.text("name");
+        reading.define(NameKind::Interface, &name, record.spot_of("name"));
+        let bind = record.socket_if("bind").unwrap_or(UNSET);
+        if bind.port() != 0
+            && let Some(first) = interfaces.iter().find(|other| other.bind == bind && bind != UNSET)
+        {
+            let zh = format!("地址 {bind} 已被接口 «{}» 使用", first.name);
+            let en = format!("{bind} is the address of interface \"{}\" already", first.name);
+            reading.error(record.spot_of("bind"), "duplicate", zh, en);
+        }
+        let advertise = record.ip_if("advertise");
+        let everywhere = |ip: &std::net::IpAddr| ip.is_unspecified();
+        if record.socket_if("bind").is_some_and(|bind| bind.ip().is_unspecified())
+            && advertise.as_ref().is_none_or(everywhere)
+        {
+            reading.error(
+                record.spot_of(if advertise.is_some() { "advertise" } else { "bind" }),
+                "missing-key",
+                "监听所有地址时必须用 «advertise» 写明告诉对端的地址".into(),
+                "a listener on every address needs the key \"advertise\": the address peers are told".into(),
+            );
+        }
+        let transports = record.list("transports");
+        let has = |wanted| transports.iter().any(|entry| matches!(entry.value, Value::Choice(at) if at == wanted));
+        if record.is_written("transports") && transports.is_empty() {
+            reading.error(
+                record.spot_of("transports"),
+                "bad-value",
+                "至少要有一种传输协议".into(),
+                "at least one transport is needed".into(),
+            );
+        }
+        interfaces.push(Interface {
+            name: InterfaceName::new(&name),
+            bind,
+            udp: has(0),
+            tcp: has(1),
+            advertise: advertise.unwrap_or(bind.ip()),
+            rtp: record.ports("rtp"),
+        });
+    }
+    if interfaces.is_empty() && hotline.entry("interface").is_some() {
+        reading.error(
+            hotline.spot_of("interface"),
+            "missing-key",
+            "至少要有一个 [[interface]]".into(),
+            "at least one [[interface]] is needed".into(),
+        );
+    }
+    interfaces
+}
+
+/// The node's limits and feature codes.
+pub(crate) fn limits(hotline: &Record, reading: &mut Reading<'_>) -> (Limits, FeatureCodes) {
+    let limits = hotline.record_if("limits");
+    let limits = Limits {
+        max_calls: limits.map_or(0, |record| record.integer("max_calls")),
+        max_calls_per_second: limits.and_then(|record| record.integer_if("max_calls_per_second")),
+        max_duration: limits.map_or(Duration::ZERO, |record| record.seconds("max_duration_seconds")),
+    };
+    let codes = hotline.record_if("codes");
+    let text = |key| codes.map_or_else(|| "".into(), |record| record.text(key));
+    if let Some(record) = codes {
+        check_codes(record, reading);
+    }
+    let codes = FeatureCodes {
+        ready: text("ready"),
+        busy: text("busy"),
+        pause: text("pause"),
+        sign_out: text("sign_out"),
+        echo: text("echo"),
+    };
+    (limits, codes)
+}
+
+fn check_codes(record: &Record, reading: &mut Reading<'_>) {
+    let keys = ["ready", "busy", "pause", "sign_out", "echo"];
+    for (place, key) in keys.iter().enumerate() {
+        let Some(code) = record.text_if(key) else { continue };
+        if let Some(other) = keys[..place].iter().find(|other| record.text_if(other).as_ref() == Some(&code)) {
+            let spot = record.spot_of(if record.is_written(key) { key } else { other });
+            reading.error(
+                spot,
+                "duplicate",
+                format!("功能码 «{code}» 同时用于 {other} 和 {key}"),
+                format!("code \"{code}\" stands for both {other} and {key}"),
+            );
+        }
+    }
+}
+
+/// RTP timeout and session timer.
+pub(crate) fn media(hotline: &Record, reading: &mut Reading<'_>) -> (Option<Duration>, Option<Duration>) {
+    let Some(record) = hotline.record_if("media") else { return (None, None) };
+    let session = record.seconds_unless_zero("session_expires_seconds");
+    // RFC 4028 §5: Min-SE is at least 90 seconds.
+    if session.is_some_and(|session| session < Duration::from_secs(90)) {
+        reading.error(
+            record.spot_of("session_expires_seconds"),
+            "bad-value",
+            "会话定时至少 90 秒 (RFC 4028), 或 0 表示不用".into(),
+            "a session timer has at least 90 seconds (RFC 4028), or 0 for none".into(),
+        );
+    }
+    (record.seconds_unless_zero("rtp_timeout_seconds"), session)
+}
+
+/// The commands run on events.
+pub(crate) fn hooks(hotline: &Record, reading: &mut Reading<'_>) -> Vec<HookSettings> {
+    let mut hooks = Vec::new();
+    for record in hotline.records("hook") {
+        let command = record.texts("command");
+        if record.is_written("command") && command.is_empty() {
+            reading.error(
+                record.spot_of("command"),
+                "bad-value",
+                "命令至少要有程序名".into(),
+                "a command needs at least a program".into(),
+            );
+        }
+        hooks.push(HookSettings {
+            on: record.choice("on", &[HookEvent::CallEnded, HookEvent::RecordingFinished]),
+            command,
+            timeout: record.seconds("timeout_seconds"),
+        });
+    }
+    hooks
+}
+
+/// Stands where an address was wrong; its error is told, so nobody sees it.
+const UNSET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

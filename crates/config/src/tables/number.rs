@@ -1,0 +1,77 @@
+//! Owns `numbers/*.toml`.
+
+use model::{FlowName, HotlineNumber};
+use routing::{AnswerMode, Number, RecordPolicy};
+
+use super::{MANY, default, optional, required, word};
+use crate::fields::{Kind, NameKind, Object};
+use crate::reading::Reading;
+use crate::record::Record;
+
+pub(crate) static NUMBERS: Object = Object {
+    name: "numbers",
+    zh: "号码文件",
+    en: "a file of numbers",
+    fields: &[required("number", Kind::Tables(&NUMBER), "各个号码", "the numbers")],
+};
+
+pub(crate) static NUMBER: Object = Object {
+    name: "number",
+    zh: "号码",
+    en: "a number",
+    fields: &[
+        required("number", Kind::Dialled, "客户拨打的 400 号码", "the number callers dial"),
+        default(
+            "aliases",
+            Kind::List(&Kind::Dialled),
+            "[]",
+            "落地号等, 运营商送来的其他写法",
+            "landing numbers and other forms the carrier sends",
+        ),
+        required("flow", Kind::Ref(NameKind::Flow), "来电进入的流程", "the flow its callers enter"),
+        default(
+            "answer",
+            Kind::Choice(&[
+                word("at-once", "立即应答", "200 before the flow begins"),
+                word("early-media", "应答前放音 (183), 有人接听或需按键时应答", "183, 200 when needed"),
+                word("by-party", "振铃, 有人接听时应答", "180, 200 when a person answers"),
+            ]),
+            "'at-once'",
+            "何时应答",
+            "when the caller is answered",
+        ),
+        default(
+            "record",
+            Kind::Choice(&[
+                word("talk", "与坐席的通话", "the conversation with the agent"),
+                word("all", "全程, 含菜单和排队", "everything, menu and queue included"),
+                word("off", "不录音", "nothing"),
+            ]),
+            "'talk'",
+            "录音范围",
+            "what is recorded",
+        ),
+        optional("max_calls", Kind::Integer(1, MANY), "并发限制, 省略则不限", "calls at a time"),
+    ],
+};
+
+/// One number.
+pub(crate) fn number(record: &Record, reading: &mut Reading<'_>) -> Number {
+    let number = record.text("number");
+    if record.is_written("number") {
+        reading.define(NameKind::Number, &number, record.spot_of("number"));
+    }
+    for alias in record.list("aliases") {
+        if let Some(text) = alias.text() {
+            reading.define(NameKind::Number, text, &alias.spot);
+        }
+    }
+    Number {
+        number: HotlineNumber::new(&reading.tenant, &number),
+        aliases: record.texts("aliases"),
+        flow: FlowName::new(&reading.tenant, &record.text("flow")),
+        answer: record.choice("answer", &[AnswerMode::AtOnce, AnswerMode::EarlyMedia, AnswerMode::ByParty]),
+        record: record.choice("record", &[RecordPolicy::Talk, RecordPolicy::All, RecordPolicy::Off]),
+        max_calls: record.integer_if("max_calls"),
+    }
+}

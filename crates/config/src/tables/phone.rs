@@ -1,0 +1,83 @@
+//! Owns `phones/*.toml`.
+
+use model::{AgentId, Aor};
+use routing::{DigestChoice, Phone};
+
+use super::agent::one_of_two;
+use super::{CODECS, codecs, default, optional, required, trunk, word};
+use crate::fields::{Kind, NameKind, Object};
+use crate::reading::Reading;
+use crate::record::Record;
+
+pub(crate) static PHONES: Object = Object {
+    name: "phones",
+    zh: "话机文件",
+    en: "a file of phones",
+    fields: &[required("phone", Kind::Tables(&PHONE), "各个话机", "the phones")],
+};
+
+pub(crate) static PHONE: Object = Object {
+    name: "phone",
+    zh: "话机",
+    en: "a phone",
+    fields: &[
+        optional("user", Kind::Name, "注册用户名 (分机号)", "its user name, the extension"),
+        optional("range", Kind::NumberRange, "一段用户名, 代替 user", "several user names, instead of user"),
+        required("password", Kind::Text, "注册密码", "its password"),
+        default(
+            "digest",
+            Kind::Choice(&[
+                word("md5", "只用 MD5, 所有话机都支持", "MD5 alone: what every phone understands"),
+                word("sha-256", "只用 SHA-256", "SHA-256 alone"),
+                word("both", "两者都提供", "two challenges"),
+            ]),
+            "'md5'",
+            "认证算法",
+            "digest algorithms offered",
+        ),
+        optional(
+            "interface",
+            Kind::Ref(NameKind::Interface),
+            "使用的接口, 省略则用第一个",
+            "its interface; the first unless set",
+        ),
+        optional(
+            "agent",
+            Kind::Ref(NameKind::Agent),
+            "使用它的坐席, 省略则为以它为话机的坐席",
+            "the agent who uses it; whose phone it is unless set",
+        ),
+        default(
+            "max_contacts",
+            Kind::Integer(1, 20),
+            "5",
+            "同时注册的终端数",
+            "devices registered at a time",
+        ),
+        default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
+    ],
+};
+
+/// The phones of one object: one, or as many as its range has.
+pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, interface: u16) -> Vec<Phone> {
+    one_of_two(record, reading, "user", "range");
+    if record.is_written("codecs") {
+        trunk::no_codec(record, reading);
+    }
+    let key = if record.is_written("user") { "user" } else { "range" };
+    let mut phones = Vec::new();
+    for user in record.names("user", "range") {
+        reading.define(NameKind::Phone, &user, record.spot_of(key));
+        phones.push(Phone {
+            tenant: reading.tenant.clone(),
+            aor: Aor::new(&user, domain),
+            password: record.text("password"),
+            digest: record.choice("digest", &[DigestChoice::Md5, DigestChoice::Sha256, DigestChoice::Both]),
+            interface,
+            agent: record.text_if("agent").map(|agent| AgentId::new(&reading.tenant, &agent)),
+            max_contacts: record.integer("max_contacts"),
+            codecs: codecs(record, "codecs"),
+        });
+    }
+    phones
+}
