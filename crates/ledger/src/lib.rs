@@ -20,4 +20,4 @@ pub use check::{Violation, check_cdr, check_figures};
 pub use export::{ExportedCdr, Exporter, direction_zh};
 pub use figures::{AgentFigures, FigureKey, Figures, NumberFigures, QueueFigures, ServiceRules, Touched};
 pub use fold::{Ledger, Update};
-pub use time::{Day, UtcOffset};
+pub use time::{Day, ParseDayError, ParseTimeError, UtcOffset};

@@ -41,6 +41,65 @@ impl UtcOffset {
         let day = self.day(at);
         format!("{day}T{hour:02}:{minute:02}:{second:02}.{millis:03}{sign}{east_hours:02}:{east_minutes:02}")
     }
+
+    /// The time that `text` names: a day (its first instant) or an RFC 3339 time, to the microsecond.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(self, text: &str) -> Result<WallTime, ParseTimeError> {
+        if let Ok(day) = text.parse::<Day>() {
+            return Ok(self.midnight(day));
+        }
+        parse_rfc3339(text).ok_or_else(|| ParseTimeError(text.to_owned()))
+    }
+}
+
+/// A text that names no time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("«{0}» 不是时间，应如 2026-11-22 或 2026-11-22T09:30:00+08:00 / names no time such as these")]
+pub struct ParseTimeError(String);
+
+/// RFC 3339 §5.6 `date-time`.
+fn parse_rfc3339(text: &str) -> Option<WallTime> {
+    let number = |range: std::ops::Range<usize>, most: i64| {
+        let part = text.get(range)?;
+        let value = part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i64>().ok())??;
+        (value <= most).then_some(value)
+    };
+    let mark = |place: usize, marks: &str| text.get(place..=place).filter(|mark| marks.contains(*mark));
+    let day: Day = text.get(..10)?.parse().ok()?;
+    mark(10, "Tt ")?;
+    mark(13, ":")?;
+    mark(16, ":")?;
+    // A leap second is the first instant of the next minute.
+    let of_day = number(11..13, 23)? * 3600 + number(14..16, 59)? * 60 + number(17..19, 60)?;
+    let mut rest = text.get(19..)?;
+    let mut micros = 0;
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let length = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        let digits = fraction.get(..length).filter(|digits| !digits.is_empty())?;
+        micros = format!("{digits:0<6}").get(..6)?.parse::<i64>().ok()?;
+        rest = fraction.get(length..)?;
+    }
+    let east = match rest {
+        "Z" | "z" => 0,
+        _ => {
+            let (sign, clock) = rest.split_at_checked(1)?;
+            let (hours, minutes) = clock.split_once(':')?;
+            let part = |text: &str, most: i64| {
+                let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+                digits.then(|| text.parse::<i64>().ok()).flatten().filter(|value| *value <= most)
+            };
+            let east = part(hours, 23)? * 3600 + part(minutes, 59)? * 60;
+            match sign {
+                "+" => east,
+                "-" => -east,
+                _ => return None,
+            }
+        }
+    };
+    let seconds = i64::from(day.0) * SECONDS_PER_DAY + of_day - east;
+    Some(WallTime(seconds * MICROS_PER_SECOND + micros))
 }
 
 impl Default for UtcOffset {
@@ -144,6 +203,31 @@ mod tests {
         assert_eq!(UtcOffset(0).rfc3339(at), "2026-11-22T21:38:27.250+00:00");
         assert_eq!(UtcOffset(-3_600 * 9 - 1_800).rfc3339(at), "2026-11-22T12:08:27.250-09:30");
         assert_eq!(UtcOffset(0).rfc3339(WallTime(-1)), "1969-12-31T23:59:59.999+00:00");
+    }
+
+    #[test]
+    fn times_are_read_in_the_forms_people_write_them() {
+        let offset = UtcOffset::CHINA;
+        let at = WallTime(1_795_383_507_250_000);
+        for text in
+            ["2026-11-23T05:38:27.250+08:00", "2026-11-22T21:38:27.25Z", "2026-11-22 12:08:27.2500009-09:30"]
+        {
+            assert_eq!(offset.parse(text), Ok(at), "{text}");
+        }
+        assert_eq!(offset.parse("1970-01-01"), Ok(WallTime(-8 * 3_600_000_000)));
+        let wrong = [
+            "2026-11-22T24:00:00Z",
+            "2026-11-22T10:00:00",
+            "2026-11-22T10:00:00.Z",
+            "2026-11-22T10:00:00+8:00",
+            "2026-02-30T10:00:00Z",
+            "2026-11-22T1：00:00Z",
+            "昨天",
+            "2026-11-22T10:00:00+08:00x",
+        ];
+        for text in wrong {
+            assert!(offset.parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

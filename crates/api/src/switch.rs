@@ -1,0 +1,32 @@
+//! Owns what the server asks of the running switch.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use model::command::{Command, Refused};
+use model::{CallId, TenantId};
+
+use crate::view::{AgentView, LiveCall, PhoneView, QueueView, TrunkView};
+
+/// An answer that may take a moment.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The running switch, as the server sees it. Every answer is a copy of the state at one moment.
+pub trait Switch: Send + Sync + 'static {
+    /// The calls of `tenant` that are up, oldest first.
+    fn live_calls(&self, tenant: TenantId) -> Answer<'_, Vec<LiveCall>>;
+    /// One call that is up, whosever it is.
+    fn live_call(&self, call: CallId) -> Answer<'_, Option<LiveCall>>;
+    /// The agents of `tenant`, by number.
+    fn agents(&self, tenant: TenantId) -> Answer<'_, Vec<AgentView>>;
+    /// The queues of `tenant`, by name.
+    fn queues(&self, tenant: TenantId) -> Answer<'_, Vec<QueueView>>;
+    /// The phones of `tenant`, by address.
+    fn phones(&self, tenant: TenantId) -> Answer<'_, Vec<PhoneView>>;
+    /// The node's trunks, by name.
+    fn trunks(&self) -> Answer<'_, Vec<TrunkView>>;
+    /// Does what is asked, or says why not.
+    fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>>;
+    /// Why the switch takes no calls at present, in words; `None` when it does.
+    fn unhealthy(&self) -> Option<String>;
+}

@@ -1,0 +1,191 @@
+//! Owns what live state looks like outside: plain JSON. Times are RFC 3339 texts.
+
+use ledger::{Cdr, Exporter};
+use model::event::{AgentActivity, AgentState, Direction};
+use serde::{Deserialize, Serialize};
+
+/// A call that is up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveCall {
+    /// Its id.
+    pub id: String,
+    /// Whose.
+    pub tenant: String,
+    /// Which way.
+    pub direction: Direction,
+    /// What its caller is doing.
+    pub state: LiveState,
+    /// The hotline number.
+    pub number: Option<String>,
+    /// The trunk it came by.
+    pub trunk: Option<String>,
+    /// The caller.
+    pub caller: String,
+    /// The number dialled.
+    pub called: String,
+    /// The last queue.
+    pub queue: Option<String>,
+    /// The agent's number or bound phone that rings or talks.
+    pub party: Option<String>,
+    /// The node of the flow entered last.
+    pub node: Option<String>,
+    /// When it began.
+    pub began: String,
+    /// When the agent answered.
+    pub agent_answered: Option<String>,
+}
+
+/// What the caller of a live call is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveState {
+    /// In the flow (导航中)
+    Menu,
+    /// In a queue (排队中)
+    Waiting,
+    /// A phone rings for it (振铃)
+    Ringing,
+    /// With an agent (通话中)
+    Talking,
+}
+
+impl LiveState {
+    /// The word Chinese users know.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            LiveState::Menu => "导航中",
+            LiveState::Waiting => "排队中",
+            LiveState::Ringing => "振铃",
+            LiveState::Talking => "通话中",
+        }
+    }
+}
+
+impl LiveCall {
+    /// The call of a ledger's open record (see `ledger::Ledger::open_calls`).
+    pub fn of(cdr: &Cdr, exporter: &Exporter) -> LiveCall {
+        let open = || cdr.segments.iter().filter(|segment| segment.left.is_none());
+        let talking = open().find(|segment| segment.answered.is_some());
+        let ringing = open().find(|segment| segment.rang.is_some());
+        let waiting = cdr.visits.iter().any(|visit| visit.left.is_none());
+        let state = match (talking, ringing) {
+            (Some(_), _) => LiveState::Talking,
+            (None, Some(_)) => LiveState::Ringing,
+            (None, None) if waiting => LiveState::Waiting,
+            (None, None) => LiveState::Menu,
+        };
+        LiveCall {
+            id: cdr.id.to_string(),
+            tenant: cdr.tenant.to_string(),
+            direction: cdr.direction,
+            state,
+            number: cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()),
+            trunk: cdr.parties.trunk.as_ref().map(ToString::to_string),
+            caller: cdr.parties.caller.to_string(),
+            called: cdr.parties.called.to_string(),
+            queue: cdr.parties.queue.as_ref().map(|queue| queue.as_str().to_owned()),
+            party: talking.or(ringing).map(|segment| segment.party.to_string()),
+            node: cdr.menu.path.last().map(|step| step.node.to_string()),
+            began: exporter.time(cdr.times.began),
+            agent_answered: cdr.times.agent_answered.map(|at| exporter.time(at)),
+        }
+    }
+}
+
+/// An agent (坐席).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// 工号
+    pub id: String,
+    /// The name shown.
+    pub name: String,
+    /// Whose.
+    pub tenant: String,
+    /// What the agent chose.
+    pub state: AgentState,
+    /// What the agent is seen doing.
+    pub activity: AgentActivity,
+    /// The phone it is reached at.
+    pub phone: Option<String>,
+    /// Since when.
+    pub since: String,
+    /// In which call.
+    pub call: Option<String>,
+    /// The queues it serves.
+    pub queues: Vec<String>,
+}
+
+/// A queue (队列).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueView {
+    /// Its name.
+    pub name: String,
+    /// Whose.
+    pub tenant: String,
+    /// How many callers wait.
+    pub waiting: u32,
+    /// How long the first of them has waited, in whole seconds.
+    pub longest_wait_seconds: u64,
+    /// The callers, first one first.
+    pub entries: Vec<EntryView>,
+    /// The agents who serve it, by number.
+    pub agents: Vec<String>,
+    /// How many of them are ready and idle.
+    pub agents_free: u32,
+}
+
+/// A caller's place in a queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryView {
+    /// The call.
+    pub call: String,
+    /// The caller.
+    pub caller: String,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Since when.
+    pub since: String,
+}
+
+/// A trunk (中继).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrunkView {
+    /// Its name.
+    pub name: String,
+    /// Whether it answers; `None` when nobody asks it.
+    pub up: Option<bool>,
+    /// Since when.
+    pub since: Option<String>,
+    /// The last error, in words.
+    pub error: Option<String>,
+    /// Calls that are up on it.
+    pub calls: u32,
+    /// How many it may have; `None` without a limit.
+    pub max_calls: Option<u32>,
+}
+
+/// A registered phone (话机).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhoneView {
+    /// Its address of record.
+    pub aor: String,
+    /// Whose.
+    pub tenant: String,
+    /// Its bindings.
+    pub bindings: Vec<BindingView>,
+}
+
+/// One binding of a phone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BindingView {
+    /// The contact's URI.
+    pub contact: String,
+    /// The packet's source.
+    pub source: String,
+    /// The transport, in lower case.
+    pub transport: String,
+    /// The phone's own name.
+    pub user_agent: Option<String>,
+    /// When it ends.
+    pub expires: String,
+}
