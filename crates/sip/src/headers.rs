@@ -7,15 +7,27 @@ use crate::scan::Elements;
 
 mod cseq;
 mod digest;
+mod event;
+mod media_type;
 mod name;
 mod name_addr;
+mod reason;
+mod replaces;
+mod retry_after;
+mod session_timer;
 mod typed;
 mod via;
 
 pub use cseq::{CSeq, RAck};
 pub use digest::{Algorithm, Challenge, Credentials, Protection, Qop, Stale};
+pub use event::{Event, SubscriptionState};
+pub use media_type::MediaType;
 pub use name::{HeaderName, Name};
 pub use name_addr::{Contacts, NameAddr};
+pub use reason::Reason;
+pub use replaces::{ReplaceWhen, Replaces};
+pub use retry_after::RetryAfter;
+pub use session_timer::{Refresher, SessionExpires};
 pub use via::{MAGIC_COOKIE, Rport, Via};
 
 /// Why a header does not say what it should. All are the sender's fault: 400 for a request.

@@ -65,12 +65,16 @@ impl<'a> ParamIter<'a> {
 impl<'a> Iterator for ParamIter<'a> {
     type Item = (&'a [u8], Option<&'a [u8]>);
     fn next(&mut self) -> Option<Self::Item> {
-        let start = self.rest.iter().position(|byte| *byte == b';')? + 1;
+        let start = memchr::memchr(b';', self.rest)? + 1;
         let text = &self.rest[start..];
-        let end = scan::find_outside(text, 0, b';');
+        let end = match memchr::memchr2(b';', b'"', text) {
+            Some(end) if text[end] == b';' => end,
+            Some(_) => scan::find_outside(text, 0, b';'),
+            None => text.len(),
+        };
         self.rest = &text[end..];
         let one = scan::trim(&text[..end]);
-        match one.iter().position(|byte| *byte == b'=') {
+        match memchr::memchr(b'=', one) {
             Some(equals) => Some((scan::trim(&one[..equals]), Some(scan::trim(&one[equals + 1..])))),
             None => Some((one, None)),
         }

@@ -34,9 +34,19 @@ pub(crate) const fn is_lws(byte: u8) -> bool {
 
 /// RFC 3261 §25.1 `token`.
 pub(crate) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    TOKEN[byte as usize]
 }
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let mark = matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        table[byte as usize] = byte.is_ascii_alphanumeric() || mark;
+        byte += 1;
+    }
+    table
+};
 
 /// Whether `text` is one `token`.
 pub(crate) fn token(text: &[u8]) -> bool {
@@ -133,7 +143,9 @@ impl<'a> Iterator for Elements<'a> {
     type Item = &'a [u8];
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        let end = find_outside(rest, 0, b',');
+        // Most lists have one element: look for any comma before minding quotes.
+        let comma = memchr::memchr(b',', rest);
+        let end = comma.map_or(rest.len(), |_| find_outside(rest, 0, b','));
         self.rest = rest.get(end + 1..);
         Some(trim(&rest[..end]))
     }

@@ -1,9 +1,15 @@
 //! Owns the accessors that read a typed header from the table. Does not own the grammars (one file each).
 
+use std::time::Duration;
+
 use crate::scan;
 
 use super::name_addr::seconds;
-use super::{CSeq, Contacts, HeaderError, HeaderName, Headers, NameAddr, RAck, Via};
+use super::session_timer::seconds_and_params;
+use super::{
+    CSeq, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, RAck, Reason, Replaces,
+    RetryAfter, SessionExpires, SubscriptionState, Via,
+};
 
 impl Headers {
     /// The topmost hop.
@@ -171,6 +177,91 @@ impl Headers {
     pub fn address(&self, name: HeaderName) -> Result<NameAddr, HeaderError> {
         let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
         NameAddr::parse(self.share(raw)).ok_or(HeaderError::Malformed(name))
+    }
+
+    /// Session-Expires.
+    ///
+    /// # Errors
+    /// When it is repeated or malformed.
+    pub fn session_expires(&self) -> Result<Option<SessionExpires>, HeaderError> {
+        self.optional(HeaderName::SessionExpires, SessionExpires::parse)
+    }
+
+    /// Min-SE.
+    ///
+    /// # Errors
+    /// When it is repeated or malformed.
+    pub fn min_se(&self) -> Result<Option<Duration>, HeaderError> {
+        self.optional(HeaderName::MinSe, |raw| seconds_and_params(raw).map(|(interval, _)| interval))
+    }
+
+    /// The values of Reason that are well-formed: a malformed one is no reason to refuse a BYE.
+    pub fn reasons(&self) -> Vec<Reason> {
+        self.elements(HeaderName::Reason).filter_map(Reason::parse).collect()
+    }
+
+    /// Retry-After, when it is there and well-formed.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        self.get(HeaderName::RetryAfter).and_then(RetryAfter::parse)
+    }
+
+    /// Replaces.
+    ///
+    /// # Errors
+    /// When it is repeated (RFC 3891 §3) or malformed.
+    pub fn replaces(&self) -> Result<Option<Replaces>, HeaderError> {
+        self.optional(HeaderName::Replaces, Replaces::parse)
+    }
+
+    /// Event.
+    ///
+    /// # Errors
+    /// When it is repeated or malformed.
+    pub fn event(&self) -> Result<Option<Event>, HeaderError> {
+        self.optional(HeaderName::Event, Event::parse)
+    }
+
+    /// Subscription-State.
+    ///
+    /// # Errors
+    /// When it is repeated or malformed.
+    pub fn subscription_state(&self) -> Result<Option<SubscriptionState>, HeaderError> {
+        self.optional(HeaderName::SubscriptionState, SubscriptionState::parse)
+    }
+
+    /// Content-Type.
+    ///
+    /// # Errors
+    /// When it is repeated or malformed.
+    pub fn content_type(&self) -> Result<Option<MediaType>, HeaderError> {
+        self.optional(HeaderName::ContentType, MediaType::parse)
+    }
+
+    /// Whether there is a hop and all are well-formed.
+    pub(crate) fn check_vias(&self) -> Result<(), HeaderError> {
+        let mut last = Err(HeaderError::Missing(HeaderName::Via));
+        for one in self.elements(HeaderName::Via) {
+            last = Via::parse(self.share(one)).map(drop).ok_or(HeaderError::Malformed(HeaderName::Via));
+            last?;
+        }
+        last
+    }
+
+    /// Whether all addresses of a list header are well-formed.
+    pub(crate) fn check_addresses(&self, name: HeaderName) -> Result<(), HeaderError> {
+        for one in self.elements(name) {
+            NameAddr::parse(self.share(one)).ok_or(HeaderError::Malformed(name))?;
+        }
+        Ok(())
+    }
+
+    fn optional<T>(
+        &self,
+        name: HeaderName,
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, HeaderError> {
+        let Some(raw) = self.only(name)? else { return Ok(None) };
+        parse(raw).map(Some).ok_or(HeaderError::Malformed(name))
     }
 
     fn number<N: TryFrom<u64>>(&self, name: HeaderName) -> Result<Option<N>, HeaderError> {

@@ -51,8 +51,6 @@ pub enum Fault {
     Header(HeaderError),
     #[error("method in CSeq differs from the start line's")]
     MethodMismatch,
-    #[error("malformed Date")]
-    Date,
 }
 
 impl Fault {
@@ -87,7 +85,6 @@ impl Fault {
             Fault::Header(HeaderError::Repeated(_)) => "header_repeated",
             Fault::Header(HeaderError::Malformed(_)) => "header_malformed",
             Fault::MethodMismatch => "method_mismatch",
-            Fault::Date => "date",
         }
     }
 }
@@ -103,16 +100,11 @@ impl ParseError {
         ParseError { fault, request }
     }
 
-    /// The refusal to send back, when the message was a request other than ACK and says where an answer goes:
-    /// Via, From, To, Call-ID and CSeq are there.
+    /// The refusal to send back to where the message came from, when that was a request other than ACK with a Via.
+    /// What else is missing or malformed is missing or echoed as it came.
     pub fn answer(&self) -> Option<Response> {
         let (method, headers) = self.request.as_deref()?;
-        if *method == Method::Ack {
-            return None;
-        }
-        let mandatory =
-            [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
-        if !mandatory.iter().all(|name| headers.has(*name)) || headers.via().is_err() {
+        if *method == Method::Ack || !headers.has(HeaderName::Via) {
             return None;
         }
         let mut response = Response::to_headers(method, headers, self.fault.status());

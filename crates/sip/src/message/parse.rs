@@ -139,9 +139,12 @@ struct Head {
 
 impl Head {
     fn scan(raw: Bytes, start: usize, limits: &Limits) -> Head {
-        let raw = unfold(raw, start);
-        let mut head =
-            Head { headers: Headers::over(raw.clone(), 24), body_at: raw.len(), content_length: None, fault: None };
+        let mut head = Head {
+            headers: Headers::over(raw.clone(), 24),
+            body_at: raw.len(),
+            content_length: None,
+            fault: None,
+        };
         let mut at = start;
         loop {
             let Some((line, next)) = line(&raw, at) else {
@@ -156,6 +159,10 @@ impl Head {
                 head.body_at = next;
                 return head;
             }
+            // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
+            if raw.get(next).is_some_and(|byte| scan::is_lws(*byte)) {
+                return Head::scan(unfold(&raw, start), start, limits);
+            }
             if head.headers.len() == limits.header_fields {
                 head.blame(Fault::TooManyFields);
                 return head;
@@ -168,9 +175,9 @@ impl Head {
     /// RFC 3261 §7.3.1: `name: value`, with white space allowed around the colon.
     fn field(&mut self, raw: &[u8], at: Range<usize>) {
         let text = &raw[at.clone()];
-        let Some(colon) = memchr::memchr(b':', text) else { return self.blame(Fault::HeaderLine) };
-        let name = scan::trim(&text[..colon]);
-        if !scan::token(name) || memchr::memchr(b'\r', text).is_some() {
+        let name_len = text.iter().position(|byte| !scan::is_token(*byte)).unwrap_or(text.len());
+        let colon = scan::skip_lws(text, name_len);
+        if name_len == 0 || text.get(colon) != Some(&b':') {
             return self.blame(Fault::HeaderLine);
         }
         let mut value_at = at.start + colon + 1;
@@ -181,11 +188,14 @@ impl Head {
         while value_end > value_at && scan::is_lws(raw[value_end - 1]) {
             value_end -= 1;
         }
-        let known = HeaderName::parse(name);
+        if memchr::memchr(b'\r', &raw[value_at..value_end]).is_some() {
+            return self.blame(Fault::HeaderLine);
+        }
+        let known = HeaderName::parse(&text[..name_len]);
         if known == HeaderName::ContentLength {
             self.content_length(&raw[value_at..value_end]);
         }
-        self.headers.locate(known, at.start..at.start + name.len(), value_at..value_end);
+        self.headers.locate(known, at.start..at.start + name_len, value_at..value_end);
     }
 
     /// RFC 3261 §20.14: digits alone; two that differ leave the length unknown.
@@ -225,29 +235,19 @@ fn line(raw: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     Some((at..text_end, end + 1))
 }
 
-/// `raw` with the line ends before continuation lines made spaces (RFC 3261 §7.3.1), so that values are one line;
-/// lengths and offsets stay. The same buffer when nothing is folded.
-fn unfold(raw: Bytes, start: usize) -> Bytes {
-    let mut folds: Vec<usize> = Vec::new();
+/// `raw` with the line ends before continuation lines made spaces, so that values are one line; lengths and offsets
+/// stay.
+fn unfold(raw: &Bytes, start: usize) -> Bytes {
+    let mut plain = raw.to_vec();
     let mut at = start;
-    while let Some((line, next)) = line(&raw, at) {
+    while let Some((line, next)) = line(raw, at) {
         if line.is_empty() {
             break;
         }
         if raw.get(next).is_some_and(|byte| scan::is_lws(*byte)) {
-            folds.push(next);
+            plain[line.end..next].fill(b' ');
         }
         at = next;
-    }
-    if folds.is_empty() {
-        return raw;
-    }
-    let mut plain = raw.to_vec();
-    for next in folds {
-        plain[next - 1] = b' ';
-        if plain[next - 2] == b'\r' {
-            plain[next - 2] = b' ';
-        }
     }
     Bytes::from(plain)
 }

@@ -63,8 +63,7 @@ impl Response {
 }
 
 fn mandatory(headers: &Headers) -> Result<crate::headers::CSeq, HeaderError> {
-    headers.via()?;
-    headers.vias()?;
+    headers.check_vias()?;
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
@@ -72,7 +71,6 @@ fn mandatory(headers: &Headers) -> Result<crate::headers::CSeq, HeaderError> {
 }
 
 fn routing(headers: &Headers) -> Result<(), HeaderError> {
-    headers.addresses(HeaderName::Route)?;
-    headers.addresses(HeaderName::RecordRoute)?;
-    Ok(())
+    headers.check_addresses(HeaderName::Route)?;
+    headers.check_addresses(HeaderName::RecordRoute)
 }
