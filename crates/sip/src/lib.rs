@@ -1,6 +1,7 @@
 //! Owns SIP signalling without I/O: messages, transactions, dialogs, sessions, digest, the registrar.
 //! Does not own sockets (see `sip-net`) nor the meaning of bodies (see `sdp`).
 
+pub mod dialog;
 pub mod endpoint;
 pub mod auth;
 pub mod framing;
@@ -9,6 +10,7 @@ pub mod limits;
 pub mod message;
 pub mod params;
 mod scan;
+pub mod session;
 pub mod transaction;
 pub mod uri;
 

@@ -31,14 +31,22 @@ use crate::transaction::timers::{Due, Kind, Lane};
 impl Endpoint {
     /// Sends `response`, which is built from the request, in transaction `tx`. Further 2xx to an INVITE may follow
     /// the first: the session retransmits them (RFC 3261 §13.3.1.4).
-    pub fn respond(&mut self, now: Instant, tx: ServerTx, mut response: Response) {
+    pub fn respond(&mut self, now: Instant, tx: ServerTx, response: Response) {
+        self.respond_keeping(now, tx, response);
+    }
+
+    /// As [`respond`](Endpoint::respond); returns what was sent, for [`respond_again`](Endpoint::respond_again).
+    pub(crate) fn respond_keeping(&mut self, now: Instant, tx: ServerTx, mut response: Response) -> Bytes {
         if !self.config.user_agent.is_empty() && !response.headers.has(HeaderName::Server) {
             response.headers.push(HeaderName::Server, &self.config.user_agent);
         }
-        self.respond_bytes(now, tx, response.status, response.to_bytes());
+        let bytes = response.to_bytes();
+        self.respond_again(now, tx, response.status, bytes.clone());
+        bytes
     }
 
-    fn respond_bytes(&mut self, now: Instant, tx: ServerTx, status: u16, bytes: Bytes) {
+    /// Sends a 2xx or a reliable provisional response again, byte for byte.
+    pub(crate) fn respond_again(&mut self, now: Instant, tx: ServerTx, status: u16, bytes: Bytes) {
         let (t1, id) = (self.config.t1, tx.0);
         let Some(server) = self.servers.get_mut(id) else {
             return self.drop_message(DropCause::ResponseTooLate);

@@ -1,0 +1,203 @@
+//! Owns session timers: RFC 4028, in both roles.
+
+use std::time::Duration;
+
+use clock::Instant;
+use serde::{Deserialize, Serialize};
+
+use super::event::{EndCause, EndedBy};
+use super::incoming::Rejection;
+use super::{Purpose, Session, SessionTimer, State, Timer};
+use crate::endpoint::Endpoint;
+use crate::headers::{HeaderName, Headers};
+use crate::message::Method;
+
+/// A session timer as agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Keepalive {
+    pub(super) interval: Duration,
+    refresher: Refresher,
+    /// Our role in the transaction that agreed on it.
+    role: TransactionRole,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Refresher {
+    Us,
+    Them,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum TransactionRole {
+    Client,
+    Server,
+}
+
+/// Session-Expires: seconds and who refreshes.
+struct SessionExpires {
+    seconds: u64,
+    refresher: Option<TransactionRole>,
+}
+
+impl SessionExpires {
+    fn of(headers: &Headers) -> Option<SessionExpires> {
+        let value = headers.text(HeaderName::SessionExpires)?;
+        let mut parts = value.split(';').map(str::trim);
+        let seconds = parts.next()?.parse().ok()?;
+        let refresher = parts.find_map(|param| match param.to_ascii_lowercase().replace(' ', "").as_str() {
+            "refresher=uac" => Some(TransactionRole::Client),
+            "refresher=uas" => Some(TransactionRole::Server),
+            _ => None,
+        });
+        Some(SessionExpires { seconds, refresher })
+    }
+}
+
+/// Min-SE in a message; RFC 4028 §4: 90 s when absent.
+pub(super) fn min_se(headers: &Headers) -> u64 {
+    let value = headers.text(HeaderName::MinSe).and_then(|value| value.split(';').next()?.trim().parse().ok());
+    value.unwrap_or(ABSOLUTE_MIN).max(ABSOLUTE_MIN)
+}
+
+const ABSOLUTE_MIN: u64 = 90;
+
+impl Keepalive {
+    /// RFC 4028 §9, table 2: what we confirm as the answering side; `None` for no timer.
+    ///
+    /// # Errors
+    /// 422 with our Min-SE when the peer can and wants less.
+    pub(super) fn as_callee(
+        headers: &Headers,
+        timer: SessionTimer,
+        peer_can: bool,
+    ) -> Result<Option<Keepalive>, Rejection> {
+        let SessionTimer::On { expires, min } = timer else { return Ok(None) };
+        let (expires, min) = (expires.as_secs(), min.as_secs().max(ABSOLUTE_MIN));
+        let asked = SessionExpires::of(headers);
+        let wanted = match &asked {
+            Some(asked) if asked.seconds < min && peer_can => {
+                return Err(Rejection::with(422, HeaderName::MinSe, min.to_string()));
+            }
+            Some(asked) => asked.seconds,
+            None if peer_can => expires,
+            None => return Ok(None),
+        };
+        let interval = wanted.min(expires).max(min_se(headers)).max(min.min(expires));
+        let refresher = match asked.and_then(|asked| asked.refresher) {
+            Some(TransactionRole::Client) if peer_can => Refresher::Them,
+            _ => Refresher::Us,
+        };
+        let interval = Duration::from_secs(interval);
+        Ok(Some(Keepalive { interval, refresher, role: TransactionRole::Server }))
+    }
+
+    /// RFC 4028 §7.2: what the 2xx to our request confirms; `None` for no timer.
+    pub(super) fn as_caller(headers: &Headers, timer: SessionTimer) -> Option<Keepalive> {
+        if timer == SessionTimer::Off {
+            return None;
+        }
+        let agreed = SessionExpires::of(headers)?;
+        let refresher = match agreed.refresher {
+            Some(TransactionRole::Server) => Refresher::Them,
+            _ => Refresher::Us,
+        };
+        let interval = Duration::from_secs(agreed.seconds.max(ABSOLUTE_MIN));
+        Some(Keepalive { interval, refresher, role: TransactionRole::Client })
+    }
+
+    /// Session-Expires of a 2xx of ours, and Require where the peer has to refresh (§9).
+    pub(super) fn write_answer(&self, headers: &mut Headers) {
+        let (refresher, require) = match self.refresher {
+            Refresher::Us => ("uas", false),
+            Refresher::Them => ("uac", true),
+        };
+        headers.push(HeaderName::SessionExpires, format!("{};refresher={refresher}", self.interval.as_secs()));
+        if require {
+            headers.push(HeaderName::Require, "timer");
+        }
+    }
+
+    /// Session-Expires of a refresh of ours (§7.4: who refreshes stays the same).
+    fn write_request(&self, headers: &mut Headers) {
+        let refresher = match self.refresher {
+            Refresher::Us => "uac",
+            Refresher::Them => "uas",
+        };
+        headers.push(HeaderName::SessionExpires, format!("{};refresher={refresher}", self.interval.as_secs()));
+    }
+}
+
+impl Session {
+    /// Session-Expires and Min-SE of an INVITE, re-INVITE or UPDATE of ours.
+    pub(super) fn write_keepalive(&self, headers: &mut Headers) {
+        let SessionTimer::On { expires, min } = self.local.timer else { return };
+        match &self.keepalive {
+            Some(keepalive) => keepalive.write_request(headers),
+            None => headers.push(HeaderName::SessionExpires, expires.as_secs().to_string()),
+        }
+        headers.push(HeaderName::MinSe, min.as_secs().max(ABSOLUTE_MIN).to_string());
+    }
+
+    /// RFC 4028 §10: each 2xx to INVITE or UPDATE starts the interval anew.
+    pub(super) fn start_keepalive(&mut self, now: Instant) {
+        self.timers.clear(Timer::Refresh);
+        self.timers.clear(Timer::Expiry);
+        let Some(keepalive) = self.keepalive else { return };
+        // §10: the refresher half-way; the other side gives up min(32 s, a third) before the end.
+        if keepalive.refresher == Refresher::Us {
+            self.timers.set(Timer::Refresh, now + keepalive.interval / 2);
+        }
+        let margin = (keepalive.interval / 3).min(Duration::from_secs(32));
+        self.timers.set(Timer::Expiry, now + (keepalive.interval - margin));
+    }
+
+    /// The timer that the peer's re-INVITE or UPDATE asks for is agreed.
+    ///
+    /// # Errors
+    /// 422.
+    pub(super) fn renew_as_callee(&mut self, headers: &Headers) -> Result<(), Rejection> {
+        self.keepalive = Keepalive::as_callee(headers, self.local.timer, self.peer.supports("timer"))?;
+        Ok(())
+    }
+
+    /// The timer that a 2xx to ours agrees on starts.
+    pub(super) fn renew_as_caller(&mut self, now: Instant, headers: &Headers) {
+        self.keepalive = Keepalive::as_caller(headers, self.local.timer);
+        self.start_keepalive(now);
+    }
+
+    /// RFC 4028 §7.4: refreshes by UPDATE without a description where the peer can, else by re-INVITE with the same.
+    pub(super) fn refresh(&mut self, now: Instant, ep: &mut Endpoint) {
+        if !matches!(self.state, State::Established) {
+            return;
+        }
+        if !self.may_offer() {
+            // An exchange under way renews the timer itself, or leaves room for another try.
+            self.timers.set(Timer::Refresh, now + Duration::from_secs(5));
+            return;
+        }
+        if self.peer.allows(&Method::Update) {
+            let mut request = self.dialog.request(Method::Update);
+            self.introduce(&mut request.headers);
+            self.write_keepalive(&mut request.headers);
+            self.send(now, ep, request, Purpose::Refresh);
+        } else if let Some(sdp) = self.local_sdp.clone() {
+            self.send_reinvite(now, ep, Some(sdp));
+        }
+    }
+
+    /// RFC 4028 §10: nobody refreshed.
+    pub(super) fn expire(&mut self, now: Instant, ep: &mut Endpoint) {
+        if matches!(self.state, State::Established) {
+            self.send_bye(now, ep, Some("SIP;cause=408;text=\"Session expired\""));
+            self.end(EndedBy::Remote, EndCause::SessionExpired);
+        }
+    }
+
+    /// RFC 4028 §7.3: what to ask for after 422; `None` when that was asked already.
+    pub(super) fn raised_interval(&self, refusal: &Headers, asked: &Headers) -> Option<u64> {
+        let wanted = min_se(refusal);
+        let before = SessionExpires::of(asked)?.seconds;
+        (wanted > before).then_some(wanted)
+    }
+}
