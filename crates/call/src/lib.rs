@@ -1,8 +1,19 @@
-//! Owns the B2BUA: one [`Call`](call::Call) with its legs, and the [`Shard`] that owns calls and transactions.
+//! Owns the B2BUA: calls with their legs, and the [`Shard`] that owns calls and transactions.
 //! Does not own sockets (see `sip-net`), sound (see `media`), or who talks to whom (see `acd`).
 
+mod call;
+mod context;
+mod destination;
+mod dialled;
+mod identity;
 mod io;
+mod leg;
+mod live;
+mod party;
 mod settings;
+mod shard;
 
-pub use io::{Input, Output};
+pub use io::{Binding, Input, Output};
+pub use live::{Live, LiveCall, LiveStage};
 pub use settings::Settings;
+pub use shard::{Identity, Shard};

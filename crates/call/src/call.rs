@@ -1,0 +1,393 @@
+//! Owns one call: its caller, the parties it rings or talks with, and the stage it is in. Nothing else changes it.
+//! Does not own transactions (see `Shard`) nor the choice of whom to call (see `acd`, `ivr`).
+//!
+//! ```text
+//!            (1) port open                (3) Enqueue            (5) Left(Answered)
+//!  Arriving ───────────────▶ InFlow ─────────────────▶ Queued ───────────────────────┐
+//!                             │  ▲ ◀────────────────────┘ (4) Left(timed out, …)     ▼
+//!                             │  │     (6) a phone answers                        Talking
+//!                             │  └──────────────────── Dialling ─────────────────▶   │
+//!                             │ (2) Dial ────────────────▲        (7) party left     │
+//!                             │  ▲───────────────────────────────────────────────────┘
+//!                             ▼ (8) release, from every stage, exactly once
+//!                            Over
+//! ```
+
+mod acd_side;
+mod arrive;
+mod flow_side;
+mod hold;
+mod media_side;
+mod originate;
+mod release;
+mod talk;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use clock::{Instant, Machine};
+use media::command::{Command, PlayMode, Voice};
+use model::event::{CallFact, Direction};
+use model::outcome::CallResult;
+use model::say::SayItem;
+use model::{
+    AgentId, CallId, EntryId, HotlineNumber, LegId, OfferId, PlayId, QueueName, RecordingId, TenantId,
+    TrunkName,
+};
+use routing::{AnswerMode, RecordPolicy};
+use sip::session::SessionEvent;
+
+use crate::Settings;
+use crate::context::Context;
+use crate::leg::Leg;
+use crate::party::{Party, PartyState};
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub id: CallId,
+    pub tenant: TenantId,
+    /// The settings it began with; a reload does not touch it.
+    pub settings: Arc<Settings>,
+    pub facts: CallFacts,
+    pub plan: CallPlan,
+    stage: Stage,
+    /// The caller's leg; `None` before its port is open.
+    caller: Option<Leg>,
+    session: Option<ivr::Session>,
+    parties: Vec<Party>,
+    /// Legs that were hung up and may still have something to retransmit.
+    closing: Vec<Leg>,
+    playing: HashMap<PlayId, Playing>,
+    /// The playing that the flow waits for.
+    flow_play: Option<PlayId>,
+    /// The description for the 200 that has yet to be sent.
+    answer_body: Option<bytes::Bytes>,
+    recording: Option<RecordingId>,
+    /// What the call has come to so far, should it end now.
+    so_far: SoFar,
+    began: Instant,
+}
+
+/// What is known of a call for records and displays.
+#[derive(Clone, Debug)]
+pub(crate) struct CallFacts {
+    pub direction: Direction,
+    pub trunk: Option<TrunkName>,
+    pub number: Option<HotlineNumber>,
+    pub caller: Arc<str>,
+    pub called: Arc<str>,
+    /// The agent whose phone called, so that it can be freed again.
+    pub calling_agent: Option<AgentId>,
+}
+
+/// How the call is to be treated.
+#[derive(Clone, Debug)]
+pub(crate) struct CallPlan {
+    pub flow: Arc<ivr::Flow>,
+    pub answer: AnswerMode,
+    pub record: RecordPolicy,
+    /// The caller hears itself (echo test).
+    pub echo: Echo,
+}
+
+/// Whether the caller hears itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Echo {
+    Off,
+    On,
+}
+
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// The caller's port is being opened.
+    Arriving(Box<Arrival>),
+    /// The flow leads.
+    InFlow,
+    /// Parked in a queue.
+    Queued { entry: EntryId, queue: QueueName, music: Option<PlayId> },
+    /// Parked in a `Dial` node.
+    Dialling { waiting: Vec<ivr::BoundPhone>, rule: ivr::AnswerRule, tone: Option<PlayId> },
+    /// Caller and party are connected.
+    Talking(Talk),
+    /// Released.
+    Over,
+}
+
+/// The INVITE that waits for its port.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub leg: LegId,
+    pub session: sip::session::Session,
+    pub offer: Option<bytes::Bytes>,
+    pub codecs: Vec<sdp::Codec>,
+    /// How the shard finds it.
+    pub routes: Vec<crate::context::Route>,
+}
+
+/// A conversation.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    pub offer: OfferId,
+    pub leg: LegId,
+    /// The agent's number is being spoken to the caller; the bridge waits for its end.
+    pub announcing: Option<PlayId>,
+    /// Who holds, in the order in which they began.
+    pub holders: Vec<(LegId, Option<PlayId>)>,
+}
+
+/// What a playing is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Playing {
+    /// The flow asked for it.
+    Flow(u32),
+    /// The ACD asked for it.
+    Announcement(EntryId),
+    /// The agent's number before the bridge.
+    AgentNumber(OfferId),
+    /// Music or a tone that nobody waits for.
+    Background,
+}
+
+/// What the call has come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct SoFar {
+    /// A person talked with the caller.
+    talked: bool,
+    /// How the last attempt to reach a person ended.
+    unreached: Option<CallResult>,
+}
+
+impl Call {
+    /// A call whose INVITE was accepted for routing; its caller's port is asked for.
+    pub fn arriving(
+        began: Instant,
+        id: CallId,
+        tenant: TenantId,
+        settings: Arc<Settings>,
+        facts: CallFacts,
+        plan: CallPlan,
+        arrival: Arrival,
+    ) -> Call {
+        let session = ivr::Session::new(plan.flow.clone());
+        Call {
+            id,
+            tenant,
+            settings,
+            facts,
+            plan,
+            stage: Stage::Arriving(Box::new(arrival)),
+            caller: None,
+            session: Some(session),
+            parties: Vec::new(),
+            closing: Vec::new(),
+            playing: HashMap::new(),
+            flow_play: None,
+            answer_body: None,
+            recording: None,
+            so_far: SoFar::default(),
+            began,
+        }
+    }
+
+    /// Whether nothing is left to do or to retransmit.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.stage, Stage::Over) && self.closing.is_empty() && self.parties.is_empty()
+    }
+
+    /// Whether the call was released.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// The next instant at which [`Call::handle_timeout`] has something to do.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let legs = self.legs().filter_map(|leg| leg.session.poll_timeout());
+        let arriving = match &self.stage {
+            Stage::Arriving(arrival) => arrival.session.poll_timeout(),
+            _ => None,
+        };
+        let flow = self.session.as_ref().and_then(|session| session.poll_timeout());
+        let rings = self.parties.iter().filter_map(Party::ring_until);
+        let longest = (!self.is_over()).then(|| self.began + self.settings.plan.limits.max_duration);
+        legs.chain(arriving).chain(flow).chain(rings).chain(longest).min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        let now = context.now;
+        for leg in self.legs_mut() {
+            if leg.session.poll_timeout().is_some_and(|due| due <= now) {
+                leg.session.handle_timeout(now, context.endpoint);
+            }
+        }
+        if let Stage::Arriving(arrival) = &mut self.stage {
+            arrival.session.handle_timeout(now, context.endpoint);
+        }
+        if let Some(session) = &mut self.session
+            && session.poll_timeout().is_some_and(|due| due <= now)
+        {
+            session.handle_timeout(now);
+        }
+        self.stop_rings_that_ran_out(context);
+        if !self.is_over() && now >= self.began + self.settings.plan.limits.max_duration {
+            self.release_by_switch(context, model::outcome::Termination::Limit);
+        }
+        self.settle(context);
+    }
+
+    /// Carries out everything that the last input caused, until nothing is left to carry out.
+    pub fn settle(&mut self, context: &mut Context<'_>) {
+        loop {
+            if let Some((leg, event)) = self.next_session_event() {
+                self.on_session_event(context, leg, event);
+            } else if let Some(output) = self.session.as_mut().and_then(|session| session.poll_output()) {
+                self.on_flow_output(context, output);
+            } else {
+                break;
+            }
+        }
+        self.closing.retain(|leg| !leg.session.is_over());
+    }
+
+    /// All legs that have a session, the caller's first.
+    pub fn legs(&self) -> impl Iterator<Item = &Leg> {
+        self.caller.iter().chain(self.parties.iter().flat_map(|party| &party.legs)).chain(&self.closing)
+    }
+
+    pub fn legs_mut(&mut self) -> impl Iterator<Item = &mut Leg> {
+        let parties = self.parties.iter_mut().flat_map(|party| &mut party.legs);
+        self.caller.iter_mut().chain(parties).chain(&mut self.closing)
+    }
+
+    /// The session of `leg`, wherever it stands.
+    pub fn session_of(&mut self, leg: LegId) -> Option<&mut sip::session::Session> {
+        let arriving = match &mut self.stage {
+            Stage::Arriving(arrival) if arrival.leg == leg => Some(&mut arrival.session),
+            _ => None,
+        };
+        let parties = self.parties.iter_mut().flat_map(|party| &mut party.legs);
+        let mut known = self.caller.iter_mut().chain(parties).chain(&mut self.closing);
+        arriving.or_else(|| known.find(|known| known.id == leg).map(|leg| &mut leg.session))
+    }
+
+    fn next_session_event(&mut self) -> Option<(LegId, SessionEvent)> {
+        if let Stage::Arriving(arrival) = &mut self.stage
+            && let Some(event) = arrival.session.poll_event()
+        {
+            return Some((arrival.leg, event));
+        }
+        self.legs_mut().find_map(|leg| leg.session.poll_event().map(|event| (leg.id, event)))
+    }
+
+    fn on_session_event(&mut self, context: &mut Context<'_>, leg: LegId, event: SessionEvent) {
+        let closing = self.closing.iter().any(|known| known.id == leg);
+        match event {
+            // The shard routes by these; see `Shard::index`.
+            SessionEvent::Transaction(tx) => context.routes.push(crate::context::Route::Begun(tx, leg)),
+            SessionEvent::TransactionOver(tx) => context.routes.push(crate::context::Route::Over(tx)),
+            // What a leg that was hung up still has to say changes nothing.
+            _ if closing => {}
+            event if self.is_caller(leg) => self.on_caller_event(context, event),
+            event => self.on_party_event(context, leg, event),
+        }
+    }
+
+    fn is_caller(&self, leg: LegId) -> bool {
+        match &self.stage {
+            Stage::Arriving(arrival) => arrival.leg == leg,
+            _ => self.caller.as_ref().is_some_and(|caller| caller.id == leg),
+        }
+    }
+
+    fn fact(&self, context: &mut Context<'_>, fact: CallFact) {
+        context.fact(&self.tenant, self.id, fact);
+    }
+
+    fn voice(&self) -> Voice {
+        Voice { tenant: self.tenant.clone(), language: self.settings.language }
+    }
+
+    /// Starts a playing to the caller.
+    fn play_to_caller(
+        &mut self,
+        context: &mut Context<'_>,
+        purpose: Playing,
+        items: Vec<SayItem>,
+        mode: PlayMode,
+    ) -> Option<PlayId> {
+        let port = self.caller.as_ref()?.id;
+        Some(self.play_to(context, port, purpose, items, mode))
+    }
+
+    fn play_to(
+        &mut self,
+        context: &mut Context<'_>,
+        port: LegId,
+        purpose: Playing,
+        items: Vec<SayItem>,
+        mode: PlayMode,
+    ) -> PlayId {
+        let play: PlayId = context.ids.mint();
+        self.playing.insert(play, purpose);
+        context.media(Command::Play { port, play, items, mode, voice: self.voice() });
+        play
+    }
+
+    fn stop_playing(&mut self, context: &mut Context<'_>, port: LegId, play: Option<PlayId>) {
+        if let Some(play) = play {
+            context.media(Command::StopPlay { port, play });
+        }
+    }
+
+    /// What the ACD still waits for from this call, for the shard when the call itself can no longer say it.
+    pub fn owed_to_acd(&self) -> Vec<acd::Input> {
+        let entry = match &self.stage {
+            Stage::Queued { entry, .. } => Some(acd::Input::Leave { entry: *entry }),
+            _ => None,
+        };
+        let offers =
+            self.parties.iter().filter(|party| party.queue().is_some()).map(|party| match party.state {
+                PartyState::Talking(_) | PartyState::Accepted(_) => {
+                    acd::Input::ConversationEnded { offer: party.offer }
+                }
+                PartyState::Calling | PartyState::Ringing => {
+                    acd::Input::OfferEnded { offer: party.offer, result: acd::OfferResult::Gone }
+                }
+            });
+        let freed = self.facts.calling_agent.clone();
+        let freed = freed.map(|agent| acd::Input::Freed { agent, call: self.id });
+        entry.into_iter().chain(offers).chain(freed).collect()
+    }
+
+    /// A view for operators.
+    pub fn view(&self) -> crate::LiveCall {
+        let talking = match &self.stage {
+            Stage::Talking(talk) => self.parties.iter().find(|party| party.offer == talk.offer),
+            _ => self.parties.first(),
+        };
+        crate::LiveCall {
+            id: self.id,
+            tenant: self.tenant.clone(),
+            direction: self.facts.direction,
+            number: self.facts.number.clone(),
+            caller: self.facts.caller.clone(),
+            called: self.facts.called.clone(),
+            stage: match &self.stage {
+                Stage::Arriving(_) => crate::LiveStage::Arriving,
+                Stage::InFlow => crate::LiveStage::InFlow,
+                Stage::Queued { .. } => crate::LiveStage::Queued,
+                Stage::Dialling { .. } => crate::LiveStage::Dialling,
+                Stage::Talking(talk) if !talk.holders.is_empty() => crate::LiveStage::Held,
+                Stage::Talking(_) => crate::LiveStage::Talking,
+                Stage::Over => crate::LiveStage::Over,
+            },
+            queue: match &self.stage {
+                Stage::Queued { queue, .. } => Some(queue.clone()),
+                _ => talking.and_then(|party| party.queue().cloned()),
+            },
+            party: talking.map(|party| party.label.clone()),
+            began: self.began,
+        }
+    }
+}

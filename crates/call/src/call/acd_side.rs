@@ -1,0 +1,113 @@
+//! Owns carrying out what the tenant's ACD asks for: offers, withdrawals, announcements, the end of the place.
+
+use media::command::PlayMode;
+use model::outcome::{EntryOutcome, WithdrawCause};
+use model::{EntryId, OfferId};
+
+use super::{Call, Playing, Stage};
+use crate::context::Context;
+use crate::party::{AskedBy, PartyState};
+
+impl Call {
+    /// The ACD asks for something. What comes too late is answered as such.
+    pub fn on_acd(&mut self, context: &mut Context<'_>, output: acd::Output) {
+        match output {
+            acd::Output::Offer { offer, entry, agent, target, queue, .. } => {
+                if !self.waits_as(entry) {
+                    let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone };
+                    return context.acd(&self.tenant, input);
+                }
+                let label = agent.name.clone();
+                self.call_party(context, offer, AskedBy::Acd { agent, queue }, label, target);
+            }
+            acd::Output::Withdraw { offer, cause, .. } => self.withdraw(context, offer, cause),
+            acd::Output::Say { entry, items, .. } => {
+                if !self.waits_as(entry) {
+                    return;
+                }
+                self.stop_music(context);
+                self.play_to_caller(context, Playing::Announcement(entry), items, PlayMode::Once);
+            }
+            acd::Output::Left { entry, outcome, .. } => {
+                if self.waits_as(entry) {
+                    self.leave_queue(context, outcome);
+                }
+            }
+            acd::Output::Event(_) => {}
+        }
+        self.settle(context);
+    }
+
+    fn waits_as(&self, wanted: EntryId) -> bool {
+        matches!(&self.stage, Stage::Queued { entry, .. } if *entry == wanted)
+    }
+
+    /// An announcement ended: music again.
+    pub(super) fn on_said(&mut self, context: &mut Context<'_>, entry: EntryId) {
+        context.acd(&self.tenant, acd::Input::Said { entry });
+        if self.waits_as(entry) {
+            self.play_music(context);
+        }
+    }
+
+    fn stop_music(&mut self, context: &mut Context<'_>) {
+        let Stage::Queued { music, .. } = &mut self.stage else { return };
+        let play = music.take();
+        if let Some(port) = self.caller.as_ref().map(|caller| caller.id) {
+            self.stop_playing(context, port, play);
+        }
+    }
+
+    fn withdraw(&mut self, context: &mut Context<'_>, offer: OfferId, cause: WithdrawCause) {
+        let Some(at) = self.parties.iter().position(|party| party.offer == offer) else {
+            // It ended by itself and said so; the two crossed.
+            return;
+        };
+        let state = self.parties[at].state;
+        match state {
+            PartyState::Talking(_) => {}
+            PartyState::Accepted(_) => {
+                self.drop_party(context, at, Some(hang_up_reason(cause)));
+                context.acd(&self.tenant, acd::Input::ConversationEnded { offer });
+            }
+            PartyState::Calling | PartyState::Ringing => {
+                self.drop_party(context, at, Some(hang_up_reason(cause)));
+                let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone };
+                context.acd(&self.tenant, input);
+            }
+        }
+    }
+
+    /// The place ended: (5) by an answer, or (4) without one.
+    fn leave_queue(&mut self, context: &mut Context<'_>, outcome: EntryOutcome) {
+        let how = match outcome {
+            EntryOutcome::Answered => {
+                self.stop_music(context);
+                // The ACD hears of answers in the order in which they came: the first one wins.
+                let winner =
+                    self.parties.iter().position(|party| matches!(party.state, PartyState::Accepted(_)));
+                return match winner {
+                    Some(at) => self.talk(context, at),
+                    None => self.resume_flow(context, ivr::Parked::Failed),
+                };
+            }
+            // The caller's own doing is known here already.
+            EntryOutcome::Abandoned => return,
+            EntryOutcome::TimedOut => ivr::Parked::TimedOut,
+            EntryOutcome::Full => ivr::Parked::Full,
+            EntryOutcome::NoAgent => ivr::Parked::NoAgent,
+            EntryOutcome::KeyPressed(_) | EntryOutcome::Failed => ivr::Parked::Failed,
+        };
+        self.stop_music(context);
+        self.resume_flow(context, how);
+    }
+}
+
+/// RFC 3326: other phones of the one that answered show no missed call.
+fn hang_up_reason(cause: WithdrawCause) -> &'static str {
+    match cause {
+        WithdrawCause::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
+        WithdrawCause::RingTimeout | WithdrawCause::QueueTimeout => "SIP;cause=408;text=\"No answer\"",
+        WithdrawCause::CallerGone | WithdrawCause::AgentGone => "SIP;cause=487;text=\"Request terminated\"",
+    }
+}

@@ -1,0 +1,159 @@
+//! Owns the caller's leg: from the open port to the answer, and what its session reports.
+
+use std::net::SocketAddr;
+
+use media::command::Command;
+use model::event::CallFact;
+use model::outcome::{HungUpBy, Termination};
+use routing::{AnswerMode, RecordPolicy};
+use sip::session::{EndCause, SessionEvent};
+
+use super::{Call, Echo, Stage};
+use crate::context::Context;
+use crate::leg::{Leg, LegMedia};
+
+impl Call {
+    /// (1) The caller's port is open: answer, ring or send early media as the number says.
+    pub(super) fn on_caller_port(&mut self, context: &mut Context<'_>, address: SocketAddr) {
+        let Stage::Arriving(arrival) = std::mem::replace(&mut self.stage, Stage::InFlow) else {
+            return;
+        };
+        let mut leg = Leg {
+            id: arrival.leg,
+            session: arrival.session,
+            media: LegMedia::new(arrival.leg, address, arrival.codecs),
+        };
+        let body = match &arrival.offer {
+            Some(offer) => leg.media.answer(offer),
+            // RFC 3261 §13.2.1: an INVITE without a description asks for our offer in the 2xx.
+            None => Ok(leg.media.offer()),
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(unusable) => {
+                self.caller = Some(leg);
+                return self.refuse(context, unusable.0, &[], model::outcome::CallResult::Failure);
+            }
+        };
+        leg.describe(context);
+        let mode = self.plan.answer;
+        match mode {
+            AnswerMode::AtOnce => {
+                leg.session.answer(context.now, context.endpoint, body.clone());
+                self.fact(context, CallFact::SwitchAnswered);
+            }
+            AnswerMode::EarlyMedia => {
+                leg.session.ring(context.now, context.endpoint, 183, Some(body.clone()));
+                self.fact(context, CallFact::EarlyMediaBegan);
+            }
+            AnswerMode::ByParty => leg.session.ring(context.now, context.endpoint, 180, None),
+        }
+        self.answer_body = (mode != AnswerMode::AtOnce).then_some(body);
+        self.caller = Some(leg);
+        if mode != AnswerMode::AtOnce {
+            self.begin_flow(context);
+        }
+    }
+
+    /// Answers a caller who heard ringing or early media so far.
+    pub(super) fn answer_caller(&mut self, context: &mut Context<'_>) {
+        let (Some(body), Some(caller)) = (self.answer_body.take(), &mut self.caller) else {
+            return;
+        };
+        caller.session.answer(context.now, context.endpoint, body);
+        self.fact(context, CallFact::SwitchAnswered);
+    }
+
+    fn begin_flow(&mut self, context: &mut Context<'_>) {
+        let Some(caller) = &self.caller else { return };
+        let port = caller.id;
+        context.media(Command::Watch { port, rtp_timeout: self.settings.plan.rtp_timeout });
+        if self.plan.record == RecordPolicy::All && self.recording.is_none() {
+            self.begin_recording(context, Vec::new());
+        }
+        if self.plan.echo == Echo::On {
+            context.media(Command::Hear { room: self.id, matrix: vec![(port, port)] });
+        } else if let Some(session) = &mut self.session {
+            clock::Machine::handle(session, context.now, ivr::Input::Begin);
+        }
+    }
+
+    pub(super) fn on_caller_event(&mut self, context: &mut Context<'_>, event: SessionEvent) {
+        match event {
+            // The caller can hear us from here on: nothing of a prompt is lost while the answer travels.
+            SessionEvent::Acknowledged { sdp } => {
+                if let Some(answer) = sdp {
+                    self.on_delayed_answer(context, &answer);
+                }
+                if self.plan.answer == AnswerMode::AtOnce && matches!(self.stage, Stage::InFlow) {
+                    self.begin_flow(context);
+                }
+            }
+            SessionEvent::Offered { sdp } => {
+                if let Some(leg) = self.caller.as_ref().map(|caller| caller.id) {
+                    self.on_offered(context, leg, sdp);
+                }
+            }
+            SessionEvent::OfferAccepted { sdp } => {
+                if let (Some(caller), Some(answer)) = (&mut self.caller, sdp)
+                    && caller.media.accept(&answer).is_ok()
+                {
+                    caller.describe(context);
+                    let leg = caller.id;
+                    self.on_media_changed(context, leg);
+                }
+            }
+            SessionEvent::Info { content_type, body } => {
+                if let Some(leg) = self.caller.as_ref().map(|caller| caller.id) {
+                    self.on_info(context, leg, &content_type, &body);
+                }
+            }
+            SessionEvent::Cancelled { .. } => {
+                self.release(context, HungUpBy::Caller, Termination::Cancelled, None);
+            }
+            SessionEvent::Ended { cause, .. } => {
+                let (by, cause) = match cause {
+                    EndCause::Bye { .. } => (HungUpBy::Caller, Termination::Normal),
+                    EndCause::Cancelled => (HungUpBy::Caller, Termination::Cancelled),
+                    other => (HungUpBy::Switch, termination_of(&other)),
+                };
+                self.release(context, by, cause, None);
+            }
+            SessionEvent::Transferred { tx, .. } => {
+                if let Some(caller) = &mut self.caller {
+                    caller.session.refuse_request(context.now, context.endpoint, tx, 603);
+                }
+            }
+            SessionEvent::OfferRefused { .. }
+            | SessionEvent::ReferProgress { .. }
+            | SessionEvent::Progress { .. }
+            | SessionEvent::Answered { .. }
+            | SessionEvent::Refused { .. }
+            | SessionEvent::Transaction(_)
+            | SessionEvent::TransactionOver(_) => {}
+        }
+    }
+
+    fn on_delayed_answer(&mut self, context: &mut Context<'_>, answer: &[u8]) {
+        let Some(caller) = &mut self.caller else { return };
+        match caller.media.accept(answer) {
+            Ok(()) => caller.describe(context),
+            Err(unusable) => {
+                let cause = Termination::Refused(unusable.0);
+                self.release(context, HungUpBy::Switch, cause, Some(model::outcome::CallResult::Failure));
+            }
+        }
+    }
+}
+
+/// What the end of a session means for its call.
+pub(super) fn termination_of(cause: &EndCause) -> Termination {
+    match cause {
+        EndCause::Bye { .. } => Termination::Normal,
+        EndCause::Cancelled => Termination::Cancelled,
+        EndCause::Refused(status) => Termination::Refused(*status),
+        EndCause::NoAck | EndCause::NoPrack | EndCause::DialogLost(_) => Termination::SignallingTimeout,
+        EndCause::SessionExpired => Termination::SessionExpired,
+        EndCause::TransportFailed => Termination::TransportFailed,
+    }
+}

@@ -1,0 +1,109 @@
+//! Owns carrying out what the caller's flow asks for.
+
+use clock::Machine;
+use media::command::PlayMode;
+use model::outcome::{CallResult, HungUpBy, Termination};
+use model::say::{SayItem, Tone};
+
+use super::{Call, Playing, Stage};
+use crate::context::Context;
+
+impl Call {
+    pub(super) fn on_flow_output(&mut self, context: &mut Context<'_>, output: ivr::Output) {
+        if self.is_over() {
+            return;
+        }
+        match output {
+            ivr::Output::Play { play, items } => {
+                // A caller who still hears ringing has no media to play into: the flow goes on at once.
+                if self.plan.answer == routing::AnswerMode::ByParty && self.answer_body.is_some() {
+                    self.flow(context, ivr::Input::Played { play });
+                } else {
+                    self.flow_play = self.play_to_caller(context, Playing::Flow(play), items, PlayMode::Once);
+                }
+            }
+            ivr::Output::StopPlay { .. } => {
+                if let Some(port) = self.caller.as_ref().map(|caller| caller.id) {
+                    let play = self.flow_play.take();
+                    self.stop_playing(context, port, play);
+                }
+            }
+            ivr::Output::Enqueue { queue, priority } => self.enqueue(context, queue, priority),
+            ivr::Output::Dial { phones, rule } => self.dial(context, phones, rule),
+            ivr::Output::HangUp { served } => {
+                let result = match served {
+                    ivr::Served::ByMenu => CallResult::SelfServed,
+                    ivr::Served::GaveUp => CallResult::EndedInMenu,
+                };
+                let result = self.so_far.result().unwrap_or(result);
+                self.release(context, HungUpBy::Switch, Termination::FlowEnded, Some(result));
+            }
+            ivr::Output::Fact(fact) => self.fact(context, fact),
+        }
+    }
+
+    pub(super) fn flow(&mut self, context: &mut Context<'_>, input: ivr::Input) {
+        if let Some(session) = &mut self.session {
+            session.handle(context.now, input);
+        }
+    }
+
+    /// (4), (7) The flow leads again.
+    pub(super) fn resume_flow(&mut self, context: &mut Context<'_>, how: ivr::Parked) {
+        self.so_far.note(how);
+        self.stage = Stage::InFlow;
+        // A caller who was never answered cannot hear what the flow says next: RFC 3261 has a status for that.
+        if self.answer_body.is_some() && self.plan.answer == routing::AnswerMode::ByParty {
+            let (status, result) = match how {
+                ivr::Parked::Unanswered => (480, CallResult::RingNoAnswer),
+                ivr::Parked::TimedOut => (480, CallResult::QueueTimeout),
+                ivr::Parked::Full => (486, CallResult::QueueFull),
+                ivr::Parked::NoAgent => (480, CallResult::NoAgent),
+                ivr::Parked::PartyLeft | ivr::Parked::Failed => (500, CallResult::Failure),
+            };
+            return self.refuse(context, status, &[], result);
+        }
+        self.flow(context, ivr::Input::Resumed(how));
+    }
+
+    /// (3) The caller takes a place in a queue.
+    fn enqueue(&mut self, context: &mut Context<'_>, queue: model::QueueName, priority: i32) {
+        let entry = context.ids.mint();
+        self.stage = Stage::Queued { entry, queue: queue.clone(), music: None };
+        let input =
+            acd::Input::Enqueue { entry, call: self.id, queue, priority, caller: self.facts.caller.clone() };
+        context.acd(&self.tenant, input);
+        self.play_music(context);
+    }
+
+    /// Music for a caller who waits in a queue.
+    pub(super) fn play_music(&mut self, context: &mut Context<'_>) {
+        let Stage::Queued { queue, .. } = &self.stage else { return };
+        let items = match self.settings.plan.queues.get(queue) {
+            Some(profile) => vec![SayItem::Prompt(profile.music.clone())],
+            None => vec![SayItem::Tone(Tone::Ringback)],
+        };
+        let play = self.play_to_caller(context, Playing::Background, items, PlayMode::Looped);
+        if let Stage::Queued { music, .. } = &mut self.stage {
+            *music = play;
+        }
+    }
+}
+
+impl super::SoFar {
+    fn note(&mut self, how: ivr::Parked) {
+        match how {
+            ivr::Parked::PartyLeft => self.talked = true,
+            ivr::Parked::TimedOut => self.unreached = Some(CallResult::QueueTimeout),
+            ivr::Parked::Full => self.unreached = Some(CallResult::QueueFull),
+            ivr::Parked::NoAgent => self.unreached = Some(CallResult::NoAgent),
+            ivr::Parked::Unanswered => self.unreached = Some(CallResult::RingNoAnswer),
+            ivr::Parked::Failed => self.unreached = Some(CallResult::Failure),
+        }
+    }
+
+    /// The result that what happened so far decides; None while only the menu was heard.
+    pub(super) fn result(self) -> Option<CallResult> {
+        if self.talked { Some(CallResult::Answered) } else { self.unreached }
+    }
+}

@@ -1,0 +1,157 @@
+//! Owns what a peer's new session description changes: hold, resume, a new address.
+
+use bytes::Bytes;
+use media::command::{Command, Mark, PlayMode};
+use model::LegId;
+use model::event::CallFact;
+use model::outcome::HungUpBy;
+use model::say::{Key, SayItem, Tone};
+
+use super::{Call, Playing, Stage};
+use crate::context::Context;
+use crate::leg::Hold;
+
+impl Call {
+    /// A re-INVITE or UPDATE: the media is anchored here, so that the other side never hears of it.
+    pub(super) fn on_offered(&mut self, context: &mut Context<'_>, leg: LegId, sdp: Option<Bytes>) {
+        let Some(known) = self.legs_mut().find(|known| known.id == leg) else { return };
+        let answer = match sdp {
+            Some(offer) => known.media.answer(&offer),
+            // RFC 3261 §14.2: a re-INVITE without a description asks for our offer.
+            None => {
+                let offer = known.media.offer();
+                return known.session.accept_offer(context.now, context.endpoint, offer);
+            }
+        };
+        match answer {
+            Ok(answer) => {
+                known.session.accept_offer(context.now, context.endpoint, answer);
+                known.describe(context);
+                self.on_media_changed(context, leg);
+            }
+            // RFC 3261 §14.2: what was agreed before stands.
+            Err(unusable) => known.session.refuse_offer(context.now, context.endpoint, unusable.0),
+        }
+    }
+
+    /// What was agreed with `leg` changed: hold may have begun or ended.
+    pub(super) fn on_media_changed(&mut self, context: &mut Context<'_>, leg: LegId) {
+        let Some(hold) = self.legs().find(|known| known.id == leg).map(|leg| leg.hold()) else { return };
+        let Stage::Talking(talk) = &self.stage else { return };
+        let held_before = talk.holders.iter().any(|(holder, _)| *holder == leg);
+        let concerns = leg == talk.leg || self.is_caller(leg);
+        match (hold, held_before) {
+            (Hold::ByPeer, false) if concerns => self.begin_hold(context, leg),
+            (Hold::Open, true) => self.end_hold(context, leg),
+            _ => {}
+        }
+    }
+
+    fn begin_hold(&mut self, context: &mut Context<'_>, holder: LegId) {
+        let Stage::Talking(talk) = &self.stage else { return };
+        let (offer, first) = (talk.offer, talk.holders.is_empty());
+        let Some(listener) = self.opposite(talk, holder) else { return };
+        let items = self.hold_music();
+        let music = self.play_to(context, listener, Playing::Background, items, PlayMode::Looped);
+        if let Stage::Talking(talk) = &mut self.stage {
+            talk.holders.push((holder, Some(music)));
+        }
+        // Who holds need not send anything.
+        context.media(Command::Watch { port: holder, rtp_timeout: None });
+        self.connect(context);
+        let by = self.side(holder);
+        self.fact(context, CallFact::HoldBegan { by });
+        if first {
+            if let Some(recording) = self.recording {
+                context.media(Command::MarkRecording { recording, mark: Mark::Hold });
+            }
+            context.acd(&self.tenant, acd::Input::Held { offer, held: true });
+        }
+    }
+
+    fn end_hold(&mut self, context: &mut Context<'_>, holder: LegId) {
+        let Stage::Talking(talk) = &mut self.stage else { return };
+        let Some(at) = talk.holders.iter().position(|(known, _)| *known == holder) else { return };
+        let (_, music) = talk.holders.remove(at);
+        let (offer, last) = (talk.offer, talk.holders.is_empty());
+        let Stage::Talking(talk) = &self.stage else { return };
+        if let Some(listener) = self.opposite(talk, holder) {
+            self.stop_playing(context, listener, music);
+        }
+        context.media(Command::Watch { port: holder, rtp_timeout: self.settings.plan.rtp_timeout });
+        self.connect(context);
+        let by = self.side(holder);
+        self.fact(context, CallFact::HoldEnded { by });
+        if last {
+            if let Some(recording) = self.recording {
+                context.media(Command::MarkRecording { recording, mark: Mark::Resume });
+            }
+            context.acd(&self.tenant, acd::Input::Held { offer, held: false });
+        }
+    }
+
+    fn hold_music(&self) -> Vec<SayItem> {
+        let talking = match &self.stage {
+            Stage::Talking(talk) => self.parties.iter().find(|party| party.offer == talk.offer),
+            _ => None,
+        };
+        let profile = talking.and_then(|party| party.queue()).and_then(|q| self.settings.plan.queues.get(q));
+        match profile {
+            Some(profile) => vec![SayItem::Prompt(profile.music.clone())],
+            None => vec![SayItem::Tone(Tone::Ringback)],
+        }
+    }
+
+    pub(super) fn side(&self, leg: LegId) -> HungUpBy {
+        if self.is_caller(leg) { HungUpBy::Caller } else { HungUpBy::Agent }
+    }
+
+    /// DTMF by SIP INFO (`application/dtmf-relay`, `application/dtmf`), from a peer that sends no RFC 4733 events.
+    pub(super) fn on_info(&mut self, context: &mut Context<'_>, leg: LegId, content_type: &str, body: &[u8]) {
+        let Some((key, millis)) = dtmf_relay(content_type, body) else { return };
+        let others = match &self.stage {
+            Stage::Talking(talk) => self.opposite(talk, leg),
+            _ => None,
+        };
+        if let Some(port) = others {
+            context.media(Command::SendDigit { port, key, millis });
+        }
+        self.on_key(context, leg, key);
+    }
+}
+
+/// The key and its length in milliseconds from the body of an INFO.
+fn dtmf_relay(content_type: &str, body: &[u8]) -> Option<(Key, u32)> {
+    const USUAL_MILLIS: u32 = 160;
+    let text = std::str::from_utf8(body).ok()?;
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/dtmf") {
+        return Some((Key::from_char(text.trim().chars().next()?)?, USUAL_MILLIS));
+    }
+    if !kind.eq_ignore_ascii_case("application/dtmf-relay") {
+        return None;
+    }
+    let field = |name: &str| {
+        text.lines()
+            .filter_map(|line| line.split_once('='))
+            .find_map(|(key, value)| key.trim().eq_ignore_ascii_case(name).then(|| value.trim()))
+    };
+    let key = Key::from_char(field("Signal")?.chars().next()?)?;
+    let millis = field("Duration").and_then(|text| text.parse().ok()).unwrap_or(USUAL_MILLIS);
+    Some((key, millis.clamp(40, 6_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dtmf_in_info_is_read_in_both_common_forms() {
+        let key = Key::from_char('5').unwrap();
+        assert_eq!(dtmf_relay("application/dtmf-relay", b"Signal=5\r\nDuration=250\r\n"), Some((key, 250)));
+        assert_eq!(dtmf_relay("application/dtmf-relay;x=y", b"Signal= 5\n"), Some((key, 160)));
+        assert_eq!(dtmf_relay("application/dtmf", b"5"), Some((key, 160)));
+        assert_eq!(dtmf_relay("text/plain", b"5"), None);
+        assert_eq!(dtmf_relay("application/dtmf-relay", b"Signal=x"), None);
+    }
+}

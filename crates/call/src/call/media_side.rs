@@ -1,0 +1,69 @@
+//! Owns what media reports: ports, keys, played prompts, silence.
+
+use media::command::Event;
+use model::event::CallFact;
+use model::outcome::{CallResult, HungUpBy, Termination};
+use model::say::Key;
+use model::{LegId, PlayId};
+use sip::HeaderName;
+
+use super::{Call, Playing, Stage};
+use crate::context::Context;
+
+impl Call {
+    /// A fact of media for this call.
+    pub fn on_media(&mut self, context: &mut Context<'_>, event: Event) {
+        match event {
+            Event::PortOpened { port, address, .. } if self.is_arriving(port) => {
+                self.on_caller_port(context, address);
+            }
+            Event::PortOpened { port, address, .. } => self.on_party_port(context, port, address),
+            Event::PortFailed { port, .. } if self.is_arriving(port) => {
+                self.refuse(context, 503, &[(HeaderName::RetryAfter, "5")], CallResult::Failure);
+            }
+            Event::PortFailed { port, .. } => self.on_party_port_failed(context, port),
+            Event::Digit { port, key, .. } => self.on_key(context, port, key),
+            Event::Played { play, .. } => self.on_played(context, play),
+            Event::RtpTimeout { port, .. } => {
+                if !self.is_over() {
+                    self.fact(context, CallFact::MediaLost { leg: port });
+                    self.release(context, HungUpBy::Switch, Termination::MediaTimeout, None);
+                }
+            }
+            Event::Quality { port, quality, .. } => {
+                let (received, lost, jitter_us) = (quality.received, quality.lost, quality.jitter_us);
+                self.fact(context, CallFact::Quality { leg: port, received, lost, jitter_us });
+            }
+            Event::FirstPacket { .. } | Event::RecordingClosed { .. } => {}
+        }
+        self.settle(context);
+    }
+
+    fn is_arriving(&self, port: LegId) -> bool {
+        matches!(&self.stage, Stage::Arriving(arrival) if arrival.leg == port)
+    }
+
+    /// A key, by RFC 4733 or INFO. In a conversation keys pass from side to side and mean nothing to us.
+    pub(super) fn on_key(&mut self, context: &mut Context<'_>, leg: LegId, key: Key) {
+        if !self.is_caller(leg) {
+            return;
+        }
+        match &self.stage {
+            Stage::InFlow => self.flow(context, ivr::Input::Key(key)),
+            Stage::Queued { entry, .. } => {
+                let entry = *entry;
+                context.acd(&self.tenant, acd::Input::KeyPressed { entry, key });
+            }
+            Stage::Arriving(_) | Stage::Dialling { .. } | Stage::Talking(_) | Stage::Over => {}
+        }
+    }
+
+    fn on_played(&mut self, context: &mut Context<'_>, play: PlayId) {
+        match self.playing.remove(&play) {
+            Some(Playing::Flow(number)) => self.flow(context, ivr::Input::Played { play: number }),
+            Some(Playing::Announcement(entry)) => self.on_said(context, entry),
+            Some(Playing::AgentNumber(offer)) => self.on_agent_number_said(context, offer),
+            Some(Playing::Background) | None => {}
+        }
+    }
+}

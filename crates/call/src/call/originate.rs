@@ -1,0 +1,391 @@
+//! Owns ringing a party: its bindings, ports and INVITEs, until one phone answers or none is left.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use media::command::Command;
+use model::event::CallFact;
+use model::outcome::{RefusalCause, WithdrawCause};
+use model::{DialTarget, LegId, OfferId};
+use sip::session::{Session, SessionEvent};
+
+use super::{Call, Stage};
+use crate::context::{Context, Route};
+use crate::destination::{self, Destination};
+use crate::leg::{Leg, LegMedia};
+use crate::party::{AskedBy, Party, PartyState, PendingInvite, PendingLeg, refusal_of};
+use crate::{Binding, Output};
+
+impl Call {
+    /// Begins to ring a party.
+    pub(super) fn call_party(
+        &mut self,
+        context: &mut Context<'_>,
+        offer: OfferId,
+        asked_by: AskedBy,
+        label: Arc<str>,
+        target: DialTarget,
+    ) {
+        let leg: LegId = context.ids.mint();
+        let mut party = Party::new(offer, asked_by, label, target);
+        match &party.target {
+            DialTarget::Phone(aor) => {
+                party.pending.push(PendingLeg { id: leg, invite: PendingInvite::Bindings });
+                context.out.push_back(Output::Locate { call: self.id, leg, aor: aor.clone() });
+                self.parties.push(party);
+            }
+            DialTarget::Trunk { .. } | DialTarget::Uri(_) => {
+                if let DialTarget::Trunk { trunk, .. } = &party.target {
+                    let trunk = self.settings.plan.trunks.iter().find(|known| known.name == *trunk);
+                    match trunk.map(|trunk| context.admission.admit_leg(trunk)) {
+                        Some(Ok(ticket)) => party.ticket = Some(ticket),
+                        Some(Err(_)) => {
+                            self.parties.push(party);
+                            return self.party_refused(context, offer, RefusalCause::Limit, None);
+                        }
+                        None => {}
+                    }
+                }
+                let found = destination::fixed(&self.settings, &party.target);
+                self.parties.push(party);
+                match found {
+                    Some(destination) => self.open_port_for(context, offer, leg, destination),
+                    None => self.party_refused(context, offer, RefusalCause::Unreachable, None),
+                }
+            }
+        }
+    }
+
+    /// The bindings of a phone are known.
+    pub fn on_located(&mut self, context: &mut Context<'_>, leg: LegId, bindings: Vec<Binding>) {
+        let waits = |party: &&mut Party| party.pending.iter().any(|pending| pending.id == leg);
+        let Some(party) = self.parties.iter_mut().find(waits) else { return };
+        party.pending.retain(|pending| pending.id != leg);
+        let (offer, target) = (party.offer, party.target.clone());
+        for binding in bindings {
+            let leg = context.ids.mint();
+            // A contact that is no URI cannot be called; the registrar keeps none.
+            if let Some(destination) = destination::binding(&self.settings, &target, binding) {
+                self.open_port_for(context, offer, leg, destination);
+            }
+        }
+        self.refuse_if_exhausted(context, offer);
+        self.settle(context);
+    }
+
+    fn open_port_for(
+        &mut self,
+        context: &mut Context<'_>,
+        offer: OfferId,
+        leg: LegId,
+        destination: Destination,
+    ) {
+        let Some(party) = self.parties.iter_mut().find(|party| party.offer == offer) else { return };
+        let (interface, peer) = (destination.flow.interface, destination.peer.clone());
+        party.pending.push(PendingLeg { id: leg, invite: PendingInvite::Port(Box::new(destination)) });
+        context.media(Command::OpenPort { room: self.id, port: leg, interface, peer });
+    }
+
+    /// The port of a party's leg is open: its INVITE goes out.
+    pub(super) fn on_party_port(&mut self, context: &mut Context<'_>, leg: LegId, address: SocketAddr) {
+        let caller_codecs = self.caller.as_ref().map(|caller| caller.media.preference()).unwrap_or_default();
+        let shown_queue = |party: &Party| party.queue().cloned();
+        let at = self.parties.iter().position(|party| party.pending.iter().any(|pending| pending.id == leg));
+        let Some(at) = at else {
+            // The party was dropped in the same turn.
+            return context.media(Command::ClosePort { port: leg });
+        };
+        let shown = destination::shown(&self.settings, &self.facts, shown_queue(&self.parties[at]).as_ref());
+        let party = &mut self.parties[at];
+        let Some(pending) = party.pending.iter().position(|pending| pending.id == leg) else { return };
+        let PendingInvite::Port(destination) = party.pending.swap_remove(pending).invite else { return };
+        // The caller's codec goes first, so that nothing need be transcoded.
+        let mut codecs = caller_codecs;
+        codecs.retain(|codec| destination.codecs.contains(codec));
+        codecs.extend(
+            destination.codecs.iter().filter(|codec| !codecs.contains(codec)).copied().collect::<Vec<_>>(),
+        );
+        let mut media = LegMedia::new(leg, address, codecs);
+        let body = media.offer();
+        let call_id = context.endpoint.mint_call_id();
+        let Some(outgoing) = destination.invite(&self.settings, &shown, call_id, body) else {
+            context.media(Command::ClosePort { port: leg });
+            let offer = party.offer;
+            return self.refuse_if_exhausted(context, offer);
+        };
+        let session = Session::outgoing(context.now, context.endpoint, destination.flow, outgoing);
+        context.routes.push(Route::Dialog(session.dialog_key(), leg));
+        party.legs.push(Leg { id: leg, session, media });
+    }
+
+    pub(super) fn on_party_port_failed(&mut self, context: &mut Context<'_>, leg: LegId) {
+        let waits = |party: &&mut Party| party.pending.iter().any(|pending| pending.id == leg);
+        let Some(party) = self.parties.iter_mut().find(waits) else { return };
+        party.pending.retain(|pending| pending.id != leg);
+        let offer = party.offer;
+        self.refuse_if_exhausted(context, offer);
+    }
+
+    pub(super) fn on_party_event(&mut self, context: &mut Context<'_>, leg: LegId, event: SessionEvent) {
+        let Some(at) = self.party_of(leg) else { return };
+        match event {
+            SessionEvent::Progress { status, sdp, .. } => self.on_progress(context, at, leg, status, sdp),
+            SessionEvent::Answered { sdp } => self.on_answered(context, at, leg, sdp),
+            SessionEvent::Refused { status, .. } => {
+                self.parties[at].note_refusal(refusal_of(status), Some(status));
+                self.lose_leg(context, at, leg);
+            }
+            SessionEvent::Offered { sdp } => self.on_offered(context, leg, sdp),
+            SessionEvent::OfferAccepted { sdp } => {
+                let known = self.parties[at].legs.iter_mut().find(|known| known.id == leg);
+                if let (Some(known), Some(answer)) = (known, sdp)
+                    && known.media.accept(&answer).is_ok()
+                {
+                    known.describe(context);
+                    self.on_media_changed(context, leg);
+                }
+            }
+            SessionEvent::Info { content_type, body } => self.on_info(context, leg, &content_type, &body),
+            SessionEvent::Ended { cause, .. } => self.on_party_ended(context, at, leg, &cause),
+            SessionEvent::Transferred { tx, .. } => {
+                if let Some(known) = self.parties[at].legs.iter_mut().find(|known| known.id == leg) {
+                    known.session.refuse_request(context.now, context.endpoint, tx, 603);
+                }
+            }
+            SessionEvent::Acknowledged { .. }
+            | SessionEvent::Cancelled { .. }
+            | SessionEvent::OfferRefused { .. }
+            | SessionEvent::ReferProgress { .. }
+            | SessionEvent::Transaction(_)
+            | SessionEvent::TransactionOver(_) => {}
+        }
+    }
+
+    fn on_progress(
+        &mut self,
+        context: &mut Context<'_>,
+        at: usize,
+        leg: LegId,
+        status: u16,
+        sdp: Option<Bytes>,
+    ) {
+        let party = &mut self.parties[at];
+        if let (Some(sdp), Some(known)) = (sdp, party.legs.iter_mut().find(|known| known.id == leg)) {
+            // An early answer counts when the 200 brings none (RFC 3262 §5); a 200 that brings one replaces it.
+            let _early = known.media.accept(&sdp);
+        }
+        if !matches!(status, 180 | 183) || party.state != PartyState::Calling {
+            return;
+        }
+        party.state = PartyState::Ringing;
+        let (offer, by_acd) = (party.offer, matches!(party.asked_by, AskedBy::Acd { .. }));
+        self.fact(context, CallFact::Ringing { offer });
+        if by_acd {
+            context.acd(&self.tenant, acd::Input::OfferRinging { offer });
+        }
+    }
+
+    fn on_answered(&mut self, context: &mut Context<'_>, at: usize, leg: LegId, sdp: Option<Bytes>) {
+        let party = &mut self.parties[at];
+        let Some(known) = party.legs.iter_mut().find(|known| known.id == leg) else { return };
+        let usable = match &sdp {
+            Some(answer) => known.media.accept(answer).is_ok(),
+            None => known.media.agreed.is_some(),
+        };
+        if !usable {
+            known.session.hang_up(context.now, context.endpoint, None, 488);
+            party.note_refusal(RefusalCause::Incompatible, Some(488));
+            return self.lose_leg(context, at, leg);
+        }
+        if matches!(party.state, PartyState::Accepted(_) | PartyState::Talking(_)) {
+            // Two phones of one party answered at once: the first one has it.
+            return self.lose_leg(context, at, leg);
+        }
+        known.describe(context);
+        party.state = PartyState::Accepted(leg);
+        party.pending.clear();
+        let others: Vec<LegId> = party.legs.iter().map(|leg| leg.id).filter(|id| *id != leg).collect();
+        let (offer, by_acd) = (party.offer, matches!(party.asked_by, AskedBy::Acd { .. }));
+        for other in others {
+            self.hang_up_leg(context, at, other, Some("SIP;cause=200;text=\"Call completed elsewhere\""));
+        }
+        if by_acd {
+            let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Accepted };
+            context.acd(&self.tenant, input);
+        } else if matches!(self.stage, Stage::Dialling { .. }) {
+            self.withdraw_others(context, offer);
+            if let Some(at) = self.parties.iter().position(|party| party.offer == offer) {
+                self.talk(context, at);
+            }
+        }
+    }
+
+    fn on_party_ended(
+        &mut self,
+        context: &mut Context<'_>,
+        at: usize,
+        leg: LegId,
+        cause: &sip::session::EndCause,
+    ) {
+        let (offer, state) = (self.parties[at].offer, self.parties[at].state);
+        match state {
+            PartyState::Talking(talking) if talking == leg => {
+                let cause = super::arrive::termination_of(cause);
+                let by = match cause {
+                    model::outcome::Termination::Normal => model::outcome::HungUpBy::Agent,
+                    _ => model::outcome::HungUpBy::Switch,
+                };
+                self.party_left(context, by, cause);
+            }
+            PartyState::Accepted(accepted) if accepted == leg => {
+                self.drop_party(context, at, None);
+                context.acd(&self.tenant, acd::Input::ConversationEnded { offer });
+            }
+            _ => {
+                self.parties[at].note_refusal(RefusalCause::Unreachable, None);
+                self.lose_leg(context, at, leg);
+            }
+        }
+    }
+
+    pub(super) fn party_of(&self, leg: LegId) -> Option<usize> {
+        self.parties.iter().position(|party| party.legs.iter().any(|known| known.id == leg))
+    }
+
+    /// A leg of a party is gone; with the last one the party has refused.
+    fn lose_leg(&mut self, context: &mut Context<'_>, at: usize, leg: LegId) {
+        let offer = self.parties[at].offer;
+        self.hang_up_leg(context, at, leg, None);
+        self.refuse_if_exhausted(context, offer);
+    }
+
+    fn hang_up_leg(&mut self, context: &mut Context<'_>, at: usize, leg: LegId, reason: Option<&str>) {
+        let legs = &mut self.parties[at].legs;
+        let Some(place) = legs.iter().position(|known| known.id == leg) else { return };
+        let mut leg = legs.swap_remove(place);
+        leg.session.hang_up(context.now, context.endpoint, reason, 487);
+        context.media(Command::ClosePort { port: leg.id });
+        self.closing.push(leg);
+    }
+
+    fn refuse_if_exhausted(&mut self, context: &mut Context<'_>, offer: OfferId) {
+        let Some(party) = self.parties.iter().find(|party| party.offer == offer) else { return };
+        if party.is_exhausted() {
+            let (cause, status) = party.refusal.unwrap_or((RefusalCause::Unreachable, None));
+            self.party_refused(context, offer, cause, status);
+        }
+    }
+
+    /// No phone of the party answered.
+    fn party_refused(
+        &mut self,
+        context: &mut Context<'_>,
+        offer: OfferId,
+        cause: RefusalCause,
+        status: Option<u16>,
+    ) {
+        let Some(at) = self.parties.iter().position(|party| party.offer == offer) else { return };
+        let by_acd = matches!(self.parties[at].asked_by, AskedBy::Acd { .. });
+        self.drop_party(context, at, None);
+        if by_acd {
+            let result = acd::OfferResult::Refused(cause, status);
+            context.acd(&self.tenant, acd::Input::OfferEnded { offer, result });
+        } else {
+            self.fact(context, CallFact::OfferRefused { offer, cause, status });
+            self.dial_next(context);
+        }
+    }
+
+    /// Hangs up everything of a party and forgets it.
+    pub(super) fn drop_party(&mut self, context: &mut Context<'_>, at: usize, reason: Option<&str>) {
+        let mut party = self.parties.remove(at);
+        if let Some(ticket) = party.ticket.take() {
+            context.admission.release(ticket);
+        }
+        for pending in party.pending.drain(..) {
+            if matches!(pending.invite, PendingInvite::Port(_)) {
+                context.media(Command::ClosePort { port: pending.id });
+            }
+        }
+        for mut leg in party.legs.drain(..) {
+            leg.session.hang_up(context.now, context.endpoint, reason, 487);
+            context.media(Command::ClosePort { port: leg.id });
+            self.closing.push(leg);
+        }
+    }
+
+    /// (2) A `Dial` node: ring the first phone, or all.
+    pub(super) fn dial(
+        &mut self,
+        context: &mut Context<'_>,
+        phones: Vec<ivr::BoundPhone>,
+        rule: ivr::AnswerRule,
+    ) {
+        let tone = match self.answer_body {
+            Some(_) if self.plan.answer == routing::AnswerMode::ByParty => None,
+            _ => self.play_ringback(context),
+        };
+        self.stage = Stage::Dialling { waiting: phones, rule, tone };
+        self.dial_next(context);
+    }
+
+    /// The next phone of the `Dial` node, or the end of it.
+    fn dial_next(&mut self, context: &mut Context<'_>) {
+        let Stage::Dialling { waiting, rule, .. } = &mut self.stage else { return };
+        let take = match rule {
+            ivr::AnswerRule::InOrder if !self.parties.is_empty() => 0,
+            ivr::AnswerRule::InOrder => waiting.len().min(1),
+            ivr::AnswerRule::AllAtOnce => waiting.len(),
+        };
+        let reason: Arc<str> = match rule {
+            ivr::AnswerRule::InOrder => Arc::from("按顺序 / in order"),
+            ivr::AnswerRule::AllAtOnce => Arc::from("同振 / all at once"),
+        };
+        let phones: Vec<ivr::BoundPhone> = waiting.drain(..take).collect();
+        if phones.is_empty() {
+            if self.parties.is_empty() {
+                self.stop_tone(context);
+                self.resume_flow(context, ivr::Parked::Unanswered);
+            }
+            return;
+        }
+        for phone in phones {
+            let offer: OfferId = context.ids.mint();
+            let agent = self.settings.agent_at(&self.tenant, &phone.target);
+            let party: Arc<str> = match &agent {
+                Some(agent) => agent.name.clone(),
+                None => Arc::from(phone.target.to_string()),
+            };
+            self.fact(
+                context,
+                CallFact::Offered {
+                    offer,
+                    entry: None,
+                    agent: agent.clone(),
+                    party: party.clone(),
+                    reason: reason.clone(),
+                },
+            );
+            let asked_by = AskedBy::Flow { until: context.now + phone.ring, agent };
+            self.call_party(context, offer, asked_by, party, phone.target);
+        }
+    }
+
+    fn withdraw_others(&mut self, context: &mut Context<'_>, winner: OfferId) {
+        let cause = WithdrawCause::AnsweredElsewhere;
+        while let Some(at) = self.parties.iter().position(|party| party.offer != winner) {
+            let offer = self.parties[at].offer;
+            self.drop_party(context, at, Some("SIP;cause=200;text=\"Call completed elsewhere\""));
+            self.fact(context, CallFact::OfferWithdrawn { offer, cause });
+        }
+    }
+
+    pub(super) fn stop_rings_that_ran_out(&mut self, context: &mut Context<'_>) {
+        let ran_out = |party: &Party| party.ring_until().is_some_and(|until| until <= context.now);
+        let offers: Vec<OfferId> = self.parties.iter().filter(|p| ran_out(p)).map(|p| p.offer).collect();
+        for offer in offers {
+            self.party_refused(context, offer, RefusalCause::NoAnswer, None);
+        }
+    }
+}

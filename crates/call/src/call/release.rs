@@ -1,0 +1,122 @@
+//! Owns the one release of a call: other legs, media, recording, ACD, result. It never plays and never waits.
+
+use media::command::Command;
+use model::event::CallFact;
+use model::outcome::{CallResult, HungUpBy, Termination};
+
+use super::{Call, Stage};
+use sip::HeaderName;
+
+use crate::context::Context;
+use crate::leg::Leg;
+use crate::party::AskedBy;
+
+impl Call {
+    /// (8) Ends everything of the call, exactly once. Without a `result`, what happened so far decides it.
+    pub(super) fn release(
+        &mut self,
+        context: &mut Context<'_>,
+        by: HungUpBy,
+        cause: Termination,
+        result: Option<CallResult>,
+    ) {
+        if self.is_over() {
+            return;
+        }
+        let result = result.unwrap_or_else(|| self.result_now(by));
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        self.session = None;
+        self.playing.clear();
+        match stage {
+            Stage::Talking(talk) => self.end_talk(context, &talk, by, cause),
+            Stage::Queued { entry, .. } => context.acd(&self.tenant, acd::Input::Leave { entry }),
+            Stage::Arriving(arrival) => {
+                let media = crate::leg::LegMedia::new(arrival.leg, UNBOUND, arrival.codecs);
+                self.caller = Some(Leg { id: arrival.leg, session: arrival.session, media });
+            }
+            Stage::InFlow | Stage::Dialling { .. } | Stage::Over => {}
+        }
+        self.end_recording(context);
+        while !self.parties.is_empty() {
+            let (offer, asked_by) = (self.parties[0].offer, self.parties[0].asked_by.clone());
+            let talked = matches!(self.parties[0].state, crate::party::PartyState::Talking(_));
+            let accepted = matches!(self.parties[0].state, crate::party::PartyState::Accepted(_));
+            self.drop_party(context, 0, None);
+            match asked_by {
+                AskedBy::Acd { .. } if talked => {}
+                AskedBy::Acd { .. } if accepted => {
+                    context.acd(&self.tenant, acd::Input::ConversationEnded { offer });
+                }
+                AskedBy::Acd { .. } => {
+                    let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone };
+                    context.acd(&self.tenant, input);
+                }
+                AskedBy::Flow { .. } if talked => {}
+                AskedBy::Flow { .. } => {
+                    let cause = model::outcome::WithdrawCause::CallerGone;
+                    self.fact(context, CallFact::OfferWithdrawn { offer, cause });
+                }
+            }
+        }
+        if let Some(mut caller) = self.caller.take() {
+            let status = match cause {
+                Termination::Refused(status) => status,
+                Termination::Shutdown | Termination::Internal => 503,
+                _ => 480,
+            };
+            caller.session.hang_up(context.now, context.endpoint, None, status);
+            self.closing.push(caller);
+        }
+        context.media(Command::CloseRoom { room: self.id });
+        if let Some(agent) = self.facts.calling_agent.take() {
+            context.acd(&self.tenant, acd::Input::Freed { agent, call: self.id });
+        }
+        self.fact(context, CallFact::Ended { result, by, cause });
+    }
+
+    /// Refuses the caller before an answer, with its record.
+    pub(super) fn refuse(
+        &mut self,
+        context: &mut Context<'_>,
+        status: u16,
+        headers: &[(HeaderName, &str)],
+        result: CallResult,
+    ) {
+        let session = match (&mut self.stage, &mut self.caller) {
+            (Stage::Arriving(arrival), _) => Some(&mut arrival.session),
+            (_, Some(caller)) => Some(&mut caller.session),
+            (_, None) => None,
+        };
+        if let Some(session) = session {
+            session.refuse(context.now, context.endpoint, status, headers);
+        }
+        self.release(context, HungUpBy::Switch, Termination::Refused(status), Some(result));
+    }
+
+    /// Releases a call that the switch itself ends.
+    pub fn release_by_switch(&mut self, context: &mut Context<'_>, cause: Termination) {
+        self.release(context, HungUpBy::Switch, cause, None);
+        self.settle(context);
+    }
+
+    fn result_now(&self, by: HungUpBy) -> CallResult {
+        match (&self.stage, by) {
+            (Stage::Talking(_), _) => CallResult::Answered,
+            (Stage::Queued { .. }, HungUpBy::Caller) => self.talked_or(CallResult::AbandonedInQueue),
+            (Stage::Dialling { .. }, HungUpBy::Caller) => self.talked_or(CallResult::RingNoAnswer),
+            (Stage::Arriving(_) | Stage::InFlow, HungUpBy::Caller) => {
+                self.so_far.result().unwrap_or(CallResult::EndedInMenu)
+            }
+            (_, HungUpBy::Agent | HungUpBy::Switch) => self.so_far.result().unwrap_or(CallResult::Failure),
+            (Stage::Over, HungUpBy::Caller) => CallResult::Failure,
+        }
+    }
+
+    fn talked_or(&self, otherwise: CallResult) -> CallResult {
+        if self.so_far.talked { CallResult::Answered } else { otherwise }
+    }
+}
+
+/// The place of a port that was never opened.
+const UNBOUND: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

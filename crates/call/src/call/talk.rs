@@ -1,0 +1,151 @@
+//! Owns the conversation: from the winning answer to the moment one side leaves.
+
+use media::command::{Command, Mark, PlayMode};
+use model::event::CallFact;
+use model::outcome::{HungUpBy, Termination};
+use model::say::{SayItem, Tone};
+use model::{LegId, OfferId, PlayId, RecordingId};
+use routing::RecordPolicy;
+
+use super::{Call, Playing, Stage, Talk};
+use crate::context::Context;
+use crate::party::PartyState;
+
+impl Call {
+    /// (5), (6) The party at `at` answered and has the caller.
+    pub(super) fn talk(&mut self, context: &mut Context<'_>, at: usize) {
+        let party = &mut self.parties[at];
+        let PartyState::Accepted(leg) = party.state else { return };
+        party.state = PartyState::Talking(leg);
+        let offer = party.offer;
+        let number = party.agent().map(|agent| agent.name.to_string());
+        let speaks = party.queue().and_then(|queue| self.settings.plan.queues.get(queue));
+        let speaks = speaks.is_some_and(|profile| profile.agent_number);
+        self.stop_tone(context);
+        self.answer_caller(context);
+        self.fact(context, CallFact::AgentAnswered { offer, leg });
+        match (self.plan.record, self.recording) {
+            (RecordPolicy::Off, _) => {}
+            (_, None) => self.begin_recording(context, vec![leg]),
+            (_, Some(recording)) => {
+                context.media(Command::MarkRecording { recording, mark: Mark::PartyJoined(leg) });
+            }
+        }
+        let announcing = match number {
+            Some(number) if speaks => {
+                let items = vec![SayItem::AgentNumber(number)];
+                self.play_to_caller(context, Playing::AgentNumber(offer), items, PlayMode::Once)
+            }
+            _ => None,
+        };
+        self.stage = Stage::Talking(Talk { offer, leg, announcing, holders: Vec::new() });
+        if announcing.is_none() {
+            self.bridge(context);
+        }
+    }
+
+    /// The agent's number was spoken.
+    pub(super) fn on_agent_number_said(&mut self, context: &mut Context<'_>, said: OfferId) {
+        if let Stage::Talking(talk) = &mut self.stage
+            && talk.offer == said
+            && talk.announcing.take().is_some()
+        {
+            self.bridge(context);
+        }
+    }
+
+    fn bridge(&mut self, context: &mut Context<'_>) {
+        let Stage::Talking(talk) = &self.stage else { return };
+        let (offer, leg) = (talk.offer, talk.leg);
+        self.connect(context);
+        context.media(Command::Watch { port: leg, rtp_timeout: self.settings.plan.rtp_timeout });
+        self.fact(context, CallFact::Bridged { offer });
+    }
+
+    /// Sets who hears whom by what holds now.
+    pub(super) fn connect(&mut self, context: &mut Context<'_>) {
+        let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return };
+        let open = talk.announcing.is_none() && talk.holders.is_empty();
+        let matrix = if open { vec![(caller.id, talk.leg), (talk.leg, caller.id)] } else { Vec::new() };
+        context.media(Command::Hear { room: self.id, matrix });
+    }
+
+    /// (7) The party left, or its leg was lost: the flow leads again.
+    pub(super) fn party_left(&mut self, context: &mut Context<'_>, by: HungUpBy, cause: Termination) {
+        let Stage::Talking(talk) = std::mem::replace(&mut self.stage, Stage::InFlow) else { return };
+        self.end_talk(context, &talk, by, cause);
+        context.media(Command::Hear { room: self.id, matrix: Vec::new() });
+        if let Some(at) = self.parties.iter().position(|party| party.offer == talk.offer) {
+            self.drop_party(context, at, None);
+        }
+        self.resume_flow(context, ivr::Parked::PartyLeft);
+    }
+
+    /// What every end of a conversation has in common.
+    pub(super) fn end_talk(
+        &mut self,
+        context: &mut Context<'_>,
+        talk: &Talk,
+        by: HungUpBy,
+        cause: Termination,
+    ) {
+        self.so_far.talked = true;
+        if let Some(caller) = self.caller.as_ref().map(|caller| caller.id) {
+            self.stop_playing(context, caller, talk.announcing);
+        }
+        for (holder, music) in &talk.holders {
+            if let Some(listener) = self.opposite(talk, *holder) {
+                self.stop_playing(context, listener, *music);
+            }
+        }
+        self.fact(context, CallFact::AgentLeft { offer: talk.offer, by, cause });
+        match (self.plan.record, self.recording) {
+            (RecordPolicy::All, Some(recording)) => {
+                context.media(Command::MarkRecording { recording, mark: Mark::PartyLeft(talk.leg) });
+            }
+            _ => self.end_recording(context),
+        }
+        let party = self.parties.iter().find(|party| party.offer == talk.offer);
+        if party.is_some_and(|party| party.queue().is_some()) {
+            context.acd(&self.tenant, acd::Input::ConversationEnded { offer: talk.offer });
+        }
+    }
+
+    /// The other leg of the conversation.
+    pub(super) fn opposite(&self, talk: &Talk, leg: LegId) -> Option<LegId> {
+        let caller = self.caller.as_ref()?.id;
+        if leg == caller { Some(talk.leg) } else { Some(caller) }
+    }
+
+    pub(super) fn begin_recording(&mut self, context: &mut Context<'_>, persons: Vec<LegId>) {
+        let Some(caller) = self.caller.as_ref().map(|caller| caller.id) else { return };
+        let recording: RecordingId = context.ids.mint();
+        self.recording = Some(recording);
+        let started = context.anchor.wall(context.now);
+        let tenant = self.tenant.clone();
+        context.media(Command::Record { room: self.id, recording, tenant, caller, persons, started });
+        self.fact(context, CallFact::RecordingBegan { recording });
+    }
+
+    pub(super) fn end_recording(&mut self, context: &mut Context<'_>) {
+        if let Some(recording) = self.recording.take() {
+            context.media(Command::StopRecording { room: self.id, recording });
+            self.fact(context, CallFact::RecordingEnded { recording });
+        }
+    }
+
+    /// What a caller hears while bound phones ring.
+    pub(super) fn play_ringback(&mut self, context: &mut Context<'_>) -> Option<PlayId> {
+        let items = vec![SayItem::Tone(Tone::Ringback)];
+        self.play_to_caller(context, Playing::Background, items, PlayMode::Looped)
+    }
+
+    /// Ends what the caller hears while bound phones ring.
+    pub(super) fn stop_tone(&mut self, context: &mut Context<'_>) {
+        let Stage::Dialling { tone, .. } = &mut self.stage else { return };
+        let play = tone.take();
+        if let Some(port) = self.caller.as_ref().map(|caller| caller.id) {
+            self.stop_playing(context, port, play);
+        }
+    }
+}

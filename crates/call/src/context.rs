@@ -1,0 +1,53 @@
+//! Owns what a call may touch while it handles one input: time, the endpoint, ids, and the way out.
+
+use std::collections::VecDeque;
+
+use clock::{Instant, WallAnchor};
+use media::command::Command;
+use model::event::{CallFact, Event};
+use model::{CallId, IdGen, LegId, TenantId};
+use routing::Admission;
+use sip::endpoint::Endpoint;
+use sip::session::DialogKey;
+use sip::transaction::{ClientTx, ServerTx};
+
+use crate::Output;
+
+/// What a call may touch while it handles one input.
+pub(crate) struct Context<'a> {
+    pub now: Instant,
+    pub endpoint: &'a mut Endpoint,
+    pub ids: &'a mut IdGen,
+    pub admission: &'a mut Admission,
+    pub anchor: WallAnchor,
+    pub out: &'a mut VecDeque<Output>,
+    /// How the shard finds the call again; taken over by the shard after each input.
+    pub routes: Vec<Route>,
+}
+
+/// A way by which the world's next word finds a leg.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    /// Requests within this dialog.
+    Dialog(DialogKey, LegId),
+    /// Responses of this transaction.
+    Begun(ClientTx, LegId),
+    /// A CANCEL of this INVITE.
+    Invite(ServerTx, LegId),
+    /// That transaction no longer has a listener.
+    Over(ClientTx),
+}
+
+impl Context<'_> {
+    pub fn media(&mut self, command: Command) {
+        self.out.push_back(Output::Media(command));
+    }
+
+    pub fn acd(&mut self, tenant: &TenantId, input: acd::Input) {
+        self.out.push_back(Output::Acd { tenant: tenant.clone(), input });
+    }
+
+    pub fn fact(&mut self, tenant: &TenantId, call: CallId, fact: CallFact) {
+        self.out.push_back(Output::Event(Event::Call { tenant: tenant.clone(), call, fact }));
+    }
+}

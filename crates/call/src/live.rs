@@ -1,0 +1,69 @@
+//! Owns what operators see of calls in progress.
+
+use std::sync::Arc;
+
+use clock::Instant;
+use model::event::Direction;
+use model::{CallId, HotlineNumber, QueueName, TenantId};
+
+/// A call in progress, as operators see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveCall {
+    /// Which.
+    pub id: CallId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which way.
+    pub direction: Direction,
+    /// The hotline number, once known.
+    pub number: Option<HotlineNumber>,
+    /// 呼入号码.
+    pub caller: Arc<str>,
+    /// The number dialled.
+    pub called: Arc<str>,
+    /// How far it got.
+    pub stage: LiveStage,
+    /// The queue it waits in or came from.
+    pub queue: Option<QueueName>,
+    /// Who rings or talks.
+    pub party: Option<Arc<str>>,
+    /// Since when.
+    pub began: Instant,
+}
+
+/// How far a call got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveStage {
+    /// Its port is being opened.
+    Arriving,
+    /// In the menu.
+    InFlow,
+    /// Waiting in a queue.
+    Queued,
+    /// Bound phones ring.
+    Dialling,
+    /// A conversation.
+    Talking,
+    /// A conversation on hold.
+    Held,
+    /// Released; the last messages are on their way.
+    Over,
+}
+
+/// How much a shard holds, for the leak check.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Calls, released ones with messages on their way included.
+    pub calls: usize,
+    /// Legs with a session.
+    pub legs: usize,
+    /// Dialogs that requests can find.
+    pub dialogs: usize,
+    /// Transactions, finished ones in their tail included.
+    pub transactions: usize,
+    /// Timers that are set.
+    pub timers: usize,
+    /// Calls counted by admission.
+    pub admitted: usize,
+}

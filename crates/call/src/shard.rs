@@ -1,0 +1,285 @@
+//! Owns the transactions and calls of one shard: hears the world's word, finds the call it is for, and passes on
+//! what the call wants done. Does not own what a call does with it (see `call`).
+
+mod incoming;
+mod index;
+mod requests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use clock::{Instant, Machine, TimerQueue, WallAnchor};
+use model::event::{CallFact, Event};
+use model::outcome::{CallResult, HungUpBy, Termination};
+use model::{CallId, IdGen, TenantId};
+use routing::{Admission, Router, Ticket};
+use sip::auth::Challenger;
+use sip::endpoint::{Endpoint, EndpointConfig};
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::{Input, Live, LiveCall, Output, Settings};
+use index::Index;
+
+/// Which shard this is, and what makes its names unguessable.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The node among nodes.
+    pub node: u8,
+    /// The shard among the node's shards.
+    pub shard: u8,
+    /// 256 random bits from the shell, drawn anew at each start.
+    pub secret: [u8; 32],
+    /// Monotonic and wall time, read together at the start.
+    pub anchor: WallAnchor,
+}
+
+/// The transactions and calls of one shard.
+pub struct Shard {
+    settings: Arc<Settings>,
+    router: Router,
+    endpoint: Endpoint,
+    calls: HashMap<CallId, Slot>,
+    index: Index,
+    timers: TimerQueue<CallId>,
+    admission: Admission,
+    /// Who asks phones for their passwords, by realm.
+    challengers: HashMap<String, Challenger>,
+    secret: [u8; 32],
+    ids: IdGen,
+    anchor: WallAnchor,
+    intake: Intake,
+    /// The call that is being handled, for `abandon`.
+    current: Option<CallId>,
+    out: VecDeque<Output>,
+}
+
+/// A call and what admission counts for it.
+#[derive(Debug)]
+struct Slot {
+    call: Call,
+    ticket: Option<Ticket>,
+}
+
+/// Whether new calls are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    Open,
+    Closed,
+}
+
+impl Shard {
+    /// A shard without calls.
+    pub fn new(identity: Identity, settings: Arc<Settings>) -> Shard {
+        let start_secs = identity.anchor.wall(Instant::ZERO).as_secs();
+        let config = EndpointConfig {
+            shard: identity.shard,
+            node: identity.node,
+            start_secs,
+            secret: std::array::from_fn(|place| identity.secret[place]),
+            advertised: settings.advertised.clone(),
+            user_agent: settings.product.to_string(),
+            ..EndpointConfig::default()
+        };
+        Shard {
+            router: Router::new(settings.plan.clone()),
+            endpoint: Endpoint::new(config),
+            calls: HashMap::new(),
+            index: Index::default(),
+            timers: TimerQueue::default(),
+            admission: Admission::default(),
+            challengers: HashMap::new(),
+            secret: identity.secret,
+            ids: IdGen::new(identity.node, identity.shard, start_secs),
+            anchor: identity.anchor,
+            intake: Intake::Open,
+            current: None,
+            out: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// Calls in progress.
+    pub fn live_calls(&self) -> impl Iterator<Item = LiveCall> {
+        self.calls.values().filter(|slot| !slot.call.is_over()).map(|slot| slot.call.view())
+    }
+
+    /// How much the shard holds.
+    pub fn live(&self) -> Live {
+        let transactions = self.endpoint.live();
+        Live {
+            calls: self.calls.len(),
+            legs: self.calls.values().map(|slot| slot.call.legs().count()).sum(),
+            dialogs: self.index.len(),
+            transactions: transactions.server + transactions.client,
+            timers: self.timers.len(),
+            admitted: self.admission.calls(),
+        }
+    }
+
+    /// After a panic in `handle`: gives up the call that was being handled, from the shard's own knowledge of it,
+    /// and lets the others live. Returns the call.
+    pub fn abandon(&mut self) -> Option<CallId> {
+        let id = self.current.take()?;
+        let slot = self.calls.remove(&id)?;
+        self.timers.clear(&id);
+        self.index.forget(id);
+        if let Some(ticket) = slot.ticket {
+            self.admission.release(ticket);
+        }
+        let (tenant, call) = (slot.call.tenant.clone(), &slot.call);
+        if !call.is_over() {
+            for input in call.owed_to_acd() {
+                self.out.push_back(Output::Acd { tenant: tenant.clone(), input });
+            }
+            self.out.push_back(Output::Media(media::command::Command::CloseRoom { room: id }));
+            let fact = CallFact::Ended {
+                result: CallResult::Failure,
+                by: HungUpBy::Switch,
+                cause: Termination::Internal,
+            };
+            self.out.push_back(Output::Event(Event::Call { tenant, call: id, fact }));
+        }
+        Some(id)
+    }
+
+    /// Lets `act` change the call `id`, then takes over what that means for routes, timers and admission.
+    fn with_call(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        act: impl FnOnce(&mut Call, &mut Context<'_>),
+    ) -> Found {
+        let Some(slot) = self.calls.get_mut(&id) else { return Found::No };
+        self.current = Some(id);
+        let mut context = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            ids: &mut self.ids,
+            admission: &mut self.admission,
+            anchor: self.anchor,
+            out: &mut self.out,
+            routes: Vec::new(),
+        };
+        act(&mut slot.call, &mut context);
+        let routes = context.routes;
+        self.index.take(id, routes);
+        self.current = None;
+        if slot.call.is_over()
+            && let Some(ticket) = slot.ticket.take()
+        {
+            self.admission.release(ticket);
+        }
+        if slot.call.is_finished() {
+            self.calls.remove(&id);
+            self.timers.clear(&id);
+            self.index.forget(id);
+        } else {
+            self.timers.set_or_clear(id, slot.call.next_timeout());
+        }
+        Found::Yes
+    }
+
+    /// Handles everything that the endpoint has to say, until it is silent.
+    fn pump(&mut self, now: Instant) {
+        while let Some(output) = self.endpoint.poll_output() {
+            self.on_endpoint(now, output);
+        }
+    }
+
+    fn on_acd(&mut self, now: Instant, tenant: &TenantId, output: acd::Output) {
+        let (call, offer) = match &output {
+            acd::Output::Offer { call, offer, .. } => (*call, Some(*offer)),
+            acd::Output::Withdraw { call, .. }
+            | acd::Output::Say { call, .. }
+            | acd::Output::Left { call, .. } => (*call, None),
+            acd::Output::Event(event) => return self.out.push_back(Output::Event(event.clone())),
+        };
+        let found = self.with_call(now, call, |call, context| call.on_acd(context, output));
+        if let (Found::No, Some(offer)) = (found, offer) {
+            // The caller left while the ACD chose: nobody else will answer this offer.
+            let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone };
+            self.out.push_back(Output::Acd { tenant: tenant.clone(), input });
+        }
+    }
+
+    fn release_all(&mut self, now: Instant) {
+        self.intake = Intake::Closed;
+        let mut ids: Vec<CallId> = self.calls.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.with_call(now, id, |call, context| call.release_by_switch(context, Termination::Shutdown));
+        }
+    }
+}
+
+/// Whether the shard has the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Yes,
+    No,
+}
+
+impl Machine for Shard {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Received { flow, bytes } => self.endpoint.receive(now, flow, bytes),
+            Input::TransportFailed { flow } => self.endpoint.transport_failed(now, flow),
+            Input::Located { call, leg, bindings } => {
+                self.with_call(now, call, |call, context| call.on_located(context, leg, bindings));
+            }
+            Input::Registered { tx, response } => self.endpoint.respond(now, tx, response),
+            Input::Media(event) => {
+                let room = room_of(&event);
+                self.with_call(now, room, |call, context| call.on_media(context, event));
+            }
+            Input::Acd { tenant, output } => self.on_acd(now, &tenant, output),
+            Input::HangUp { call } => {
+                let cause = Termination::Commanded;
+                self.with_call(now, call, |call, context| call.release_by_switch(context, cause));
+            }
+            Input::Configure(settings) => {
+                self.router = Router::new(settings.plan.clone());
+                self.endpoint.set_advertised(settings.advertised.clone());
+                self.settings = settings;
+            }
+            Input::Drain => self.intake = Intake::Closed,
+            Input::Shutdown => self.release_all(now),
+        }
+        self.pump(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.pump(now);
+        while let Some((id, _)) = self.timers.pop(now) {
+            self.with_call(now, id, |call, context| call.handle_timeout(context));
+            self.pump(now);
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.endpoint.poll_timeout().into_iter().chain(self.timers.next()).min()
+    }
+}
+
+fn room_of(event: &media::command::Event) -> CallId {
+    use media::command::Event;
+    match event {
+        Event::PortOpened { room, .. }
+        | Event::PortFailed { room, .. }
+        | Event::Digit { room, .. }
+        | Event::Played { room, .. }
+        | Event::FirstPacket { room, .. }
+        | Event::RtpTimeout { room, .. }
+        | Event::Quality { room, .. }
+        | Event::RecordingClosed { room, .. } => *room,
+    }
+}

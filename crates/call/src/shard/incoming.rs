@@ -1,0 +1,447 @@
+//! Owns the birth of a call: who sent the INVITE, what was dialled, whether there is room, and the refusals.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clock::Instant;
+use media::command::{Command, Peer};
+use model::event::{AgentState, CallFact, Direction, Event};
+use model::outcome::{CallResult, HungUpBy, Termination};
+use model::{AgentId, CallId, DialTarget, LegId, TenantId};
+use routing::{
+    AnswerMode, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Source, Ticket,
+    Tie, Trunk,
+};
+use sip::auth::{Account, Challenger, Offer, Side, Verdict};
+use sip::endpoint::Flow;
+use sip::headers::Stale;
+use sip::session::{Reach, Session};
+use sip::transaction::ServerTx;
+use sip::{HeaderName, Request, Response};
+
+use super::{Intake, Shard, Slot};
+use crate::call::{Arrival, Call, CallFacts, CallPlan, Echo};
+use crate::context::Route;
+use crate::identity::{self, Caller};
+use crate::{Output, destination, dialled};
+
+/// Who sent a request.
+#[derive(Debug)]
+pub(super) enum Known {
+    Phone(Phone),
+    Trunk(Trunk),
+    Unknown,
+}
+
+/// A call about to be born.
+struct Newcomer<'a> {
+    id: CallId,
+    leg: LegId,
+    tx: ServerTx,
+    flow: Flow,
+    request: &'a Request,
+    tenant: TenantId,
+    facts: CallFacts,
+}
+
+/// Why there will be no call.
+struct Refused {
+    status: u16,
+    result: CallResult,
+    retry_after: Option<u64>,
+}
+
+impl Refused {
+    fn with(status: u16, result: CallResult) -> Refused {
+        Refused { status, result, retry_after: None }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        let retry_after = refusal.retry_after.map(|length| length.as_secs().max(1));
+        Refused { status: refusal.status, result: CallResult::Limit, retry_after }
+    }
+}
+
+/// What a newcomer is given.
+struct Welcome {
+    plan: CallPlan,
+    codecs: Vec<sdp::Codec>,
+    peer: Peer,
+    ticket: Ticket,
+}
+
+impl Welcome {
+    fn reach(&self) -> Reach {
+        match self.peer {
+            Peer::Phone => Reach::Source,
+            Peer::Trunk { .. } => Reach::Target,
+        }
+    }
+}
+
+impl Shard {
+    pub(super) fn source_of(&self, flow: Flow, request: &Request) -> Known {
+        let caller = identity::caller(request);
+        let user = request.uri.user().unwrap_or_default();
+        let credentials = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+        let tie = if credentials.iter().any(|name| request.headers.has(*name)) {
+            Tie::Credentials
+        } else {
+            Tie::None
+        };
+        let facts = Facts {
+            source: flow.remote.ip(),
+            interface: flow.interface,
+            from_user: &caller.from_user,
+            from_host: &caller.from_host,
+            request_user: &user,
+            tie,
+        };
+        match self.router.identify(&facts) {
+            Source::Phone(phone) => Known::Phone(phone.clone()),
+            Source::Trunk(trunk) => Known::Trunk(trunk.clone()),
+            Source::Unknown => Known::Unknown,
+        }
+    }
+
+    pub(super) fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request) {
+        match self.source_of(flow, request) {
+            Known::Unknown => {
+                self.out.push_back(Output::Counted("refused_unknown_source"));
+                self.answer(now, tx, request, 403, &[]);
+            }
+            Known::Trunk(trunk) => self.on_trunk_invite(now, tx, flow, request, &trunk),
+            Known::Phone(phone) => match self.authenticate(now, request, &phone) {
+                Ok(()) => self.on_phone_invite(now, tx, flow, request, &phone),
+                Err(challenge) => self.endpoint.respond(now, tx, *challenge),
+            },
+        }
+    }
+
+    /// Whether the INVITE carries the phone's password (RFC 3261 §22.3); else the challenge to send.
+    fn authenticate(&mut self, now: Instant, request: &Request, phone: &Phone) -> Result<(), Box<Response>> {
+        let side = Side::Proxy;
+        let wall = self.anchor.wall(now);
+        let offer = match phone.digest {
+            DigestChoice::Md5 => Offer::Md5,
+            DigestChoice::Sha256 => Offer::Sha256,
+            DigestChoice::Both => Offer::Both,
+        };
+        let secret = self.secret;
+        let realm = phone.aor.domain();
+        let challenger = self
+            .challengers
+            .entry(realm.to_owned())
+            .or_insert_with(|| Challenger::new(realm, secret, NONCE_LIVES));
+        let verdict = challenger.credentials(side, &request.headers).map(|credentials| {
+            // Whose credentials these are decides nothing but whose password they must show.
+            let ours = credentials.username == phone.aor.user();
+            let account = ours.then_some(Account { password: &phone.password, offer });
+            challenger.judge(wall, &credentials, &request.method, account)
+        });
+        let stale = match verdict {
+            Some(Verdict::Granted) => return Ok(()),
+            Some(Verdict::Stale) => Stale::Yes,
+            Some(Verdict::Denied) | None => Stale::No,
+        };
+        let mut response = Response::to(request, side.status());
+        challenger.challenge(wall, side, offer, stale, &mut response);
+        let tag = self.endpoint.mint_tag();
+        // invariant: the endpoint passes on requests with a usable To only.
+        let _checked = response.set_to_tag(&tag);
+        Err(Box::new(response))
+    }
+
+    /// A carrier's call to a hotline number.
+    fn on_trunk_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, trunk: &Trunk) {
+        let caller = identity::caller(request);
+        let dialled = identity::called(request);
+        let number = dialled.iter().find_map(|called| self.router.number_of(called)).cloned();
+        let shown = dialled::normalised(&caller.raw, trunk.home_area.as_deref());
+        let newcomer = self.newcomer(
+            tx,
+            flow,
+            request,
+            Newborn {
+                tenant: number.as_ref().map(|number| number.number.tenant.clone()).unwrap_or_default(),
+                direction: Direction::In,
+                trunk: Some(trunk.name.clone()),
+                number: number.as_ref().map(|number| number.number.clone()),
+                caller: shown,
+                called: dialled.first().map(String::as_str).unwrap_or_default(),
+            },
+        );
+        self.began(&newcomer, &caller);
+        match self.welcome_from_trunk(now, trunk, number.as_ref(), &newcomer) {
+            Ok(welcome) => self.born(now, newcomer, welcome),
+            Err(refused) => self.refused(now, &newcomer, &refused),
+        }
+    }
+
+    fn welcome_from_trunk(
+        &mut self,
+        now: Instant,
+        trunk: &Trunk,
+        number: Option<&Number>,
+        newcomer: &Newcomer<'_>,
+    ) -> Result<Welcome, Refused> {
+        let mut ticket = self.admit(now, Some(trunk))?;
+        let plan = self.plan_of(number, newcomer, &mut ticket);
+        match plan {
+            Ok(plan) => Ok(Welcome {
+                plan,
+                codecs: destination::codecs(&trunk.codecs),
+                peer: Peer::Trunk { media_from: destination::media_from(trunk) },
+                ticket,
+            }),
+            Err(refused) => {
+                self.admission.release(ticket);
+                Err(refused)
+            }
+        }
+    }
+
+    /// The node's own limits: 503, which tells the carrier to try elsewhere.
+    fn admit(&mut self, now: Instant, trunk: Option<&Trunk>) -> Result<Ticket, Refused> {
+        if self.intake == Intake::Closed {
+            return Err(Refused { status: 503, result: CallResult::Limit, retry_after: Some(30) });
+        }
+        Ok(self.admission.admit(now, &self.settings.plan.limits, trunk)?)
+    }
+
+    /// The number's flow and its own limit: 486, since a 503 would take the whole trunk out of service.
+    fn plan_of(
+        &mut self,
+        number: Option<&Number>,
+        newcomer: &Newcomer<'_>,
+        ticket: &mut Ticket,
+    ) -> Result<CallPlan, Refused> {
+        let number = number.ok_or(Refused::with(404, CallResult::Failure))?;
+        let fact = CallFact::Routed { number: number.number.clone() };
+        self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
+        self.admission.admit_to(ticket, number)?;
+        let flow = self.settings.flows.get(&number.flow).cloned();
+        let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
+        Ok(CallPlan { flow, answer: number.answer, record: number.record, echo: Echo::Off })
+    }
+
+    /// A call from one of our phones: a feature code, an extension, a hotline number of its tenant.
+    fn on_phone_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, phone: &Phone) {
+        let caller = identity::caller(request);
+        let user = request.uri.user().unwrap_or_default().into_owned();
+        let number = match self.router.dialled(&phone.tenant, &user) {
+            Dialled::Number(number) => Some(number.clone()),
+            _ => None,
+        };
+        let newcomer = self.newcomer(
+            tx,
+            flow,
+            request,
+            Newborn {
+                tenant: phone.tenant.clone(),
+                direction: Direction::Internal,
+                trunk: None,
+                number: number.as_ref().map(|number| number.number.clone()),
+                caller: Arc::from(phone.aor.user()),
+                called: &user,
+            },
+        );
+        self.began(&newcomer, &caller);
+        match self.welcome_from_phone(now, phone, &user, number.as_ref(), &newcomer) {
+            Ok(welcome) => self.born(now, newcomer, welcome),
+            Err(refused) => self.refused(now, &newcomer, &refused),
+        }
+    }
+
+    fn welcome_from_phone(
+        &mut self,
+        now: Instant,
+        phone: &Phone,
+        user: &str,
+        number: Option<&Number>,
+        newcomer: &Newcomer<'_>,
+    ) -> Result<Welcome, Refused> {
+        enum Wish {
+            Feature(Feature),
+            Extension(DialTarget),
+            Number,
+            Unknown,
+        }
+        let wish = match self.router.dialled(&phone.tenant, user) {
+            Dialled::Feature(feature) => Wish::Feature(feature),
+            Dialled::Phone(called) => Wish::Extension(DialTarget::Phone(called.aor.clone())),
+            Dialled::Number(_) => Wish::Number,
+            Dialled::Unknown => Wish::Unknown,
+        };
+        let mut ticket = self.admit(now, None)?;
+        let record = RecordPolicy::Off;
+        let plan = match wish {
+            Wish::Feature(feature) => match self.choose(phone, feature) {
+                Ok(()) => {
+                    let echo = if feature == Feature::Echo { Echo::On } else { Echo::Off };
+                    let flow = dialled::confirmation(&phone.tenant);
+                    Ok(CallPlan { flow, answer: AnswerMode::AtOnce, record, echo })
+                }
+                Err(refused) => Err(refused),
+            },
+            Wish::Extension(target) => {
+                let flow = dialled::extension(&phone.tenant, target);
+                Ok(CallPlan {
+                    flow,
+                    answer: AnswerMode::ByParty,
+                    record: RecordPolicy::Talk,
+                    echo: Echo::Off,
+                })
+            }
+            Wish::Number => self.plan_of(number, newcomer, &mut ticket),
+            Wish::Unknown => Err(Refused::with(404, CallResult::Failure)),
+        };
+        match plan {
+            Ok(plan) => {
+                Ok(Welcome { plan, codecs: destination::codecs(&phone.codecs), peer: Peer::Phone, ticket })
+            }
+            Err(refused) => {
+                self.admission.release(ticket);
+                Err(refused)
+            }
+        }
+    }
+
+    /// What a feature code asks of the ACD.
+    fn choose(&mut self, phone: &Phone, feature: Feature) -> Result<(), Refused> {
+        let state = match feature {
+            Feature::Ready => AgentState::Ready,
+            Feature::Busy => AgentState::Busy,
+            Feature::Pause => AgentState::Break { reason: Arc::from("小休") },
+            Feature::SignOut => AgentState::Offline,
+            Feature::Echo => return Ok(()),
+        };
+        // A phone without an agent has nobody to sign in.
+        let agent = phone.agent.clone().ok_or(Refused::with(403, CallResult::Failure))?;
+        let input = acd::Input::ChooseState { agent, state };
+        self.out.push_back(Output::Acd { tenant: phone.tenant.clone(), input });
+        Ok(())
+    }
+
+    fn newcomer<'a>(
+        &mut self,
+        tx: ServerTx,
+        flow: Flow,
+        request: &'a Request,
+        newborn: Newborn<'_>,
+    ) -> Newcomer<'a> {
+        let facts = CallFacts {
+            direction: newborn.direction,
+            trunk: newborn.trunk,
+            number: newborn.number,
+            caller: newborn.caller,
+            called: Arc::from(newborn.called),
+            calling_agent: None,
+        };
+        let (id, leg) = (self.ids.mint(), self.ids.mint());
+        Newcomer { id, leg, tx, flow, request, tenant: newborn.tenant, facts }
+    }
+
+    fn began(&mut self, newcomer: &Newcomer<'_>, caller: &Caller) {
+        let facts = &newcomer.facts;
+        let fact = CallFact::Began {
+            direction: facts.direction,
+            trunk: facts.trunk.clone(),
+            source: newcomer.flow.remote,
+            caller: facts.caller.clone(),
+            caller_raw: caller.raw.clone(),
+            called: facts.called.clone(),
+            sip_call_id: Arc::from(newcomer.request.headers.call_id().unwrap_or_default()),
+            leg: newcomer.leg,
+        };
+        self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
+    }
+
+    fn refused(&mut self, now: Instant, newcomer: &Newcomer<'_>, refused: &Refused) {
+        let retry_after = refused.retry_after.map(|secs| secs.to_string());
+        let headers: Vec<_> =
+            retry_after.iter().map(|secs| (HeaderName::RetryAfter, secs.as_str())).collect();
+        self.answer(now, newcomer.tx, newcomer.request, refused.status, &headers);
+        self.ended(newcomer, refused.status, refused.result);
+    }
+
+    fn ended(&mut self, newcomer: &Newcomer<'_>, status: u16, result: CallResult) {
+        let cause = Termination::Refused(status);
+        let fact = CallFact::Ended { result, by: HungUpBy::Switch, cause };
+        self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
+    }
+
+    /// The call exists; its caller's port is asked for.
+    fn born(&mut self, now: Instant, mut newcomer: Newcomer<'_>, welcome: Welcome) {
+        let (id, leg, flow) = (newcomer.id, newcomer.leg, newcomer.flow);
+        let local = destination::local(&self.settings, &flow, &newcomer.facts.called, welcome.reach());
+        let tag = self.endpoint.mint_tag();
+        let session = Session::incoming(now, newcomer.tx, flow, newcomer.request, local, tag);
+        let session = match session {
+            Ok(session) => session,
+            Err(rejection) => {
+                self.admission.release(welcome.ticket);
+                let tag = self.endpoint.mint_tag();
+                self.endpoint.respond(now, newcomer.tx, rejection.response(newcomer.request, &tag));
+                return self.ended(&newcomer, rejection.status, CallResult::Failure);
+            }
+        };
+        let occupied = self.occupied_by(&newcomer, &welcome.plan);
+        newcomer.facts.calling_agent = occupied.clone();
+        if let Some(agent) = occupied {
+            let input = acd::Input::Occupied { agent, call: id };
+            self.out.push_back(Output::Acd { tenant: newcomer.tenant.clone(), input });
+        }
+        let body = &newcomer.request.body;
+        let arrival = Arrival {
+            leg,
+            routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(newcomer.tx, leg)],
+            session,
+            offer: (!body.is_empty()).then(|| body.clone()),
+            codecs: welcome.codecs,
+        };
+        let routes = arrival.routes.clone();
+        let call = Call::arriving(
+            now,
+            id,
+            newcomer.tenant,
+            self.settings.clone(),
+            newcomer.facts,
+            welcome.plan,
+            arrival,
+        );
+        self.calls.insert(id, Slot { call, ticket: Some(welcome.ticket) });
+        self.index.take(id, routes);
+        let command =
+            Command::OpenPort { room: id, port: leg, interface: flow.interface, peer: welcome.peer };
+        self.out.push_back(Output::Media(command));
+        self.with_call(now, id, |call, context| call.settle(context));
+    }
+
+    /// An agent who calls somebody cannot take a queue's call meanwhile; a feature code is over at once.
+    fn occupied_by(&self, newcomer: &Newcomer<'_>, plan: &CallPlan) -> Option<AgentId> {
+        let talks = newcomer.facts.direction != Direction::In && plan.answer == AnswerMode::ByParty;
+        let user = newcomer.facts.caller.as_ref();
+        let ours = |phone: &&Phone| phone.tenant == newcomer.tenant && phone.aor.user() == user;
+        self.settings.plan.phones.iter().find(ours).filter(|_| talks)?.agent.clone()
+    }
+}
+
+/// How long a phone may use one nonce.
+const NONCE_LIVES: Duration = Duration::from_secs(300);
+
+/// What is known of a call before it is born.
+struct Newborn<'a> {
+    tenant: TenantId,
+    direction: Direction,
+    trunk: Option<model::TrunkName>,
+    number: Option<model::HotlineNumber>,
+    caller: Arc<str>,
+    called: &'a str,
+}
+
+fn call_event(tenant: &TenantId, call: CallId, fact: CallFact) -> Output {
+    Output::Event(Event::Call { tenant: tenant.clone(), call, fact })
+}
