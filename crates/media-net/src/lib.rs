@@ -1,1 +1,28 @@
-//! media-net
+//! Owns media's shell: port pairs, worker threads that drive rooms over sockets, the recording journal's writer and
+//! its finisher, and the prompts. Does not own what a room does with a packet or how a recording is laid out (see
+//! `media`).
+
+mod config;
+mod finish;
+mod journal;
+mod net;
+mod ports;
+mod prompts;
+mod sys;
+mod worker;
+
+use std::sync::Arc;
+
+pub use config::{MediaConfig, MediaInterface};
+pub use net::{MediaLive, MediaNet};
+pub use ports::PortError;
+pub use prompts::{MissingPrompt, PromptCache, PromptError};
+
+/// Takes what rooms report.
+type Events = Arc<dyn Fn(media::command::Event) + Send + Sync>;
+
+/// Takes facts about recordings and the node's disk.
+type Facts = Arc<dyn Fn(model::event::Event) + Send + Sync>;
+
+#[cfg(test)]
+mod testing;

@@ -59,6 +59,15 @@ pub fn stereo_header(format: Format, frames: u64) -> Vec<u8> {
     header
 }
 
+/// The length in milliseconds that a header of [`stereo_header`] tells.
+pub fn stereo_millis(header: &[u8]) -> Option<u64> {
+    if !header.starts_with(b"RIFF") || header.get(38..42) != Some(b"fact") {
+        return None;
+    }
+    let frames = u32::from_le_bytes(header.get(46..50)?.try_into().ok()?);
+    Some(u64::from(frames) * 1_000 / u64::from(SAMPLE_RATE))
+}
+
 /// Why a file is no prompt.
 #[derive(Debug, thiserror::Error)]
 pub enum WavError {

@@ -1,0 +1,232 @@
+//! Owns the making of playable files: one thread of low priority that follows each ended recording through the
+//! journal. Does not own the samples (see `media::finisher`), nor when segments go (see [`crate::journal`]).
+
+mod chain;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::Duration;
+
+use clock::WallTime;
+use media::finisher::{Checksum, Plan, Stereo, Survey};
+use media::recording::Place;
+use model::event::{Event, RecordingFact};
+
+use crate::Facts;
+use crate::journal::{Ended, ToJournal};
+use chain::Chain;
+
+/// How long a disk that refused a file is left alone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A recording that waits for its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Which.
+    pub ended: Ended,
+    /// Its last block; `None` when none reached the disk.
+    pub last: Option<Place>,
+}
+
+/// A file that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Path below the data folder.
+    pub path: String,
+    /// Length.
+    pub millis: u64,
+    /// Size.
+    pub bytes: u64,
+    /// SHA-256, hex.
+    pub sha256: String,
+}
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The disk refuses; it is tried again.
+    #[error("{0}")]
+    Disk(#[from] io::Error),
+    /// No block of it can be read.
+    #[error("日志中没有这段录音的数据 / the journal holds no block of this recording")]
+    Nothing,
+}
+
+/// The finisher's thread.
+pub struct Finisher {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The journal's folder.
+    pub journal: PathBuf,
+    /// Who is told of finished files.
+    pub facts: Facts,
+    /// The journal, which then forgets them.
+    pub done: SyncSender<ToJournal>,
+}
+
+impl Finisher {
+    /// Starts the thread. It ends when all senders of `jobs` are gone and the last job is done.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(self, jobs: Receiver<Job>) -> io::Result<thread::JoinHandle<()>> {
+        thread::Builder::new().name("rec-finish".to_owned()).spawn(move || {
+            yield_to_others();
+            self.run(&jobs);
+        })
+    }
+
+    fn run(&self, jobs: &Receiver<Job>) {
+        let mut refused: Vec<Job> = Vec::new();
+        loop {
+            let job = if refused.is_empty() {
+                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                jobs.recv_timeout(PATIENCE)
+            };
+            match job {
+                Ok(job) => refused.extend(self.finish(job)),
+                Err(RecvTimeoutError::Timeout) => {
+                    let again = std::mem::take(&mut refused);
+                    refused.extend(again.into_iter().filter_map(|job| self.finish(job)));
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        // What the disk refuses to the end is finished by the next start.
+        for job in refused {
+            self.finish(job);
+        }
+    }
+
+    /// Makes the file and tells of it. The job comes back when the disk refused.
+    fn finish(&self, job: Job) -> Option<Job> {
+        let Ended { recording, call, tenant } = job.ended.clone();
+        let fact = match make(&self.data, &self.journal, &job) {
+            Ok(made) => RecordingFact::Finished {
+                path: Arc::from(made.path),
+                millis: made.millis,
+                bytes: made.bytes,
+                sha256: Arc::from(made.sha256),
+            },
+            Err(error @ FinishError::Nothing) => {
+                tracing::error!(%recording, %call, %error, "recording lost");
+                RecordingFact::Failed { error: Arc::from(error.to_string()) }
+            }
+            Err(FinishError::Disk(error)) => {
+                tracing::error!(%recording, %call, %error, "recording not yet finished");
+                return Some(job);
+            }
+        };
+        (self.facts)(Event::Recording { tenant, call, recording, fact });
+        // A journal that has ended learns it from the file at its next start.
+        let _ = self.done.send(ToJournal::Finished(vec![recording]));
+        None
+    }
+}
+
+/// Makes the file of `job` below `data`; one that is there already is taken as it is.
+///
+/// # Errors
+/// When the disk refuses, or nothing of the recording is in the journal.
+pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Made, FinishError> {
+    let last = job.last.ok_or(FinishError::Nothing)?;
+    let chain = Chain::follow(journal, job.ended.recording, last)?;
+    let mut survey = Survey::default();
+    chain.each(|block| {
+        survey.block(block);
+        Ok(())
+    })?;
+    let plan = survey.plan().ok_or(FinishError::Nothing)?;
+    let path = relative_path(&job.ended, plan.head().started);
+    let target = data.join(&path);
+    // A file gets its name when it is complete: one that is there was made before.
+    if target.exists() {
+        return Ok(already_made(&target, path)?);
+    }
+    Ok(write(&target, path, plan, &chain)?)
+}
+
+fn write(target: &Path, path: String, plan: Plan, chain: &Chain) -> io::Result<Made> {
+    let folder = target.parent().unwrap_or(target);
+    fs::create_dir_all(folder)?;
+    let millis = plan.millis();
+    let part = target.with_extension("part");
+    let mut out = BufWriter::with_capacity(64 * 1024, File::create(&part)?);
+    let mut stereo = Stereo::begin(plan, &mut out)?;
+    chain.each(|block| stereo.block(block, &mut out))?;
+    let written = stereo.finish(&mut out)?;
+    out.flush()?;
+    out.get_ref().sync_data()?;
+    fs::rename(&part, target)?;
+    // The name must survive a power cut before the journal forgets the recording.
+    File::open(folder)?.sync_all()?;
+    Ok(Made { path, millis, bytes: written.bytes, sha256: written.sha256 })
+}
+
+fn already_made(target: &Path, path: String) -> io::Result<Made> {
+    let mut file = File::open(target)?;
+    let mut buffer = vec![0; 64 * 1024];
+    let mut checksum = Checksum::default();
+    let mut header = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        if header.is_empty() {
+            header.extend_from_slice(&buffer[..read.min(64)]);
+        }
+        bytes += read as u64;
+        checksum.update(&buffer[..read]);
+    }
+    let millis = media::wav::stereo_millis(&header).unwrap_or_default();
+    Ok(Made { path, millis, bytes, sha256: checksum.hex() })
+}
+
+/// `recordings/<tenant>/YYYY/MM/DD/<recording>.wav`, by the date of the beginning in China.
+fn relative_path(ended: &Ended, started: WallTime) -> String {
+    let (year, month, day) = date(started);
+    let tenant: String = ended
+        .tenant
+        .as_str()
+        .chars()
+        .map(|c| if c == '/' || c == '\\' || c == '\0' { '_' } else { c })
+        .collect();
+    let tenant = if tenant.chars().all(|c| c == '.') { "_".repeat(tenant.len().max(1)) } else { tenant };
+    format!("recordings/{tenant}/{year:04}/{month:02}/{day:02}/{}.wav", ended.recording)
+}
+
+/// Year, month and day of `at` in China, which has one time zone and no summer time.
+fn date(at: WallTime) -> (i64, i64, i64) {
+    const CHINA_SECS: i64 = 8 * 3_600;
+    let days = (at.as_secs() + CHINA_SECS).div_euclid(86_400);
+    // Howard Hinnant, «chrono-compatible low-level date algorithms», civil_from_days.
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Lets workers and signalling go first: finishing has time. With sched_autogroup, niceness counts only inside the
+/// session's group, which is where our own threads are.
+fn yield_to_others() {
+    // SAFETY: setpriority takes three integers; 0 is the calling thread.
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) } != 0;
+    if failed {
+        tracing::debug!(error = %io::Error::last_os_error(), "finisher keeps its priority");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Owns the journal of recordings on disk: one writer thread for the node that appends blocks to segments, chains each
+//! recording's blocks, and drops segments nobody needs. Does not own what a block holds (see `media::recording`), nor
+//! the playable files (see [`crate::finish`]).
+
+mod recovery;
+mod segments;
+mod shelf;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+use std::{io, thread};
+
+use clock::{Instant, SystemClock};
+use media::recording::{Block, Place, finished_blocks};
+use model::event::NodeFact;
+use model::{CallId, RecordingId, TenantId};
+
+use crate::Facts;
+use crate::finish::Job;
+pub use recovery::{Recovered, recover};
+use segments::Segments;
+pub use segments::{segment_number, segment_path};
+use shelf::Shelf;
+
+/// Blocks that may wait for the disk. A worker never waits: what does not fit is dropped and counted.
+const RING: usize = 4_096;
+
+/// How often what was written is made to survive a power cut.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// How long the writer leaves a disk alone that refused a new segment.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the writer is told.
+#[derive(Debug)]
+pub enum ToJournal {
+    /// A block of a running recording.
+    Block(Block),
+    /// A recording ended; its blocks came before.
+    Closed(Ended),
+    /// These recordings have their playable file.
+    Finished(Vec<RecordingId>),
+    /// No block will come any more: the finisher may come to its end.
+    Stop,
+    /// The finisher has ended, and so does the writer.
+    End,
+}
+
+/// Which recording ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its id.
+    pub recording: RecordingId,
+    /// The call it belongs to.
+    pub call: CallId,
+    /// Whose.
+    pub tenant: TenantId,
+}
+
+/// A worker's end of the ring.
+#[derive(Clone, Debug)]
+pub struct JournalInlet {
+    ring: SyncSender<ToJournal>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl JournalInlet {
+    /// Hands a block over without waiting. `false`: the ring is full and the block is lost and counted.
+    pub fn block(&self, block: Block) -> bool {
+        let kept = self.ring.try_send(ToJournal::Block(block)).is_ok();
+        if !kept {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        kept
+    }
+
+    /// Tells of a recording's end without waiting.
+    ///
+    /// # Errors
+    /// Gives it back when the ring is full: it must be told again.
+    pub fn closed(&self, ended: Ended) -> Result<(), Ended> {
+        match self.ring.try_send(ToJournal::Closed(ended)) {
+            // Without a writer nothing is left to be told.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            Err(TrySendError::Full(ToJournal::Closed(ended))) => Err(ended),
+            Err(TrySendError::Full(_)) => Ok(()),
+        }
+    }
+
+    /// For threads that may wait.
+    pub fn waiting(&self) -> SyncSender<ToJournal> {
+        self.ring.clone()
+    }
+
+    /// Blocks lost so far because the disk was too slow or refused.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// The writer, before its thread.
+pub struct Journal {
+    ring: Receiver<ToJournal>,
+    jobs: Option<Sender<Job>>,
+    segments: Segments,
+    shelf: Shelf,
+    dropped: Arc<AtomicU64>,
+    facts: Facts,
+    clock: SystemClock,
+    health: Health,
+}
+
+/// How the disk does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Health {
+    Fine,
+    /// Told once; tried again from then on.
+    Refusing {
+        retry: Instant,
+    },
+}
+
+impl Journal {
+    /// A writer that goes on behind what [`recover`] found below `folder`.
+    pub fn new(
+        folder: PathBuf,
+        recovered: Recovered,
+        jobs: Sender<Job>,
+        facts: Facts,
+        clock: SystemClock,
+    ) -> (Journal, JournalInlet) {
+        let (inlet, ring) = sync_channel(RING);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let journal = Journal {
+            ring,
+            jobs: Some(jobs),
+            segments: Segments::new(folder, recovered.next_segment),
+            shelf: recovered.shelf,
+            dropped: Arc::clone(&dropped),
+            facts,
+            clock,
+            health: Health::Fine,
+        };
+        (journal, JournalInlet { ring: inlet, dropped })
+    }
+
+    /// Starts the thread. It ends when it is told to.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(self) -> io::Result<thread::JoinHandle<()>> {
+        let (syncs, asked) = sync_channel::<Vec<Arc<File>>>(1);
+        let facts = self.facts.clone();
+        // A slow fdatasync must not hold up the ring: it has a thread of its own.
+        thread::Builder::new().name("rec-sync".to_owned()).spawn(move || {
+            for file in asked.into_iter().flatten() {
+                if let Err(error) = file.sync_data() {
+                    tell(&facts, &error);
+                }
+            }
+        })?;
+        thread::Builder::new().name("rec-write".to_owned()).spawn(move || self.run(&syncs))
+    }
+
+    fn run(mut self, syncs: &SyncSender<Vec<Arc<File>>>) {
+        self.drop_unneeded();
+        let mut next_sync = self.clock.now() + SYNC;
+        loop {
+            let wait = next_sync.since(self.clock.now());
+            match self.ring.recv_timeout(wait) {
+                Ok(ToJournal::End) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(told) => self.take(told),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.clock.now() >= next_sync {
+                next_sync = self.clock.now() + SYNC;
+                let files = self.segments.take_unsynced();
+                // While a sync still runs, the next second asks again.
+                if !files.is_empty()
+                    && let Err(TrySendError::Full(files)) = syncs.try_send(files)
+                {
+                    self.segments.ask_again(files);
+                }
+            }
+        }
+        self.close();
+    }
+
+    fn take(&mut self, told: ToJournal) {
+        match told {
+            ToJournal::Block(block) => self.append(block),
+            ToJournal::Closed(ended) => {
+                let job = Job { last: self.shelf.last(ended.recording), ended };
+                // Without a finisher the next start finds the recording.
+                let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+            }
+            ToJournal::Finished(recordings) => {
+                for recording in &recordings {
+                    self.shelf.finished(*recording);
+                }
+                self.mark(&recordings);
+                self.drop_unneeded();
+            }
+            ToJournal::Stop => self.jobs = None,
+            // The loop ends on it.
+            ToJournal::End => {}
+        }
+    }
+
+    fn append(&mut self, mut block: Block) {
+        let recording = block.recording();
+        match self.write(&mut block, self.shelf.last(recording)) {
+            Some(place) if self.shelf.wrote(recording, place) => self.drop_unneeded(),
+            Some(_) => {}
+            None => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Writes which recordings are finished; nothing depends on it being there but the work of the next start.
+    fn mark(&mut self, recordings: &[RecordingId]) {
+        for mut block in finished_blocks(recordings) {
+            if let Some(place) = self.write(&mut block, None) {
+                self.shelf.marked(recordings, place.segment);
+            }
+        }
+    }
+
+    fn write(&mut self, block: &mut Block, previous: Option<Place>) -> Option<Place> {
+        let now = self.clock.now();
+        if let Health::Refusing { retry } = self.health
+            && retry > now
+        {
+            return None;
+        }
+        match self.segments.append(block, previous, self.clock.wall()) {
+            Ok(place) => {
+                if self.health != Health::Fine {
+                    tracing::info!("录音日志恢复写入 / the recording journal is written again");
+                    self.health = Health::Fine;
+                }
+                Some(place)
+            }
+            Err(error) => {
+                if self.health == Health::Fine {
+                    tell(&self.facts, &error);
+                }
+                self.health = Health::Refusing { retry: now + PATIENCE };
+                None
+            }
+        }
+    }
+
+    /// Deletes segments that no unfinished recording needs.
+    fn drop_unneeded(&mut self) {
+        while let Some(segment) = self.shelf.unneeded(self.segments.current()) {
+            let marks = self.shelf.drop_segment(segment);
+            // Marks outlive their segment as long as blocks of their recordings stand in others.
+            self.mark(&marks);
+            self.segments.delete(segment);
+        }
+    }
+
+    fn close(mut self) {
+        if self.shelf.is_empty() {
+            self.segments.delete_all();
+            return;
+        }
+        for file in self.segments.take_unsynced() {
+            if let Err(error) = file.sync_data() {
+                tell(&self.facts, &error);
+            }
+        }
+    }
+}
+
+/// Tells the node that recordings cannot be written.
+fn tell(facts: &Facts, error: &io::Error) {
+    tracing::error!(%error, "录音日志无法写入 / the recording journal cannot be written");
+    facts(model::event::Event::Node { fact: NodeFact::DiskFailed { error: Arc::from(error.to_string()) } });
+}
+
+#[cfg(test)]
+mod tests;

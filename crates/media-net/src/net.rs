@@ -1,0 +1,291 @@
+//! Owns the handle that the rest of the process has of media: it binds ports in the caller's thread and tells workers
+//! the rest. Does not own rooms (see [`crate::worker`]).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use media::command::{Command, Event, Peer, PlayEnd};
+use model::{CallId, LegId, RecordingId};
+
+use crate::finish::Finisher;
+use crate::journal::{self, Journal, JournalInlet, ToJournal};
+use crate::ports::{PortError, PortPool};
+use crate::worker::{self, Surroundings, ToWorker, WorkerInlet};
+use crate::{MediaConfig, PromptCache};
+
+/// Media of this node. Clones share it.
+#[derive(Clone)]
+pub struct MediaNet {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    workers: Vec<WorkerInlet>,
+    pool: Arc<PortPool>,
+    journal: JournalInlet,
+    prompts: RwLock<Arc<PromptCache>>,
+    directory: Mutex<Directory>,
+    events: crate::Events,
+    threads: Mutex<Option<Threads>>,
+    random: RandomState,
+}
+
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    writer: JoinHandle<()>,
+    finisher: JoinHandle<()>,
+}
+
+/// What is alive in media.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaLive {
+    /// Rooms with ports.
+    pub rooms: usize,
+    /// Open ports.
+    pub ports: usize,
+    /// Open sockets: two for each port.
+    pub sockets: usize,
+    /// Playbacks that run.
+    pub players: usize,
+    /// Recordings that run.
+    pub recordings: usize,
+    /// Blocks of recordings lost because the disk was too slow or refused, since the start.
+    pub blocks_dropped: u64,
+    /// Datagrams that the system did not take, since the start.
+    pub unsent: u64,
+}
+
+/// Which call a leg or recording belongs to, and so which worker.
+#[derive(Debug, Default)]
+struct Directory {
+    calls: HashMap<CallId, (Vec<LegId>, Vec<RecordingId>)>,
+    legs: HashMap<LegId, CallId>,
+    recordings: HashMap<RecordingId, CallId>,
+}
+
+impl MediaNet {
+    /// Starts all threads. `events` takes what rooms report, in workers' threads, or in the caller's for ports that
+    /// are opened and playbacks that cannot begin; `facts` takes finished recordings and failing disks. Neither may
+    /// wait. Recordings that an earlier process left unfinished are finished first.
+    ///
+    /// # Errors
+    /// When the data folder cannot be used, or the system gives no thread or descriptor.
+    pub fn start(
+        config: MediaConfig,
+        events: impl Fn(Event) + Send + Sync + 'static,
+        facts: impl Fn(model::event::Event) + Send + Sync + 'static,
+    ) -> io::Result<MediaNet> {
+        let MediaConfig { interfaces, workers, data, prompts, clock } = config;
+        let (events, facts): (crate::Events, crate::Facts) = (Arc::new(events), Arc::new(facts));
+        let folder = data.join("journal");
+        let mut recovered = journal::recover(&folder)?;
+        let (jobs, waiting) = channel();
+        for job in recovered.jobs.drain(..) {
+            // The receiver is in this scope.
+            let _ = jobs.send(job);
+        }
+        let (writer, inlet) = Journal::new(folder.clone(), recovered, jobs, Arc::clone(&facts), clock);
+        let writer = writer.spawn()?;
+        let finisher = Finisher { data, journal: folder, facts, done: inlet.waiting() }.spawn(waiting)?;
+        let around = Surroundings { events: Arc::clone(&events), journal: inlet.clone(), clock };
+        let started: Vec<_> = (0..workers.max(1))
+            .map(|number| worker::spawn(number, around.clone()))
+            .collect::<io::Result<_>>()?;
+        let (workers, threads) = started.into_iter().unzip();
+        let shared = Shared {
+            workers,
+            pool: Arc::new(PortPool::new(interfaces, clock)),
+            journal: inlet,
+            prompts: RwLock::new(prompts),
+            directory: Mutex::default(),
+            events,
+            threads: Mutex::new(Some(Threads { workers: threads, writer, finisher })),
+            random: RandomState::new(),
+        };
+        Ok(MediaNet { shared: Arc::new(shared) })
+    }
+
+    /// Binds a port for a leg and gives it to the room's worker. The address is the advertised one.
+    ///
+    /// # Errors
+    /// When there is no such interface, no free pair, or the system refuses.
+    pub fn open_port(
+        &self,
+        room: CallId,
+        port: LegId,
+        interface: u16,
+        peer: Peer,
+    ) -> Result<SocketAddr, PortError> {
+        let pair = Box::new(self.shared.pool.open(interface)?);
+        let address = pair.advertised;
+        self.directory(|directory| directory.add_leg(room, port));
+        // RFC 3550 §5.1: what nobody can guess cannot be forged from afar.
+        let seed = self.shared.random.hash_one((port.raw(), RandomState::new().build_hasher().finish()));
+        if self.worker_of(room).tell(ToWorker::Adopt { room, port, peer, seed, pair }) {
+            Ok(address)
+        } else {
+            Err(PortError::Stopped)
+        }
+    }
+
+    /// Carries out a command. `OpenPort` is answered by its event before this returns.
+    pub fn handle(&self, command: Command) {
+        match command {
+            Command::OpenPort { room, port, interface, peer } => {
+                let event = match self.open_port(room, port, interface, peer) {
+                    Ok(address) => Event::PortOpened { room, port, address },
+                    Err(error) => {
+                        tracing::warn!(%room, %port, %error, "no port");
+                        Event::PortFailed { room, port, cause: error.to_string() }
+                    }
+                };
+                (self.shared.events)(event);
+            }
+            Command::Play { port, play, items, mode, voice } => {
+                let Some(room) = self.directory(|directory| directory.legs.get(&port).copied()) else {
+                    return;
+                };
+                let prompts = Arc::clone(&self.shared.prompts.read().unwrap_or_else(PoisonError::into_inner));
+                match prompts.expand(&items, &voice) {
+                    Ok(clips) => self.tell(room, ToWorker::Play { port, play: (play, mode), clips }),
+                    Err(error) => {
+                        tracing::error!(%room, %port, %error, "playback failed");
+                        let how = PlayEnd::Failed(error.to_string());
+                        (self.shared.events)(Event::Played { room, port, play, how });
+                    }
+                }
+            }
+            command => {
+                if let Some(room) = self.directory(|directory| directory.note(&command)) {
+                    self.tell(room, ToWorker::Command(command));
+                }
+            }
+        }
+    }
+
+    /// Takes other prompts from now on. Playbacks that run keep theirs.
+    pub fn set_prompts(&self, prompts: Arc<PromptCache>) {
+        *self.shared.prompts.write().unwrap_or_else(PoisonError::into_inner) = prompts;
+    }
+
+    /// What is alive now.
+    pub fn live(&self) -> MediaLive {
+        let start = MediaLive { blocks_dropped: self.shared.journal.dropped(), ..MediaLive::default() };
+        self.shared.workers.iter().fold(start, |sum, worker| {
+            let figures = &worker.figures;
+            let ports = figures.ports.load(Ordering::Relaxed);
+            MediaLive {
+                rooms: sum.rooms + figures.rooms.load(Ordering::Relaxed),
+                ports: sum.ports + ports,
+                sockets: sum.sockets + 2 * ports,
+                players: sum.players + figures.players.load(Ordering::Relaxed),
+                recordings: sum.recordings + figures.recordings.load(Ordering::Relaxed),
+                blocks_dropped: sum.blocks_dropped,
+                unsent: sum.unsent + figures.unsent.load(Ordering::Relaxed),
+            }
+        })
+    }
+
+    /// Port pairs that are in use or resting.
+    pub fn pairs_taken(&self) -> usize {
+        self.shared.pool.taken()
+    }
+
+    /// Closes all rooms, finishes all recordings and ends all threads. Waits for them; what is told later is lost.
+    pub fn shutdown(&self) {
+        let threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Threads { workers, writer, finisher }) = threads else { return };
+        for worker in &self.shared.workers {
+            worker.tell(ToWorker::Stop);
+        }
+        let journal = self.shared.journal.waiting();
+        let ended = workers.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok());
+        // All blocks are in the ring: the writer takes them, then lets the finisher come to its end.
+        let told = journal.send(ToJournal::Stop).is_ok();
+        let finished = finisher.join().is_ok();
+        let stopped = journal.send(ToJournal::End).is_ok() && writer.join().is_ok();
+        if !(ended && told && finished && stopped) {
+            tracing::error!("a media thread did not end in order");
+        }
+    }
+
+    fn tell(&self, room: CallId, told: ToWorker) {
+        if !self.worker_of(room).tell(told) {
+            tracing::debug!(%room, "media has been shut down");
+        }
+    }
+
+    fn worker_of(&self, room: CallId) -> &WorkerInlet {
+        // Ids of one shard count up by 65,536: a multiplication spreads them.
+        let spread = room.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        &self.shared.workers[spread as usize % self.shared.workers.len()]
+    }
+
+    fn directory<T>(&self, look: impl FnOnce(&mut Directory) -> T) -> T {
+        look(&mut self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Directory {
+    fn add_leg(&mut self, call: CallId, leg: LegId) {
+        if self.legs.insert(leg, call).is_none() {
+            self.calls.entry(call).or_default().0.push(leg);
+        }
+    }
+
+    /// The room that `command` is about, remembering or forgetting what it names.
+    fn note(&mut self, command: &Command) -> Option<CallId> {
+        match command {
+            Command::OpenPort { room, .. } | Command::Hear { room, .. } => Some(*room),
+            Command::Describe { port, .. }
+            | Command::Play { port, .. }
+            | Command::StopPlay { port, .. }
+            | Command::SendDigit { port, .. }
+            | Command::Watch { port, .. } => self.legs.get(port).copied(),
+            Command::Record { room, recording, .. } => {
+                self.recordings.insert(*recording, *room);
+                self.calls.entry(*room).or_default().1.push(*recording);
+                Some(*room)
+            }
+            Command::MarkRecording { recording, .. } => self.recordings.get(recording).copied(),
+            Command::StopRecording { room, recording } => {
+                self.recordings.remove(recording);
+                self.forget(*room, |_, recordings| recordings.retain(|known| known != recording));
+                Some(*room)
+            }
+            Command::ClosePort { port } => {
+                let room = self.legs.remove(port)?;
+                self.forget(room, |legs, _| legs.retain(|known| known != port));
+                Some(room)
+            }
+            Command::CloseRoom { room } => {
+                let (legs, recordings) = self.calls.remove(room)?;
+                for leg in legs {
+                    self.legs.remove(&leg);
+                }
+                for recording in recordings {
+                    self.recordings.remove(&recording);
+                }
+                Some(*room)
+            }
+        }
+    }
+
+    fn forget(&mut self, call: CallId, which: impl FnOnce(&mut Vec<LegId>, &mut Vec<RecordingId>)) {
+        if let Some((legs, recordings)) = self.calls.get_mut(&call) {
+            which(legs, recordings);
+            if legs.is_empty() && recordings.is_empty() {
+                self.calls.remove(&call);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Owns the system calls of a worker: epoll, its bell, receiving and sending datagrams. Does not own what is done with
+//! them (see [`crate::worker`]).
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Readiness of many sockets.
+#[derive(Debug)]
+pub struct Poll {
+    epoll: OwnedFd,
+    ready: Vec<libc::epoll_event>,
+}
+
+/// How many ready sockets are told at a time.
+const BATCH: usize = 512;
+
+impl Poll {
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn new() -> io::Result<Poll> {
+        // SAFETY: epoll_create1 takes an integer; the descriptor is ours alone.
+        let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        Ok(Poll { epoll, ready: Vec::with_capacity(BATCH) })
+    }
+
+    /// Tells `token` whenever `socket` has something to read. Closing the socket ends it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn add(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        // SAFETY: both descriptors are open, and `event` lives through the call.
+        let result = unsafe {
+            libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event)
+        };
+        checked(result).map(|_| ())
+    }
+
+    /// Waits for readiness, at most `timeout` (rounded up to milliseconds; for ever without one). The number of
+    /// tokens that [`Poll::token`] then gives.
+    ///
+    /// # Errors
+    /// When the system refuses; an interruption is no error.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        let millis = timeout
+            .map_or(-1, |length| i32::try_from(length.as_micros().div_ceil(1_000)).unwrap_or(i32::MAX));
+        // SAFETY: `ready` has room for BATCH events, and the kernel says how many it wrote.
+        let count = unsafe {
+            self.ready.set_len(0);
+            libc::epoll_wait(self.epoll.as_raw_fd(), self.ready.as_mut_ptr(), BATCH as i32, millis)
+        };
+        match checked(count) {
+            Ok(count) => {
+                // SAFETY: the kernel wrote `count` events, at most BATCH.
+                unsafe { self.ready.set_len(count as usize) };
+                Ok(count as usize)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The `nth` token of the last wait.
+    pub fn token(&self, nth: usize) -> Option<u64> {
+        self.ready.get(nth).map(|event| event.u64)
+    }
+}
+
+/// Wakes a worker that waits.
+#[derive(Clone, Debug)]
+pub struct Bell(Arc<OwnedFd>);
+
+impl Bell {
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn new() -> io::Result<Bell> {
+        // SAFETY: eventfd takes integers; the descriptor is ours alone.
+        let bell = owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        Ok(Bell(Arc::new(bell)))
+    }
+
+    /// Rings; a bell that rings already goes on ringing.
+    pub fn ring(&self) {
+        let one = 1u64.to_ne_bytes();
+        // SAFETY: `one` is 8 readable bytes. The only refusal is a counter at its limit, which rings as well.
+        unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+    }
+
+    /// Stops ringing.
+    pub fn hush(&self) {
+        let mut count = [0u8; 8];
+        // SAFETY: `count` is 8 writable bytes. Without a ring there is nothing to read, which is no failure.
+        unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+}
+
+impl AsRawFd for Bell {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Receives one datagram: its length and source. `None` when there is none, or it is longer than `buffer`.
+#[inline]
+pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    let mut source = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: buffer and source are writable for the lengths given; MSG_TRUNC only changes the result.
+    let received = unsafe {
+        libc::recvfrom(
+            socket.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            libc::MSG_TRUNC,
+            source.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    let received = usize::try_from(received).ok().filter(|received| *received <= buffer.len())?;
+    // SAFETY: it was zeroed, and any bytes are a sockaddr_storage.
+    let source = unsafe { source.assume_init_ref() };
+    Some((received, address_of(source)?))
+}
+
+/// Sends one datagram; `false` when the system did not take it.
+#[inline]
+pub fn send(socket: &OwnedFd, to: SocketAddr, datagram: &[u8]) -> bool {
+    let sent = match to {
+        SocketAddr::V4(to) => {
+            let name = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: to.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(to.ip().octets()) },
+                sin_zero: [0; 8],
+            };
+            send_to(socket, datagram, (&raw const name).cast(), size_of::<libc::sockaddr_in>())
+        }
+        SocketAddr::V6(to) => {
+            let name = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: to.port().to_be(),
+                sin6_flowinfo: to.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: to.ip().octets() },
+                sin6_scope_id: to.scope_id(),
+            };
+            send_to(socket, datagram, (&raw const name).cast(), size_of::<libc::sockaddr_in6>())
+        }
+    };
+    sent >= 0
+}
+
+#[inline]
+fn send_to(socket: &OwnedFd, datagram: &[u8], name: *const libc::sockaddr, length: usize) -> isize {
+    // SAFETY: the datagram is readable, and both callers pass a name on their stack with its own length.
+    unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            datagram.as_ptr().cast(),
+            datagram.len(),
+            libc::MSG_NOSIGNAL,
+            name,
+            length as libc::socklen_t,
+        )
+    }
+}
+
+#[inline]
+fn address_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let at = &raw const *name;
+    match i32::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says which of the two it is, and a storage is large and aligned enough for both.
+            let name = unsafe { &*at.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes());
+            Some(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(name.sin_port))))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let name = unsafe { &*at.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(name.sin6_addr.s6_addr);
+            Some(SocketAddr::V6(SocketAddrV6::new(
+                ip,
+                u16::from_be(name.sin6_port),
+                name.sin6_flowinfo,
+                name.sin6_scope_id,
+            )))
+        }
+        _ => None,
+    }
+}
+
+fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
+    checked(descriptor).map(|descriptor| {
+        // SAFETY: the system just made it for us.
+        unsafe { OwnedFd::from_raw_fd(descriptor) }
+    })
+}
+
+fn checked(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

@@ -1,0 +1,210 @@
+//! Owns a worker: a thread with its own poll loop that owns rooms and their sockets. Does not own what a room decides
+//! (see `media::room`), nor files (see [`crate::journal`]).
+
+mod outlet;
+mod rooms;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use clock::SystemClock;
+use media::Clip;
+use media::command::{Command, Peer, PlayMode};
+use media::sink::{Channel, PortIndex};
+use model::{CallId, LegId, PlayId};
+
+use crate::Events;
+use crate::journal::JournalInlet;
+use crate::ports::Pair;
+use crate::sys::{self, Bell, Poll};
+use rooms::Rooms;
+
+/// Commands that may wait for a worker. A worker waits for nothing, so that a full inbox empties by itself; whoever
+/// sends waits meanwhile.
+const INBOX: usize = 8_192;
+
+/// Timers are looked at in steps of this length, so that thousands of players share a few wakeups.
+const STEP: Duration = Duration::from_millis(5);
+
+/// How often recordings are asked for blocks that are old enough.
+const RECORDING_STEP: Duration = Duration::from_millis(50);
+
+/// The largest datagram that is read, in bytes; RTP and RTCP stay below a path's MTU.
+const DATAGRAM: usize = 2_048;
+
+/// Commands taken between two looks at the sockets.
+const COMMANDS_AT_A_TIME: usize = 64;
+
+/// What a worker is told.
+#[derive(Debug)]
+pub enum ToWorker {
+    /// A bound port for a room of this worker.
+    Adopt { room: CallId, port: LegId, peer: Peer, seed: u64, pair: Box<Pair> },
+    /// A playback whose items have become clips.
+    Play { port: LegId, play: (PlayId, PlayMode), clips: Vec<Arc<Clip>> },
+    /// Anything else.
+    Command(Command),
+    /// Close all rooms and end.
+    Stop,
+}
+
+/// What a worker counts, for everybody to read.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Rooms with ports.
+    pub rooms: AtomicUsize,
+    /// Ports.
+    pub ports: AtomicUsize,
+    /// Playbacks that run.
+    pub players: AtomicUsize,
+    /// Recordings that run.
+    pub recordings: AtomicUsize,
+    /// Datagrams that the system did not take.
+    pub unsent: AtomicU64,
+}
+
+/// Signalling's end of a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerInlet {
+    inbox: SyncSender<ToWorker>,
+    bell: Bell,
+    /// What it counts.
+    pub figures: Arc<Figures>,
+}
+
+impl WorkerInlet {
+    /// Tells the worker. `false`: it has ended.
+    pub fn tell(&self, told: ToWorker) -> bool {
+        let taken = self.inbox.send(told).is_ok();
+        self.bell.ring();
+        taken
+    }
+}
+
+/// What a worker is given at its start.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Who takes events.
+    pub events: Events,
+    /// Where blocks go.
+    pub journal: JournalInlet,
+    /// The machine's clock.
+    pub clock: SystemClock,
+}
+
+/// Starts worker number `number`.
+///
+/// # Errors
+/// When the system gives no descriptor or thread.
+pub fn spawn(number: usize, around: Surroundings) -> io::Result<(WorkerInlet, thread::JoinHandle<()>)> {
+    let (inlet, inbox) = sync_channel(INBOX);
+    let (bell, poll, figures) = (Bell::new()?, Poll::new()?, Arc::new(Figures::default()));
+    poll.add(&bell, Token::BELL)?;
+    let rooms = Rooms::new(around.clone(), Arc::clone(&figures));
+    let worker = Worker { poll, bell: bell.clone(), inbox, rooms, clock: around.clock };
+    let thread = thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run())?;
+    Ok((WorkerInlet { inbox: inlet, bell, figures }, thread))
+}
+
+/// What a socket is registered with: which port of which room it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    slot: u32,
+    port: PortIndex,
+    channel: Channel,
+}
+
+impl Token {
+    const BELL: u64 = u64::MAX;
+
+    fn pack(self) -> u64 {
+        let channel = match self.channel {
+            Channel::Rtp => 0,
+            Channel::Rtcp => 1,
+        };
+        u64::from(self.slot) << 32 | u64::from(self.port.0) << 1 | channel
+    }
+
+    fn unpack(raw: u64) -> Token {
+        let channel = if raw & 1 == 0 { Channel::Rtp } else { Channel::Rtcp };
+        Token { slot: (raw >> 32) as u32, port: PortIndex((raw >> 1) as u16), channel }
+    }
+}
+
+struct Worker {
+    poll: Poll,
+    bell: Bell,
+    inbox: Receiver<ToWorker>,
+    rooms: Rooms,
+    clock: SystemClock,
+}
+
+/// Whether the loop goes on.
+#[derive(PartialEq)]
+enum Go {
+    On,
+    Ending,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut datagram = [0; DATAGRAM];
+        let mut next_step = self.clock.now();
+        loop {
+            let now = self.clock.now();
+            let wait = self.rooms.due().map(|due| due.max(next_step).since(now));
+            let ready = match self.poll.wait(wait) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    tracing::error!(%error, "media worker cannot wait for its sockets");
+                    return;
+                }
+            };
+            let mut rung = false;
+            let now = self.clock.now();
+            for nth in 0..ready {
+                match self.poll.token(nth) {
+                    Some(Token::BELL) => rung = true,
+                    Some(token) => self.rooms.readable(now, Token::unpack(token), &mut datagram),
+                    None => {}
+                }
+            }
+            if rung && self.obey() == Go::Ending {
+                break;
+            }
+            let now = self.clock.now();
+            if now >= next_step {
+                next_step = now + STEP;
+                self.rooms.tick(now);
+            }
+        }
+        self.rooms.close_all(self.clock.now());
+    }
+
+    /// Takes what waits in the inbox, but not so much that sockets wait.
+    fn obey(&mut self) -> Go {
+        self.bell.hush();
+        for _ in 0..COMMANDS_AT_A_TIME {
+            match self.inbox.try_recv() {
+                Ok(ToWorker::Stop) | Err(TryRecvError::Disconnected) => return Go::Ending,
+                Ok(told) => self.rooms.obey(self.clock.now(), told, &self.poll),
+                Err(TryRecvError::Empty) => return Go::On,
+            }
+        }
+        self.bell.ring();
+        Go::On
+    }
+}
+
+/// Counts in one place, reads in another: no order is needed.
+fn add(counter: &AtomicUsize, change: isize) {
+    if change >= 0 {
+        counter.fetch_add(change.unsigned_abs(), Ordering::Relaxed);
+    } else {
+        counter.fetch_sub(change.unsigned_abs(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,312 @@
+//! Owns a worker's rooms, their sockets, timers and recordings. Does not own the loop (see [`super`]).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use clock::{Instant, TimerQueue};
+use media::command::{Command, Peer};
+use media::recording::{Recorder, Start};
+use media::room::Room;
+use media::sink::Channel;
+use model::{CallId, LegId, RecordingId};
+use smallvec::SmallVec;
+
+use super::outlet::{Outlet, Running, Sockets, hand_over};
+use super::{Figures, Poll, RECORDING_STEP, Surroundings, ToWorker, Token, add, sys};
+use crate::journal::Ended;
+use crate::ports::Pair;
+
+/// The rooms of one worker.
+pub struct Rooms {
+    slots: Vec<Option<Box<Slot>>>,
+    free: Vec<u32>,
+    by_call: HashMap<CallId, u32>,
+    by_leg: HashMap<LegId, u32>,
+    by_recording: HashMap<RecordingId, u32>,
+    timers: TimerQueue<u32>,
+    /// When recordings are next asked for old blocks.
+    ask_recordings: Instant,
+    untold: Vec<Ended>,
+    around: Surroundings,
+    figures: Arc<Figures>,
+}
+
+/// A room with its sockets and recordings.
+struct Slot {
+    room: Room,
+    sockets: Sockets,
+    running: SmallVec<[Running; 1]>,
+    armed: Option<Instant>,
+    players: usize,
+}
+
+impl Rooms {
+    pub fn new(around: Surroundings, figures: Arc<Figures>) -> Rooms {
+        Rooms {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_call: HashMap::new(),
+            by_leg: HashMap::new(),
+            by_recording: HashMap::new(),
+            timers: TimerQueue::default(),
+            ask_recordings: Instant::ZERO,
+            untold: Vec::new(),
+            around,
+            figures,
+        }
+    }
+
+    /// When [`Rooms::tick`] has something to do.
+    pub fn due(&self) -> Option<Instant> {
+        let recordings = !self.by_recording.is_empty() || !self.untold.is_empty();
+        self.timers.next().into_iter().chain(recordings.then_some(self.ask_recordings)).min()
+    }
+
+    /// Reads one datagram of a socket and lets its room forward it.
+    #[inline]
+    pub fn readable(&mut self, now: Instant, token: Token, buffer: &mut [u8]) {
+        // A socket that was closed since it became ready has no room, or its place serves another that has nothing
+        // to read.
+        let Some(slot) = self.slots.get_mut(token.slot as usize).and_then(Option::as_mut) else { return };
+        let Some(Some(pair)) = slot.sockets.get(usize::from(token.port.0)) else { return };
+        let socket = match token.channel {
+            Channel::Rtp => &pair.rtp,
+            Channel::Rtcp => &pair.rtcp,
+        };
+        let Some((length, source)) = sys::receive(socket, buffer) else { return };
+        let Slot { room, sockets, running, armed, .. } = &mut **slot;
+        let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
+        let mut outlet = Outlet { now, sockets, running, untold, around, figures };
+        room.forward(now, (token.port, token.channel), source, &mut buffer[..length], &mut outlet);
+        if *armed != room.poll_timeout() {
+            *armed = room.poll_timeout();
+            self.timers.set_or_clear(token.slot, *armed);
+        }
+    }
+
+    /// Does what time brings.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some((slot, _)) = self.timers.pop(now) {
+            self.with(now, slot, |room, outlet| room.tick(now, outlet));
+        }
+        if now >= self.ask_recordings && self.due().is_some_and(|due| due <= now) {
+            self.ask_recordings = now + RECORDING_STEP;
+            for slot in self.slots.iter_mut().flatten() {
+                for running in &mut slot.running {
+                    hand_over(now, &mut running.recorder, &self.around);
+                }
+            }
+            let journal = &self.around.journal;
+            let untold = std::mem::take(&mut self.untold);
+            self.untold.extend(untold.into_iter().filter_map(|ended| journal.closed(ended).err()));
+        }
+    }
+
+    /// Carries out a command.
+    pub fn obey(&mut self, now: Instant, told: ToWorker, poll: &Poll) {
+        match told {
+            ToWorker::Adopt { room, port, peer, seed, pair } => {
+                self.adopt(now, (room, port), (peer, seed), pair, poll);
+            }
+            ToWorker::Play { port, play, clips } => match self.by_leg.get(&port) {
+                Some(slot) => self.with(now, *slot, |room, outlet| room.play(now, port, play, clips, outlet)),
+                None => tracing::debug!(%port, "playback for a port that is closed"),
+            },
+            ToWorker::Command(command) => self.command(now, command),
+            // The loop ends on it.
+            ToWorker::Stop => {}
+        }
+    }
+
+    /// Closes everything.
+    pub fn close_all(&mut self, now: Instant) {
+        let calls: Vec<CallId> = self.by_call.keys().copied().collect();
+        for call in calls {
+            self.close_room(now, call);
+        }
+        let waiting = self.around.journal.waiting();
+        for ended in self.untold.drain(..) {
+            // At the end a worker may wait: the journal empties its ring. Without a journal the next start finishes.
+            let _ = waiting.send(crate::journal::ToJournal::Closed(ended));
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Describe { port, negotiated } => {
+                self.with_leg(now, port, |room, _| room.describe(now, port, negotiated));
+            }
+            Command::Hear { room: call, matrix } => {
+                self.with_call(now, call, |room, _| room.hear(now, &matrix));
+            }
+            Command::StopPlay { port, play } => {
+                self.with_leg(now, port, |room, outlet| room.stop_play(port, play, outlet));
+            }
+            Command::SendDigit { port, key, millis } => {
+                self.with_leg(now, port, |room, _| room.send_digit(now, port, key, millis));
+            }
+            Command::Watch { port, rtp_timeout } => {
+                self.with_leg(now, port, |room, _| room.watch(now, port, rtp_timeout));
+            }
+            Command::Record { room, recording, tenant, caller, persons, started } => {
+                self.record(now, Start { recording, call: room, tenant, caller, persons, started });
+            }
+            Command::MarkRecording { recording, mark } => {
+                let Some(slot) = self.by_recording.get(&recording).copied() else { return };
+                self.with(now, slot, |room, outlet| {
+                    room.mark_recording(recording, mark);
+                    for running in outlet.running.iter_mut().filter(|r| r.recorder.recording() == recording) {
+                        running.recorder.mark(now, mark);
+                    }
+                });
+            }
+            Command::StopRecording { recording, .. } => {
+                let Some(slot) = self.by_recording.remove(&recording) else { return };
+                self.with(now, slot, |room, outlet| room.stop_recording(recording, outlet));
+                self.drop_if_empty(slot);
+            }
+            Command::ClosePort { port } => self.close_port(now, port),
+            Command::CloseRoom { room } => self.close_room(now, room),
+            Command::OpenPort { .. } | Command::Play { .. } => {
+                tracing::error!("a worker was told what its shell must do first");
+            }
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        now: Instant,
+        (call, leg): (CallId, LegId),
+        (peer, seed): (Peer, u64),
+        pair: Box<Pair>,
+        poll: &Poll,
+    ) {
+        let at = match self.by_call.get(&call) {
+            Some(at) => *at,
+            None => self.new_slot(call),
+        };
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let port = slot.room.open(now, leg, peer, seed);
+        for (socket, channel) in [(&pair.rtp, Channel::Rtp), (&pair.rtcp, Channel::Rtcp)] {
+            if let Err(error) = poll.add(socket, Token { slot: at, port, channel }.pack()) {
+                tracing::error!(%error, %leg, "a port cannot be watched and will be deaf");
+            }
+        }
+        let place = usize::from(port.0);
+        if slot.sockets.len() <= place {
+            slot.sockets.resize_with(place + 1, || None);
+        }
+        slot.sockets[place] = Some(pair);
+        self.by_leg.insert(leg, at);
+        add(&self.figures.ports, 1);
+        self.with(now, at, |_, _| {});
+    }
+
+    fn new_slot(&mut self, call: CallId) -> u32 {
+        let slot = Some(Box::new(Slot {
+            room: Room::new(call),
+            sockets: SmallVec::new(),
+            running: SmallVec::new(),
+            armed: None,
+            players: 0,
+        }));
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.slots[at as usize] = slot;
+                at
+            }
+            None => {
+                self.slots.push(slot);
+                // invariant: a room has a socket, and a process has fewer descriptors than a u32 counts.
+                (self.slots.len() - 1) as u32
+            }
+        };
+        self.by_call.insert(call, at);
+        add(&self.figures.rooms, 1);
+        at
+    }
+
+    fn record(&mut self, now: Instant, start: Start) {
+        let Some(at) = self.by_call.get(&start.call).copied() else {
+            tracing::warn!(call = %start.call, "recording of a room that is closed");
+            return;
+        };
+        if self.by_recording.insert(start.recording, at).is_some() {
+            return;
+        }
+        add(&self.figures.recordings, 1);
+        self.with(now, at, |room, outlet| {
+            room.record(start.recording, start.caller, &start.persons);
+            let tenant = start.tenant.clone();
+            outlet.running.push(Running { recorder: Recorder::start(now, start), tenant });
+        });
+    }
+
+    fn close_port(&mut self, now: Instant, leg: LegId) {
+        let Some(at) = self.by_leg.remove(&leg) else { return };
+        let place = self.slot_room(at).and_then(|room| room.index_of(leg));
+        self.with(now, at, |room, outlet| room.close(now, leg, outlet));
+        if let (Some(place), Some(Some(slot))) = (place, self.slots.get_mut(at as usize)) {
+            if let Some(pair) = slot.sockets.get_mut(usize::from(place.0)) {
+                *pair = None;
+            }
+            add(&self.figures.ports, -1);
+        }
+        self.drop_if_empty(at);
+    }
+
+    fn close_room(&mut self, now: Instant, call: CallId) {
+        let Some(at) = self.by_call.get(&call).copied() else { return };
+        self.with(now, at, |room, outlet| room.close_all(now, outlet));
+        self.drop_slot(at);
+    }
+
+    fn slot_room(&self, at: u32) -> Option<&Room> {
+        self.slots.get(at as usize)?.as_ref().map(|slot| &slot.room)
+    }
+
+    /// A room without ports and recordings is nobody's.
+    fn drop_if_empty(&mut self, at: u32) {
+        let empty = self.slots.get(at as usize).and_then(Option::as_ref);
+        if empty.is_some_and(|slot| slot.room.is_empty() && slot.running.is_empty()) {
+            self.drop_slot(at);
+        }
+    }
+
+    fn drop_slot(&mut self, at: u32) {
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
+        self.timers.clear(&at);
+        self.by_call.remove(&slot.room.id());
+        self.by_leg.retain(|_, home| *home != at);
+        self.by_recording.retain(|_, home| *home != at);
+        add(&self.figures.rooms, -1);
+        add(&self.figures.ports, -(slot.sockets.iter().flatten().count() as isize));
+        add(&self.figures.players, -(slot.players as isize));
+        self.free.push(at);
+    }
+
+    fn with_leg(&mut self, now: Instant, leg: LegId, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
+        if let Some(at) = self.by_leg.get(&leg).copied() {
+            self.with(now, at, act);
+        }
+    }
+
+    fn with_call(&mut self, now: Instant, call: CallId, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
+        if let Some(at) = self.by_call.get(&call).copied() {
+            self.with(now, at, act);
+        }
+    }
+
+    /// Lets `act` have a room with its outlet, then sets the room's timer and counts its players.
+    fn with(&mut self, now: Instant, at: u32, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Slot { room, sockets, running, armed, players } = &mut **slot;
+        let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
+        act(room, &mut Outlet { now, sockets, running, untold, around, figures });
+        *armed = room.poll_timeout();
+        self.timers.set_or_clear(at, *armed);
+        let playing = room.players();
+        add(&self.figures.players, playing as isize - *players as isize);
+        *players = playing;
+    }
+}
