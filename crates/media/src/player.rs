@@ -10,6 +10,7 @@ use model::PlayId;
 use crate::clip::Clip;
 use crate::codec::Codec;
 use crate::command::PlayMode;
+use crate::rtp_receive::samples;
 
 /// Between two frames.
 pub const INTERVAL: Duration = Duration::from_millis(20);
@@ -66,6 +67,7 @@ impl Player {
             return Frame::Finished;
         }
         if now.since(self.next_at) > PATIENCE {
+            self.ahead += samples(self.next_at, now);
             self.next_at = now;
         }
         self.next_at += INTERVAL;

@@ -257,6 +257,10 @@ impl Room {
         }
         for (place, port) in self.ports.iter_mut().enumerate() {
             let Some(port) = port else { continue };
+            if port.player.is_none() && !port.is_mixed() && port.send.is_own() {
+                // Mixed speech ended: what comes next begins in its own time.
+                port.send.pause();
+            }
             if !mixed.contains(&(place as u16)) {
                 port.jitter = None;
             } else if port.jitter.is_none() {

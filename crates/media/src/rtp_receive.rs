@@ -36,7 +36,7 @@ pub struct Place {
 pub enum Received {
     /// It is in its place.
     Placed(Place),
-    /// It came before.
+    /// It came before, or belongs to what the talker sent before it began anew.
     Duplicate,
     /// Its number is far off; the next one decides whether the talker began anew (RFC 3550 A.1).
     Suspect,
@@ -59,6 +59,8 @@ pub struct RtpReceive {
 struct Stream {
     ssrc: u32,
     first: u64,
+    /// Packets before this one have the times or numbers of another stream, and no place in this one.
+    epoch: u64,
     highest: Place,
     /// The number and timestamp of the packet at `highest`, as sent, and how often the number wrapped.
     last_sequence: u16,
@@ -84,6 +86,7 @@ impl RtpReceive {
             self.stream = Some(Stream {
                 ssrc: header.ssrc,
                 first: place.sequence,
+                epoch: 0,
                 highest: place,
                 last_sequence: header.sequence,
                 cycles: 0,
@@ -216,6 +219,7 @@ impl Stream {
             Timing::Event if jumps || ahead == 0 => return Place { sequence, media_time: before },
             Timing::Audio if jumps => {
                 self.highest.media_time += elapsed.max(PACKET);
+                self.epoch = sequence;
                 self.transit = None;
             }
             Timing::Event | Timing::Audio => self.highest.media_time += ahead.unsigned_abs(),
@@ -227,10 +231,10 @@ impl Stream {
 
     fn late(&mut self, header: &Header, behind: u16) -> Received {
         let bit = 1u128 << behind;
-        if self.seen & bit != 0 {
+        let sequence = self.highest.sequence - u64::from(behind);
+        if self.seen & bit != 0 || sequence < self.epoch {
             return Received::Duplicate;
         }
-        let sequence = self.highest.sequence - u64::from(behind);
         self.seen |= bit;
         self.first = self.first.min(sequence);
         let behind = i64::from(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed());
@@ -243,6 +247,7 @@ impl Stream {
         let elapsed = samples(self.last_arrival, now);
         self.highest.sequence += 1;
         self.highest.media_time += elapsed.max(PACKET);
+        self.epoch = self.highest.sequence;
         self.ssrc = header.ssrc;
         self.seen = 1;
         self.suspect = None;

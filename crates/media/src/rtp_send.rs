@@ -41,7 +41,10 @@ pub struct RtpSend {
     /// Where the present feed began: older packets of it would collide with another's.
     begin: u64,
     highest: Place,
-    last_sent: Option<Instant>,
+    /// When `highest.media_time` was reached; `None` before the first packet.
+    reached_at: Option<Instant>,
+    /// Samples by which changes of source put media time before real time.
+    ahead: u64,
     packets: u64,
     octets: u64,
 }
@@ -55,7 +58,8 @@ impl RtpSend {
             shift: Place { sequence: 0, media_time: 0 },
             begin: 0,
             highest: Place { sequence: seed & 0x7fff, media_time: seed >> 15 & 0xffff },
-            last_sent: None,
+            reached_at: None,
+            ahead: 0,
             packets: 0,
             octets: 0,
         }
@@ -100,9 +104,12 @@ impl RtpSend {
 
     /// The slot for the next packet of a key; all packets of one key have one time (RFC 4733 §2.2.2).
     pub fn key(&mut self, now: Instant, press: KeyPacket) -> Slot {
-        let (marker, media_time) = match press {
-            KeyPacket::First => (Marker::First, self.next_time(now)),
-            KeyPacket::Following => (Marker::Following, self.highest.media_time),
+        // A peer that was on hold while the key went down hears of it in the middle.
+        let goes_on = press == KeyPacket::Following && self.feed == Some(Feed::Keys);
+        let (marker, media_time) = if goes_on {
+            (Marker::Following, self.highest.media_time)
+        } else {
+            (Marker::First, self.next_time(now))
         };
         self.take_over(Feed::Keys);
         let place = Place { sequence: self.highest.sequence + 1, media_time };
@@ -113,6 +120,11 @@ impl RtpSend {
     /// Lets the next packet begin anew: what fed the stream pauses.
     pub fn pause(&mut self) {
         self.feed = None;
+    }
+
+    /// Whether our own frames feed it.
+    pub fn is_own(&self) -> bool {
+        self.feed == Some(Feed::Own)
     }
 
     /// Counts a packet that went out.
@@ -129,18 +141,13 @@ impl RtpSend {
 
     /// What a sender's report says of this stream; `None` before the first packet.
     pub fn info(&self, now: Instant) -> Option<SenderInfo> {
-        let last = self.last_sent?;
+        let reached = self.reached_at?;
         Some(SenderInfo {
             ntp: rtcp::ntp(now),
-            rtp: self.highest.media_time.wrapping_add(samples(last, now)) as u32,
+            rtp: self.highest.media_time.wrapping_add(samples(reached, now)) as u32,
             packets: self.packets as u32,
             octets: self.octets as u32,
         })
-    }
-
-    /// When the last packet went out.
-    pub fn last_sent(&self) -> Option<Instant> {
-        self.last_sent
     }
 
     fn take_over(&mut self, feed: Feed) {
@@ -151,10 +158,12 @@ impl RtpSend {
     }
 
     /// The media time of a packet sent now by another source than the last one's: real time went on, and the last
-    /// packet lasted 20 ms at least.
-    fn next_time(&self, now: Instant) -> u64 {
-        let elapsed = self.last_sent.map_or(0, |last| samples(last, now));
-        self.highest.media_time + elapsed.max(PACKET)
+    /// packet lasted 20 ms at least. What this runs ahead of real time is given back at the next change.
+    fn next_time(&mut self, now: Instant) -> u64 {
+        let elapsed = self.reached_at.map_or(0, |reached| samples(reached, now));
+        let step = elapsed.saturating_sub(self.ahead).max(PACKET);
+        self.ahead = (self.ahead + step).saturating_sub(elapsed);
+        self.highest.media_time + step
     }
 
     #[inline]
@@ -162,8 +171,10 @@ impl RtpSend {
         if place.sequence.wrapping_sub(self.highest.sequence).cast_signed() > 0 {
             self.highest.sequence = place.sequence;
             // An event's packets have the time of its beginning, which may lie before audio already sent.
-            self.highest.media_time = self.highest.media_time.max(place.media_time);
-            self.last_sent = Some(now);
+            if place.media_time > self.highest.media_time || self.reached_at.is_none() {
+                self.highest.media_time = place.media_time;
+                self.reached_at = Some(now);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::codec::{self, FRAME};
 use crate::jitter::Jitter;
 use crate::player::INTERVAL;
 use crate::port::Port;
+use crate::rtp_receive::samples;
 use crate::sink::{PortIndex, Sink};
 
 /// Mixed frames missed by more than this are let go: 100 ms.
@@ -17,6 +18,9 @@ impl Room {
     pub(super) fn mix(&mut self, now: Instant, sink: &mut impl Sink) {
         let Some(mut at) = self.mix_at else { return };
         if now.since(at) > INTERVAL * MOST_LATE {
+            for port in self.ports.iter_mut().flatten().filter(|port| port.is_mixed()) {
+                port.mixed_ahead += samples(at, now);
+            }
             at = now;
         }
         while at <= now {

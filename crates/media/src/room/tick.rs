@@ -51,10 +51,13 @@ impl Port {
     /// Sends the packets of our keys that are due.
     fn press(&mut self, now: Instant, index: PortIndex, sink: &mut impl Sink) {
         while let Some((packet, payload)) = self.keys_out.poll_packet(now) {
-            let Some(outlet) = self.outlet() else { continue };
-            let Some(number) = outlet.key_payload_type else { continue };
+            let known = self.outlet().and_then(|outlet| Some((outlet, outlet.key_payload_type?)));
+            let Some(known) = known else {
+                self.send.pause();
+                continue;
+            };
             let slot = self.send.key(now, packet);
-            self.send_own(index, (outlet, number), slot, &payload.to_bytes(), sink);
+            self.send_own(index, known, slot, &payload.to_bytes(), sink);
         }
     }
 
