@@ -9,6 +9,7 @@ pub mod headers;
 pub mod limits;
 pub mod message;
 pub mod params;
+pub mod registrar;
 mod scan;
 pub mod session;
 pub mod transaction;

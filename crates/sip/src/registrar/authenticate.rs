@@ -1,0 +1,60 @@
+//! Owns who a request is from, by digest; for REGISTER (401) and for INVITEs of phones (407 or 401) alike.
+
+use clock::WallTime;
+use model::{Aor, TenantId};
+
+use crate::auth::{Account, Challenger, Offer, Side, Verdict};
+use crate::headers::Stale;
+use crate::message::{Request, Response};
+
+/// Knows the phones.
+pub trait Directory {
+    /// The phone called `user` at `domain`; for a domain that is a bare address `user` is unique on the node.
+    fn phone(&self, user: &str, domain: &str) -> Option<Phone<'_>>;
+}
+
+/// A phone that may register.
+#[derive(Clone, Copy)]
+pub struct Phone<'a> {
+    /// Whose.
+    pub tenant: &'a TenantId,
+    /// Its address of record.
+    pub aor: &'a Aor,
+    /// Its password, and what it is challenged with.
+    pub account: Account<'a>,
+}
+
+/// Who sent `request`. An unknown user costs the same work and gets the same answer as a wrong password; the challenge
+/// is the one that the user of From is due, the default's for strangers.
+///
+/// # Errors
+/// The challenge to send back, without a To tag.
+pub fn authenticate<'d>(
+    challenger: &mut Challenger,
+    wall: WallTime,
+    side: Side,
+    request: &Request,
+    directory: &'d impl Directory,
+) -> Result<Phone<'d>, Box<Response>> {
+    let from = request.headers.from().ok();
+    let domain = from.as_ref().map_or("", |from| from.uri().host());
+    let mut stale = Stale::No;
+    if let Some(credentials) = challenger.credentials(side, &request.headers) {
+        let (user, of_user) = match credentials.username.split_once('@') {
+            Some((user, domain)) => (user, domain),
+            None => (credentials.username.as_str(), domain),
+        };
+        let phone = directory.phone(user, of_user);
+        let account = phone.as_ref().map(|phone| phone.account);
+        match (challenger.judge(wall, &credentials, &request.method, account), phone) {
+            (Verdict::Granted, Some(phone)) => return Ok(phone),
+            (Verdict::Stale, _) => stale = Stale::Yes,
+            (Verdict::Granted | Verdict::Denied, _) => {}
+        }
+    }
+    let named = from.as_ref().and_then(|from| directory.phone(&from.uri().user()?, domain));
+    let offer = named.map_or(Offer::default(), |phone| phone.account.offer);
+    let mut response = Response::to(request, side.status());
+    challenger.challenge(wall, side, offer, stale, &mut response);
+    Err(Box::new(response))
+}
