@@ -39,6 +39,7 @@ use crate::queue::{Queue, QueueSlot};
 use crate::timers::{Timer, Timers};
 use crate::{Input, Output, TenantSettings};
 
+use entries::Arrival;
 pub use invariants::Broken;
 
 /// One tenant's ACD, as plain data. It is the single writer of its agents, entries and offers.
@@ -150,7 +151,7 @@ impl Machine for Acd {
         match input {
             Input::Configure(settings) => self.configure(now, &settings),
             Input::Enqueue { entry, call, queue, priority, caller } => {
-                self.enqueue(now, entry, call, queue, priority, caller);
+                self.enqueue(now, entry, queue, Arrival { call, caller, priority });
             }
             Input::Leave { entry } => self.caller_left(now, entry),
             Input::OfferRinging { offer } => self.offer_ringing(now, offer),

@@ -21,6 +21,8 @@ pub(crate) struct Queue {
     pub(crate) line: BTreeSet<Rank>,
     /// Of these, for whom nobody's phone rings.
     pub(crate) seeking: BTreeSet<Rank>,
+    /// Of these, who may be told a better position: few, so that a line that moves costs little.
+    pub(crate) eager: BTreeSet<Rank>,
     /// Whom it asked last, for 轮流.
     pub(crate) last_asked: Option<AgentSlot>,
 }
@@ -39,6 +41,7 @@ impl Queue {
             tiers: Vec::new(),
             line: BTreeSet::new(),
             seeking: BTreeSet::new(),
+            eager: BTreeSet::new(),
             last_asked: None,
         }
     }

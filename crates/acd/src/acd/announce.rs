@@ -18,13 +18,18 @@ impl Acd {
         if !queue.settings.announce.position {
             return;
         }
-        let better: Vec<(EntryId, u32)> = queue
-            .line
-            .iter()
-            .zip(0u32..)
-            .filter(|(rank, ahead)| self.wants_to_hear(rank.entry, *ahead))
-            .map(|(rank, ahead)| (rank.entry, ahead))
-            .collect();
+        // Both are in the order of the line.
+        let mut eager = queue.eager.iter().peekable();
+        let mut better: Vec<(EntryId, u32)> = Vec::new();
+        for (rank, ahead) in queue.line.iter().zip(0u32..) {
+            let Some(next) = eager.peek() else { break };
+            if *next == rank {
+                eager.next();
+                if self.wants_to_hear(rank.entry, ahead) {
+                    better.push((rank.entry, ahead));
+                }
+            }
+        }
         for (entry, ahead) in better {
             self.tell_position(now, entry, ahead);
         }
@@ -54,8 +59,8 @@ impl Acd {
     fn tell_position(&mut self, now: Instant, id: EntryId, ahead: u32) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.told = Some(ahead);
-        entry.telling = Telling::Saying { since: now };
         let call = entry.call;
+        self.set_telling(id, Telling::Saying { since: now });
         let items = vec![SayItem::QueuePosition(ahead)];
         self.out.push_back(Output::Say { entry: id, call, items });
         self.tell_call(call, CallFact::PositionTold { entry: id, ahead });
@@ -63,12 +68,12 @@ impl Acd {
 
     /// The announcement ended.
     pub(super) fn was_told(&mut self, now: Instant, id: EntryId) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let Some(entry) = self.entries.get(&id) else { return };
         let Telling::Saying { since } = entry.telling else { return };
         let Some(queue) = self.queues.get(&entry.queue) else { return };
         let next = since + queue.settings.announce.every;
         if next > now {
-            entry.telling = Telling::Resting;
+            self.set_telling(id, Telling::Resting);
             self.timers.set(Timer::Tell(id), next);
         } else {
             self.may_tell(now, id);
@@ -76,9 +81,18 @@ impl Acd {
     }
 
     pub(super) fn may_tell(&mut self, now: Instant, id: EntryId) {
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.telling = Telling::May;
-        }
+        self.set_telling(id, Telling::May);
         self.tell_if_better(now, id);
+    }
+
+    fn set_telling(&mut self, id: EntryId, telling: Telling) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.telling = telling;
+        let Some(queue) = self.queues.get_mut(&entry.queue) else { return };
+        if telling == Telling::May {
+            queue.eager.insert(entry.rank);
+        } else {
+            queue.eager.remove(&entry.rank);
+        }
     }
 }

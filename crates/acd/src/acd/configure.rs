@@ -9,7 +9,7 @@ use model::outcome::EntryOutcome;
 
 use super::Acd;
 use crate::agent::{Agent, AgentSlot, Listed, has_phone};
-use crate::entry::Rank;
+use crate::entry::{Rank, Telling};
 use crate::queue::{Place, Queue, QueueSlot};
 use crate::timers::Timer;
 use crate::{AgentSettings, QueueSettings, SignIn, TenantSettings};
@@ -134,12 +134,16 @@ impl Acd {
         // Priority and maximum wait hold for those who wait already.
         let waiting = std::mem::take(&mut queue.line);
         queue.seeking.clear();
+        queue.eager.clear();
         for old in waiting {
             let Some(entry) = self.entries.get_mut(&old.entry) else { continue };
             entry.rank = Rank::new(settings.priority, entry.priority, entry.since, old.entry);
             queue.line.insert(entry.rank);
             if entry.offers.is_empty() {
                 queue.seeking.insert(entry.rank);
+            }
+            if entry.telling == Telling::May {
+                queue.eager.insert(entry.rank);
             }
             let leave_at = settings.max_wait.map(|max_wait| entry.since + max_wait);
             self.timers.set_or_clear(Timer::MaxWait(old.entry), leave_at);

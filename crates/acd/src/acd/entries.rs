@@ -14,6 +14,13 @@ use crate::entry::{Entry, Rank, Telling};
 use crate::queue::QueueSlot;
 use crate::timers::Timer;
 
+/// Who asks for a place.
+pub(super) struct Arrival {
+    pub(super) call: CallId,
+    pub(super) caller: Arc<str>,
+    pub(super) priority: i32,
+}
+
 /// Whether the call has to be told that the place ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tell {
@@ -23,15 +30,8 @@ pub(super) enum Tell {
 
 impl Acd {
     /// Arrow 1.
-    pub(super) fn enqueue(
-        &mut self,
-        now: Instant,
-        id: EntryId,
-        call: CallId,
-        queue: QueueName,
-        priority: i32,
-        caller: Arc<str>,
-    ) {
+    pub(super) fn enqueue(&mut self, now: Instant, id: EntryId, queue: QueueName, arrival: Arrival) {
+        let Arrival { call, caller, priority } = arrival;
         if self.entries.contains_key(&id) {
             return;
         }
@@ -48,6 +48,7 @@ impl Acd {
         let rank = Rank::new(queue.settings.priority, priority, now, id);
         queue.line.insert(rank);
         queue.seeking.insert(rank);
+        queue.eager.insert(rank);
         if let Some(max_wait) = queue.settings.max_wait {
             self.timers.set(Timer::MaxWait(id), now + max_wait);
         }
@@ -126,6 +127,7 @@ impl Acd {
         if let Some(queue) = self.queues.get_mut(&entry.queue) {
             queue.line.remove(&entry.rank);
             queue.seeking.remove(&entry.rank);
+            queue.eager.remove(&entry.rank);
             self.unsettled.moved.insert(entry.queue);
         }
         self.ended(id, entry.call, outcome, tell);

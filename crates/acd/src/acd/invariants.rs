@@ -5,6 +5,7 @@ use model::{AgentId, EntryId, OfferId, QueueName};
 
 use super::Acd;
 use crate::Strategy;
+use crate::entry::Telling;
 use crate::offer::OfferState;
 use crate::timers::Timer;
 
@@ -38,9 +39,15 @@ pub enum Broken {
     /// A queue's seekers are not the entries without offers.
     #[error("the seekers of {0} are not the places for which nothing rings")]
     WrongSeekers(QueueName),
+    /// A queue's eager are not the entries that may be told.
+    #[error("the eager of {0} are not the places that may be told their position")]
+    WrongEager(QueueName),
     /// A caller waits beside a free agent.
     #[error("agent {1} is free while {0} has callers for whom nothing rings")]
     IdleBesideLine(QueueName, AgentId),
+    /// A queue's tiers name an agent who does not exist.
+    #[error("the tiers of {0} name an agent who does not exist")]
+    NobodyInTier(QueueName),
     /// An agent's and a queue's view of the tiers differ.
     #[error("agent {1} and queue {0} disagree about its tiers")]
     WrongTiers(QueueName, AgentId),
@@ -123,9 +130,14 @@ impl Acd {
             if seeking != queue.seeking.len() || seeking != seek().count() {
                 return Err(Broken::WrongSeekers(name.clone()));
             }
+            let eager = || here().filter(|entry| entry.telling == Telling::May);
+            let known = eager().filter(|entry| queue.eager.contains(&entry.rank)).count();
+            if known != queue.eager.len() || known != eager().count() {
+                return Err(Broken::WrongEager(name.clone()));
+            }
             for place in &queue.tiers {
                 let Some(agent) = self.agents.get(&place.agent) else {
-                    return Err(Broken::WrongLine(name.clone()));
+                    return Err(Broken::NobodyInTier(name.clone()));
                 };
                 if !agent.queues.contains(slot) {
                     return Err(Broken::WrongTiers(name.clone(), agent.settings.id.clone()));

@@ -130,6 +130,16 @@ fn a_caller_who_seeks_unnoticed() {
 }
 
 #[test]
+fn a_caller_whom_no_better_position_would_reach() {
+    rejects(|acd| acd.queues.values_mut().next().unwrap().eager.clear(), "WrongEager");
+}
+
+#[test]
+fn a_tier_without_an_agent() {
+    rejects(|acd| acd.queues.values_mut().next().unwrap().tiers[2].agent = AgentSlot(99), "NobodyInTier");
+}
+
+#[test]
 fn a_caller_beside_a_free_agent() {
     rejects(
         |acd| {
