@@ -2,6 +2,7 @@
 //! Does not own the refusal's message (see `call`).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use clock::Instant;
@@ -9,7 +10,7 @@ use model::{HotlineNumber, TrunkName};
 
 use crate::{Limits, Number, Trunk};
 
-/// The counters of one shard.
+/// The counters of one shard. A call is admitted once and released once; every counter is then as before.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Admission {
     calls: usize,
@@ -40,7 +41,8 @@ enum Counted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct Refusal {
-    /// The SIP status: 503 for the node's own limits, 486 for a trunk's or number's.
+    /// The SIP status: 503 for the node's own limits, 486 for a trunk's or number's, since a 503 would take the
+    /// whole trunk out of service.
     pub status: u16,
     /// When the peer may try again (Retry-After, whole seconds).
     pub retry_after: Option<Duration>,
@@ -65,10 +67,12 @@ pub enum RefuseCause {
     NumberCalls,
 }
 
+/// A token bucket that holds a tenth of a second's calls, so that bursts are evened out.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Bucket {
     /// Tokens left, in millionths.
     micro_tokens: u64,
+    /// When they were counted.
     at: Instant,
 }
 
@@ -76,11 +80,19 @@ impl Admission {
     /// A new call, by `trunk` when it came by one.
     ///
     /// # Errors
-    /// The node's own limits (503) come before the trunk's (486).
+    /// The node's own limits (503) come before the trunk's (486); nothing is counted then, the rate excepted.
     pub fn admit(&mut self, now: Instant, limits: &Limits, trunk: Option<&Trunk>) -> Result<Ticket, Refusal> {
-        let _ = (now, limits, trunk);
+        if self.calls >= limits.max_calls {
+            return Err(Refusal::of(RefuseCause::NodeCalls));
+        }
+        if let Some(rate) = limits.max_calls_per_second
+            && !Bucket::take(&mut self.bucket, now, rate)
+        {
+            return Err(Refusal::of(RefuseCause::NodeRate));
+        }
+        let trunk = trunk.map(|trunk| self.count_trunk(trunk)).transpose()?;
         self.calls += 1;
-        Ok(Ticket { counted: Counted::Call, trunk: None, number: None })
+        Ok(Ticket { counted: Counted::Call, trunk, number: None })
     }
 
     /// The number plan found the call's number: it counts there too.
@@ -88,7 +100,12 @@ impl Admission {
     /// # Errors
     /// The number's limit (486); the ticket stays as it was.
     pub fn admit_to(&mut self, ticket: &mut Ticket, number: &Number) -> Result<(), Refusal> {
-        let _ = (ticket, number);
+        if !take(&mut self.numbers, &number.number, number.max_calls) {
+            return Err(Refusal::of(RefuseCause::NumberCalls));
+        }
+        if let Some(before) = ticket.number.replace(number.number.clone()) {
+            give_back(&mut self.numbers, &before);
+        }
         Ok(())
     }
 
@@ -97,17 +114,105 @@ impl Admission {
     /// # Errors
     /// The trunk's limit (486).
     pub fn admit_leg(&mut self, trunk: &Trunk) -> Result<Ticket, Refusal> {
-        let _ = trunk;
-        Ok(Ticket { counted: Counted::Leg, trunk: None, number: None })
+        let trunk = self.count_trunk(trunk)?;
+        Ok(Ticket { counted: Counted::Leg, trunk: Some(trunk), number: None })
     }
 
     /// The call or leg ended.
     pub fn release(&mut self, ticket: Ticket) {
-        let _ = ticket;
+        if ticket.counted == Counted::Call {
+            self.calls = self.calls.saturating_sub(1);
+        }
+        if let Some(trunk) = ticket.trunk {
+            give_back(&mut self.trunks, &trunk);
+        }
+        if let Some(number) = ticket.number {
+            give_back(&mut self.numbers, &number);
+        }
     }
 
     /// Calls now.
     pub fn calls(&self) -> usize {
         self.calls
     }
+
+    /// Calls and legs of a trunk now.
+    pub fn calls_of_trunk(&self, trunk: &TrunkName) -> usize {
+        self.trunks.get(trunk).copied().unwrap_or(0)
+    }
+
+    /// Calls of a number now.
+    pub fn calls_of_number(&self, number: &HotlineNumber) -> usize {
+        self.numbers.get(number).copied().unwrap_or(0)
+    }
+
+    fn count_trunk(&mut self, trunk: &Trunk) -> Result<TrunkName, Refusal> {
+        if take(&mut self.trunks, &trunk.name, trunk.max_calls) {
+            Ok(trunk.name.clone())
+        } else {
+            Err(Refusal::of(RefuseCause::TrunkCalls))
+        }
+    }
 }
+
+impl Refusal {
+    fn of(cause: RefuseCause) -> Refusal {
+        let (status, retry_after) = match cause {
+            RefuseCause::NodeCalls => (503, Some(RETRY_WHEN_FULL)),
+            RefuseCause::NodeRate => (503, Some(RETRY_WHEN_FAST)),
+            RefuseCause::TrunkCalls | RefuseCause::NumberCalls => (486, None),
+        };
+        Refusal { status, retry_after, cause }
+    }
+}
+
+impl Bucket {
+    /// Takes a token, unless there is none.
+    fn take(bucket: &mut Option<Bucket>, now: Instant, rate: u32) -> bool {
+        let room = (u64::from(rate) * TOKEN / 10).max(TOKEN);
+        let bucket = bucket.get_or_insert(Bucket { micro_tokens: room, at: now });
+        let passed = u64::try_from(now.since(bucket.at).as_micros()).unwrap_or(u64::MAX);
+        let come = passed.saturating_mul(u64::from(rate));
+        bucket.micro_tokens = bucket.micro_tokens.saturating_add(come).min(room);
+        bucket.at = bucket.at.max(now);
+        let has_one = bucket.micro_tokens >= TOKEN;
+        if has_one {
+            bucket.micro_tokens -= TOKEN;
+        }
+        has_one
+    }
+}
+
+/// One more of `name`, unless it has all it may have.
+fn take<N: Clone + Eq + Hash>(counts: &mut HashMap<N, usize>, name: &N, limit: Option<usize>) -> bool {
+    let now = counts.get(name).copied().unwrap_or(0);
+    if limit.is_some_and(|limit| now >= limit) {
+        return false;
+    }
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(name.clone(), 1);
+        }
+    }
+    true
+}
+
+/// One fewer of `name`; a name without calls is forgotten.
+fn give_back<N: Eq + Hash>(counts: &mut HashMap<N, usize>, name: &N) {
+    if let Some(count) = counts.get_mut(name) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(name);
+        }
+    }
+}
+
+/// One call, in millionths, so that a microsecond's share of a rate per second is whole.
+const TOKEN: u64 = 1_000_000;
+
+const RETRY_WHEN_FULL: Duration = Duration::from_secs(5);
+const RETRY_WHEN_FAST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 //! Does not own signalling (see `sip`) or what a flow does (see `ivr`).
 
 mod admission;
+#[cfg(test)]
+mod fixtures;
+mod landing;
 mod router;
 mod settings;
 

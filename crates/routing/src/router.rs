@@ -4,15 +4,23 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use model::numbers::national;
 use model::{AgentId, Aor, TenantId, TrunkName};
+use smallvec::SmallVec;
 
+use crate::landing::Landing;
 use crate::{Number, Phone, Plan, Trunk};
 
 /// A plan with its indexes; made once per reload, shared by shards.
 #[derive(Debug)]
 pub struct Router {
     plan: Arc<Plan>,
-    phones: HashMap<Aor, usize>,
+    /// Blocks of trunks' addresses by how many bits count, most first.
+    blocks: Vec<(u8, HashMap<(u16, IpAddr), usize>)>,
+    trunks: HashMap<TrunkName, usize>,
+    numbers: Landing,
+    /// Phones by user: few share one.
+    phones: HashMap<Arc<str>, SmallVec<[usize; 2]>>,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -54,69 +62,6 @@ pub enum Source<'a> {
     Unknown,
 }
 
-impl Router {
-    /// The indexes of `plan`.
-    pub fn new(plan: Arc<Plan>) -> Router {
-        let phones = plan.phones.iter().enumerate().map(|(place, phone)| (phone.aor.clone(), place)).collect();
-        Router { plan, phones }
-    }
-
-    /// The plan itself.
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
-    }
-
-    /// The trunk whose signalling comes from `source` at that listener; the longest prefix wins.
-    pub fn trunk_of(&self, source: IpAddr, interface: u16) -> Option<&Trunk> {
-        let _ = (source, interface);
-        None
-    }
-
-    /// The trunk of that name.
-    pub fn trunk(&self, name: &TrunkName) -> Option<&Trunk> {
-        self.plan.trunks.iter().find(|trunk| trunk.name == *name)
-    }
-
-    /// The hotline number a carrier means by `called` (number, alias or landing number, in any usual form).
-    pub fn number_of(&self, called: &str) -> Option<&Number> {
-        let _ = called;
-        None
-    }
-
-    /// The phone with exactly this address of record.
-    pub fn phone(&self, aor: &Aor) -> Option<&Phone> {
-        self.phones.get(aor).map(|place| &self.plan.phones[*place])
-    }
-
-    /// The phone meant by `user@host`: by its domain, else by the user alone when `host` is an address or none
-    /// of our domains (a bare user name is unique on the node).
-    pub fn phone_of(&self, user: &str, host: &str) -> Option<&Phone> {
-        self.phone(&Aor::new(user, host))
-    }
-
-    /// Whose phones live at `domain`.
-    pub fn tenant_of(&self, domain: &str) -> Option<&TenantId> {
-        self.plan.domains.iter().find(|d| d.domain.eq_ignore_ascii_case(domain)).map(|d| &d.tenant)
-    }
-
-    /// The phones an agent may sign in from.
-    pub fn phones_of<'a>(&'a self, agent: &'a AgentId) -> impl Iterator<Item = &'a Phone> {
-        self.plan.phones.iter().filter(move |phone| phone.agent.as_ref() == Some(agent))
-    }
-
-    /// Who sent a request: see [`Facts`].
-    pub fn identify(&self, facts: &Facts<'_>) -> Source<'_> {
-        let _ = facts;
-        Source::Unknown
-    }
-
-    /// What a phone of `tenant` dialled.
-    pub fn dialled(&self, tenant: &TenantId, user: &str) -> Dialled<'_> {
-        let _ = (tenant, user);
-        Dialled::Unknown
-    }
-}
-
 /// What a phone dialled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dialled<'a> {
@@ -144,3 +89,179 @@ pub enum Feature {
     /// Echo test.
     Echo,
 }
+
+impl Router {
+    /// The indexes of `plan`.
+    pub fn new(plan: Arc<Plan>) -> Router {
+        let trunks = plan.trunks.iter().enumerate().map(|(place, trunk)| (trunk.name.clone(), place)).collect();
+        let mut phones: HashMap<Arc<str>, SmallVec<[usize; 2]>> = HashMap::with_capacity(plan.phones.len());
+        for (place, phone) in plan.phones.iter().enumerate() {
+            phones.entry(Arc::from(phone.aor.user())).or_default().push(place);
+        }
+        let (blocks, numbers) = (index_blocks(&plan.trunks), Landing::new(&plan.numbers));
+        Router { plan, blocks, trunks, numbers, phones }
+    }
+
+    /// The plan itself.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The trunk whose signalling comes from `source` at that listener; the longest prefix wins.
+    pub fn trunk_of(&self, source: IpAddr, interface: u16) -> Option<&Trunk> {
+        let source = source.to_canonical();
+        let found = self.blocks.iter().find_map(|(prefix, blocks)| {
+            let block = masked(source, *prefix)?;
+            blocks.get(&(interface, block))
+        });
+        found.map(|place| &self.plan.trunks[*place])
+    }
+
+    /// The trunk of that name.
+    pub fn trunk(&self, name: &TrunkName) -> Option<&Trunk> {
+        self.trunks.get(name).map(|place| &self.plan.trunks[*place])
+    }
+
+    /// The hotline number a carrier means by `called` (number, alias or landing number, in any usual form).
+    pub fn number_of(&self, called: &str) -> Option<&Number> {
+        self.numbers.find(called).map(|place| &self.plan.numbers[place])
+    }
+
+    /// The phone with exactly this address of record.
+    pub fn phone(&self, aor: &Aor) -> Option<&Phone> {
+        self.phones_called(aor.user()).find(|phone| phone.aor == *aor)
+    }
+
+    /// The phone meant by `user@host`: by its domain, else by the user alone when `host` is none of our domains
+    /// (an address, as most phones are set up) and only one phone has that user name.
+    pub fn phone_of(&self, user: &str, host: &str) -> Option<&Phone> {
+        if self.tenant_of(host).is_some() {
+            return self.phones_called(user).find(|phone| phone.aor.domain().eq_ignore_ascii_case(host));
+        }
+        let mut named = self.phones_called(user);
+        named.next().filter(|_| named.next().is_none())
+    }
+
+    /// Whose phones live at `domain`.
+    pub fn tenant_of(&self, domain: &str) -> Option<&TenantId> {
+        self.plan.domains.iter().find(|d| d.domain.eq_ignore_ascii_case(domain)).map(|d| &d.tenant)
+    }
+
+    /// The phones an agent may sign in from.
+    pub fn phones_of<'a>(&'a self, agent: &'a AgentId) -> impl Iterator<Item = &'a Phone> {
+        self.plan.phones.iter().filter(move |phone| phone.agent.as_ref() == Some(agent))
+    }
+
+    /// Who sent a request. A phone and a trunk may stand behind one address: a request is a phone's when its From
+    /// is that phone's and its flow, its credentials or what it dials tie it there, or when no trunk has the
+    /// address. Being taken for a phone proves nothing yet: it is challenged.
+    pub fn identify(&self, facts: &Facts<'_>) -> Source<'_> {
+        let phone = self.phone_of(facts.from_user, facts.from_host);
+        let phone = phone.filter(|phone| phone.interface == facts.interface);
+        let trunk = self.trunk_of(facts.source, facts.interface);
+        match (phone, trunk) {
+            (Some(phone), Some(trunk)) => {
+                let tied = facts.tie != Tie::None || self.is_inside(&phone.tenant, facts.request_user);
+                if tied { Source::Phone(phone) } else { Source::Trunk(trunk) }
+            }
+            (Some(phone), None) => Source::Phone(phone),
+            (None, Some(trunk)) => Source::Trunk(trunk),
+            (None, None) => Source::Unknown,
+        }
+    }
+
+    /// What a phone of `tenant` dialled.
+    pub fn dialled(&self, tenant: &TenantId, user: &str) -> Dialled<'_> {
+        if let Some(feature) = self.feature(user) {
+            return Dialled::Feature(feature);
+        }
+        if let Some(phone) = self.phones_called(user).find(|phone| phone.tenant == *tenant) {
+            return Dialled::Phone(phone);
+        }
+        match self.number_of(user).filter(|number| number.number.tenant == *tenant) {
+            Some(number) => Dialled::Number(number),
+            None => Dialled::Unknown,
+        }
+    }
+
+    /// Only somebody inside dials feature codes and extensions.
+    fn is_inside(&self, tenant: &TenantId, user: &str) -> bool {
+        self.feature(user).is_some() || self.phones_called(user).any(|phone| phone.tenant == *tenant)
+    }
+
+    fn feature(&self, user: &str) -> Option<Feature> {
+        let codes = &self.plan.codes;
+        let table = [
+            (&codes.ready, Feature::Ready),
+            (&codes.busy, Feature::Busy),
+            (&codes.pause, Feature::Pause),
+            (&codes.sign_out, Feature::SignOut),
+            (&codes.echo, Feature::Echo),
+        ];
+        table.into_iter().find(|(code, _)| !code.is_empty() && &***code == user).map(|(_, feature)| feature)
+    }
+
+    fn phones_called(&self, user: &str) -> impl Iterator<Item = &Phone> {
+        self.phones.get(user).into_iter().flatten().map(|place| &self.plan.phones[*place])
+    }
+}
+
+impl Trunk {
+    /// The number a call out by this trunk shows: the customer's where it may be shown and is known, else the
+    /// trunk's own; None: withheld.
+    pub fn shown_caller<'a>(&'a self, customer: &'a str) -> Option<&'a str> {
+        let known = !customer.is_empty() && customer != "anonymous";
+        if self.show_caller && known { Some(customer) } else { self.caller.as_deref() }
+    }
+
+    /// The number to dial at this trunk: `number` in the national form, as it is kept.
+    pub fn dialled_form<'a>(&self, number: &'a str) -> &'a str {
+        national(number)
+    }
+
+    /// Whether media may come from `source` beside the address that the SDP names.
+    pub fn takes_media_from(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.media_from.iter().any(|block| {
+            masked(source, block.prefix).is_some_and(|s| masked(block.address.to_canonical(), block.prefix) == Some(s))
+        })
+    }
+}
+
+fn index_blocks(trunks: &[Trunk]) -> Vec<(u8, HashMap<(u16, IpAddr), usize>)> {
+    let mut blocks: Vec<(u8, HashMap<(u16, IpAddr), usize>)> = Vec::new();
+    for (place, trunk) in trunks.iter().enumerate() {
+        for block in &trunk.from {
+            let Some(address) = masked(block.address.to_canonical(), block.prefix) else { continue };
+            let at = match blocks.iter().position(|(prefix, _)| *prefix == block.prefix) {
+                Some(at) => at,
+                None => {
+                    blocks.push((block.prefix, HashMap::new()));
+                    blocks.len() - 1
+                }
+            };
+            blocks[at].1.entry((trunk.interface, address)).or_insert(place);
+        }
+    }
+    blocks.sort_by_key(|(prefix, _)| std::cmp::Reverse(*prefix));
+    blocks
+}
+
+/// The block of `prefix` bits that `address` lies in; None when it has fewer bits.
+fn masked(address: IpAddr, prefix: u8) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(v4) => {
+            let keep = 32u32.checked_sub(u32::from(prefix))?;
+            let mask = u32::MAX.checked_shl(keep).unwrap_or(0);
+            Some(IpAddr::V4((u32::from(v4) & mask).into()))
+        }
+        IpAddr::V6(v6) => {
+            let keep = 128u32.checked_sub(u32::from(prefix))?;
+            let mask = u128::MAX.checked_shl(keep).unwrap_or(0);
+            Some(IpAddr::V6((u128::from(v6) & mask).into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

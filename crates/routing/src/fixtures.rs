@@ -1,0 +1,87 @@
+//! Owns a small plan for this crate's tests.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Aor, FlowName, HotlineNumber, InterfaceName, TenantId, TrunkName};
+
+use crate::*;
+
+pub fn trunk(name: &str, interface: u16, from: &[(&str, u8)]) -> Trunk {
+    let block = |(address, prefix): &(&str, u8)| Cidr { address: address.parse().unwrap(), prefix: *prefix };
+    Trunk {
+        name: TrunkName::new(name),
+        interface,
+        from: from.iter().map(block).collect(),
+        media_from: Vec::new(),
+        to: None,
+        tcp: false,
+        codecs: vec![CodecChoice::Pcma],
+        max_calls: None,
+        caller: None,
+        show_caller: false,
+        home_area: None,
+    }
+}
+
+pub fn number(tenant: &str, number: &str, aliases: &[&str]) -> Number {
+    let tenant = TenantId::new(tenant);
+    Number {
+        number: HotlineNumber::new(&tenant, number),
+        aliases: aliases.iter().map(|alias| Arc::from(*alias)).collect(),
+        flow: FlowName::new(&tenant, "main"),
+        answer: AnswerMode::AtOnce,
+        record: RecordPolicy::Talk,
+        max_calls: None,
+    }
+}
+
+pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
+    Phone {
+        tenant: TenantId::new(tenant),
+        aor: Aor::new(user, domain),
+        password: Arc::from("secret"),
+        digest: DigestChoice::Md5,
+        interface: 0,
+        agent: None,
+        max_contacts: 5,
+        codecs: vec![CodecChoice::Pcma],
+    }
+}
+
+pub fn limits(max_calls: usize, per_second: Option<u32>) -> Limits {
+    Limits { max_calls, max_calls_per_second: per_second, max_duration: Duration::from_secs(60) }
+}
+
+pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Plan {
+    let address = IpAddr::from([127, 0, 0, 1]);
+    let interface = |name: &str, port: u16| Interface {
+        name: InterfaceName::new(name),
+        bind: (address, port).into(),
+        udp: true,
+        tcp: true,
+        advertise: address,
+        rtp: RtpRange { low: 20_000, high: 20_010 },
+    };
+    let domain = |tenant: &str, domain: &str| TenantDomain { tenant: TenantId::new(tenant), domain: domain.into() };
+    Plan {
+        interfaces: vec![interface("main", 5060), interface("other", 5070)],
+        trunks,
+        numbers,
+        phones,
+        queues: HashMap::new(),
+        domains: vec![domain("default", "hotline"), domain("acme", "acme.example")],
+        limits: limits(100, None),
+        codes: FeatureCodes {
+            ready: "*71".into(),
+            busy: "*72".into(),
+            pause: "*73".into(),
+            sign_out: "*74".into(),
+            echo: "*43".into(),
+        },
+        rtp_timeout: None,
+        session_expires: None,
+    }
+}
