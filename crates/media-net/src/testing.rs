@@ -1,7 +1,10 @@
-//! Owns what tests of this crate share: folders that vanish.
+//! Owns what tests of this crate share: folders that vanish, tones, and a look into stereo files.
 
+use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use media::codec::{self, Codec};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -25,4 +28,39 @@ impl Drop for TempFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Packet number `nth` of a tone: 20 ms of `codec`.
+pub fn tone(hz: f64, codec: Codec, nth: usize) -> [u8; 160] {
+    std::array::from_fn(|n| {
+        let phase = 2.0 * PI * hz * (nth * 160 + n) as f64 / 8_000.0;
+        codec::encode(codec, (8_000.0 * phase.sin()) as i16)
+    })
+}
+
+/// The channels of a stereo file, by its own header.
+pub fn channels(path: &Path) -> [Vec<i16>; 2] {
+    let bytes = std::fs::read(path).unwrap();
+    let sample: Box<dyn Fn(&[u8]) -> i16> = match bytes[20] {
+        1 => Box::new(|b| i16::from_le_bytes([b[0], b[1]])),
+        6 => Box::new(|b| codec::decode(Codec::Pcma, b[0])),
+        7 => Box::new(|b| codec::decode(Codec::Pcmu, b[0])),
+        tag => panic!("format {tag}"),
+    };
+    let width = usize::from(bytes[34]) / 8;
+    assert_eq!(u32::from_le_bytes(bytes[54..58].try_into().unwrap()) as usize, bytes.len() - 58);
+    assert_eq!(u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize, bytes.len() - 8);
+    let of = |channel: usize| bytes[58..].chunks_exact(2 * width).map(|f| sample(&f[channel * width..])).collect();
+    [of(0), of(1)]
+}
+
+/// The amplitude of `hz` in `samples` (Goertzel).
+pub fn level(samples: &[i16], hz: f64) -> f64 {
+    let coefficient = 2.0 * (2.0 * PI * hz / 8_000.0).cos();
+    let (mut s1, mut s2) = (0.0, 0.0);
+    for sample in samples {
+        let s0 = f64::from(*sample) + coefficient * s1 - s2;
+        (s2, s1) = (s1, s0);
+    }
+    2.0 * (s1 * s1 + s2 * s2 - coefficient * s1 * s2).max(0.0).sqrt() / samples.len() as f64
 }

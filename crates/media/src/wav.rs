@@ -37,7 +37,9 @@ impl Format {
 pub fn stereo_header(format: Format, frames: u64) -> Vec<u8> {
     const CHANNELS: u16 = 2;
     let frame = format.sample_bytes() * CHANNELS;
-    let data = u32::try_from(frames * u64::from(frame)).unwrap_or(u32::MAX - 63) & !3;
+    let longest = u64::from((u32::MAX - 64) / u32::from(frame));
+    // invariant: no more frames than 32 bits of bytes hold.
+    let data = frames.min(longest) as u32 * u32::from(frame);
     let mut header = Vec::with_capacity(58);
     header.extend_from_slice(b"RIFF");
     header.extend_from_slice(&(data + 50).to_le_bytes());

@@ -89,3 +89,15 @@ fn the_header_of_a_g711_file_says_what_follows() {
         assert_eq!((u32_at(46), u32_at(54)), (8_000, 16_000));
     }
 }
+
+#[test]
+fn the_header_counts_every_frame_and_tells_its_length() {
+    for frames in [0, 1, 5, 8_001] {
+        let header = stereo_header(Format::G711(Codec::Pcma), frames);
+        assert_eq!(u32::from_le_bytes(header[54..58].try_into().unwrap()), 2 * frames as u32);
+        assert_eq!(stereo_millis(&header), Some(frames / 8));
+    }
+    let longest = stereo_header(Format::Pcm16, u64::MAX / 8);
+    assert_eq!(u32::from_le_bytes(longest[54..58].try_into().unwrap()) % 4, 0);
+    assert_eq!(stereo_millis(b"RIFF"), None);
+}
