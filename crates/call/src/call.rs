@@ -371,6 +371,7 @@ impl Call {
             tenant: self.tenant.clone(),
             direction: self.facts.direction,
             number: self.facts.number.clone(),
+            trunk: self.facts.trunk.clone(),
             caller: self.facts.caller.clone(),
             called: self.facts.called.clone(),
             stage: match &self.stage {

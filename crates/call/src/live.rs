@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clock::Instant;
 use model::event::Direction;
-use model::{CallId, HotlineNumber, QueueName, TenantId};
+use model::{CallId, HotlineNumber, QueueName, TenantId, TrunkName};
 
 /// A call in progress, as operators see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct LiveCall {
     pub direction: Direction,
     /// The hotline number, once known.
     pub number: Option<HotlineNumber>,
+    /// The trunk it came by.
+    pub trunk: Option<TrunkName>,
     /// 呼入号码.
     pub caller: Arc<str>,
     /// The number dialled.
