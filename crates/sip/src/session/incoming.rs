@@ -168,8 +168,11 @@ impl Session {
             invited.answer_due = Some(sdp);
             return;
         }
-        let mut response = self.full_response_to_invite(200);
         let State::Invited(invited) = std::mem::replace(&mut self.state, State::Established) else { return };
+        let mut response = self.full_response(&invited.request, 200);
+        if let Some(keepalive) = &self.keepalive {
+            keepalive.write_answer(&mut response.headers);
+        }
         // RFC 3262 §5: what a reliable response has said is not said again.
         if !invited.reliable.described() {
             response.set_body("application/sdp", sdp.clone());
@@ -184,18 +187,6 @@ impl Session {
         }
         self.respond_until_acked(now, ep, invited.tx, &invited.request, response, of);
         self.start_keepalive(now);
-    }
-
-    fn full_response_to_invite(&self, status: u16) -> Response {
-        let State::Invited(invited) = &self.state else {
-            // invariant: callers hold an INVITE.
-            unreachable!("only an invited session answers")
-        };
-        let mut response = self.full_response(&invited.request, status);
-        if let Some(keepalive) = &self.keepalive {
-            keepalive.write_answer(&mut response.headers);
-        }
-        response
     }
 
     /// Sends a 2xx to INVITE and sets the timers of RFC 3261 §13.3.1.4.

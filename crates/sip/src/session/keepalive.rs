@@ -9,57 +9,30 @@ use super::event::{EndCause, EndedBy};
 use super::incoming::Rejection;
 use super::{Purpose, Session, SessionTimer, State, Timer};
 use crate::endpoint::Endpoint;
-use crate::headers::{HeaderName, Headers};
+use crate::headers::{HeaderName, Headers, Refresher, SessionExpires};
 use crate::message::Method;
 
 /// A session timer as agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Keepalive {
     pub(super) interval: Duration,
-    refresher: Refresher,
-    /// Our role in the transaction that agreed on it.
-    role: TransactionRole,
+    refresher: Side,
 }
 
+/// Who refreshes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Refresher {
+enum Side {
     Us,
     Them,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum TransactionRole {
-    Client,
-    Server,
-}
+/// RFC 4028 §4: never less, and what Min-SE means when it is absent.
+const ABSOLUTE_MIN: Duration = Duration::from_secs(90);
 
-/// Session-Expires: seconds and who refreshes.
-struct SessionExpires {
-    seconds: u64,
-    refresher: Option<TransactionRole>,
+/// Min-SE in a message.
+pub(super) fn min_se(headers: &Headers) -> Duration {
+    headers.min_se().ok().flatten().unwrap_or(ABSOLUTE_MIN).max(ABSOLUTE_MIN)
 }
-
-impl SessionExpires {
-    fn of(headers: &Headers) -> Option<SessionExpires> {
-        let value = headers.text(HeaderName::SessionExpires)?;
-        let mut parts = value.split(';').map(str::trim);
-        let seconds = parts.next()?.parse().ok()?;
-        let refresher = parts.find_map(|param| match param.to_ascii_lowercase().replace(' ', "").as_str() {
-            "refresher=uac" => Some(TransactionRole::Client),
-            "refresher=uas" => Some(TransactionRole::Server),
-            _ => None,
-        });
-        Some(SessionExpires { seconds, refresher })
-    }
-}
-
-/// Min-SE in a message; RFC 4028 §4: 90 s when absent.
-pub(super) fn min_se(headers: &Headers) -> u64 {
-    let value = headers.text(HeaderName::MinSe).and_then(|value| value.split(';').next()?.trim().parse().ok());
-    value.unwrap_or(ABSOLUTE_MIN).max(ABSOLUTE_MIN)
-}
-
-const ABSOLUTE_MIN: u64 = 90;
 
 impl Keepalive {
     /// RFC 4028 §9, table 2: what we confirm as the answering side; `None` for no timer.
@@ -72,23 +45,23 @@ impl Keepalive {
         peer_can: bool,
     ) -> Result<Option<Keepalive>, Rejection> {
         let SessionTimer::On { expires, min } = timer else { return Ok(None) };
-        let (expires, min) = (expires.as_secs(), min.as_secs().max(ABSOLUTE_MIN));
-        let asked = SessionExpires::of(headers);
-        let wanted = match &asked {
-            Some(asked) if asked.seconds < min && peer_can => {
-                return Err(Rejection::with(422, HeaderName::MinSe, min.to_string()));
+        let min = min.max(ABSOLUTE_MIN);
+        let asked = headers.session_expires().ok().flatten();
+        let wanted = match asked {
+            Some(asked) if asked.interval < min && peer_can => {
+                return Err(Rejection::with(422, HeaderName::MinSe, min.as_secs().to_string()));
             }
-            Some(asked) => asked.seconds,
+            Some(asked) => asked.interval,
             None if peer_can => expires,
             None => return Ok(None),
         };
-        let interval = wanted.min(expires).max(min_se(headers)).max(min.min(expires));
+        // §9: not above what the peer asks, not below its Min-SE or ours.
+        let interval = wanted.min(expires).max(min_se(headers)).max(min);
         let refresher = match asked.and_then(|asked| asked.refresher) {
-            Some(TransactionRole::Client) if peer_can => Refresher::Them,
-            _ => Refresher::Us,
+            Some(Refresher::Uac) if peer_can => Side::Them,
+            _ => Side::Us,
         };
-        let interval = Duration::from_secs(interval);
-        Ok(Some(Keepalive { interval, refresher, role: TransactionRole::Server }))
+        Ok(Some(Keepalive { interval, refresher }))
     }
 
     /// RFC 4028 §7.2: what the 2xx to our request confirms; `None` for no timer.
@@ -96,23 +69,23 @@ impl Keepalive {
         if timer == SessionTimer::Off {
             return None;
         }
-        let agreed = SessionExpires::of(headers)?;
+        let agreed = headers.session_expires().ok().flatten()?;
         let refresher = match agreed.refresher {
-            Some(TransactionRole::Server) => Refresher::Them,
-            _ => Refresher::Us,
+            Some(Refresher::Uas) => Side::Them,
+            _ => Side::Us,
         };
-        let interval = Duration::from_secs(agreed.seconds.max(ABSOLUTE_MIN));
-        Some(Keepalive { interval, refresher, role: TransactionRole::Client })
+        Some(Keepalive { interval: agreed.interval.max(ABSOLUTE_MIN), refresher })
     }
 
     /// Session-Expires of a 2xx of ours, and Require where the peer has to refresh (§9).
     pub(super) fn write_answer(&self, headers: &mut Headers) {
-        let (refresher, require) = match self.refresher {
-            Refresher::Us => ("uas", false),
-            Refresher::Them => ("uac", true),
+        let refresher = match self.refresher {
+            Side::Us => Refresher::Uas,
+            Side::Them => Refresher::Uac,
         };
-        headers.push(HeaderName::SessionExpires, format!("{};refresher={refresher}", self.interval.as_secs()));
-        if require {
+        let value = SessionExpires { interval: self.interval, refresher: Some(refresher) };
+        headers.push(HeaderName::SessionExpires, value.to_string());
+        if self.refresher == Side::Them {
             headers.push(HeaderName::Require, "timer");
         }
     }
@@ -120,10 +93,11 @@ impl Keepalive {
     /// Session-Expires of a refresh of ours (§7.4: who refreshes stays the same).
     fn write_request(&self, headers: &mut Headers) {
         let refresher = match self.refresher {
-            Refresher::Us => "uac",
-            Refresher::Them => "uas",
+            Side::Us => Refresher::Uac,
+            Side::Them => Refresher::Uas,
         };
-        headers.push(HeaderName::SessionExpires, format!("{};refresher={refresher}", self.interval.as_secs()));
+        let value = SessionExpires { interval: self.interval, refresher: Some(refresher) };
+        headers.push(HeaderName::SessionExpires, value.to_string());
     }
 }
 
@@ -135,7 +109,7 @@ impl Session {
             Some(keepalive) => keepalive.write_request(headers),
             None => headers.push(HeaderName::SessionExpires, expires.as_secs().to_string()),
         }
-        headers.push(HeaderName::MinSe, min.as_secs().max(ABSOLUTE_MIN).to_string());
+        headers.push(HeaderName::MinSe, min.max(ABSOLUTE_MIN).as_secs().to_string());
     }
 
     /// RFC 4028 §10: each 2xx to INVITE or UPDATE starts the interval anew.
@@ -144,7 +118,7 @@ impl Session {
         self.timers.clear(Timer::Expiry);
         let Some(keepalive) = self.keepalive else { return };
         // §10: the refresher half-way; the other side gives up min(32 s, a third) before the end.
-        if keepalive.refresher == Refresher::Us {
+        if keepalive.refresher == Side::Us {
             self.timers.set(Timer::Refresh, now + keepalive.interval / 2);
         }
         let margin = (keepalive.interval / 3).min(Duration::from_secs(32));
@@ -195,9 +169,9 @@ impl Session {
     }
 
     /// RFC 4028 §7.3: what to ask for after 422; `None` when that was asked already.
-    pub(super) fn raised_interval(&self, refusal: &Headers, asked: &Headers) -> Option<u64> {
+    pub(super) fn raised_interval(&self, refusal: &Headers, asked: &Headers) -> Option<Duration> {
         let wanted = min_se(refusal);
-        let before = SessionExpires::of(asked)?.seconds;
+        let before = asked.session_expires().ok().flatten()?.interval;
         (wanted > before).then_some(wanted)
     }
 }

@@ -357,7 +357,7 @@ impl Session {
             }
             422 => {
                 if let (Some(keepalive), SessionTimer::On { .. }) = (&mut self.keepalive, self.local.timer) {
-                    let wanted = Duration::from_secs(super::keepalive::min_se(&response.headers));
+                    let wanted = super::keepalive::min_se(&response.headers);
                     if wanted > keepalive.interval {
                         keepalive.interval = wanted;
                         self.queued = self.queued.take().or(offered);

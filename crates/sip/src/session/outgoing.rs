@@ -1,7 +1,5 @@
 //! Owns the caller's side until the answer: RFC 3261 §13.2, forks, late answers, retries after challenges and 422.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use clock::{Instant, TimerTable};
 use serde::{Deserialize, Serialize};
@@ -361,11 +359,11 @@ impl Session {
         if response.status == 422 && inviting.retries > 0 {
             inviting.retries -= 1;
             let mut again = inviting.request.clone();
-            if let Some(seconds) = self.raised_interval(&response.headers, &again.headers) {
+            if let Some(interval) = self.raised_interval(&response.headers, &again.headers) {
                 self.dialog.local_cseq += 1;
                 again.headers.set(HeaderName::CSeq, format!("{} INVITE", self.dialog.local_cseq));
-                again.headers.set(HeaderName::SessionExpires, seconds.to_string());
-                again.headers.set(HeaderName::MinSe, seconds.to_string());
+                again.headers.set(HeaderName::SessionExpires, interval.as_secs().to_string());
+                again.headers.set(HeaderName::MinSe, interval.as_secs().to_string());
                 let tx = ep.request(now, self.flow, again.clone());
                 self.watch(tx, Purpose::Invite, &again);
                 return self.invite_resent(tx, again);
@@ -398,39 +396,16 @@ fn refusal(response: &Response) -> SessionEvent {
         _ => Vec::new(),
     };
     contacts.sort_by_key(|contact| std::cmp::Reverse(contact.q()));
-    // RFC 3261 §20.33: seconds, then a comment or parameters.
-    let retry_after = headers.text(HeaderName::RetryAfter).and_then(|value| {
-        let digits = value.split(|c: char| !c.is_ascii_digit()).next()?;
-        Some(Duration::from_secs(digits.parse().ok()?))
-    });
+    // RFC 3326.
+    let reasons = headers.reasons();
+    let text = reasons.iter().find_map(|reason| reason.text.clone());
+    let q850 = reasons.iter().find(|reason| reason.protocol.eq_ignore_ascii_case("Q.850"));
+    let q850 = q850.and_then(|reason| u8::try_from(reason.cause?).ok());
     SessionEvent::Refused {
         status: response.status,
-        reason: reason_text(headers).unwrap_or_else(|| response.reason().into_owned()),
-        retry_after,
+        reason: text.unwrap_or_else(|| response.reason().into_owned()),
+        retry_after: headers.retry_after().map(|after| after.0),
         contact: contacts.iter().map(|contact| contact.uri().to_string()).collect(),
-        q850: q850_cause(headers),
+        q850,
     }
-}
-
-/// RFC 3326: the cause of `Q.850;cause=16`.
-pub(super) fn q850_cause(headers: &Headers) -> Option<u8> {
-    headers.elements(HeaderName::Reason).find_map(|reason| {
-        let reason = std::str::from_utf8(reason).ok()?;
-        let (protocol, params) = reason.split_once(';')?;
-        if !protocol.trim().eq_ignore_ascii_case("Q.850") {
-            return None;
-        }
-        params.split(';').find_map(|param| param.trim().strip_prefix("cause=")?.trim().parse().ok())
-    })
-}
-
-/// RFC 3326: the `text` of the first reason that has one.
-fn reason_text(headers: &Headers) -> Option<String> {
-    headers.elements(HeaderName::Reason).find_map(|reason| {
-        let reason = std::str::from_utf8(reason).ok()?;
-        let (_, text) = reason.split_once("text=")?;
-        let text = text.trim();
-        let text = text.strip_prefix('"').map_or(text, |quoted| quoted.split('"').next().unwrap_or(quoted));
-        (!text.is_empty()).then(|| text.to_owned())
-    })
 }

@@ -8,7 +8,7 @@ use super::event::SessionEvent;
 use super::offer::boxed;
 use super::{Purpose, Session, State};
 use crate::endpoint::Endpoint;
-use crate::headers::HeaderName;
+use crate::headers::{HeaderName, SubscriptionState};
 use crate::message::{Method, Request, reason_phrase};
 use crate::transaction::ServerTx;
 
@@ -103,14 +103,15 @@ impl Session {
     }
 
     pub(super) fn notified(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx, request: &Request) {
-        let event = request.headers.text(HeaderName::Event).unwrap_or_default();
+        let event = request.headers.event().ok().flatten();
+        let refer = event.is_some_and(|event| event.package.eq_ignore_ascii_case("refer"));
         // RFC 6665 §4.1.3: a NOTIFY without a subscription gets 481.
-        if self.refers.awaited == 0 || !event.trim_start().to_ascii_lowercase().starts_with("refer") {
+        if self.refers.awaited == 0 || !refer {
             return ep.respond(now, tx, self.response(request, 481));
         }
         ep.respond(now, tx, self.response(request, 200));
-        let state = request.headers.text(HeaderName::SubscriptionState).unwrap_or_default();
-        if state.trim_start().to_ascii_lowercase().starts_with("terminated") {
+        let state = request.headers.subscription_state();
+        if let Ok(Some(SubscriptionState::Terminated { .. })) = state {
             self.refers.awaited -= 1;
         }
         let line = String::from_utf8_lossy(&request.body);
