@@ -4,21 +4,28 @@
 //! One table per kind of object (`fields`) says which keys exist; the decoder, the diagnostics, the JSON Schema
 //! and the reference are made from it.
 
+mod changes;
 mod decode;
 mod diagnostics;
+pub mod edit;
 mod fields;
 mod folder;
 mod loaded;
 mod reading;
 mod record;
+mod reference;
+mod schema;
 mod sources;
 mod starter;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use changes::Changes;
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
-pub use loaded::{Changes, HookEvent, HookSettings, Loaded, NodeSettings, Pinning};
+pub use loaded::{HookEvent, HookSettings, Loaded, NodeSettings, Pinning};
+pub use reference::{Lang, reference};
+pub use schema::schema;
 pub use sources::{ReadError, SourceFile, Sources};
 pub use starter::starter;
 

@@ -1,4 +1,4 @@
-//! Owns what a folder decodes to, and what changes between two of them.
+//! Owns what a folder decodes to. Does not own how (see `folder`), or what changes between two (see `changes`).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -84,24 +84,4 @@ pub enum HookEvent {
     CallEnded,
     /// A recording can be played.
     RecordingFinished,
-}
-
-/// What a reload applies at once, and what only a restart can.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// What new calls see at once, in the operator's words: `队列 sales / queue sales`.
-    pub applied: Vec<String>,
-    /// What needs a restart: listeners, the data folder, threads.
-    pub restart: Vec<String>,
-}
-
-impl Loaded {
-    /// What became different since `old`.
-    pub fn diff(&self, old: &Loaded) -> Changes {
-        let mut changes = Changes::default();
-        if self.plan != old.plan {
-            changes.applied.push("plan".into());
-        }
-        changes
-    }
 }

@@ -1,0 +1,135 @@
+//! Owns what changes between two decoded folders, and what of it a running switch may take over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use crate::Loaded;
+
+/// What a reload applies at once, and what only a restart can, in the operator's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What new calls see at once: `队列 sales 已改 / queue sales changed`.
+    pub applied: Vec<String>,
+    /// What needs a restart: listeners, the data folder, threads.
+    pub restart: Vec<String>,
+}
+
+impl Changes {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.applied.is_empty() && self.restart.is_empty()
+    }
+}
+
+impl Loaded {
+    /// What became different since `old`.
+    pub fn diff(&self, old: &Loaded) -> Changes {
+        let mut applied = Vec::new();
+        let (new_plan, old_plan) = (&self.plan, &old.plan);
+        let trunk = |l: &Loaded| index(l.plan.trunks.iter().map(|t| (t.name.to_string(), (t.clone(), l.interface_name(t.interface)))));
+        compare(&mut applied, ("中继", "trunk"), &trunk(self), &trunk(old));
+        let number = |l: &Loaded| index(l.plan.numbers.iter().map(|n| (n.number.to_string(), n.clone())));
+        compare(&mut applied, ("号码", "number"), &number(self), &number(old));
+        let flow = |l: &Loaded| index(l.flows.iter().map(|(name, flow)| (name.to_string(), flow.clone())));
+        compare(&mut applied, ("流程", "flow"), &flow(self), &flow(old));
+        let queue = |l: &Loaded| {
+            let queues = l.acd.iter().flat_map(|tenant| &tenant.queues);
+            index(queues.map(|q| (q.name.to_string(), (q.clone(), l.plan.queues.get(&q.name).cloned()))))
+        };
+        compare(&mut applied, ("队列", "queue"), &queue(self), &queue(old));
+        let agent = |l: &Loaded| {
+            let agents = l.acd.iter().flat_map(|tenant| &tenant.agents);
+            index(agents.map(|a| (a.id.to_string(), a.clone())))
+        };
+        compare(&mut applied, ("坐席", "agent"), &agent(self), &agent(old));
+        let phone = |l: &Loaded| index(l.plan.phones.iter().map(|p| (p.aor.to_string(), (p.clone(), l.interface_name(p.interface)))));
+        compare(&mut applied, ("话机", "phone"), &phone(self), &phone(old));
+        let domain = |l: &Loaded| index(l.plan.domains.iter().map(|d| (d.tenant.to_string(), d.domain.clone())));
+        compare(&mut applied, ("租户", "tenant"), &domain(self), &domain(old));
+        let mut sections = |same: bool, name: &str| {
+            if !same {
+                applied.push(format!("[{name}] 已改 / [{name}] changed"));
+            }
+        };
+        sections(new_plan.limits == old_plan.limits, "limits");
+        sections(new_plan.codes == old_plan.codes, "codes");
+        let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.session_expires);
+        sections(media(new_plan) == media(old_plan), "media");
+        sections(self.hooks == old.hooks, "hook");
+        Changes { applied, restart: self.restarts(old) }
+    }
+
+    /// This folder as a switch that runs with `old` may use it: what needs a restart stays as it is, and trunks and
+    /// phones of listeners that are not open yet are left out.
+    #[must_use]
+    pub fn over(mut self, old: &Loaded) -> Loaded {
+        let open: HashMap<_, u16> =
+            old.plan.interfaces.iter().zip(0..).map(|(interface, place)| (interface.name.clone(), place)).collect();
+        let places: Vec<Option<u16>> = self.plan.interfaces.iter().map(|i| open.get(&i.name).copied()).collect();
+        let place = |interface: u16| places.get(usize::from(interface)).copied().flatten();
+        self.plan.trunks.retain(|trunk| place(trunk.interface).is_some());
+        self.plan.phones.retain(|phone| place(phone.interface).is_some());
+        for interface in self.plan.trunks.iter_mut().map(|trunk| &mut trunk.interface) {
+            *interface = place(*interface).unwrap_or(*interface);
+        }
+        for interface in self.plan.phones.iter_mut().map(|phone| &mut phone.interface) {
+            *interface = place(*interface).unwrap_or(*interface);
+        }
+        self.plan.interfaces.clone_from(&old.plan.interfaces);
+        self.node = crate::NodeSettings { domain: self.node.domain, ..old.node.clone() };
+        self
+    }
+
+    fn restarts(&self, old: &Loaded) -> Vec<String> {
+        let mut restart = Vec::new();
+        let interfaces = |l: &Loaded| index(l.plan.interfaces.iter().map(|i| (i.name.to_string(), i.clone())));
+        compare(&mut restart, ("接口", "interface"), &interfaces(self), &interfaces(old));
+        let (new, old) = (&self.node, &old.node);
+        let keys = [
+            (new.id == old.id, "id"),
+            (new.data == old.data, "data"),
+            (new.shards == old.shards, "shards"),
+            (new.workers == old.workers, "workers"),
+            (new.pinning == old.pinning, "pinning"),
+            (new.log == old.log, "log"),
+            (new.language == old.language, "language"),
+            (new.time_zone == old.time_zone, "time_zone"),
+            (new.drain == old.drain, "drain_seconds"),
+            (new.product == old.product, "product"),
+        ];
+        for (_, key) in keys.iter().filter(|(same, _)| !same) {
+            restart.push(format!("[node] {key} 已改 / [node] {key} changed"));
+        }
+        if new.api != old.api {
+            restart.push("[api] listen 已改 / [api] listen changed".to_owned());
+        }
+        restart
+    }
+
+    fn interface_name(&self, place: u16) -> Option<model::InterfaceName> {
+        self.plan.interfaces.get(usize::from(place)).map(|interface| interface.name.clone())
+    }
+}
+
+fn index<K: Ord + Hash, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    pairs.collect()
+}
+
+/// Tells of each name whether it came, went or changed.
+fn compare<V: PartialEq>(
+    told: &mut Vec<String>,
+    (zh, en): (&str, &str),
+    new: &BTreeMap<String, V>,
+    old: &BTreeMap<String, V>,
+) {
+    for (name, value) in new {
+        match old.get(name) {
+            None => told.push(format!("{zh} {name} 新增 / {en} {name} added")),
+            Some(before) if before != value => told.push(format!("{zh} {name} 已改 / {en} {name} changed")),
+            Some(_) => {}
+        }
+    }
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        told.push(format!("{zh} {name} 已删 / {en} {name} removed"));
+    }
+}
