@@ -1,0 +1,334 @@
+//! Owns one peer: its configuration, what it may be told, what it tells, and the clockwork between.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clock::{Instant, Machine};
+use media::dtmf::KeyReceive;
+use media::rtp::{Header, is_rtcp};
+use model::say::Key;
+use sdp::{Codec, Description, Direction, Local, Negotiated};
+use sip::endpoint::{Advertised, Endpoint, EndpointConfig};
+use sip::session::Session;
+use sip::transaction::ServerTx;
+
+use crate::ear::Ear;
+use crate::mouth::{Mouth, Sound};
+use crate::registration::Registration;
+
+/// Who a peer is.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// The user part of its From and Contact.
+    pub user: String,
+    /// The host part of its From; its own address when it has no domain.
+    pub domain: String,
+    /// The name that it shows.
+    pub display: Option<String>,
+    /// Its own signalling address.
+    pub sip: SocketAddr,
+    /// Its own RTP address.
+    pub rtp: SocketAddr,
+    /// Codecs, the best first.
+    pub codecs: Vec<Codec>,
+    /// Name and password for challenges.
+    pub login: Option<Login>,
+    /// What it does when it is called.
+    pub behaviour: Behaviour,
+    /// Makes its tags and branches differ from others'.
+    pub seed: u64,
+}
+
+/// Name and password for challenges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+/// What a peer does by itself when it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Rings and waits for a command.
+    Ring,
+    /// Rings, and answers after this long.
+    AnswerAfter(Duration),
+    /// Refuses at once with this status.
+    Refuse(u16),
+    /// Says nothing: a phone that is gone.
+    Ignore,
+}
+
+/// A wish for a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Registers its user at `registrar` for `expires`.
+    Register {
+        /// Where.
+        registrar: SocketAddr,
+        /// For how long.
+        expires: Duration,
+    },
+    /// Takes its binding back.
+    Unregister,
+    /// Calls `user` at `to`.
+    Call {
+        /// Where the INVITE is sent.
+        to: SocketAddr,
+        /// The user part of the Request-URI.
+        user: String,
+    },
+    /// Answers the call that rings.
+    Answer,
+    /// Refuses the call that rings.
+    Refuse(u16),
+    /// Puts the other side on hold.
+    Hold,
+    /// Ends the hold.
+    Resume,
+    /// Presses a key for 160 ms.
+    Press(Key),
+    /// Says this from now on.
+    Say(Sound),
+    /// Cancels, refuses or ends the call, whichever fits.
+    HangUp,
+}
+
+/// Facts and wishes for a peer.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A SIP datagram came.
+    Sip {
+        /// From here.
+        from: SocketAddr,
+        /// These bytes.
+        bytes: Bytes,
+    },
+    /// A datagram came to the RTP port.
+    Rtp(Bytes),
+    /// A wish.
+    Do(Command),
+}
+
+/// What a peer wants or tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send from the SIP port.
+    Sip {
+        /// To here.
+        to: SocketAddr,
+        /// These bytes.
+        bytes: Bytes,
+    },
+    /// Send from the RTP port.
+    Rtp {
+        /// To here.
+        to: SocketAddr,
+        /// These bytes.
+        bytes: Bytes,
+    },
+    /// Something happened.
+    Happened(Happening),
+}
+
+/// What happened to a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// Its binding stands.
+    Registered,
+    /// Its REGISTER was refused with this status, or 408 without an answer.
+    RegisterFailed(u16),
+    /// Its binding is gone.
+    Unregistered,
+    /// Somebody calls.
+    Called {
+        /// From's display name.
+        name: Option<String>,
+        /// From's user.
+        number: String,
+    },
+    /// A provisional response came.
+    Progress(u16),
+    /// The call it made was answered.
+    Answered,
+    /// The call it made failed with this status.
+    Refused(u16),
+    /// The call that rang was cancelled.
+    Cancelled,
+    /// The call it answered was confirmed.
+    Confirmed,
+    /// The other side's description changed; whether it holds us.
+    Changed(Direction),
+    /// The other side pressed a key.
+    Key(Key),
+    /// The call ended.
+    Ended,
+}
+
+/// One party of one call at a time.
+pub struct Peer {
+    pub(crate) config: PeerConfig,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) call: Option<PeerCall>,
+    /// Sessions that were left and may still retransmit.
+    pub(crate) closing: Vec<Session>,
+    pub(crate) registration: Option<Registration>,
+    pub(crate) mouth: Mouth,
+    ear: Ear,
+    keys: KeyReceive,
+    pub(crate) out: VecDeque<Output>,
+}
+
+/// The call a peer is in.
+pub(crate) struct PeerCall {
+    pub session: Session,
+    pub invite: Option<ServerTx>,
+    pub offer: Option<Description>,
+    pub offered_by_peer: Option<Bytes>,
+    pub agreed: Option<Negotiated>,
+    pub direction: Direction,
+    pub version: u64,
+    pub answer_at: Option<Instant>,
+}
+
+impl Peer {
+    /// A peer that does nothing yet.
+    pub fn new(config: PeerConfig) -> Peer {
+        let mut secret = [0; 16];
+        secret[..8].copy_from_slice(&config.seed.to_be_bytes());
+        let advertised = Advertised { host: config.sip.ip().to_string(), port: config.sip.port() };
+        let endpoint = Endpoint::new(EndpointConfig {
+            secret,
+            advertised: vec![advertised],
+            user_agent: "hotline-peer".to_owned(),
+            ..EndpointConfig::default()
+        });
+        Peer {
+            mouth: Mouth::new((config.seed as u32).wrapping_mul(0x9e37_79b9) | 1),
+            config,
+            endpoint,
+            call: None,
+            closing: Vec::new(),
+            registration: None,
+            ear: Ear::default(),
+            keys: KeyReceive::default(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Who it is.
+    pub fn config(&self) -> &PeerConfig {
+        &self.config
+    }
+
+    /// Changes what it does when it is called.
+    pub fn behave(&mut self, behaviour: Behaviour) {
+        self.config.behaviour = behaviour;
+    }
+
+    /// What it heard since the beginning.
+    pub fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
+    /// Packets of audio and keys that it sent.
+    pub fn sent_packets(&self) -> u64 {
+        self.mouth.packets()
+    }
+
+    /// Whether it is in a call.
+    pub fn is_in_call(&self) -> bool {
+        self.call.is_some()
+    }
+
+    pub(crate) fn happened(&mut self, happening: Happening) {
+        self.out.push_back(Output::Happened(happening));
+    }
+
+    pub(crate) fn local(&self, version: u64, direction: Direction) -> Local {
+        Local {
+            address: self.config.rtp.ip(),
+            port: self.config.rtp.port(),
+            codecs: self.config.codecs.clone(),
+            dtmf: true,
+            session: sdp::Session { id: self.config.seed >> 1, version },
+            direction,
+        }
+    }
+
+    fn hear(&mut self, now: Instant, datagram: &[u8]) {
+        let Some(agreed) = self.call.as_ref().and_then(|call| call.agreed) else { return };
+        if is_rtcp(datagram) {
+            return;
+        }
+        let Some(header) = Header::parse(datagram) else { return };
+        let payload = &datagram[header.payload()];
+        if Some(header.payload_type) == agreed.receive_dtmf {
+            for pressed in self.keys.take(now, &header, payload).into_iter().flatten() {
+                self.happened(Happening::Key(pressed.key));
+            }
+        } else if header.payload_type == agreed.receive_payload_type {
+            self.ear.take(now, agreed.codec, &header, payload);
+        }
+    }
+
+    fn speak(&mut self, now: Instant) {
+        let Some(agreed) = self.call.as_ref().and_then(|call| call.agreed) else { return };
+        while self.mouth.poll_timeout().is_some_and(|due| due <= now) {
+            if let Some(bytes) = self.mouth.poll_packet(now, &agreed) {
+                self.out.push_back(Output::Rtp { to: agreed.remote, bytes: bytes.into() });
+            }
+        }
+    }
+}
+
+impl Machine for Peer {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Sip { .. } if self.config.behaviour == Behaviour::Ignore => {}
+            Input::Sip { from, bytes } => {
+                let flow = sip::endpoint::Flow::udp(0, from);
+                self.endpoint.receive(now, flow, bytes);
+            }
+            Input::Rtp(bytes) => self.hear(now, &bytes),
+            Input::Do(command) => self.obey(now, command),
+        }
+        self.settle(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.tick(now);
+        if let Some(pressed) = self.keys.handle_timeout(now) {
+            self.happened(Happening::Key(pressed.key));
+        }
+        self.settle(now);
+        self.speak(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let call = self.call.iter();
+        let sessions = call.clone().map(|call| &call.session).chain(&self.closing);
+        let agreed = self.call.as_ref().is_some_and(|call| call.agreed.is_some());
+        self.endpoint
+            .poll_timeout()
+            .into_iter()
+            .chain(sessions.filter_map(Session::poll_timeout))
+            .chain(call.filter_map(|call| call.answer_at))
+            .chain(self.registration.as_ref().and_then(Registration::poll_timeout))
+            .chain(self.mouth.poll_timeout().filter(|_| agreed))
+            .chain(self.keys.poll_timeout())
+            .min()
+    }
+}
