@@ -160,7 +160,8 @@ impl RtpSend {
     /// The media time of a packet sent now by another source than the last one's: real time went on, and the last
     /// packet lasted 20 ms at least. What this runs ahead of real time is given back at the next change.
     fn next_time(&mut self, now: Instant) -> u64 {
-        let elapsed = self.reached_at.map_or(0, |reached| samples(reached, now));
+        let Some(reached) = self.reached_at else { return self.highest.media_time };
+        let elapsed = samples(reached, now);
         let step = elapsed.saturating_sub(self.ahead).max(PACKET);
         self.ahead = (self.ahead + step).saturating_sub(elapsed);
         self.highest.media_time + step

@@ -1,5 +1,6 @@
 //! A room in virtual time: talkers with their own clocks, and everything the room hands out.
 
+mod attacks;
 mod continuity;
 mod keys;
 mod mixing;
