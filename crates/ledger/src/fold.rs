@@ -2,6 +2,7 @@
 //! [`crate::Figures`]).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use clock::WallTime;
@@ -103,10 +104,11 @@ impl Ledger {
         fact: &CallFact,
     ) -> Option<Update> {
         if let CallFact::Began { .. } = fact {
-            if self.open.contains_key(&call) {
-                self.strays += 1;
-            } else if let Some(draft) = Draft::begin(stamped, tenant, call, fact) {
-                self.open.insert(call, draft);
+            match (self.open.entry(call), Draft::begin(stamped, tenant, call, fact)) {
+                (Entry::Vacant(place), Some(draft)) => {
+                    place.insert(draft);
+                }
+                _ => self.strays += 1,
             }
             return None;
         }
@@ -359,7 +361,9 @@ impl Draft {
             CallFact::AgentAnswered { offer, .. } => self.answer(at, *offer),
             CallFact::Bridged { offer } => {
                 let Some(segment) = self.segment(*offer) else { return false };
-                segment.bridged.get_or_insert(at);
+                if segment.answered.is_some() {
+                    segment.bridged.get_or_insert(at);
+                }
                 segment.answered.is_some()
             }
             CallFact::AgentLeft { offer, by, cause } => {
@@ -371,8 +375,9 @@ impl Draft {
 
     fn ring(&mut self, at: WallTime, offer: OfferId) -> bool {
         let Some(segment) = self.segment(offer) else { return false };
-        if segment.rang.is_some() {
-            return true; // every further 180
+        // Every further 180 is harmless; one that comes behind the answer rings nowhere.
+        if segment.rang.is_some() || segment.answered.is_some() {
+            return segment.answered.is_none();
         }
         segment.rang = Some(at);
         self.ringing_since.get_or_insert(at);
@@ -513,8 +518,12 @@ impl Draft {
         self.cdr
     }
 
+    /// The place `entry`; while it is held, else as it was left.
     fn visit(&mut self, entry: EntryId) -> Option<&mut Visit> {
-        self.cdr.visits.iter_mut().find(|visit| visit.entry == entry)
+        let visits = &self.cdr.visits;
+        let held = visits.iter().rposition(|visit| visit.entry == entry && visit.left.is_none());
+        let place = held.or_else(|| visits.iter().rposition(|visit| visit.entry == entry))?;
+        self.cdr.visits.get_mut(place)
     }
 
     /// The unfinished segment of `offer`.

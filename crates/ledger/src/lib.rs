@@ -10,6 +10,8 @@ mod export;
 mod figures;
 mod fold;
 mod micros;
+#[cfg(any(test, feature = "story"))]
+pub mod story;
 mod time;
 
 pub use cdr::{

@@ -1,1 +1,67 @@
+use serde_json::json;
 
+use super::*;
+use crate::story::Story;
+use crate::{Ledger, Update};
+
+fn exported(data_dir: &str) -> serde_json::Value {
+    let mut story = Story::default();
+    story.answered_call("13800138000", "8001");
+    let mut ledger = Ledger::default();
+    let mut made: Option<Cdr> = None;
+    for stamped in &story.events {
+        match ledger.fold(stamped) {
+            Some(Update::Closed(cdr)) => made = Some(*cdr),
+            Some(Update::Amended { amendment, .. }) => amendment.apply(made.as_mut().unwrap()),
+            None => {}
+        }
+    }
+    let exporter = Exporter { data_dir: data_dir.into(), ..Exporter::default() };
+    serde_json::to_value(exporter.cdr(&made.unwrap())).unwrap()
+}
+
+#[test]
+fn a_record_is_shown_flat_with_civil_times_and_both_words() {
+    let shown = exported("");
+    for (field, value) in [
+        ("tenant", json!("default")),
+        ("direction", json!("in")),
+        ("direction_zh", json!("呼入")),
+        ("number", json!("4008001234")),
+        ("caller", json!("13800138000")),
+        ("agent", json!("8001")),
+        ("queue", json!("sales")),
+        ("began", json!("2026-11-22T09:30:00.000+08:00")),
+        ("agent_answered", json!("2026-11-22T09:30:08.000+08:00")),
+        ("ended", json!("2026-11-22T09:30:40.000+08:00")),
+        ("duration_ms", json!(40_000)),
+        ("wait_ms", json!(5_000)),
+        ("ring_ms", json!(3_000)),
+        ("talk_ms", json!(20_000)),
+        ("hold_ms", json!(4_000)),
+        ("keys", json!("1")),
+        ("notice_played", json!(true)),
+        ("result", json!("answered")),
+        ("result_zh", json!("已接听")),
+        ("hung_up_by", json!("switch")),
+        ("hung_up_by_zh", json!("系统")),
+        ("termination", json!("normal")),
+        ("recording_ms", json!(24_000)),
+        ("recording_state", json!("finished")),
+    ] {
+        assert_eq!(shown[field], value, "{field}");
+    }
+    assert_eq!(shown["survey"]["label"], "满意");
+    assert_eq!(shown["segments"][0]["outcome"], json!({ "how": "left", "by": "agent", "cause": "normal" }));
+    assert_eq!(shown["queues"][0]["outcome"], "answered");
+    assert_eq!(shown["flow_path"][0]["node"], "menu");
+}
+
+#[test]
+fn a_recording_is_a_path_that_can_be_opened() {
+    let below = exported("")["recording"].as_str().unwrap().to_owned();
+    assert!(below.starts_with("recordings/2026/11/22/"));
+    let absolute = exported("/srv/hotline/data");
+    assert_eq!(absolute["recording"], format!("/srv/hotline/data/{below}"));
+    assert_eq!(absolute["recordings"][0]["path"], absolute["recording"]);
+}
