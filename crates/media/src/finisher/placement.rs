@@ -21,10 +21,10 @@ pub const fn samples(micros: u64) -> u64 {
 const PIECE: i64 = 80_000;
 
 /// Media time that moves by more than this against arrivals has jumped: 400 ms.
-const JUMP: i64 = 3_200;
+const JUMP: u64 = 3_200;
 
 /// An anchor stays until the next is off by more than this: 10 ms.
-const STEP: i64 = 80;
+const STEP: u64 = 80;
 
 /// So few packets behind a jump, late by no more than `LATE`, are stragglers and not a new beginning.
 const STRAGGLERS: u32 = 10;
@@ -76,7 +76,7 @@ impl PlacementSurvey {
         let (arrival, delay) = (spoken(packet), delay(packet));
         let beginning = match leg.pieces.last() {
             None => Some(Beginning::Jumped),
-            Some(_) if (delay - leg.last_delay).abs() > JUMP => Some(Beginning::Jumped),
+            Some(_) if delay.abs_diff(leg.last_delay) > JUMP => Some(Beginning::Jumped),
             Some(piece) if arrival - piece.from >= PIECE => Some(Beginning::GoesOn),
             Some(_) => None,
         };
@@ -108,11 +108,11 @@ fn anchors(pieces: &[Piece]) -> VecDeque<Anchor> {
         .iter()
         .map(|piece| {
             let offset = match current {
-                Some(offset) if (piece.fastest - offset).abs() <= STEP => offset,
+                Some(offset) if piece.fastest.abs_diff(offset) <= STEP => offset,
                 Some(offset)
                     if piece.beginning == Beginning::Jumped
                         && piece.packets < STRAGGLERS
-                        && (0..=LATE).contains(&(piece.fastest - offset)) =>
+                        && (0..=LATE).contains(&piece.fastest.saturating_sub(offset)) =>
                 {
                     offset
                 }

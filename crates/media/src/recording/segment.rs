@@ -81,9 +81,16 @@ impl<'a> Iterator for Scan<'a> {
                     self.position += BlockView::size(rest).unwrap_or(8);
                     return Some(Found::Damaged { at, damage });
                 }
-                Err(Damage::Empty) if rest.iter().all(|byte| *byte == 0) => {
-                    self.position = self.bytes.len();
-                }
+                Err(Damage::Empty) => match rest.iter().position(|byte| *byte != 0) {
+                    // Something was written behind a hole: the hole is damage.
+                    Some(written) => {
+                        self.position += (written & !7).max(8);
+                        if !std::mem::replace(&mut self.broken, true) {
+                            return Some(Found::Damaged { at, damage: Damage::Empty });
+                        }
+                    }
+                    None => self.position = self.bytes.len(),
+                },
                 Err(damage) => {
                     self.position += 8;
                     if !std::mem::replace(&mut self.broken, true) {
