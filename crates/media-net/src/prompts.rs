@@ -123,6 +123,11 @@ impl PromptCache {
         EMBEDDED.iter().filter(move |(folder, _, _)| *folder == wanted).map(|(_, name, _)| *name)
     }
 
+    /// The names of the built-in music.
+    pub fn built_in_music() -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().filter(|(folder, _, _)| *folder == MUSIC).map(|(_, name, _)| *name)
+    }
+
     /// The clips of `items` in `voice`, in order. The tenant's own come first, then the built-in ones; a name that no
     /// language has is looked for in the music.
     ///
