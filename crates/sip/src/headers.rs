@@ -15,6 +15,8 @@ mod reason;
 mod replaces;
 mod retry_after;
 mod session_timer;
+#[cfg(test)]
+mod tests;
 mod typed;
 mod via;
 

@@ -121,10 +121,12 @@ impl Response {
 
     pub(crate) fn to_headers(method: &Method, from: &Headers, status: u16) -> Response {
         let mut headers = Headers::with_room(from.len() + 4, 512);
-        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+        for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
+        {
             headers.copy_from(from, name);
         }
-        let forms_dialog = matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
+        let forms_dialog =
+            matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
         if forms_dialog && (101..300).contains(&status) {
             headers.copy_from(from, HeaderName::RecordRoute);
         }

@@ -80,8 +80,22 @@ pub(crate) fn skip_lws(text: &[u8], mut at: usize) -> usize {
 pub(crate) fn quoted_end(text: &[u8], at: usize) -> Option<usize> {
     let mut index = at + 1;
     loop {
+        match text.get(index) {
+            Some(b'\\') => index += 2,
+            Some(b'"') => return Some(index + 1),
+            Some(_) => index += 1,
+            None => return gbk_quoted_end(text, at),
+        }
+    }
+}
+
+/// As [`quoted_end`] for a string that does not end by RFC 3261: half of GBK's characters are a byte above 0x80 and
+/// one that may be a backslash. PBXes in China send names so.
+fn gbk_quoted_end(text: &[u8], at: usize) -> Option<usize> {
+    let mut index = at + 1;
+    loop {
         match text.get(index)? {
-            b'\\' => index += 2,
+            b'\\' | 0x81..=0xfe => index += 2,
             b'"' => return Some(index + 1),
             _ => index += 1,
         }

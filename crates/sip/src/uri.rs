@@ -71,7 +71,8 @@ impl Uri {
         }
         let colon = raw.iter().position(|byte| *byte == b':').ok_or(UriError::Scheme)?;
         let scheme = scheme(&raw[..colon]).ok_or(UriError::Scheme)?;
-        if let Some(bad) = raw.iter().find(|byte| **byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"')) {
+        if let Some(bad) = raw.iter().find(|byte| **byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"'))
+        {
             return Err(if matches!(bad, b'<' | b'>' | b'"') { UriError::User } else { UriError::Character });
         }
         let nothing = span(raw.len(), raw.len())?;
@@ -330,7 +331,8 @@ pub(crate) fn host_end(raw: &[u8], at: usize) -> Option<usize> {
         return Some(close + 1);
     }
     let mut end = at;
-    while raw.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
+    while raw.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+    {
         end += 1;
     }
     (end > at).then_some(end)
@@ -356,7 +358,9 @@ pub(crate) fn unescape(text: &[u8]) -> Cow<'_, str> {
         return String::from_utf8_lossy(text);
     }
     let plain: Vec<u8> = unescaped(text).collect();
-    Cow::Owned(String::from_utf8(plain).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+    Cow::Owned(
+        String::from_utf8(plain).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
+    )
 }
 
 /// The bytes of `text` with `%HH` undone.

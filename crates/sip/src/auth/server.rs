@@ -185,6 +185,17 @@ impl Challenger {
     }
 }
 
+#[cfg(test)]
+impl Challenger {
+    pub(super) fn dummy_for_tests(&self) -> String {
+        self.dummy.clone()
+    }
+
+    pub(super) fn counts_for_tests(&self) -> usize {
+        self.counts.young.len() + self.counts.old.len()
+    }
+}
+
 /// Half of the HMAC: 128 bits.
 const SEAL_DIGITS: usize = 32;
 

@@ -54,7 +54,8 @@ impl SubscriptionState {
     /// Parses `active;expires=60` or `terminated;reason=noresource`.
     pub fn parse(raw: &[u8]) -> Option<SubscriptionState> {
         let (state, params) = word_and_params(raw)?;
-        let expires = params.get("expires").and_then(seconds).map(|length| Duration::from_secs(length.into()));
+        let expires =
+            params.get("expires").and_then(seconds).map(|length| Duration::from_secs(length.into()));
         Some(match state.to_ascii_lowercase().as_str() {
             "active" => SubscriptionState::Active { expires },
             "pending" => SubscriptionState::Pending { expires },

@@ -35,12 +35,10 @@ impl NameAddr {
         if raw.get(open) != Some(&b'<') {
             return None;
         }
-        // RFC 3261 §25.1 wants tokens; the field sends any text, in any charset.
-        if raw[..display_end].first() != Some(&b'"') && raw[..display_end].iter().any(|b| matches!(b, b'>' | b':' | b';')) {
-            let unquoted = scan::trim(&raw[..display_end]);
-            if unquoted.first() != Some(&b'"') {
-                return None;
-            }
+        // RFC 3261 §25.1 wants tokens in an unquoted name; the field sends any text, in any charset.
+        let display = scan::trim(&raw[..display_end]);
+        if display.first() != Some(&b'"') && display.iter().any(|byte| matches!(byte, b'>' | b':' | b';')) {
+            return None;
         }
         let close = open + memchr::memchr(b'>', &raw[open..])?;
         let uri = Uri::parse(raw.slice_ref(scan::trim(&raw[open + 1..close]))).ok()?;
@@ -267,8 +265,7 @@ fn thousandths(text: &[u8]) -> Option<u16> {
         return None;
     }
     let whole: u16 = scan::number(whole)?;
-    let fraction = (0..3).fold(0, |sum, digit| {
-        sum * 10 + fraction.get(digit).map_or(0, |byte| u16::from(byte - b'0'))
-    });
+    let fraction =
+        (0..3).fold(0, |sum, digit| sum * 10 + fraction.get(digit).map_or(0, |byte| u16::from(byte - b'0')));
     whole.checked_mul(1000)?.checked_add(fraction).filter(|q| *q <= 1000)
 }

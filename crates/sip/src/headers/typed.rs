@@ -153,9 +153,13 @@ impl Headers {
         NameAddr::parse(self.share(first)).map(Some).ok_or(HeaderError::Malformed(name))
     }
 
-    /// Whether a list of tokens (Supported, Require, Allow, Privacy…) holds `token`, in any case.
+    /// Whether a list of tokens (Supported, Require, Allow…) holds `token`, in any case. The list of Privacy has
+    /// `;` for a comma (RFC 3323 §4.2).
     pub fn lists(&self, name: HeaderName, token: &str) -> bool {
-        self.elements(name).any(|one| one.eq_ignore_ascii_case(token.as_bytes()))
+        let separator = if name == HeaderName::Privacy { b';' } else { b',' };
+        self.elements(name)
+            .flat_map(|one| one.split(move |byte| *byte == separator))
+            .any(|one| scan::trim(one).eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// The only value of `name`, when there is one.

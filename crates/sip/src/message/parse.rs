@@ -124,7 +124,8 @@ impl StartLine {
 
 fn is_version(text: &[u8]) -> bool {
     let mut parts = text[4..].split(|byte| *byte == b'.');
-    let mut digits = || parts.next().is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
+    let mut digits =
+        || parts.next().is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit));
     digits() && digits() && parts.next().is_none()
 }
 

@@ -5,6 +5,9 @@ use super::{Scheme, Uri, UriParams, unescaped};
 impl Uri {
     /// Whether both name the same thing. RFC 3261 §19.1.4, RFC 3966 §5; unknown schemes by their bytes.
     pub fn same_as(&self, other: &Uri) -> bool {
+        if self.raw == other.raw {
+            return true;
+        }
         // RFC 3261 §19.1.4: "A SIP and SIPS URI are never equivalent."
         if self.scheme != other.scheme {
             return false;
@@ -23,7 +26,7 @@ impl Uri {
                     && covers(self.params(), other.params())
                     && covers(other.params(), self.params())
             }
-            Scheme::Other => self.raw == other.raw,
+            Scheme::Other => false,
         }
     }
 
