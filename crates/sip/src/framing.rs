@@ -31,13 +31,15 @@ pub struct Splitter {
     /// Where the search for the empty line goes on, and where the line it is in starts.
     searched: usize,
     line_at: usize,
+    /// How long the message is, once its head has come.
+    length: Option<usize>,
     line_ends: u8,
 }
 
 impl Splitter {
     /// A stream from its beginning.
     pub fn new(limits: Limits) -> Splitter {
-        Splitter { limits, buffer: BytesMut::new(), searched: 0, line_at: 0, line_ends: 0 }
+        Splitter { limits, buffer: BytesMut::new(), searched: 0, line_at: 0, length: None, line_ends: 0 }
     }
 
     /// Where the next bytes of the stream go.
@@ -64,24 +66,34 @@ impl Splitter {
             Some(byte) if !scan::is_token(*byte) => return Err(self.give_up(Fault::NotSip)),
             Some(_) => self.line_ends = 0,
         }
-        let Some(head) = self.head_end() else {
-            let full = self.buffer.len() > self.limits.head_bytes;
-            return if full { Err(self.give_up(Fault::HeadTooLarge)) } else { Ok(None) };
+        let length = match self.length {
+            Some(length) => length,
+            None => match self.measure() {
+                Ok(Some(length)) => length,
+                Ok(None) => return Ok(None),
+                Err(fault) => return Err(self.give_up(fault)),
+            },
         };
-        if head > self.limits.head_bytes {
-            return Err(self.give_up(Fault::HeadTooLarge));
-        }
-        let length = match content_length(&self.buffer[..head]) {
-            Ok(length) if length > self.limits.body_bytes => return Err(self.give_up(Fault::BodyTooLarge)),
-            Ok(length) => length,
-            Err(fault) => return Err(self.give_up(fault)),
-        };
-        if self.buffer.len() < head + length {
+        if self.buffer.len() < length {
             return Ok(None);
         }
-        let message = self.buffer.split_to(head + length).freeze();
-        (self.searched, self.line_at) = (0, 0);
-        Ok(Some(Frame::Message(message)))
+        (self.searched, self.line_at, self.length) = (0, 0, None);
+        Ok(Some(Frame::Message(self.buffer.split_to(length).freeze())))
+    }
+
+    /// The length of the message that has begun; `None` while its head has not come.
+    fn measure(&mut self) -> Result<Option<usize>, Fault> {
+        let head = self.head_end();
+        if head.unwrap_or(self.buffer.len()) > self.limits.head_bytes {
+            return Err(Fault::HeadTooLarge);
+        }
+        let Some(head) = head else { return Ok(None) };
+        let body = content_length(&self.buffer[..head])?;
+        if body > self.limits.body_bytes {
+            return Err(Fault::BodyTooLarge);
+        }
+        self.length = Some(head + body);
+        Ok(self.length)
     }
 
     fn line_end(&mut self) -> Option<Frame> {
@@ -99,11 +111,9 @@ impl Splitter {
     fn head_end(&mut self) -> Option<usize> {
         while let Some(length) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
             let end = self.searched + length;
-            let line = &self.buffer[self.line_at..end];
+            let is_last = matches!(&self.buffer[self.line_at..end], b"" | b"\r");
             (self.searched, self.line_at) = (end + 1, end + 1);
-            if line.is_empty() || line == b"\r" {
-                // The next call looks at this line again while the body is awaited.
-                (self.searched, self.line_at) = (end - line.len(), end - line.len());
+            if is_last {
                 return Some(end + 1);
             }
         }

@@ -50,7 +50,7 @@ impl Params {
     }
 }
 
-/// Walks `;name=value` text that [`check`] has passed.
+/// Walks `;name=value` text that has been checked.
 #[derive(Clone, Debug)]
 pub struct ParamIter<'a> {
     rest: &'a [u8],

@@ -110,6 +110,13 @@ fn uris_are_equal_as_the_rfc_says() {
 }
 
 #[test]
+fn uris_stuffed_with_parameters_are_compared_by_their_bytes() {
+    let stuffed = format!("sip:a@h{}", ";x".repeat(20_000));
+    assert!(uri(&stuffed).same_as(&uri(&stuffed)));
+    assert!(!uri(&stuffed).same_as(&uri(&format!("{stuffed};y"))));
+}
+
+#[test]
 fn building_escapes_the_user_and_brackets_ipv6() {
     let built = Uri::sip(Some("*21#客 服@x"), "2001:db8::1", Some(5080)).unwrap();
     assert_eq!(built.to_string(), "sip:*21%23%E5%AE%A2%20%E6%9C%8D%40x@[2001:db8::1]:5080");
