@@ -9,6 +9,8 @@ mod folder;
 pub mod journal;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod scratch;
 mod snapshots;
 
 use std::path::{Path, PathBuf};
