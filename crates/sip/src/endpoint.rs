@@ -218,3 +218,6 @@ impl Endpoint {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

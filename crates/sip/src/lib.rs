@@ -3,11 +3,14 @@
 
 pub mod dialog;
 pub mod endpoint;
+pub mod audit;
 pub mod auth;
 pub mod framing;
 pub mod headers;
 pub mod limits;
 pub mod message;
+#[cfg(test)]
+mod pair;
 pub mod params;
 pub mod registrar;
 mod scan;

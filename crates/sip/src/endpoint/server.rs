@@ -24,7 +24,7 @@ use crate::headers::{HeaderName, Rport, Via};
 use crate::message::{Method, Request, Response};
 use crate::transaction::ServerTx;
 use crate::transaction::key::{key_of, merge_key_of};
-use crate::transaction::server::{Server, ServerState};
+use crate::transaction::server::{Progress, Server, ServerState};
 use crate::transaction::tail::Tail;
 use crate::transaction::timers::{Due, Kind, Lane};
 
@@ -64,17 +64,22 @@ impl Endpoint {
             (ServerState::Proceeding { .. }, _) => {
                 ServerState::Completed { last: bytes.clone(), interval: t1 }
             }
-            (ServerState::Trying { datagram } | ServerState::Progressing { datagram, .. }, 100..=199) => {
-                let datagram = datagram.clone();
-                server.state = ServerState::Progressing { datagram, last: bytes.clone() };
+            (ServerState::Trying { datagram }, 100..=199) => {
+                let progress = Progress { datagram: datagram.clone(), last: bytes.clone() };
+                server.state = ServerState::Progressing(Box::new(progress));
                 return self.transmit(flow, bytes);
             }
-            (ServerState::Trying { datagram } | ServerState::Progressing { datagram, .. }, _) => {
-                if reliable {
-                    self.transmit(flow, bytes);
-                    return self.forget_server(id); // Timer J is 0.
-                }
-                ServerState::Done { last: Tail::new(datagram, &bytes) }
+            (ServerState::Progressing(progress), 100..=199) => {
+                progress.last = bytes.clone();
+                return self.transmit(flow, bytes);
+            }
+            (ServerState::Trying { .. } | ServerState::Progressing(_), _) if reliable => {
+                self.transmit(flow, bytes);
+                return self.forget_server(id); // Timer J is 0.
+            }
+            (ServerState::Trying { datagram }, _) => ServerState::Done { last: Tail::new(datagram, &bytes) },
+            (ServerState::Progressing(progress), _) => {
+                ServerState::Done { last: Tail::new(&progress.datagram, &bytes) }
             }
             _ => return self.drop_message(DropCause::ResponseTooLate),
         };
@@ -163,7 +168,8 @@ impl Endpoint {
         let flow = server.flow;
         let again = match &server.state {
             ServerState::Proceeding { last, .. } => last.clone(),
-            ServerState::Completed { last, .. } | ServerState::Progressing { last, .. } => Some(last.clone()),
+            ServerState::Completed { last, .. } => Some(last.clone()),
+            ServerState::Progressing(progress) => Some(progress.last.clone()),
             ServerState::Done { last } => last.message(raw),
             ServerState::Confirmed | ServerState::Accepted | ServerState::Trying { .. } => None,
         };

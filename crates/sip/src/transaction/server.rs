@@ -36,7 +36,14 @@ pub(crate) enum ServerState {
     /// Not INVITE, nothing sent yet. The datagram is kept to shorten what the tail keeps.
     Trying { datagram: Bytes },
     /// Not INVITE, a provisional response was sent. Figure 8's «Proceeding».
-    Progressing { datagram: Bytes, last: Bytes },
+    Progressing(Box<Progress>),
     /// Not INVITE, finally answered; timer J runs. Figure 8's «Completed».
     Done { last: Tail },
+}
+
+/// Boxed, because it is rare and would make every transaction larger.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) datagram: Bytes,
+    pub(crate) last: Bytes,
 }
