@@ -1,2 +1,10 @@
-//! The binary.
-fn main() {}
+//! Owns the binary: the command line (`cli`) and the wiring of a running switch (`node`).
+
+use std::process::ExitCode;
+
+mod cli;
+mod node;
+
+fn main() -> ExitCode {
+    cli::run()
+}

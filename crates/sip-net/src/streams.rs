@@ -65,6 +65,9 @@ pub(crate) trait StreamSender: Send + Sync {
     fn close_all(&self);
 }
 
+/// Is told of a stream that ended.
+pub(crate) type Ended = Box<dyn Fn(Flow) + Send + Sync>;
+
 /// All TCP connections of the node.
 pub(crate) struct Streams<M> {
     shared: Arc<Shared<M>>,
@@ -77,6 +80,7 @@ struct Shared<M> {
     served: Vec<u16>,
     limits: StreamLimits,
     boxes: Boxes<M>,
+    ended: Ended,
     runtime: Handle,
     table: DashMap<u64, Stream>,
     /// The stream to use for a peer whose flow names none.
@@ -103,6 +107,7 @@ impl<M: Send + 'static> Streams<M> {
         served: Vec<u16>,
         limits: StreamLimits,
         boxes: Boxes<M>,
+        ended: Ended,
         runtime: Handle,
     ) -> Streams<M> {
         Streams {
@@ -111,6 +116,7 @@ impl<M: Send + 'static> Streams<M> {
                 served,
                 limits,
                 boxes,
+                ended,
                 runtime,
                 table: DashMap::new(),
                 by_remote: DashMap::new(),
@@ -271,5 +277,6 @@ impl<M: Send + 'static> Shared<M> {
             *of_source = of_source.saturating_sub(1);
         }
         self.per_source.remove_if(&source, |_, count| *count == 0);
+        (self.ended)(flow);
     }
 }

@@ -94,11 +94,15 @@ struct Counted {
 
 impl Transports {
     /// Serves `bound`: streams are accepted from now on and, like all that comes, delivered to `boxes`; datagrams wait
-    /// for the shards' threads to read them.
+    /// for the shards' threads to read them. `ended` is told of every stream that ended; it may not wait.
+    ///
+    /// # Errors
+    /// When the system refuses to watch a listener.
     pub fn serve<M: Send + 'static>(
         bound: BoundInterfaces,
         limits: StreamLimits,
         boxes: Boxes<M>,
+        ended: impl Fn(Flow) + Send + Sync + 'static,
         runtime: &tokio::runtime::Handle,
     ) -> io::Result<Arc<Transports>> {
         let mut sockets = Vec::with_capacity(bound.0.len());
@@ -110,7 +114,7 @@ impl Transports {
         }
         let served: Vec<u16> = accepting.iter().map(|(place, _)| *place).collect();
         let local = sockets.iter().map(|interface| interface.local).collect();
-        let streams = Streams::new(local, served, limits, boxes, runtime.clone());
+        let streams = Streams::new(local, served, limits, boxes, Box::new(ended), runtime.clone());
         for (place, listener) in accepting {
             streams.accept(place, listener)?;
         }

@@ -1,0 +1,207 @@
+//! Owns the command line: what may be typed, and which command does it. Does not own what a switch does (see `node`).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod calls;
+mod check;
+mod live;
+mod output;
+mod run;
+mod switch_client;
+
+pub(crate) use output::Answer;
+
+/// 400 热线软交换:菜单、排队、坐席、录音 / A SIP softswitch for service hotlines: IVR, ACD, recording.
+#[derive(Debug, Parser)]
+#[command(name = "hotline", version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// 配置目录(默认为当前目录)/ the configuration folder (the current one)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// 以 JSON 输出 / print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// 租户 / whose
+    #[arg(long, global = true, value_name = "NAME", default_value = model::TenantId::DEFAULT)]
+    pub tenant: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 启动交换机 / start the switch
+    Run,
+    /// 检查配置,一次报告所有错误 / check a configuration folder, every error at once
+    Check {
+        /// 配置目录 / the folder
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// 写出一套起步配置,不覆盖已有文件 / write a starter configuration; existing files stay
+    Init {
+        /// 目标目录 / where
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// 输出配置的 JSON Schema / print the configuration's JSON Schema
+    Schema,
+    /// 通话记录与正在进行的通话 / call records and calls in progress
+    #[command(subcommand)]
+    Calls(Calls),
+    /// 坐席 / agents
+    Agents {
+        #[command(subcommand)]
+        command: Option<Agents>,
+    },
+    /// 队列 / queues
+    Queues,
+    /// 话机 / phones
+    Phones,
+    /// 中继 / trunks
+    Trunks,
+    /// 说明一通电话为何这样接续 / why a call went where it went
+    Explain {
+        /// 通话编号 / the call
+        call: String,
+    },
+}
+
+/// What can be asked about calls.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Calls {
+    /// 历史通话,最新的在最后 / past calls, newest last
+    List(Wanted),
+    /// 一通电话的详情 / one call
+    Show {
+        /// 通话编号 / the call
+        call: String,
+    },
+    /// 导出通话记录 / export records
+    Export {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// 格式 / the format
+        #[arg(long, value_enum, default_value_t = Format::Csv)]
+        format: Format,
+    },
+    /// 说明一通电话为何这样接续 / why a call went where it went
+    Explain {
+        /// 通话编号 / the call
+        call: String,
+    },
+    /// 一通电话的全部事件 / every event of one call
+    Trace {
+        /// 通话编号 / the call
+        call: String,
+    },
+    /// 正在进行的通话 / calls in progress
+    Live,
+    /// 结束一通正在进行的电话 / end a call in progress
+    Hangup {
+        /// 通话编号 / the call
+        call: String,
+    },
+}
+
+/// Which records are wanted.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Wanted {
+    /// 热线号码 / hotline number
+    #[arg(long)]
+    pub number: Option<String>,
+    /// 呼入号码 / caller
+    #[arg(long)]
+    pub caller: Option<String>,
+    /// 工号 / agent
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// 队列 / queue
+    #[arg(long)]
+    pub queue: Option<String>,
+    /// 结果,如 answered 或 已接听 / result, e.g. answered
+    #[arg(long)]
+    pub result: Option<String>,
+    /// 起始时间,如 2026-11-22 或 2026-11-22T08:00:00+08:00 / began at or after
+    #[arg(long)]
+    pub from: Option<String>,
+    /// 截止时间 / began before
+    #[arg(long)]
+    pub to: Option<String>,
+    /// 最多多少条 / at most so many
+    #[arg(long)]
+    pub limit: Option<u32>,
+}
+
+/// What a file of records looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// 表格 / a table
+    Csv,
+    /// JSON 数组 / an array
+    Json,
+}
+
+/// What can be asked of agents.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Agents {
+    /// 列出 / list them
+    List,
+    /// 设置状态 / choose a state
+    Set {
+        /// 工号 / the agent
+        agent: String,
+        /// 状态 / the state
+        #[arg(value_enum)]
+        state: State,
+        /// 小休原因 / why, for a break
+        #[arg(long, required_if_eq("state", "break"))]
+        reason: Option<String>,
+    },
+}
+
+/// A state that an agent can choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    /// 离线
+    Offline,
+    /// 空闲
+    Ready,
+    /// 示忙
+    Busy,
+    /// 小休
+    Break,
+}
+
+/// Carries the command line out.
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // clap prints help and version with exit code 0, mistakes with 2.
+        Err(told) => told.exit(),
+    };
+    let Cli { global, command } = cli;
+    let answer = match command {
+        Command::Run => run::run(&global),
+        Command::Check { folder } => check::check(&global, folder),
+        Command::Init { folder } => check::init(&global, folder),
+        Command::Schema => check::schema(),
+        Command::Calls(calls) => calls::run(&global, calls),
+        Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
+        Command::Queues => live::queues(&global),
+        Command::Phones => live::phones(&global),
+        Command::Trunks => live::trunks(&global),
+        Command::Explain { call } => calls::run(&global, Calls::Explain { call }),
+    };
+    output::exit(answer)
+}

@@ -1,0 +1,128 @@
+//! Owns the story of one call in words: why it went where it went, told from its events.
+
+use model::event::{CallFact, Direction, Event, RecordingFact, Stamped};
+use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, WithdrawCause};
+
+use super::{Records, call_id};
+use crate::cli::{Answer, Global, live, output};
+
+/// Tells why a call went where it went.
+pub(crate) fn explain(global: &Global, call: &str) -> anyhow::Result<Answer> {
+    let records = Records::open(global)?;
+    let events = records.events(call_id(call)?)?;
+    if events.is_empty() {
+        eprintln!("事件日志中没有通话 {call} / the event journal does not know this call");
+        return Ok(Answer::No);
+    }
+    let told: Vec<(String, String)> = events
+        .iter()
+        .filter_map(|stamped| Some((live::short(&records.exporter.time(stamped.at)), sentence(stamped)?)))
+        .collect();
+    if global.json {
+        let lines: Vec<_> =
+            told.iter().map(|(at, what)| serde_json::json!({ "at": at, "what": what })).collect();
+        output::json(&lines)?;
+    } else {
+        output::lines(told.into_iter().map(|(at, what)| format!("{at}  {what}")))?;
+    }
+    Ok(Answer::Yes)
+}
+
+/// What an event says to somebody who asks why; `None` for what explains nothing.
+fn sentence(stamped: &Stamped) -> Option<String> {
+    match &stamped.event {
+        Event::Call { fact, .. } => call_sentence(fact),
+        Event::Recording { fact: RecordingFact::Finished { path, millis, .. }, .. } => {
+            Some(format!("录音完成 / recording: {path} ({:.1} s)", *millis as f64 / 1_000.0))
+        }
+        Event::Recording { fact: RecordingFact::Failed { error }, .. } => {
+            Some(format!("录音失败 / recording failed: {error}"))
+        }
+        _ => None,
+    }
+}
+
+fn call_sentence(fact: &CallFact) -> Option<String> {
+    let text = match fact {
+        CallFact::Began { direction, trunk, caller, called, source, .. } => {
+            let by =
+                trunk.as_ref().map_or_else(|| source.to_string(), |trunk| format!("中继 {trunk} ({source})"));
+            let way = match direction {
+                Direction::In => "呼入 / in",
+                Direction::Out => "呼出 / out",
+                Direction::Internal => "内部 / internal",
+            };
+            format!("{way}: {caller} → {called}, {by}")
+        }
+        CallFact::Routed { number } => format!("号码归属 / number {number}, 租户 {}", number.tenant),
+        CallFact::SwitchAnswered => "系统应答 / answered by the switch".to_owned(),
+        CallFact::EarlyMediaBegan => "应答前放音 / early media".to_owned(),
+        CallFact::NoticePlayed => "录音告知已播放 / recording notice played".to_owned(),
+        CallFact::NodeEntered { flow, node } => format!("流程 {flow} 节点 {node} / flow node"),
+        CallFact::KeyPressed { key, node } => format!("在 {node} 按键 {key} / key pressed"),
+        CallFact::Queued { queue, priority, .. } => format!("进入队列 {queue}, 优先级 {priority} / queued"),
+        CallFact::PositionTold { ahead, .. } => format!("播报前面还有 {ahead} 位 / position told"),
+        CallFact::Dequeued { outcome, .. } => format!("离开队列: {} / left the queue", entry_zh(*outcome)),
+        CallFact::Offered { party, reason, .. } => format!("分配给 {party}: {reason} / offered"),
+        CallFact::Ringing { .. } => "话机振铃 / ringing".to_owned(),
+        CallFact::OfferRefused { cause, status, .. } => {
+            let status = status.map_or_else(String::new, |status| format!(" (SIP {status})"));
+            format!("未接: {}{status} / not taken", refusal_zh(*cause))
+        }
+        CallFact::OfferWithdrawn { cause, .. } => format!("收回: {} / withdrawn", withdrawn_zh(*cause)),
+        CallFact::AgentAnswered { .. } => "坐席接听 / answered by the agent".to_owned(),
+        CallFact::Bridged { .. } => "双方通话 / talking".to_owned(),
+        CallFact::HoldBegan { by } => format!("{}保持 / hold", by.zh()),
+        CallFact::HoldEnded { by } => format!("{}恢复 / resumed", by.zh()),
+        CallFact::AgentLeft { by, cause, .. } => format!("通话结束: {}挂机, {cause:?} / talk over", by.zh()),
+        CallFact::SurveyAsked { .. } => "询问满意度 / survey asked".to_owned(),
+        CallFact::SurveyAnswered { key, label } => format!("满意度: {label} ({key}) / survey"),
+        CallFact::MediaLost { .. } => "收不到对方语音 / no audio came".to_owned(),
+        CallFact::Ended { result, by, cause } => {
+            let by = if *by == HungUpBy::Switch {
+                "系统结束".to_owned()
+            } else {
+                format!("{}挂机", by.zh())
+            };
+            format!("结束: {}, {by}, {cause:?} / ended", result.zh())
+        }
+        CallFact::RecordingBegan { .. } | CallFact::RecordingEnded { .. } | CallFact::Quality { .. } => {
+            return None;
+        }
+        other => format!("{other:?}"),
+    };
+    Some(text)
+}
+
+fn entry_zh(outcome: EntryOutcome) -> String {
+    match outcome {
+        EntryOutcome::Answered => "已接听".to_owned(),
+        EntryOutcome::Abandoned => "排队放弃".to_owned(),
+        EntryOutcome::TimedOut => "排队超时".to_owned(),
+        EntryOutcome::Full => "队列满".to_owned(),
+        EntryOutcome::NoAgent => "无坐席".to_owned(),
+        EntryOutcome::KeyPressed(key) => format!("按键 {key}"),
+        EntryOutcome::Failed => "系统失败".to_owned(),
+    }
+}
+
+fn refusal_zh(cause: RefusalCause) -> &'static str {
+    match cause {
+        RefusalCause::Busy => "忙",
+        RefusalCause::Rejected => "拒接",
+        RefusalCause::NoAnswer => "无人接听",
+        RefusalCause::Unreachable => "不可及",
+        RefusalCause::Limit => "限制",
+        RefusalCause::Incompatible => "媒体不兼容",
+    }
+}
+
+fn withdrawn_zh(cause: WithdrawCause) -> &'static str {
+    match cause {
+        WithdrawCause::RingTimeout => "振铃未接",
+        WithdrawCause::CallerGone => "客户已离开",
+        WithdrawCause::AnsweredElsewhere => "其他坐席已接听",
+        WithdrawCause::QueueTimeout => "排队超时",
+        WithdrawCause::AgentGone => "坐席离线",
+    }
+}

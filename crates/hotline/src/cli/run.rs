@@ -1,0 +1,161 @@
+//! Owns `run`: from a folder to a running switch, and from a signal to its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use api::metrics::Metrics;
+use config::{Loaded, Sources};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Answer, Global, check, output};
+use crate::node::reload::{self, Reloader};
+use crate::node::settings::{self, Origin};
+use crate::node::{Node, Setup};
+
+/// Starts the switch and serves until a signal ends it.
+pub(crate) fn run(global: &Global) -> anyhow::Result<Answer> {
+    let origin = origin(global.config.as_deref());
+    let loaded = load(&origin)?;
+    log_to_stderr(&loaded.node.log);
+    let descriptors = crate::node::raise_limit();
+    let metrics = Metrics::install()?;
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let data = settings::data_folder(&origin, &loaded);
+        let mut signals = Signals::listen()?;
+        let drain = loaded.node.drain;
+        if origin == Origin::Embedded {
+            tracing::info!(data = %data.display(), "没有 hotline.toml,使用内置示例 / no hotline.toml: the embedded sample");
+        }
+        let node = Node::start(Setup { loaded, origin, data: data.clone(), metrics }).await?;
+        introduce(global, &node, &data)?;
+        match descriptors {
+            Ok(limit) => tracing::debug!(limit, "文件描述符上限 / limit of open files"),
+            Err(error) => tracing::warn!(%error, "文件描述符上限无法提高 / cannot raise the limit of open files"),
+        }
+        signals.serve_until_end(&node.reloader).await;
+        tracing::info!(seconds = drain.as_secs(), "正在停止,等待通话结束 / stopping, waiting for calls to end");
+        node.stop(drain, signals.end()).await;
+        tracing::info!("已停止 / stopped");
+        Ok(Answer::Yes)
+    })
+}
+
+/// The folder that is meant: the one named, the current one where it holds a configuration, else the sample within.
+pub(crate) fn origin(named: Option<&Path>) -> Origin {
+    match named {
+        Some(folder) => Origin::Folder(folder.to_owned()),
+        None if Path::new("hotline.toml").exists() => Origin::Folder(PathBuf::from(".")),
+        None => Origin::Embedded,
+    }
+}
+
+/// Decodes the configuration, or says everything that is wrong with it.
+pub(crate) fn load(origin: &Origin) -> anyhow::Result<Loaded> {
+    let sources = match origin {
+        Origin::Folder(folder) => settings::sources(folder)?,
+        Origin::Embedded => settings::with_prompts(Sources::from_files(config::starter())),
+    };
+    match config::load(&sources) {
+        Ok(loaded) => {
+            check::report(&loaded.warnings);
+            Ok(loaded)
+        }
+        Err(found) => {
+            check::report(&found);
+            bail!("配置有误 / the configuration has errors")
+        }
+    }
+}
+
+fn log_to_stderr(configured: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(configured));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(check::color(&std::io::stderr()) == config::Color::Ansi)
+        .init();
+}
+
+/// The runtime of everything that waits for others: the API, the registrar, queues, streams.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(TASK_THREADS)
+        .thread_name("tasks")
+        .enable_all()
+        .build()
+        .context("运行环境启动失败 / cannot start the runtime")
+}
+
+/// The first lines: where it listens, which numbers it serves, how to speak to it.
+fn introduce(global: &Global, node: &Node, data: &Path) -> anyhow::Result<()> {
+    let loaded = node.reloader.current.load();
+    let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    if global.json {
+        let listeners: Vec<String> = node.transports.local().iter().map(ToString::to_string).collect();
+        let ready =
+            serde_json::json!({ "ready": true, "listeners": listeners, "api": node.api, "data": data });
+        return output::lines([ready.to_string()]);
+    }
+    let mut lines = vec![format!("hotline {} 已启动 / is running", env!("CARGO_PKG_VERSION"))];
+    for (interface, local) in loaded.plan.interfaces.iter().zip(node.transports.local()) {
+        let transports = match (interface.udp, interface.tcp) {
+            (true, true) => "UDP+TCP",
+            (true, false) => "UDP",
+            (false, _) => "TCP",
+        };
+        lines.push(format!(
+            "  信令 / SIP      {} {transports} {local},对外 / advertised {},RTP {}–{}",
+            interface.name, interface.advertise, interface.rtp.low, interface.rtp.high
+        ));
+    }
+    for number in &loaded.plan.numbers {
+        lines.push(format!("  号码 / number   {} → {}", number.number, number.flow));
+    }
+    lines.push(format!("  接口 / API      http://{}", node.api));
+    lines.push(format!("  数据 / data     {}", data.display()));
+    lines.push("  Ctrl-C 停止 / stops".to_owned());
+    output::lines(lines)
+}
+
+/// The signals that a switch obeys.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Signals> {
+        let on = |kind| signal(kind).context("无法接收信号 / cannot listen for signals");
+        Ok(Signals {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hang_up: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads at each SIGHUP, until a signal ends the switch.
+    async fn serve_until_end(&mut self, reloader: &Arc<Reloader>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => reload::reload_and_log(Arc::clone(reloader)).await,
+            }
+        }
+    }
+
+    /// The next signal that ends the switch.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Tasks wait for others nearly all the time.
+const TASK_THREADS: usize = 2;

@@ -1,0 +1,376 @@
+//! Owns a running switch: what is started in which order, what is told to whom, and what ends in which order. Does not
+//! own what any part decides.
+//!
+//! ```text
+//!  start: store and journal (what the last run left is closed) ► media ► ACD tasks ► sockets ► shards ► registrar ► API
+//!  end:   no new calls ► calls in progress end or are released ► shards ► tasks ► media (recordings) ► journal ► store
+//! ```
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use api::metrics::Metrics;
+use arc_swap::ArcSwap;
+use clock::SystemClock;
+use config::{HookEvent, Loaded, Pinning};
+use hooks::{CommandHook, CommandLimits, Hooks, QueueLimits, Trigger};
+use ledger::{Exporter, UtcOffset};
+use media_net::{MediaConfig, MediaNet};
+use model::event::{Event, NodeFact};
+use sip::registrar::{Registrar, RegistrarConfig};
+use sip_net::{Boxes, Inbox, InboxLimits, ShardLoop, ShardThread, StreamLimits, Transports};
+use store::{EventJournal, Folder, StartConfig, Store};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub(crate) mod calendar;
+mod descriptors;
+mod figures;
+mod followers;
+mod mailbox;
+mod registrar;
+pub(crate) mod reload;
+pub(crate) mod settings;
+mod stop;
+mod switch;
+mod tenants;
+mod world;
+
+pub(crate) use descriptors::raise_limit;
+use reload::Reloader;
+use settings::Origin;
+use tenants::Tenants;
+
+/// What a switch is started with.
+pub(crate) struct Setup {
+    pub loaded: Loaded,
+    pub origin: Origin,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where figures are recorded.
+    pub metrics: Metrics,
+}
+
+/// A running switch.
+pub(crate) struct Node {
+    pub reloader: Arc<Reloader>,
+    pub transports: Arc<Transports>,
+    /// Where the API listens.
+    pub api: std::net::SocketAddr,
+    pub store: Store,
+    boxes: Boxes<call::Shard>,
+    shards: Vec<ShardThread>,
+    folder: Folder,
+    tasks: Vec<JoinHandle<()>>,
+    closing: watch::Sender<Running>,
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+/// Whether the node runs, for tasks that end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Running {
+    Yes,
+    Ending,
+}
+
+/// What the parts of a node share while they are put together.
+struct Foundation {
+    clock: SystemClock,
+    boxes: Boxes<call::Shard>,
+    journal: EventJournal,
+    media: MediaNet,
+    tenants: Tenants,
+    secret: [u8; 32],
+}
+
+impl Node {
+    /// Starts a switch on the current runtime.
+    ///
+    /// # Errors
+    /// In words, when the data folder, a listener or the API's address cannot be had.
+    pub async fn start(setup: Setup) -> anyhow::Result<Node> {
+        let Setup { loaded, origin, data, metrics } = setup;
+        let clock = SystemClock::start();
+        let runtime = Handle::current();
+        // The journal knows when each call's last event was; its packets may be a little later.
+        let started = store::start(&data, clock, StartConfig::default(), |_| None).await?;
+        let journal = started.journal;
+        let data = std::path::absolute(&data).unwrap_or(data);
+        journal.append(Event::Node { fact: NodeFact::Started { version: env!("CARGO_PKG_VERSION").into() } });
+        let calendar = calendar::Calendar::new(&loaded.node.time_zone)?;
+        let exporter =
+            Exporter { offset: UtcOffset(calendar.offset_at(clock.wall())), data_dir: data.clone() };
+        // Ports are bound before anything is told of them.
+        let bound = sip_net::bind(&settings::listeners(&loaded))?;
+        let advertised = bound.advertised();
+        let api_listener = TcpListener::bind(loaded.node.api)
+            .await
+            .with_context(|| format!("API {0} 打不开 / cannot listen on {0}", loaded.node.api))?;
+        let token = api::Token::load_or_make(&api::Token::path(&data))?;
+
+        let shards = shard_count(&loaded);
+        let boxes = boxes(shards, &loaded)?;
+        let media = start_media(&origin, &loaded, &data, clock, &boxes, &journal)?;
+        let around = tenants::Surroundings {
+            node: loaded.node.id,
+            clock,
+            boxes: boxes.clone(),
+            journal: journal.clone(),
+            reserve: loaded.plan.limits.max_calls.saturating_mul(tenants::LETTERS_PER_CALL).max(65_536),
+        };
+        let tenants = Tenants::start(around, runtime.clone(), &loaded.acd);
+        let (registrations, post) = registrar::registrations();
+        let lost = registrations.clone();
+        let transports = Transports::serve(
+            bound,
+            StreamLimits::default(),
+            boxes.clone(),
+            move |flow| lost.connection_lost(flow),
+            &runtime,
+        )?;
+        let foundation = Foundation { clock, boxes, journal, media, tenants, secret: secret()? };
+        let bindings = registrar::Bindings::default();
+        let threads =
+            foundation.spawn_shards(shards, &loaded, &transports, &registrations, &bindings, &advertised)?;
+        let around = foundation.registrar(&loaded, bindings.clone());
+        let mut tasks = vec![runtime.spawn(post.serve(around))];
+
+        let Foundation { boxes, journal, media, tenants, .. } = foundation;
+        let hooks = Hooks::new(runtime.clone(), hooks_of(&origin, &loaded), QueueLimits::default());
+        let reloader = Arc::new(Reloader {
+            origin,
+            current: ArcSwap::from_pointee(loaded),
+            advertised,
+            boxes: boxes.clone(),
+            tenants: tenants.clone(),
+            registrations,
+            media: media.clone(),
+            hooks: hooks.clone(),
+            journal: journal.clone(),
+            turn: Mutex::new(()),
+        });
+        let (closing, running) = watch::channel(Running::Yes);
+        let switch = Arc::new(switch::NodeSwitch {
+            clock,
+            boxes: boxes.clone(),
+            tenants: tenants.clone(),
+            bindings: bindings.clone(),
+            reloader: Arc::clone(&reloader),
+            journal: journal.clone(),
+            exporter: exporter.clone(),
+        });
+        let api = api_listener.local_addr()?;
+        let server = api::Server {
+            switch,
+            store: started.store.clone(),
+            journal: journal.clone(),
+            token,
+            metrics,
+            exporter: exporter.clone(),
+            limits: api::Limits::default(),
+        };
+        tasks.push(runtime.spawn(api::serve(api_listener, server, ended(running.clone()))));
+        tasks.push(runtime.spawn(followers::fire_hooks(started.folder.updates(), hooks, exporter)));
+        let midnights = calendar::tell_midnights(calendar, clock, tenants.clone());
+        tasks.push(runtime.spawn(until_ended(running.clone(), midnights)));
+        let sources = figures::Sources {
+            boxes: boxes.clone(),
+            transports: Arc::clone(&transports),
+            media,
+            bindings,
+            tenants,
+            journal,
+        };
+        tasks.push(runtime.spawn(until_ended(running, figures::keep_up(sources))));
+        let watcher = reload::watch(Arc::clone(&reloader), &runtime);
+        Ok(Node {
+            reloader,
+            transports,
+            api,
+            store: started.store,
+            boxes,
+            shards: threads,
+            folder: started.folder,
+            tasks,
+            closing,
+            _watcher: watcher,
+        })
+    }
+}
+
+impl Foundation {
+    fn spawn_shards(
+        &self,
+        shards: u8,
+        loaded: &Loaded,
+        transports: &Arc<Transports>,
+        registrations: &registrar::Registrations,
+        bindings: &registrar::Bindings,
+        advertised: &[sip::endpoint::Advertised],
+    ) -> anyhow::Result<Vec<ShardThread>> {
+        let told = settings::shard(loaded, advertised.to_vec());
+        let cpus = cpus_to_keep_to(loaded);
+        let spawn = |shard: u8| {
+            let identity = call::Identity {
+                node: loaded.node.id,
+                shard,
+                secret: self.secret,
+                anchor: self.clock.anchor(),
+            };
+            let world = world::NodeWorld {
+                shard,
+                media: self.media.clone(),
+                tenants: self.tenants.clone(),
+                registrations: registrations.clone(),
+                bindings: bindings.clone(),
+                journal: self.journal.clone(),
+            };
+            let seat = ShardLoop {
+                machine: call::Shard::new(identity, Arc::clone(&told)),
+                world,
+                shard,
+                boxes: self.boxes.clone(),
+                transports: Arc::clone(transports),
+                clock: self.clock,
+                cpu: cpus.get(usize::from(shard)).copied(),
+            };
+            seat.spawn().context("信令线程启动失败 / cannot start a shard")
+        };
+        (0..shards).map(spawn).collect()
+    }
+
+    fn registrar(&self, loaded: &Loaded, bindings: registrar::Bindings) -> registrar::Surroundings {
+        let most = loaded.plan.phones.iter().map(|phone| phone.max_contacts).max().unwrap_or(1);
+        let config = RegistrarConfig {
+            realm: loaded.node.product.to_string(),
+            secret: self.secret,
+            max_contacts: most,
+            ..RegistrarConfig::default()
+        };
+        registrar::Surroundings {
+            registrar: Registrar::new(config),
+            plan: Arc::new(loaded.plan.clone()),
+            bindings,
+            clock: self.clock,
+            boxes: self.boxes.clone(),
+            tenants: self.tenants.clone(),
+            journal: self.journal.clone(),
+        }
+    }
+}
+
+fn boxes(shards: u8, loaded: &Loaded) -> anyhow::Result<Boxes<call::Shard>> {
+    let facts = loaded.plan.limits.max_calls.saturating_mul(FACTS_PER_CALL);
+    let limits = InboxLimits { facts: facts.max(InboxLimits::default().facts), ..InboxLimits::default() };
+    let all = (0..shards).map(|_| Inbox::new(limits)).collect::<std::io::Result<Vec<_>>>();
+    Ok(Boxes::new(all.context("没有可用的文件描述符 / no descriptor left")?))
+}
+
+fn start_media(
+    origin: &Origin,
+    loaded: &Loaded,
+    data: &std::path::Path,
+    clock: SystemClock,
+    boxes: &Boxes<call::Shard>,
+    journal: &EventJournal,
+) -> anyhow::Result<MediaNet> {
+    let config = MediaConfig {
+        interfaces: settings::media_interfaces(loaded),
+        workers: loaded.node.workers.unwrap_or_else(|| threads_for(cpus().len())),
+        data: data.to_owned(),
+        prompts: Arc::new(settings::prompts(origin, loaded)),
+        clock,
+    };
+    let (boxes, journal) = (boxes.clone(), journal.clone());
+    let events = move |event: media::command::Event| {
+        boxes.post(world::room_of(&event).shard(), call::Input::Media(event));
+    };
+    let facts = move |fact| {
+        journal.append(fact);
+    };
+    MediaNet::start(config, events, facts).context("语音部分启动失败 / media cannot start")
+}
+
+/// What runs on which event.
+fn hooks_of(origin: &Origin, loaded: &Loaded) -> Vec<(Trigger, CommandHook)> {
+    let folder = match origin {
+        Origin::Folder(folder) => folder.clone(),
+        Origin::Embedded => PathBuf::from("."),
+    };
+    let hook = |hook: &config::HookSettings| {
+        let trigger = match hook.on {
+            HookEvent::CallEnded => Trigger::CallEnded,
+            HookEvent::RecordingFinished => Trigger::RecordingFinished,
+        };
+        let command = CommandHook {
+            argv: hook.command.iter().map(ToString::to_string).collect(),
+            folder: folder.clone(),
+            limits: CommandLimits { time: hook.timeout, ..CommandLimits::default() },
+        };
+        (trigger, command)
+    };
+    loaded.hooks.iter().map(hook).collect()
+}
+
+/// Ends when the node does.
+async fn ended(mut running: watch::Receiver<Running>) {
+    // A sender that is gone has ended too.
+    let _ = running.wait_for(|running| *running == Running::Ending).await;
+}
+
+async fn until_ended(running: watch::Receiver<Running>, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = ended(running) => {}
+        () = task => {}
+    }
+}
+
+fn secret() -> anyhow::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| anyhow::anyhow!("系统没有随机数 / no random numbers: {error}"))?;
+    Ok(secret)
+}
+
+/// The CPUs that this process may run on.
+fn cpus() -> Vec<usize> {
+    // SAFETY: `set` is plain data that the call fills and CPU_ISSET reads within its size.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) != 0 {
+            return vec![0];
+        }
+        (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &set)).collect()
+    }
+}
+
+/// Half of the CPUs signal, half carry media; at least one does each.
+fn threads_for(cpus: usize) -> usize {
+    (cpus / 2).max(1)
+}
+
+fn shard_count(loaded: &Loaded) -> u8 {
+    let wanted =
+        loaded.node.shards.unwrap_or_else(|| u8::try_from(threads_for(cpus().len())).unwrap_or(u8::MAX));
+    // The top of the range belongs to tenants' ids.
+    wanted.clamp(1, MOST_SHARDS)
+}
+
+/// The CPU of each shard. With two or fewer the system does better: threads that wait leave theirs to others.
+fn cpus_to_keep_to(loaded: &Loaded) -> Vec<usize> {
+    let cpus = cpus();
+    match loaded.node.pinning {
+        Pinning::ByAffinity if cpus.len() > 2 => cpus,
+        Pinning::ByAffinity | Pinning::Off => Vec::new(),
+    }
+}
+
+/// Facts of one call that may wait for its shard: media's and the ACD's.
+const FACTS_PER_CALL: usize = 64;
+const MOST_SHARDS: u8 = 64;
+/// How long what is under way at the end may take.
+const ENDING: Duration = Duration::from_secs(5);

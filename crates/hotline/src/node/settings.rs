@@ -1,0 +1,106 @@
+//! Owns what each part of the node is told, made from a configuration folder. Does not own the folder's decoding (see
+//! `config`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::{Loaded, Sources};
+use media::command::Language;
+use media_net::{MediaInterface, PromptCache};
+use model::TenantId;
+use sip::endpoint::Advertised;
+use sip_net::Listen;
+
+/// Where a configuration came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A folder of TOML files, read again when they change.
+    Folder(PathBuf),
+    /// The sample within the program.
+    Embedded,
+}
+
+/// The text of the folder, with the names of the built-in prompts known.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn sources(folder: &Path) -> Result<Sources, config::ReadError> {
+    Ok(with_prompts(Sources::read_dir(folder)?))
+}
+
+/// `sources`, so that names of prompts are checked.
+pub(crate) fn with_prompts(sources: Sources) -> Sources {
+    let names = [Language::Zh, Language::En].into_iter().flat_map(PromptCache::built_in_names);
+    sources.with_prompts(names.chain(PromptCache::built_in_music()))
+}
+
+/// The listeners to bind.
+pub(crate) fn listeners(loaded: &Loaded) -> Vec<Listen> {
+    let listen = |interface: &routing::Interface| Listen {
+        name: interface.name.to_string(),
+        bind: interface.bind,
+        udp: interface.udp,
+        tcp: interface.tcp,
+        advertise: interface.advertise,
+    };
+    loaded.plan.interfaces.iter().map(listen).collect()
+}
+
+/// Where media is sent from and to.
+pub(crate) fn media_interfaces(loaded: &Loaded) -> Vec<MediaInterface> {
+    let media = |interface: &routing::Interface| MediaInterface {
+        bind: interface.bind.ip(),
+        advertise: interface.advertise,
+        ports: interface.rtp.low..=interface.rtp.high,
+    };
+    loaded.plan.interfaces.iter().map(media).collect()
+}
+
+/// What a shard is told.
+pub(crate) fn shard(loaded: &Loaded, advertised: Vec<Advertised>) -> Arc<call::Settings> {
+    let agents = loaded.acd.iter().flat_map(|tenant| &tenant.agents);
+    Arc::new(call::Settings {
+        plan: Arc::new(loaded.plan.clone()),
+        flows: loaded.flows.clone(),
+        agents: agents.map(|agent| (agent.id.clone(), agent.target.clone())).collect::<HashMap<_, _>>(),
+        advertised,
+        product: Arc::clone(&loaded.node.product),
+        language: language(loaded),
+    })
+}
+
+/// The language of prompts.
+pub(crate) fn language(loaded: &Loaded) -> Language {
+    if loaded.node.language.starts_with("en") { Language::En } else { Language::Zh }
+}
+
+/// Everything that can be said, a folder's own prompts before the built-in ones. What cannot be used is logged: a
+/// damaged file of one tenant keeps nobody else from being served.
+pub(crate) fn prompts(origin: &Origin, loaded: &Loaded) -> PromptCache {
+    let mut cache = PromptCache::built_in();
+    let Origin::Folder(folder) = origin else { return cache };
+    for tenant in &loaded.acd {
+        for error in cache.add_tenant(&tenant.tenant, &tenant_folder(folder, &tenant.tenant).join("prompts"))
+        {
+            tracing::warn!(tenant = %tenant.tenant, %error, "语音文件无法使用 / a prompt cannot be used");
+        }
+    }
+    cache
+}
+
+fn tenant_folder(folder: &Path, tenant: &TenantId) -> PathBuf {
+    if tenant.as_str() == TenantId::DEFAULT {
+        folder.to_owned()
+    } else {
+        folder.join("tenants").join(tenant.as_str())
+    }
+}
+
+/// Where the node keeps its data: as configured, below the folder, or `./hotline-data` for the embedded sample.
+pub(crate) fn data_folder(origin: &Origin, loaded: &Loaded) -> PathBuf {
+    match origin {
+        Origin::Folder(folder) => folder.join(&*loaded.node.data),
+        Origin::Embedded => PathBuf::from("hotline-data"),
+    }
+}

@@ -1,0 +1,257 @@
+//! Owns what the API sees of this node and may ask of it. Does not own HTTP (see `api`) nor any state.
+
+use std::sync::Arc;
+
+use api::view::{AgentView, BindingView, EntryView, LiveCall, LiveState, PhoneView, QueueView, TrunkView};
+use api::{Answer, Switch};
+use call::LiveStage;
+use clock::{Instant, SystemClock};
+use ledger::Exporter;
+use model::command::{Command, Refused};
+use model::{CallId, TenantId};
+use sip_net::Boxes;
+use store::EventJournal;
+use tokio::sync::oneshot;
+
+use super::registrar::Bindings;
+use super::reload::Reloader;
+use super::tenants::{Known, Tenants};
+use super::world::refused;
+
+/// This node, for the API.
+pub(crate) struct NodeSwitch {
+    pub clock: SystemClock,
+    pub boxes: Boxes<call::Shard>,
+    pub tenants: Tenants,
+    pub bindings: Bindings,
+    pub reloader: Arc<Reloader>,
+    pub journal: EventJournal,
+    pub exporter: Exporter,
+}
+
+impl Switch for NodeSwitch {
+    fn live_calls(&self, tenant: TenantId) -> Answer<'_, Vec<LiveCall>> {
+        Box::pin(async move {
+            let mut calls = self.calls().await;
+            calls.retain(|call| call.tenant == tenant);
+            calls.sort_by_key(|call| call.began);
+            calls.iter().map(|call| self.live_call_view(call)).collect()
+        })
+    }
+
+    fn live_call(&self, call: CallId) -> Answer<'_, Option<LiveCall>> {
+        Box::pin(async move {
+            let found =
+                self.ask_shard(call.shard(), move |shard| shard.live_calls().find(|live| live.id == call));
+            found.await.flatten().map(|live| self.live_call_view(&live))
+        })
+    }
+
+    fn agents(&self, tenant: TenantId) -> Answer<'_, Vec<AgentView>> {
+        Box::pin(async move {
+            let seen = self.tenants.ask(&tenant, |acd| acd.agents().collect::<Vec<_>>()).await;
+            seen.unwrap_or_default().iter().map(|agent| self.agent_view(agent)).collect()
+        })
+    }
+
+    fn queues(&self, tenant: TenantId) -> Answer<'_, Vec<QueueView>> {
+        Box::pin(async move {
+            let seen = self.tenants.ask(&tenant, |acd| {
+                let agents: Vec<acd::AgentView> = acd.agents().collect();
+                (acd.queues().collect::<Vec<_>>(), agents)
+            });
+            let Some((queues, agents)) = seen.await else { return Vec::new() };
+            queues.iter().map(|queue| self.queue_view(queue, &agents)).collect()
+        })
+    }
+
+    fn phones(&self, tenant: TenantId) -> Answer<'_, Vec<PhoneView>> {
+        Box::pin(async move {
+            let loaded = self.reloader.current.load();
+            let mut phones: Vec<PhoneView> = loaded
+                .plan
+                .phones
+                .iter()
+                .filter(|phone| phone.tenant == tenant)
+                .map(|phone| PhoneView {
+                    aor: phone.aor.to_string(),
+                    tenant: tenant.to_string(),
+                    bindings: self.binding_views(&phone.aor),
+                })
+                .collect();
+            phones.sort_by(|a, b| a.aor.cmp(&b.aor));
+            phones
+        })
+    }
+
+    fn trunks(&self) -> Answer<'_, Vec<TrunkView>> {
+        Box::pin(async move {
+            let calls = self.calls().await;
+            let loaded = self.reloader.current.load();
+            let view = |trunk: &routing::Trunk| TrunkView {
+                name: trunk.name.to_string(),
+                up: None,
+                since: None,
+                error: None,
+                calls: count(calls.iter().filter(|call| call.trunk.as_ref() == Some(&trunk.name)).count()),
+                max_calls: trunk.max_calls.map(count),
+            };
+            let mut trunks: Vec<TrunkView> = loaded.plan.trunks.iter().map(view).collect();
+            trunks.sort_by(|a, b| a.name.cmp(&b.name));
+            trunks
+        })
+    }
+
+    fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>> {
+        Box::pin(async move {
+            match command {
+                Command::SetAgentState { agent, state } => {
+                    let sought = agent.clone();
+                    let known =
+                        self.tenants.ask(&agent.tenant, move |acd| acd.agents().any(|one| one.id == sought));
+                    if known.await != Some(true) {
+                        return Err(refused(format!("没有坐席 {agent} / no such agent")));
+                    }
+                    let tenant = agent.tenant.clone();
+                    match self.tenants.post(&tenant, acd::Input::ChooseState { agent, state }) {
+                        Known::Yes => Ok(()),
+                        Known::No => Err(refused(format!("没有租户 {tenant} / no such tenant"))),
+                    }
+                }
+                Command::HangUp { call } => {
+                    let up = self
+                        .ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));
+                    if up.await != Some(true) {
+                        return Err(refused(format!("没有正在进行的通话 {call} / no such call is up")));
+                    }
+                    self.boxes.post(call.shard(), call::Input::HangUp { call });
+                    Ok(())
+                }
+                Command::Reload => {
+                    let reloader = Arc::clone(&self.reloader);
+                    match tokio::task::spawn_blocking(move || reloader.reload()).await {
+                        Ok(Ok(_)) => Ok(()),
+                        Ok(Err(error)) => Err(refused(error.to_string())),
+                        Err(error) => Err(refused(error.to_string())),
+                    }
+                }
+            }
+        })
+    }
+
+    fn unhealthy(&self) -> Option<String> {
+        self.journal
+            .failure()
+            .map(|failure| format!("事件日志写不进磁盘 / the journal cannot be written: {failure}"))
+    }
+}
+
+impl NodeSwitch {
+    async fn ask_shard<T: Send + 'static>(
+        &self,
+        shard: u8,
+        look: impl FnOnce(&call::Shard) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        // The asker may have gone meanwhile; then nobody wants the answer.
+        self.boxes.of(shard)?.ask(move |machine| drop(answer.send(look(machine))));
+        answered.await.ok()
+    }
+
+    async fn calls(&self) -> Vec<call::LiveCall> {
+        let mut all = Vec::new();
+        for shard in 0..=u8::MAX {
+            if usize::from(shard) >= self.boxes.len() {
+                break;
+            }
+            all.extend(
+                self.ask_shard(shard, |shard| shard.live_calls().collect::<Vec<_>>())
+                    .await
+                    .unwrap_or_default(),
+            );
+        }
+        all
+    }
+
+    fn time(&self, at: Instant) -> String {
+        self.exporter.time(self.clock.anchor().wall(at))
+    }
+
+    fn live_call_view(&self, call: &call::LiveCall) -> LiveCall {
+        LiveCall {
+            id: call.id.to_string(),
+            tenant: call.tenant.to_string(),
+            direction: call.direction,
+            state: match call.stage {
+                LiveStage::Arriving | LiveStage::InFlow | LiveStage::Over => LiveState::Menu,
+                LiveStage::Queued if call.party.is_some() => LiveState::Ringing,
+                LiveStage::Queued => LiveState::Waiting,
+                LiveStage::Dialling => LiveState::Ringing,
+                LiveStage::Talking | LiveStage::Held => LiveState::Talking,
+            },
+            number: call.number.as_ref().map(|number| number.as_str().to_owned()),
+            trunk: call.trunk.as_ref().map(ToString::to_string),
+            caller: call.caller.to_string(),
+            called: call.called.to_string(),
+            queue: call.queue.as_ref().map(|queue| queue.as_str().to_owned()),
+            party: call.party.as_ref().map(ToString::to_string),
+            node: None,
+            began: self.time(call.began),
+            agent_answered: None,
+        }
+    }
+
+    fn agent_view(&self, agent: &acd::AgentView) -> AgentView {
+        AgentView {
+            id: agent.id.as_str().to_owned(),
+            name: agent.name.to_string(),
+            tenant: agent.id.tenant.to_string(),
+            state: agent.state.clone(),
+            activity: agent.activity,
+            phone: Some(agent.party.clone()),
+            since: self.time(agent.state_since.max(agent.activity_since)),
+            call: agent.call.map(|call| call.to_string()),
+            queues: agent.queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
+        }
+    }
+
+    fn queue_view(&self, queue: &acd::QueueView, agents: &[acd::AgentView]) -> QueueView {
+        let now = self.clock.now();
+        let serves = |agent: &&acd::AgentView| agent.queues.contains(&queue.name);
+        let longest = queue.entries.iter().map(|entry| now.since(entry.since)).max().unwrap_or_default();
+        QueueView {
+            name: queue.name.as_str().to_owned(),
+            tenant: queue.name.tenant.to_string(),
+            waiting: count(queue.entries.len()),
+            longest_wait_seconds: longest.as_secs(),
+            entries: queue
+                .entries
+                .iter()
+                .map(|entry| EntryView {
+                    call: entry.call.to_string(),
+                    caller: entry.caller.to_string(),
+                    priority: entry.priority,
+                    since: self.time(entry.since),
+                })
+                .collect(),
+            agents: agents.iter().filter(serves).map(|agent| agent.id.as_str().to_owned()).collect(),
+            agents_free: count(queue.free),
+        }
+    }
+
+    fn binding_views(&self, aor: &model::Aor) -> Vec<BindingView> {
+        let anchor = self.clock.anchor();
+        let view = |binding: &super::registrar::Bound| BindingView {
+            contact: binding.contact.clone(),
+            source: binding.flow.remote.to_string(),
+            transport: binding.flow.transport.via().to_ascii_lowercase(),
+            user_agent: binding.user_agent.clone(),
+            expires: self.exporter.time(anchor.wall(binding.expires)),
+        };
+        self.bindings.with(aor, |bindings| bindings.iter().map(view).collect())
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

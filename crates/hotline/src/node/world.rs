@@ -1,0 +1,92 @@
+//! Owns what a shard's outputs other than sending mean on this node: who is told. Does not own what a shard decides
+//! (see `call`).
+
+use clock::Instant;
+use media_net::MediaNet;
+use model::command::Refused;
+use sip_net::World;
+use store::EventJournal;
+
+use super::registrar::{Bindings, Registrations};
+use super::tenants::{Known, Tenants};
+
+/// The node, as one shard sees it.
+pub(crate) struct NodeWorld {
+    pub shard: u8,
+    pub media: MediaNet,
+    pub tenants: Tenants,
+    pub registrations: Registrations,
+    pub bindings: Bindings,
+    pub journal: EventJournal,
+}
+
+impl World for NodeWorld {
+    fn perform(&mut self, now: Instant, output: call::Output, answers: &mut Vec<call::Input>) {
+        match output {
+            // The loop sends by itself.
+            call::Output::Transmit { .. } => {}
+            call::Output::Media(command) => self.media(command, answers),
+            call::Output::Acd { tenant, input } => {
+                if self.tenants.post(&tenant, input) == Known::No {
+                    metrics::counter!("hotline_acd_unknown_tenant_total").increment(1);
+                    tracing::error!(%tenant, "没有该租户的排队机 / this tenant has no ACD");
+                }
+            }
+            call::Output::Register { tx, flow, request } => {
+                self.registrations.register(self.shard, tx, flow, request);
+            }
+            call::Output::Locate { call, leg, aor } => {
+                answers.push(call::Input::Located { call, leg, bindings: self.bindings.best(&aor, now) });
+            }
+            call::Output::Event(event) => {
+                self.journal.append(event);
+            }
+            call::Output::Counted(cause) => {
+                metrics::counter!("hotline_sip_refused_total", "cause" => cause).increment(1);
+            }
+        }
+    }
+
+    fn panicked(&mut self) {
+        metrics::counter!("hotline_panics_total", "part" => "call").increment(1);
+    }
+}
+
+impl NodeWorld {
+    /// A port is opened in this turn; the rest goes to the workers.
+    fn media(&mut self, command: media::command::Command, answers: &mut Vec<call::Input>) {
+        use media::command::{Command, Event};
+        let Command::OpenPort { room, port, interface, peer } = command else {
+            return self.media.handle(command);
+        };
+        let event = match self.media.open_port(room, port, interface, peer) {
+            Ok(address) => Event::PortOpened { room, port, address },
+            Err(error) => {
+                metrics::counter!("hotline_media_refused_total", "cause" => "no_port").increment(1);
+                tracing::warn!(call = %room, leg = %port, %error, "没有可用的语音端口 / no media port");
+                Event::PortFailed { room, port, cause: error.to_string() }
+            }
+        };
+        answers.push(call::Input::Media(event));
+    }
+}
+
+/// The call that a report of media is about.
+pub(crate) fn room_of(event: &media::command::Event) -> model::CallId {
+    use media::command::Event;
+    match event {
+        Event::PortOpened { room, .. }
+        | Event::PortFailed { room, .. }
+        | Event::Digit { room, .. }
+        | Event::Played { room, .. }
+        | Event::FirstPacket { room, .. }
+        | Event::RtpTimeout { room, .. }
+        | Event::Quality { room, .. }
+        | Event::RecordingClosed { room, .. } => *room,
+    }
+}
+
+/// A refusal in words, Chinese first.
+pub(crate) fn refused(words: impl Into<std::sync::Arc<str>>) -> Refused {
+    Refused(words.into())
+}
