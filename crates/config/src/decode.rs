@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::fields::{Choice, Field, Kind, NameKind, Object, Presence};
-use crate::reading::{Reading, Spot};
+use crate::reading::{Reading, Spot, nearest};
 use crate::record::{Entry, Origin, Record, Value};
 use crate::tables::SAY;
 
@@ -44,8 +44,12 @@ impl Reading<'_> {
             format!("{} 没有 «{name}» 这一项", object.zh),
             format!("{} has no key \"{name}\"", object.en),
         );
-        let free = object.fields.iter().map(|field| field.key).filter(|key| !table.contains_key(*key));
-        self.wrong_word(&spot, "unknown-key", texts, name, free);
+        let mut right: Vec<&str> = object.fields.iter().map(|field| field.key).collect();
+        // A key that is there already is meant only when nothing else is like it.
+        if nearest(name, right.iter().copied().filter(|key| !table.contains_key(*key))).is_some() {
+            right.retain(|key| !table.contains_key(*key));
+        }
+        self.wrong_word(&spot, "unknown-key", texts, name, right.into_iter());
     }
 
     fn absent(&mut self, field: &'static Field, record: &mut Record) {

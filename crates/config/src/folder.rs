@@ -22,7 +22,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
     let mut folder = Folder::default();
     let files = sort_out(sources, &mut reading);
     let hotline = files.iter().find(|file| file.kind == FileKind::Hotline);
-    let hotline = hotline.and_then(|file| read_root(file, &HOTLINE, &mut reading));
+    let hotline = hotline.map(|file| read_root(file, &HOTLINE, &mut reading));
     if let Some(record) = &hotline {
         folder.interfaces = tables::interfaces(record, &mut reading);
         let domain = tables::node(record).domain;
@@ -32,9 +32,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
     }
     for file in files.iter().filter(|file| file.kind == FileKind::Tenant) {
         let record = read_root(file, &TENANT, &mut reading);
-        let domain = record.as_ref().map(|record| record.text("domain")).unwrap_or_default();
-        let spot = record.map_or_else(|| reading.whole_file(), |record| record.spot_of("domain").clone());
-        folder.add_tenant(&file.tenant, &domain, &spot, &mut reading);
+        folder.add_tenant(&file.tenant, &record.text("domain"), record.spot_of("domain"), &mut reading);
     }
     for file in &files {
         folder.read(file, &mut reading);
@@ -83,6 +81,19 @@ enum FileKind {
     Phone,
 }
 
+impl FileKind {
+    /// What files of this kind define.
+    fn defines(self) -> Option<NameKind> {
+        match self {
+            FileKind::Hotline => Some(NameKind::Interface),
+            FileKind::Flow => Some(NameKind::Node),
+            FileKind::Agent => Some(NameKind::Agent),
+            FileKind::Phone => Some(NameKind::Phone),
+            FileKind::Tenant | FileKind::Trunk | FileKind::Number | FileKind::Queue => None,
+        }
+    }
+}
+
 impl Folder {
     fn add_tenant(&mut self, tenant: &TenantId, domain: &str, spot: &Spot, reading: &mut Reading<'_>) {
         let domain = domain.to_ascii_lowercase();
@@ -102,7 +113,7 @@ impl Folder {
         match file.kind {
             FileKind::Hotline | FileKind::Tenant => {}
             FileKind::Trunk => {
-                let Some(record) = read_root(file, &TRUNK, reading) else { return };
+                let record = read_root(file, &TRUNK, reading);
                 reading.define(NameKind::Trunk, &file.stem, &record.spot);
                 let interface = self.interface(&record);
                 self.trunks.push(tables::trunk(&file.stem, &record, reading, interface));
@@ -115,13 +126,13 @@ impl Folder {
             }
             FileKind::Flow => {
                 reading.flow.clone_from(&file.stem);
-                let Some(record) = read_root(file, &FLOW, reading) else { return };
+                let record = read_root(file, &FLOW, reading);
                 reading.define(NameKind::Flow, &file.stem, &record.spot);
                 let flow = tables::flow(&file.stem, &record, reading, &domain);
                 self.flows.push((flow, record, file.tenant.clone(), file.index));
             }
             FileKind::Queue => {
-                let Some(record) = read_root(file, &QUEUE, reading) else { return };
+                let record = read_root(file, &QUEUE, reading);
                 reading.define(NameKind::Queue, &file.stem, &record.spot);
                 let queue = tables::queue(&file.stem, &record, reading);
                 self.profiles.insert(queue.name.clone(), tables::profile(&file.stem, &record, reading));
@@ -345,12 +356,12 @@ fn unknown_file(inner: &str, is_root: bool, reading: &mut Reading<'_>) {
 }
 
 /// Parses a file, reporting every syntax error, and checks its root against `object`.
-fn read_root(file: &File, object: &'static Object, reading: &mut Reading<'_>) -> Option<Record> {
+fn read_root(file: &File, object: &'static Object, reading: &mut Reading<'_>) -> Record {
     reading.enter(file.index, &file.tenant);
     let sources = reading.sources;
-    let table = parse(&sources.files[file.index].text, reading)?;
+    let table = parse(&sources.files[file.index].text, file.kind, reading);
     let spot = reading.whole_file();
-    Some(reading.read(object, &table, &spot))
+    reading.read(object, &table, &spot)
 }
 
 /// As [`read_root`], for files that hold one object or an array of tables of them under `key`.
@@ -363,7 +374,7 @@ fn read_many(
 ) -> Vec<Record> {
     reading.enter(file.index, &file.tenant);
     let sources = reading.sources;
-    let Some(table) = parse(&sources.files[file.index].text, reading) else { return Vec::new() };
+    let table = parse(&sources.files[file.index].text, file.kind, reading);
     let spot = reading.whole_file();
     let is_many = table.get(key).is_some_and(|value| value.get_ref().is_array())
         || table.iter().any(|(_, value)| value.get_ref().as_array().is_some_and(|a| a.iter().any(|v| v.get_ref().is_table())));
@@ -373,15 +384,13 @@ fn read_many(
     reading.read(many, &table, &spot).into_records(key)
 }
 
-fn parse<'i>(text: &'i str, reading: &mut Reading<'_>) -> Option<DeTable<'i>> {
+/// What a file says; of one that is no TOML, what can be made out of it.
+fn parse<'i>(text: &'i str, kind: FileKind, reading: &mut Reading<'_>) -> DeTable<'i> {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        let spot = reading.spot(span);
-        let what = error.message();
-        reading.error(&spot, "syntax", format!("TOML 语法错误: {what}"), format!("TOML syntax: {what}"));
+        reading.broken(error.span().unwrap_or(0..0), error.message(), kind.defines());
     }
-    errors.is_empty().then(|| table.into_inner())
+    table.into_inner()
 }
 
 fn missing_or(mut reading: Reading<'_>, sources: &Sources) -> Diagnostics {

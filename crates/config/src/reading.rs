@@ -1,7 +1,7 @@
 //! Owns what is known while a folder is read: findings, names defined and names meant.
 //! Does not own how values are decoded (see `decode`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use model::TenantId;
@@ -22,6 +22,10 @@ pub(crate) struct Reading<'s> {
     meant: Vec<Meant>,
     /// Trunks that calls go out by, and where that is written.
     calls_out: Vec<(String, Spot)>,
+    /// Files that are no TOML. What else they seem to say is not told, nor that names are missing which they
+    /// may define.
+    broken: HashSet<usize>,
+    unsure: HashSet<NameKind>,
 }
 
 /// A place by file and bytes; an empty range at 0 is the file as a whole.
@@ -51,6 +55,8 @@ impl<'s> Reading<'s> {
             defined: HashMap::new(),
             meant: Vec::new(),
             calls_out: Vec::new(),
+            broken: HashSet::new(),
+            unsure: HashSet::new(),
         }
     }
 
@@ -91,6 +97,15 @@ impl<'s> Reading<'s> {
     ) {
         let suggestion = nearest(wrong, right);
         self.tell(Severity::Error, spot, code, texts.0, texts.1, suggestion);
+    }
+
+    /// The file that is read now is no TOML; it may define names of `kind`.
+    pub fn broken(&mut self, error: Range<usize>, message: &str, kind: Option<NameKind>) {
+        let spot = self.spot(error);
+        let (zh, en) = (format!("TOML 语法错误: {message}"), format!("TOML syntax: {message}"));
+        self.error(&spot, SYNTAX, zh, en);
+        self.broken.insert(self.file);
+        self.unsure.extend(kind);
     }
 
     /// Something is called `name` from here on.
@@ -149,6 +164,9 @@ impl<'s> Reading<'s> {
     /// Reports every name that means nothing.
     pub fn check_names(&mut self) {
         for meant in std::mem::take(&mut self.meant) {
+            if self.unsure.contains(&meant.kind) {
+                continue;
+            }
             if meant.kind == NameKind::Prompt {
                 self.check_prompt(&meant);
                 continue;
@@ -202,6 +220,9 @@ impl<'s> Reading<'s> {
         en: String,
         suggestion: Option<String>,
     ) {
+        if self.broken.contains(&spot.file) && code != SYNTAX {
+            return;
+        }
         let place = self.place(spot);
         self.found.push((spot.clone(), Diagnostic { severity, code, place, zh, en, suggestion }));
     }
@@ -235,6 +256,9 @@ fn floor_boundary(text: &str, at: usize) -> usize {
     }
     at
 }
+
+/// The code of what is no TOML.
+const SYNTAX: &str = "syntax";
 
 /// The word most like `wrong`, when it is like it at all.
 pub(crate) fn nearest<'w>(wrong: &str, right: impl Iterator<Item = &'w str>) -> Option<String> {

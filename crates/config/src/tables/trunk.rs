@@ -88,8 +88,16 @@ pub(crate) fn trunk(name: &str, record: &Record, reading: &mut Reading<'_>, inte
     if let Some(area) = &trunk.home_area {
         check_area(area, record, reading);
     }
-    if record.is_written("codecs") && trunk.codecs.is_empty() {
+    if record.is_written("codecs") {
         no_codec(record, reading);
+    }
+    if trunk.caller.as_ref().is_some_and(|caller| caller.starts_with("400") && caller.len() == 10) {
+        reading.warn(
+            record.spot_of("caller"),
+            "shown-400",
+            "400 号码只能呼入, 用作呼出显示会被运营商关停".into(),
+            "400 numbers are for calls in; carriers close numbers that are shown on calls out".into(),
+        );
     }
     trunk
 }
