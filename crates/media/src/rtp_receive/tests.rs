@@ -43,7 +43,7 @@ fn numbers_and_times_go_on_over_their_wraps() {
         assert_eq!(wire.took(sequence, timestamp), Some(expected));
     }
     assert_eq!(wire.receive.lost(), 0);
-    assert_eq!(wire.receive.report().unwrap().highest, (65_000 + 199_999) & 0xffff_ffff);
+    assert_eq!(wire.receive.report().unwrap().highest, 65_000 + 199_999);
 }
 
 #[test]

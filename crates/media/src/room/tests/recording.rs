@@ -100,7 +100,7 @@ fn the_end_is_told_once_and_nothing_is_kept_behind_it() {
     let closed = Event::RecordingClosed { room: CallId::from(7), recording: RecordingId::from(RECORDING) };
     world.room.stop_recording(RecordingId::from(RECORDING), &mut world.sunk);
     world.room.stop_recording(RecordingId::from(RECORDING), &mut world.sunk);
-    assert_eq!(world.events(), [closed.clone()]);
+    assert_eq!(world.events(), std::slice::from_ref(&closed));
     world.says(&mut caller, 1_000);
     assert!(sides(&mut world).is_empty());
     world.room.record(RecordingId::from(RECORDING), leg(CALLER), &[]);
