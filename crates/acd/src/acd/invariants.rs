@@ -51,6 +51,9 @@ pub enum Broken {
     /// An agent's and a queue's view of the tiers differ.
     #[error("agent {1} and queue {0} disagree about its tiers")]
     WrongTiers(QueueName, AgentId),
+    /// An agent counts a queue twice, or one that does not name it.
+    #[error("agent {0} counts a queue that does not name it")]
+    StrangeQueue(AgentId),
     /// The told activity is not what is seen.
     #[error("the activity of agent {0} was not told")]
     Untold(AgentId),
@@ -157,6 +160,13 @@ impl Acd {
                 && offer.is_none_or(|offer| offer.agent != *slot)
             {
                 return Err(Broken::StrangeOffer(agent.settings.id.clone(), id));
+            }
+            for (place, queue) in agent.queues.iter().enumerate() {
+                let known = self.queues.get(queue);
+                let twice = agent.queues[..place].contains(queue);
+                if twice || known.is_none_or(|queue| queue.level_of(*slot).is_none()) {
+                    return Err(Broken::StrangeQueue(agent.settings.id.clone()));
+                }
             }
             if agent.activity(offer) != (agent.seen.activity, agent.seen.call) {
                 return Err(Broken::Untold(agent.settings.id.clone()));

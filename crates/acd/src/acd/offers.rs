@@ -93,9 +93,6 @@ impl Acd {
         offer.state = OfferState::Talking { counted_from: now, held: false };
         let (entry, slot) = (offer.entry, offer.agent);
         self.timers.clear(Timer::Ring(id));
-        if let Some(entry) = self.entries.get_mut(&entry) {
-            entry.offers.retain(|other| *other != id);
-        }
         if let Some(agent) = self.agents.get_mut(&slot) {
             agent.today.calls += 1;
             agent.rest_until = None;

@@ -102,6 +102,13 @@ fn nodes_that_lead_only_to_each_other() {
 }
 
 #[test]
+fn a_node_that_leads_to_no_node_has_one_fault_not_two() {
+    let findings = found(&[("start", menu(&[('1', "a")], None)), ("a", play(to("nowhere")))]);
+    let dangling = at("a", Problem::Dangling(NodeName::from("nowhere")));
+    assert_eq!(findings, [dangling, (None, Problem::NoWayToPerson)]);
+}
+
+#[test]
 fn a_flow_without_a_person() {
     let findings = found(&[("start", play(None)), ("q", queue(None))]);
     assert_eq!(findings, [at("q", Problem::Unreachable), (None, Problem::NoWayToPerson)]);

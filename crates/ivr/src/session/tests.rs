@@ -476,6 +476,15 @@ fn a_rating_is_told_once_with_the_tenants_word() {
 }
 
 #[test]
+fn after_a_rating_no_silence_is_listened_to() {
+    let (mut c, _) = begun(&[("s", survey())]);
+    c.played(1);
+    assert!(c.session.poll_timeout().is_some());
+    c.press('1');
+    assert_eq!(c.session.poll_timeout(), None);
+}
+
+#[test]
 fn a_wrong_key_at_the_survey_gets_another_try_and_silence_ends_unrated() {
     let (mut c, _) = begun(&[("s", survey()), ("bye", bye(2))]);
     assert_eq!(c.press('7'), [stops(1), plays(2, 31)]);
@@ -510,6 +519,26 @@ fn a_long_way_with_pauses_is_not_cut() {
     let (mut c, _) = begun(&[("a", play(1, Interrupt::Never, to("a")))]);
     for play in 1..500 {
         assert_eq!(c.played(play), [entered("a"), plays(play + 1, 1)]);
+    }
+}
+
+#[test]
+fn listening_and_being_parked_are_pauses() {
+    let none = Vec::new;
+    let keys = BTreeMap::from([(key('*'), NodeName::from("m"))]);
+    let (timeout, tries) = (secs(5), 1);
+    let mute =
+        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None };
+    let (mut c, _) = begun(&[("m", mute)]);
+    for _ in 0..2 * MAX_STEPS {
+        assert_eq!(c.press('*'), [used('*', "m"), entered("m")]);
+    }
+    let Node::Queue { queue, priority, full, no_agent, timeout, .. } = queue_node() else { unreachable!() };
+    let again = Node::Queue { queue, priority, say: none(), next: to("q"), timeout, full, no_agent };
+    let (mut c, _) = begun(&[("q", again)]);
+    for _ in 0..2 * MAX_STEPS {
+        assert_eq!(c.resume(Parked::PartyLeft)[0], entered("q"));
+        assert!(c.session.is_parked());
     }
 }
 

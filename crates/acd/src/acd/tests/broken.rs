@@ -162,6 +162,18 @@ fn a_tier_its_agent_does_not_know() {
 }
 
 #[test]
+fn an_agent_who_counts_a_queue_twice() {
+    rejects(
+        |acd| {
+            let three = slot(acd, "3");
+            let queues = &mut acd.agents.get_mut(&three).unwrap().queues;
+            queues.push(queues[0]);
+        },
+        "StrangeQueue",
+    );
+}
+
+#[test]
 fn an_activity_that_was_not_told() {
     rejects(
         |acd| {

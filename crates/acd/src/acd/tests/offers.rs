@@ -206,3 +206,26 @@ fn the_end_of_an_offer_is_believed_once() {
     assert!(w.accept(id).is_empty());
     assert!(w.put(Input::OfferRinging { offer: id }).is_empty());
 }
+
+#[test]
+fn round_robin_asks_in_turn_whoever_is_idle_longest() {
+    let mut w = world(&["1", "2", "3"], |s| {
+        s.queues[0].strategy = Strategy::RoundRobin;
+        s.queues[0].wrap_up = Duration::ZERO;
+    });
+    let asked: Vec<String> = (1..=5)
+        .map(|n| {
+            if n == 3 {
+                // Agent 3 comes back and is idle for the shortest time; it is its turn all the same.
+                w.choose("3", AgentState::Busy);
+                w.pass(secs(1));
+                w.choose("3", AgentState::Ready);
+            }
+            let (id, who) = offer(&w.enqueue(n));
+            w.leave(n);
+            w.end(id, OfferResult::Gone);
+            who
+        })
+        .collect();
+    assert_eq!(asked, ["1", "2", "3", "1", "2"]);
+}

@@ -118,3 +118,17 @@ fn phones_that_ring_at_once_ring_on_under_another_strategy() {
     let out = w.accept(ringing[1].0);
     assert_eq!(withdrawn(&out), [(ringing[0].0, WithdrawCause::AnsweredElsewhere)]);
 }
+
+#[test]
+fn a_reload_that_brings_agents_serves_those_first_who_go_first_in_all_queues() {
+    let mut w = world(&[], |s| {
+        s.queues.push(queue_settings("vip", &[]));
+    });
+    w.enqueue_in("q", 1, 0);
+    w.enqueue_in("vip", 2, 5);
+    let out = w.configure(|s| {
+        s.agents.push(agent_settings("1"));
+        s.queues.iter_mut().for_each(|q| q.tiers.push(Tier { agent: agent("1"), level: 1 }));
+    });
+    assert_eq!(offers(&out)[0].1, 2);
+}
