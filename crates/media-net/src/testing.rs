@@ -1,6 +1,7 @@
 //! Owns what tests of this crate share: folders that vanish, tones, and a look into stereo files.
 
 use std::f64::consts::PI;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,6 +31,12 @@ impl Drop for TempFolder {
     }
 }
 
+/// A loopback address of this process and test alone, so that no port of it is anybody else's.
+pub fn own_address(test: u8) -> IpAddr {
+    let process = std::process::id();
+    IpAddr::from([127, 64 + (process >> 8 & 0x7f) as u8, process as u8, test])
+}
+
 /// Packet number `nth` of a tone: 20 ms of `codec`.
 pub fn tone(hz: f64, codec: Codec, nth: usize) -> [u8; 160] {
     std::array::from_fn(|n| {
@@ -41,16 +48,17 @@ pub fn tone(hz: f64, codec: Codec, nth: usize) -> [u8; 160] {
 /// The channels of a stereo file, by its own header.
 pub fn channels(path: &Path) -> [Vec<i16>; 2] {
     let bytes = std::fs::read(path).unwrap();
-    let sample: Box<dyn Fn(&[u8]) -> i16> = match bytes[20] {
-        1 => Box::new(|b| i16::from_le_bytes([b[0], b[1]])),
-        6 => Box::new(|b| codec::decode(Codec::Pcma, b[0])),
-        7 => Box::new(|b| codec::decode(Codec::Pcmu, b[0])),
+    let sample = |at: &[u8]| match bytes[20] {
+        1 => i16::from_le_bytes([at[0], at[1]]),
+        6 => codec::decode(Codec::Pcma, at[0]),
+        7 => codec::decode(Codec::Pcmu, at[0]),
         tag => panic!("format {tag}"),
     };
     let width = usize::from(bytes[34]) / 8;
     assert_eq!(u32::from_le_bytes(bytes[54..58].try_into().unwrap()) as usize, bytes.len() - 58);
     assert_eq!(u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize, bytes.len() - 8);
-    let of = |channel: usize| bytes[58..].chunks_exact(2 * width).map(|f| sample(&f[channel * width..])).collect();
+    let of =
+        |channel: usize| bytes[58..].chunks_exact(2 * width).map(|f| sample(&f[channel * width..])).collect();
     [of(0), of(1)]
 }
 

@@ -1,1 +1,162 @@
+use clock::{Instant, SystemClock};
+use media::codec::Codec;
+use media::recording::Recorder;
+use media::recording::Start;
+use media::sink::{Side, TapPacket};
+use model::{LegId, RecordingId, TenantId};
+
 use super::*;
+use crate::journal::{Journal, recover};
+use crate::testing::{TempFolder, channels, level, tone};
+
+/// A journal with one recording of `seconds`: caller 440 Hz, agent 660 Hz. The job that finishes it.
+fn recorded(data: &Path, seconds: u64) -> Job {
+    let journal = data.join("journal");
+    let start = Start {
+        recording: 7.into(),
+        call: 9.into(),
+        tenant: TenantId::new("acme"),
+        caller: 1.into(),
+        persons: vec![2.into()],
+        // 2026-11-22T16:30:00Z is the 23rd in China.
+        started: WallTime(1_795_365_000_000_000),
+    };
+    let mut recorder = Recorder::start(Instant::ZERO, start);
+    let mut blocks = Vec::new();
+    for nth in 0..seconds * 50 {
+        let now = Instant::from_millis((nth + 1) * 20);
+        for (leg, side, hz) in [(1, Side::Left, 440.0), (2, Side::Right, 660.0)] {
+            recorder.packet(&TapPacket {
+                side,
+                leg: LegId::from(leg),
+                sequence: nth,
+                media_time: nth * 160,
+                arrival: now,
+                codec: Codec::Pcma,
+                payload: &tone(hz, Codec::Pcma, nth as usize),
+            });
+        }
+        blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
+    }
+    let end = Instant::from_secs(seconds);
+    recorder.end(end);
+    blocks.extend(std::iter::from_fn(|| recorder.poll_block(end)));
+
+    let (jobs, _waiting) = std::sync::mpsc::channel();
+    let facts: Facts = Arc::new(|_| {});
+    let recovered = recover(&journal).unwrap();
+    let (writer, inlet) = Journal::new(journal.clone(), recovered, jobs, facts, SystemClock::start());
+    for block in blocks {
+        assert!(inlet.block(block));
+    }
+    inlet.waiting().send(ToJournal::End).unwrap();
+    writer.spawn().unwrap().join().unwrap();
+    recover(&journal).unwrap().jobs.remove(0)
+}
+
+#[test]
+fn a_file_is_made_by_date_and_tenant_and_only_once() {
+    let folder = TempFolder::new("finish");
+    let (data, journal) = (folder.path(), folder.path().join("journal"));
+    let job = recorded(data, 3);
+    let made = make(data, &journal, &job).unwrap();
+    assert_eq!(made.path, format!("recordings/acme/2026/11/23/{}.wav", RecordingId::from(7)));
+    assert_eq!((made.millis, made.bytes), (3_000, 58 + 48_000));
+    let [left, right] = channels(&data.join(&made.path));
+    assert!(level(&left, 440.0) > 7_900.0 && level(&right, 660.0) > 7_900.0);
+
+    let path = data.join(&made.path);
+    let first = fs::metadata(&path).unwrap().modified().unwrap();
+    assert_eq!(make(data, &journal, &job).unwrap(), made, "made again, it is the same");
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), first, "and not written again");
+    let leftovers = fs::read_dir(path.parent().unwrap()).unwrap().count();
+    assert_eq!(leftovers, 1, "no temporary file stays");
+}
+
+#[test]
+fn half_a_file_of_a_killed_finisher_is_made_anew() {
+    let folder = TempFolder::new("finish");
+    let (data, journal) = (folder.path(), folder.path().join("journal"));
+    let job = recorded(data, 2);
+    let path = data.join(relative_path(&job.ended, WallTime(1_795_365_000_000_000)));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path.with_extension("part"), b"RIFF").unwrap();
+    let made = make(data, &journal, &job).unwrap();
+    assert_eq!(made.bytes, 58 + 32_000);
+    assert!(!path.with_extension("part").exists());
+}
+
+#[test]
+fn a_broken_chain_costs_the_broken_block_and_no_more() {
+    let folder = TempFolder::new("finish");
+    let (data, journal) = (folder.path(), folder.path().join("journal"));
+    let job = recorded(data, 10);
+    let segment = crate::journal::segment_path(&journal, 0);
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[60_000] ^= 0xff;
+    fs::write(&segment, bytes).unwrap();
+    let made = make(data, &journal, &job).unwrap();
+    assert_eq!(made.millis, 10_000);
+    let [left, _] = channels(&data.join(&made.path));
+    let silent = left.chunks(160).filter(|frame| frame.iter().all(|s| s.abs() < 20)).count();
+    assert!((20..=50).contains(&silent), "{silent} frames of 20 ms");
+}
+
+#[test]
+fn a_recording_of_which_nothing_is_left_is_an_error_in_words() {
+    let folder = TempFolder::new("finish");
+    let (data, journal) = (folder.path(), folder.path().join("journal"));
+    let mut job = recorded(data, 1);
+    assert!(matches!(make(data, &journal, &Job { last: None, ..job.clone() }), Err(FinishError::Nothing)));
+    job.ended.recording = 8.into();
+    assert!(matches!(make(data, &journal, &job), Err(FinishError::Nothing)));
+}
+
+#[test]
+fn a_disk_that_refuses_the_file_gets_another_try_and_nothing_is_told() {
+    let folder = TempFolder::new("finish");
+    let (data, journal) = (folder.path(), folder.path().join("journal"));
+    let job = recorded(data, 1);
+    // A file where the folder must be.
+    fs::write(data.join("recordings"), b"").unwrap();
+    let (fact, facts) = std::sync::mpsc::channel();
+    let (done, told) = std::sync::mpsc::sync_channel(8);
+    let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
+    let finisher = Finisher { data: data.to_owned(), journal, facts: facts_out, done };
+    assert_eq!(finisher.finish(job.clone()), Some(job.clone()));
+    assert!(facts.try_recv().is_err() && told.try_recv().is_err());
+    fs::remove_file(data.join("recordings")).unwrap();
+    assert_eq!(finisher.finish(job), None);
+    let Ok(Event::Recording { fact: RecordingFact::Finished { millis: 1_000, .. }, .. }) = facts.try_recv()
+    else {
+        panic!("it is told")
+    };
+    assert!(matches!(told.try_recv(), Ok(ToJournal::Finished(ids)) if ids == [RecordingId::from(7)]));
+}
+
+#[test]
+fn names_of_tenants_stay_inside_the_folder() {
+    let ended = |tenant| Ended { recording: 7.into(), call: 9.into(), tenant: TenantId::new(tenant) };
+    let of = |tenant| relative_path(&ended(tenant), WallTime(0));
+    let file = format!("1970/01/01/{}.wav", RecordingId::from(7));
+    assert_eq!(of("企业"), format!("recordings/企业/{file}"));
+    assert_eq!(of("../.."), format!("recordings/.._../{file}"));
+    assert_eq!(of(".."), format!("recordings/__/{file}"));
+    assert_eq!(of(""), format!("recordings/_/{file}"));
+}
+
+#[test]
+fn dates_are_those_of_china() {
+    for (secs, wanted) in [
+        (0, (1970, 1, 1)),
+        (57_599, (1970, 1, 1)),
+        (57_600, (1970, 1, 2)),
+        (951_753_600, (2000, 2, 29)),
+        (1_709_136_000, (2024, 2, 29)),
+        (1_795_365_000, (2026, 11, 23)),
+        (1_798_732_799, (2026, 12, 31)),
+        (1_798_732_800, (2027, 1, 1)),
+    ] {
+        assert_eq!(date(WallTime(secs * 1_000_000)), wanted, "{secs}");
+    }
+}

@@ -1,1 +1,210 @@
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::channel;
+
+use clock::WallTime;
+use media::codec::Codec;
+use media::recording::{BlockView, Found, Recorder, SEGMENT_BYTES, Start, scan};
+use media::sink::{Side, TapPacket};
+use model::LegId;
+use model::event::Event;
+
 use super::*;
+use crate::testing::TempFolder;
+
+/// A writer over `folder` without its thread, and what it sends out.
+struct Desk {
+    journal: Journal,
+    jobs: Receiver<Job>,
+    facts: Receiver<Event>,
+}
+
+fn desk(folder: &Path) -> Desk {
+    let (jobs, waiting) = channel();
+    let (fact, facts) = channel();
+    let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
+    let recovered = recover(folder).unwrap();
+    let (journal, _) = Journal::new(folder.to_owned(), recovered, jobs, facts_out, SystemClock::start());
+    Desk { journal, jobs: waiting, facts }
+}
+
+fn id(raw: u64) -> RecordingId {
+    RecordingId::from(raw)
+}
+
+fn ended(recording: u64) -> Ended {
+    Ended { recording: id(recording), call: 9.into(), tenant: TenantId::new("acme") }
+}
+
+/// `count` full blocks of a recording.
+fn blocks(recording: u64, count: usize) -> Vec<Block> {
+    let start = Start {
+        recording: id(recording),
+        call: 9.into(),
+        tenant: TenantId::new("acme"),
+        caller: 1.into(),
+        persons: vec![],
+        started: WallTime(1_795_000_000_000_000),
+    };
+    let mut recorder = Recorder::start(Instant::ZERO, start);
+    let mut blocks = Vec::new();
+    let mut now = Instant::ZERO;
+    for nth in 0u64.. {
+        blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
+        if blocks.len() >= count {
+            break;
+        }
+        recorder.packet(&TapPacket {
+            side: Side::Left,
+            leg: LegId::from(1),
+            sequence: nth,
+            media_time: nth * 160,
+            arrival: now,
+            codec: Codec::Pcma,
+            payload: &[0x2a; 3_000],
+        });
+        now += Duration::from_millis(20);
+    }
+    blocks
+}
+
+fn segments(folder: &Path) -> Vec<u64> {
+    let mut numbers: Vec<u64> =
+        fs::read_dir(folder).unwrap().filter_map(|entry| segment_number(&entry.unwrap().path())).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn blocks_are_chained_per_recording_and_a_segment_keeps_its_size() {
+    let folder = TempFolder::new("journal");
+    let mut desk = desk(folder.path());
+    for (one, two) in blocks(1, 3).into_iter().zip(blocks(2, 3)) {
+        desk.journal.take(ToJournal::Block(one));
+        desk.journal.take(ToJournal::Block(two));
+    }
+    desk.journal.take(ToJournal::Closed(ended(1)));
+    let job = desk.jobs.try_recv().unwrap();
+    let bytes = fs::read(segment_path(folder.path(), 0)).unwrap();
+    assert_eq!(bytes.len(), SEGMENT_BYTES as usize);
+    let mut last = [None, None];
+    for found in scan(0, &bytes) {
+        let Found::Block(BlockView::Audio(block)) = found else { panic!("{found:?}") };
+        let last = &mut last[block.recording().raw() as usize - 1];
+        assert_eq!(block.previous(), *last);
+        *last = Some(block.place());
+    }
+    assert_eq!(job, Job { ended: ended(1), last: last[0] });
+}
+
+#[test]
+fn full_segments_are_followed_by_new_ones_and_go_when_their_recordings_have_files() {
+    let folder = TempFolder::new("journal");
+    let mut desk = desk(folder.path());
+    // 16 KB a block: 4,096 fill a segment.
+    let some = blocks(1, 20);
+    for nth in 0..9_000 {
+        desk.journal.take(ToJournal::Block(some[nth % 20].clone()));
+    }
+    assert_eq!(segments(folder.path()), [0, 1, 2]);
+    desk.journal.take(ToJournal::Block(blocks(2, 1).remove(0)));
+    desk.journal.take(ToJournal::Finished(vec![id(1)]));
+    assert_eq!(segments(folder.path()), [2]);
+    desk.journal.take(ToJournal::Finished(vec![id(2)]));
+    desk.journal.close();
+    assert_eq!(segments(folder.path()), []);
+}
+
+#[test]
+fn a_recording_that_is_finished_is_not_found_again_by_the_next_start() {
+    let folder = TempFolder::new("journal");
+    let mut first = desk(folder.path());
+    for recording in 1..=3 {
+        for block in blocks(recording, 2) {
+            first.journal.take(ToJournal::Block(block));
+        }
+    }
+    first.journal.take(ToJournal::Finished(vec![id(2)]));
+    first.journal.close();
+    let recovered = recover(folder.path()).unwrap();
+    let found: Vec<RecordingId> = recovered.jobs.iter().map(|job| job.ended.recording).collect();
+    assert_eq!((found, recovered.next_segment), (vec![id(1), id(3)], 1));
+    assert_eq!(recovered.jobs[0].ended, ended(1));
+    // The second process writes behind the first, and both chains go on to be followed.
+    let mut second = desk(folder.path());
+    second.journal.take(ToJournal::Block(blocks(4, 1).remove(0)));
+    assert_eq!(segments(folder.path()), [0, 1]);
+    second.journal.take(ToJournal::Finished(vec![id(1), id(3), id(4)]));
+    assert_eq!(segments(folder.path()), [1]);
+}
+
+#[test]
+fn a_journal_cut_anywhere_in_its_last_block_is_read_to_the_block_before() {
+    let folder = TempFolder::new("journal");
+    let mut first = desk(folder.path());
+    let all = blocks(1, 3);
+    let sizes: Vec<u32> = all.iter().map(Block::size).collect();
+    for block in all {
+        first.journal.take(ToJournal::Block(block));
+    }
+    drop(first);
+    let path = segment_path(folder.path(), 0);
+    let whole = fs::read(&path).unwrap();
+    let third = (32 + sizes[0] + sizes[1]) as usize;
+    // Magic, size, checksum, header, legs, packet header, payload, padding.
+    for cut in [0, 1, 4, 7, 8, 11, 12, 40, 79, 80, 90, 104, 150, 3_000, sizes[2] as usize - 1] {
+        for zeros in [false, true] {
+            let mut torn = whole[..third + cut].to_vec();
+            if zeros {
+                torn.resize(whole.len(), 0);
+            }
+            fs::write(&path, &torn).unwrap();
+            let recovered = recover(folder.path()).unwrap();
+            let last = recovered.jobs[0].last.unwrap();
+            let wanted = 32 + sizes[0];
+            assert_eq!((last.segment, last.position), (0, wanted), "cut at {cut}, zeros {zeros}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_is_told_once_and_tried_again() {
+    let parent = TempFolder::new("journal");
+    let folder = parent.path().join("journal");
+    let mut desk = desk(&folder);
+    fs::remove_dir(&folder).unwrap();
+    let mut all = blocks(1, 4).into_iter();
+    for _ in 0..3 {
+        desk.journal.take(ToJournal::Block(all.next().unwrap()));
+    }
+    let Ok(Event::Node { fact: NodeFact::DiskFailed { error } }) = desk.facts.try_recv() else { panic!() };
+    assert!(!error.is_empty());
+    assert!(desk.facts.try_recv().is_err(), "told once");
+    assert_eq!(desk.journal.dropped.load(Ordering::Relaxed), 3);
+    // The disk comes back, and the writer's patience is over.
+    fs::create_dir(&folder).unwrap();
+    desk.journal.health = Health::Refusing { retry: Instant::ZERO };
+    desk.journal.take(ToJournal::Block(all.next().unwrap()));
+    assert_eq!(desk.journal.health, Health::Fine);
+    desk.journal.take(ToJournal::Closed(ended(1)));
+    assert!(desk.jobs.try_recv().unwrap().last.is_some());
+    desk.journal.take(ToJournal::Closed(ended(2)));
+    assert_eq!(desk.jobs.try_recv().unwrap().last, None);
+}
+
+#[test]
+fn a_full_ring_drops_and_counts_blocks_but_gives_ends_back() {
+    let folder = TempFolder::new("journal");
+    let (jobs, _waiting) = channel();
+    let facts: Facts = Arc::new(|_| {});
+    let recovered = recover(folder.path()).unwrap();
+    let (_journal, inlet) =
+        Journal::new(folder.path().to_owned(), recovered, jobs, facts, SystemClock::start());
+    let block = blocks(1, 1).remove(0);
+    for _ in 0..RING {
+        assert!(inlet.block(block.clone()));
+    }
+    assert!(!inlet.block(block));
+    assert_eq!(inlet.closed(ended(1)), Err(ended(1)));
+    assert_eq!(inlet.dropped(), 1);
+}

@@ -1,4 +1,4 @@
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use sdp::{Direction, Negotiated};
 
 use super::*;
 use crate::MediaInterface;
-use crate::testing::{TempFolder, channels, level, tone};
+use crate::testing::{TempFolder, channels, level, own_address, tone};
 
 /// Media on an address of its own, and what it reports.
 struct Stand {
@@ -26,21 +26,21 @@ struct Stand {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn stand(address: &str, workers: usize) -> Stand {
+fn stand(host: u8, workers: usize) -> Stand {
     let folder = TempFolder::new("net");
     let clock = SystemClock::start();
-    let (net, events, facts) = start(&folder, address, workers, clock);
+    let (net, events, facts) = start(&folder, host, workers, clock);
     let ids = IdGen::new(0, 1, clock.wall().as_secs());
     Stand { folder, net, events, facts, ids, clock }
 }
 
 fn start(
     folder: &TempFolder,
-    address: &str,
+    host: u8,
     workers: usize,
     clock: SystemClock,
 ) -> (MediaNet, Receiver<Event>, Receiver<Fact>) {
-    let bind = address.parse().unwrap();
+    let bind = own_address(host);
     let config = MediaConfig {
         interfaces: vec![MediaInterface { bind, advertise: bind, ports: 20_000..=29_999 }],
         workers,
@@ -209,12 +209,10 @@ impl Party {
 
 #[test]
 fn two_parties_hear_each_other_and_the_recording_holds_both() {
-    for (address, left, right, format) in [
-        ("127.7.2.1", Codec::Pcma, Codec::Pcma, 6),
-        ("127.7.2.2", Codec::Pcmu, Codec::Pcmu, 7),
-        ("127.7.2.3", Codec::Pcma, Codec::Pcmu, 1),
-    ] {
-        let mut stand = stand(address, 1);
+    for (host, left, right, format) in
+        [(1, Codec::Pcma, Codec::Pcma, 6), (2, Codec::Pcmu, Codec::Pcmu, 7), (3, Codec::Pcma, Codec::Pcmu, 1)]
+    {
+        let mut stand = stand(host, 1);
         let call = stand.ids.mint();
         let (mut caller, mut agent) = (stand.party(call, left), stand.party(call, right));
         stand.join(call, &caller, &agent);
@@ -228,7 +226,9 @@ fn two_parties_hear_each_other_and_the_recording_holds_both() {
         });
         stand.net.handle(Command::StopRecording { room: call, recording });
         let lasted = stand.clock.now().since(began).as_millis() as u64;
-        stand.wait_for(|event| matches!(event, Event::RecordingClosed { recording: r, .. } if *r == recording));
+        stand.wait_for(
+            |event| matches!(event, Event::RecordingClosed { recording: r, .. } if *r == recording),
+        );
         let (path, millis) = stand.file(recording);
         assert!(millis.abs_diff(lasted) < 200, "{millis} of {lasted} ms");
 
@@ -239,8 +239,8 @@ fn two_parties_hear_each_other_and_the_recording_holds_both() {
         assert_eq!(left.len(), right.len());
         assert_eq!(left.len() as u64 / 8, millis);
         let middle = 800..left.len().min(8_800);
-        assert!(level(&left[middle.clone()], 440.0) > 6_500.0, "{}", level(&left[middle.clone()], 440.0));
-        assert!(level(&right[middle.clone()], 660.0) > 6_500.0, "{}", level(&right[middle.clone()], 660.0));
+        assert!(level(&left[middle.clone()], 440.0) > 6_500.0);
+        assert!(level(&right[middle.clone()], 660.0) > 6_500.0);
         assert!(level(&left[middle.clone()], 660.0) < 300.0 && level(&right[middle], 440.0) < 300.0);
 
         stand.net.handle(Command::CloseRoom { room: call });
@@ -253,7 +253,7 @@ fn two_parties_hear_each_other_and_the_recording_holds_both() {
 
 #[test]
 fn a_prompt_is_played_to_its_end_and_music_until_it_is_stopped() {
-    let mut stand = stand("127.7.2.4", 1);
+    let mut stand = stand(4, 1);
     let call = stand.ids.mint();
     let mut caller = stand.party(call, Codec::Pcma);
     let (play, music): (PlayId, PlayId) = (stand.ids.mint(), stand.ids.mint());
@@ -279,7 +279,9 @@ fn a_prompt_is_played_to_its_end_and_music_until_it_is_stopped() {
     let missing: PlayId = stand.ids.mint();
     say(&stand.net, missing, "no_such_prompt", PlayMode::Once);
     let ended = stand.wait_for(|event| matches!(event, Event::Played { .. }));
-    assert!(matches!(&ended, Event::Played { how: PlayEnd::Failed(why), .. } if why.contains("no_such_prompt")));
+    assert!(
+        matches!(&ended, Event::Played { how: PlayEnd::Failed(why), .. } if why.contains("no_such_prompt"))
+    );
 
     stand.net.handle(Command::ClosePort { port: caller.leg });
     stand.wait_for(|event| matches!(event, Event::Quality { .. }));
@@ -290,7 +292,7 @@ fn a_prompt_is_played_to_its_end_and_music_until_it_is_stopped() {
 
 #[test]
 fn what_is_masked_is_not_in_the_file() {
-    let mut stand = stand("127.7.2.5", 2);
+    let mut stand = stand(5, 2);
     let call = stand.ids.mint();
     let (mut caller, mut agent) = (stand.party(call, Codec::Pcma), stand.party(call, Codec::Pcma));
     stand.join(call, &caller, &agent);
@@ -318,7 +320,7 @@ fn what_is_masked_is_not_in_the_file() {
 
 #[test]
 fn what_a_process_left_unfinished_is_finished_by_the_next() {
-    let mut stand = stand("127.7.2.6", 1);
+    let mut stand = stand(6, 1);
     let mut recordings = Vec::new();
     let mut parties = Vec::new();
     for _ in 0..5 {
@@ -347,7 +349,7 @@ fn what_a_process_left_unfinished_is_finished_by_the_next() {
     stand.net.shutdown();
 
     let clock = SystemClock::start();
-    let (net, _events, facts) = start(&left, "127.7.2.7", 1, clock);
+    let (net, _events, facts) = start(&left, 7, 1, clock);
     for _ in &recordings {
         let Ok(Fact::Recording { recording, fact: RecordingFact::Finished { path, millis, .. }, .. }) =
             facts.recv_timeout(PATIENCE)
@@ -361,7 +363,7 @@ fn what_a_process_left_unfinished_is_finished_by_the_next() {
         assert!(level(&right[800..right.len() - 160], 660.0) > 6_000.0);
     }
     net.shutdown();
-    let (net, _events, facts) = start(&left, "127.7.2.7", 1, clock);
+    let (net, _events, facts) = start(&left, 7, 1, clock);
     net.shutdown();
     drop(net);
     assert_eq!(facts.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected), "each is told once");
@@ -369,7 +371,7 @@ fn what_a_process_left_unfinished_is_finished_by_the_next() {
 
 #[test]
 fn a_hundred_rooms_leave_nothing_behind() {
-    let mut stand = stand("127.7.2.8", 2);
+    let mut stand = stand(8, 2);
     for round in 0..2 {
         for _ in 0..50 {
             let call = stand.ids.mint();
@@ -404,7 +406,9 @@ fn a_hundred_rooms_leave_nothing_behind() {
     drop(directory);
     // Other tests of this process have sockets too; ours were bound to an address that nobody else uses.
     let ours = std::fs::read_to_string("/proc/self/net/udp").unwrap();
-    assert!(!ours.contains("0802077F:"), "a socket of 127.7.2.8 is still open");
+    let IpAddr::V4(address) = own_address(8) else { panic!() };
+    let ours_in_hex = format!("{:08X}:", u32::from_le_bytes(address.octets()));
+    assert!(!ours.contains(&ours_in_hex), "a socket of {address} is still open");
     let end = stand.clock.now() + PATIENCE;
     while stand.net.pairs_taken() > 0 {
         assert!(stand.clock.now() < end);
@@ -414,7 +418,7 @@ fn a_hundred_rooms_leave_nothing_behind() {
 
 #[test]
 fn commands_for_what_is_gone_do_nothing() {
-    let mut stand = stand("127.7.2.9", 1);
+    let mut stand = stand(9, 1);
     let call: CallId = stand.ids.mint();
     let party = stand.party(call, Codec::Pcma);
     stand.net.handle(Command::CloseRoom { room: call });
@@ -426,15 +430,12 @@ fn commands_for_what_is_gone_do_nothing() {
     stand.wait_until_empty();
     stand.net.shutdown();
     stand.net.shutdown();
-    assert!(matches!(
-        stand.net.open_port(call, party.leg, 0, Peer::Phone),
-        Err(PortError::Stopped)
-    ));
+    assert!(matches!(stand.net.open_port(call, party.leg, 0, Peer::Phone), Err(PortError::Stopped)));
 }
 
 #[test]
 fn a_port_that_cannot_be_opened_is_an_event() {
-    let mut stand = stand("127.7.2.10", 1);
+    let mut stand = stand(10, 1);
     let (room, port) = (stand.ids.mint(), stand.ids.mint());
     stand.net.handle(Command::OpenPort { room, port, interface: 7, peer: Peer::Phone });
     assert!(matches!(

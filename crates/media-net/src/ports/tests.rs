@@ -1,4 +1,5 @@
 use super::*;
+use crate::testing::own_address;
 
 fn at(millis: u64) -> Instant {
     Instant::from_secs(100) + Duration::from_millis(millis)
@@ -33,8 +34,7 @@ fn a_pair_rests_before_it_is_used_again_and_the_longest_rested_goes_first() {
 }
 
 /// Five pairs that were free a moment ago, on an address of their own.
-fn pool(address: &str) -> Arc<PortPool> {
-    let bind: IpAddr = address.parse().unwrap();
+fn pool(bind: IpAddr) -> Arc<PortPool> {
     let advertise = "192.0.2.1".parse().unwrap();
     let interface = MediaInterface { bind, advertise, ports: 40_000..=40_009 };
     Arc::new(PortPool::new(vec![interface], SystemClock::start()))
@@ -42,7 +42,7 @@ fn pool(address: &str) -> Arc<PortPool> {
 
 #[test]
 fn when_all_pairs_are_taken_the_next_call_is_told_so() {
-    let pool = pool("127.7.1.1");
+    let pool = pool(own_address(101));
     let pairs: Vec<Pair> = (0..5).map(|_| pool.open(0).unwrap()).collect();
     assert_eq!(pairs[0].advertised, "192.0.2.1:40000".parse().unwrap());
     assert!(matches!(pool.open(0), Err(PortError::Exhausted { pairs: 5, .. })));
@@ -53,16 +53,16 @@ fn when_all_pairs_are_taken_the_next_call_is_told_so() {
 
 #[test]
 fn a_port_that_another_process_holds_is_passed_over() {
-    let pool = pool("127.7.1.2");
-    let _rtp = std::net::UdpSocket::bind("127.7.1.2:40000").unwrap();
-    let _rtcp = std::net::UdpSocket::bind("127.7.1.2:40003").unwrap();
+    let pool = pool(own_address(102));
+    let _rtp = std::net::UdpSocket::bind((own_address(102), 40_000)).unwrap();
+    let _rtcp = std::net::UdpSocket::bind((own_address(102), 40_003)).unwrap();
     let pair = pool.open(0).unwrap();
     assert_eq!(pair.advertised.port(), 40_004);
 }
 
 #[test]
 fn an_interface_that_is_not_there_is_an_error_in_words() {
-    let pool = pool("127.7.1.3");
+    let pool = pool(own_address(103));
     assert!(matches!(pool.open(1), Err(PortError::NoInterface(1))));
     let bind = "192.0.2.77".parse().unwrap();
     let interface = MediaInterface { bind, advertise: bind, ports: 40_000..=40_009 };
@@ -75,6 +75,6 @@ fn an_interface_that_is_not_there_is_an_error_in_words() {
 fn pairs_work_over_ipv6() {
     let Ok(probe) = std::net::UdpSocket::bind("[::1]:0") else { return };
     drop(probe);
-    let pool = pool("::1");
+    let pool = pool("::1".parse().unwrap());
     assert!(pool.open(0).unwrap().advertised.port() >= 40_000);
 }

@@ -19,8 +19,8 @@ pub trait Sample: Copy {
     fn decoded(codec: Codec, code: u8) -> Self;
     /// Two sounds at once.
     fn mixed(self, other: Self) -> Self;
-    /// The bytes of a file.
-    fn write(self, out: &mut Vec<u8>);
+    /// The bytes of a file: left, right, left, right…
+    fn interleave(left: &[Self], right: &[Self], out: &mut Vec<u8>);
 }
 
 /// A sample in A-law.
@@ -54,9 +54,8 @@ macro_rules! g711_sample {
                 let sum = codec::decode($codec, self.0).saturating_add(codec::decode($codec, other.0));
                 $name(codec::encode($codec, sum))
             }
-            #[inline]
-            fn write(self, out: &mut Vec<u8>) {
-                out.push(self.0);
+            fn interleave(left: &[$name], right: &[$name], out: &mut Vec<u8>) {
+                out.extend(left.iter().zip(right).flat_map(|(left, right)| [left.0, right.0]));
             }
         }
     };
@@ -74,9 +73,11 @@ impl Sample for i16 {
     fn mixed(self, other: i16) -> i16 {
         self.saturating_add(other)
     }
-    #[inline]
-    fn write(self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.to_le_bytes());
+    fn interleave(left: &[i16], right: &[i16], out: &mut Vec<u8>) {
+        out.extend(left.iter().zip(right).flat_map(|(left, right)| {
+            let ([a, b], [c, d]) = (left.to_le_bytes(), right.to_le_bytes());
+            [a, b, c, d]
+        }));
     }
 }
 
@@ -165,10 +166,7 @@ impl<S: Sample> Timeline<S> {
         }
         self.bytes.clear();
         let [left, right] = &self.channels;
-        for (left, right) in left.iter().zip(right) {
-            left.write(&mut self.bytes);
-            right.write(&mut self.bytes);
-        }
+        S::interleave(left, right, &mut self.bytes);
         self.written += frames;
         out(&self.bytes)
     }
@@ -182,17 +180,38 @@ impl<S: Sample> Track<S> {
         if first >= last {
             return;
         }
-        for (position, code) in (first..last).zip(&packet.payload[(first - at) as usize..]) {
-            self.ring[position as usize % RING] = S::decoded(packet.codec, *code);
+        let mut codes = packet.payload[(first - at) as usize..(last - at) as usize].iter();
+        for part in parts(first, (last - first) as usize) {
+            // The ring's part comes first: at its end no code has been taken in vain.
+            for (slot, code) in self.ring[part].iter_mut().zip(codes.by_ref()) {
+                *slot = S::decoded(packet.codec, *code);
+            }
         }
         self.filled = self.filled.max(last);
     }
 
     /// Moves the samples from position `from` on into `channel`, beside what another leg put there.
     fn take(&mut self, from: i64, channel: &mut [S], beside: bool) {
-        for (position, slot) in (from..).zip(channel.iter_mut()) {
-            let sample = std::mem::replace(&mut self.ring[position as usize % RING], S::SILENCE);
-            *slot = if beside { slot.mixed(sample) } else { sample };
+        let mut done = 0;
+        for part in parts(from, channel.len()) {
+            let ring = &mut self.ring[part];
+            let (channel, length) = (&mut channel[done..], ring.len());
+            if beside {
+                for (slot, sample) in channel.iter_mut().zip(&*ring) {
+                    *slot = slot.mixed(*sample);
+                }
+            } else {
+                channel[..length].copy_from_slice(ring);
+            }
+            ring.fill(S::SILENCE);
+            done += length;
         }
     }
+}
+
+/// The ring's places of `length` samples from position `from` on: one range, or two where they wrap.
+fn parts(from: i64, length: usize) -> [std::ops::Range<usize>; 2] {
+    let start = from as usize % RING;
+    let first = length.min(RING - start);
+    [start..start + first, 0..length - first]
 }
