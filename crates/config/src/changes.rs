@@ -26,7 +26,14 @@ impl Loaded {
     pub fn diff(&self, old: &Loaded) -> Changes {
         let mut applied = Vec::new();
         let (new_plan, old_plan) = (&self.plan, &old.plan);
-        let trunk = |l: &Loaded| index(l.plan.trunks.iter().map(|t| (t.name.to_string(), (t.clone(), l.interface_name(t.interface)))));
+        let trunk = |l: &Loaded| {
+            index(
+                l.plan
+                    .trunks
+                    .iter()
+                    .map(|t| (t.name.to_string(), (t.clone(), l.interface_name(t.interface)))),
+            )
+        };
         compare(&mut applied, ("中继", "trunk"), &trunk(self), &trunk(old));
         let number = |l: &Loaded| index(l.plan.numbers.iter().map(|n| (n.number.to_string(), n.clone())));
         compare(&mut applied, ("号码", "number"), &number(self), &number(old));
@@ -42,9 +49,14 @@ impl Loaded {
             index(agents.map(|a| (a.id.to_string(), a.clone())))
         };
         compare(&mut applied, ("坐席", "agent"), &agent(self), &agent(old));
-        let phone = |l: &Loaded| index(l.plan.phones.iter().map(|p| (p.aor.to_string(), (p.clone(), l.interface_name(p.interface)))));
+        let phone = |l: &Loaded| {
+            index(
+                l.plan.phones.iter().map(|p| (p.aor.to_string(), (p.clone(), l.interface_name(p.interface)))),
+            )
+        };
         compare(&mut applied, ("话机", "phone"), &phone(self), &phone(old));
-        let domain = |l: &Loaded| index(l.plan.domains.iter().map(|d| (d.tenant.to_string(), d.domain.clone())));
+        let domain =
+            |l: &Loaded| index(l.plan.domains.iter().map(|d| (d.tenant.to_string(), d.domain.clone())));
         compare(&mut applied, ("租户", "tenant"), &domain(self), &domain(old));
         let mut sections = |same: bool, name: &str| {
             if !same {
@@ -63,9 +75,15 @@ impl Loaded {
     /// phones of listeners that are not open yet are left out.
     #[must_use]
     pub fn over(mut self, old: &Loaded) -> Loaded {
-        let open: HashMap<_, u16> =
-            old.plan.interfaces.iter().zip(0..).map(|(interface, place)| (interface.name.clone(), place)).collect();
-        let places: Vec<Option<u16>> = self.plan.interfaces.iter().map(|i| open.get(&i.name).copied()).collect();
+        let open: HashMap<_, u16> = old
+            .plan
+            .interfaces
+            .iter()
+            .zip(0..)
+            .map(|(interface, place)| (interface.name.clone(), place))
+            .collect();
+        let places: Vec<Option<u16>> =
+            self.plan.interfaces.iter().map(|i| open.get(&i.name).copied()).collect();
         let place = |interface: u16| places.get(usize::from(interface)).copied().flatten();
         self.plan.trunks.retain(|trunk| place(trunk.interface).is_some());
         self.plan.phones.retain(|phone| place(phone.interface).is_some());
@@ -82,7 +100,8 @@ impl Loaded {
 
     fn restarts(&self, old: &Loaded) -> Vec<String> {
         let mut restart = Vec::new();
-        let interfaces = |l: &Loaded| index(l.plan.interfaces.iter().map(|i| (i.name.to_string(), i.clone())));
+        let interfaces =
+            |l: &Loaded| index(l.plan.interfaces.iter().map(|i| (i.name.to_string(), i.clone())));
         compare(&mut restart, ("接口", "interface"), &interfaces(self), &interfaces(old));
         let (new, old) = (&self.node, &old.node);
         let keys = [

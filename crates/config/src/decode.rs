@@ -19,7 +19,8 @@ type Toml<'i> = Spanned<DeValue<'i>>;
 impl Reading<'_> {
     /// Checks a table against its object: unknown keys, wrong values, missing keys.
     pub fn read(&mut self, object: &'static Object, table: &DeTable<'_>, spot: &Spot) -> Record {
-        let mut record = Record { object, spot: spot.clone(), entries: Vec::with_capacity(object.fields.len()) };
+        let mut record =
+            Record { object, spot: spot.clone(), entries: Vec::with_capacity(object.fields.len()) };
         for (key, value) in table {
             match object.field(key.get_ref()) {
                 Some(field) => {
@@ -37,13 +38,16 @@ impl Reading<'_> {
         record
     }
 
-    fn unknown_key(&mut self, key: &Spanned<std::borrow::Cow<'_, str>>, object: &Object, table: &DeTable<'_>) {
+    fn unknown_key(
+        &mut self,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        object: &Object,
+        table: &DeTable<'_>,
+    ) {
         let name = key.get_ref();
         let spot = self.spot(key.span());
-        let texts = (
-            format!("{} 没有 «{name}» 这一项", object.zh),
-            format!("{} has no key \"{name}\"", object.en),
-        );
+        let texts =
+            (format!("{} 没有 «{name}» 这一项", object.zh), format!("{} has no key \"{name}\"", object.en));
         let mut right: Vec<&str> = object.fields.iter().map(|field| field.key).collect();
         // A key that is there already is meant only when nothing else is like it.
         if nearest(name, right.iter().copied().filter(|key| !table.contains_key(*key))).is_some() {
@@ -109,7 +113,12 @@ impl Reading<'_> {
             }
             (Kind::Keys(of), DeValue::Table(table)) => {
                 let is_key = |text: &str| matches!(text.chars().collect::<Vec<_>>()[..], [c] if Key::from_char(c).is_some());
-                Some(self.map(of, table, is_key, ("按键 (0-9, *, #, A-D)", "a telephone key (0-9, *, #, A-D)")))
+                Some(self.map(
+                    of,
+                    table,
+                    is_key,
+                    ("按键 (0-9, *, #, A-D)", "a telephone key (0-9, *, #, A-D)"),
+                ))
             }
             (Kind::Numbers(of), DeValue::Table(table)) => {
                 Some(self.map(of, table, is_dialled, ("号码 (数字, * 和 #)", "a number (digits, * and #)")))
@@ -223,7 +232,8 @@ impl Reading<'_> {
             for (key, _) in table {
                 if !objects.iter().any(|object| object.field(key.get_ref()).is_some()) {
                     let name = key.get_ref();
-                    let texts = (format!("节点没有 «{name}» 这一项"), format!("a node has no key \"{name}\""));
+                    let texts =
+                        (format!("节点没有 «{name}» 这一项"), format!("a node has no key \"{name}\""));
                     let spot = self.spot(key.span());
                     let known = objects.iter().flat_map(|object| object.fields).map(|field| field.key);
                     self.wrong_word(&spot, "unknown-key", texts, name, known);
@@ -317,7 +327,8 @@ impl Reading<'_> {
     fn chosen(&mut self, words: &'static [Choice], text: &str, spot: &Spot) -> Option<Value> {
         let place = words.iter().position(|choice| choice.word == text);
         if place.is_none() {
-            let list = words.iter().map(|c| format!("\"{}\" {}", c.word, c.zh)).collect::<Vec<_>>().join(", ");
+            let list =
+                words.iter().map(|c| format!("\"{}\" {}", c.word, c.zh)).collect::<Vec<_>>().join(", ");
             let en = words.iter().map(|c| format!("\"{}\"", c.word)).collect::<Vec<_>>().join(", ");
             let texts = (format!("«{text}» 不在选项中: {list}"), format!("\"{text}\" is none of {en}"));
             self.wrong_word(spot, "bad-value", texts, text, words.iter().map(|choice| choice.word));

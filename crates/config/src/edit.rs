@@ -80,7 +80,8 @@ pub enum EditError {
 /// When the file or a value is no TOML, a step leads nowhere, or what is to be added is there already. Nothing but
 /// the change differs from `source` otherwise.
 pub fn apply(source: &str, change: &Change) -> Result<String, EditError> {
-    let mut document: DocumentMut = source.parse().map_err(|e: toml_edit::TomlError| EditError::Syntax(e.to_string()))?;
+    let mut document: DocumentMut =
+        source.parse().map_err(|e: toml_edit::TomlError| EditError::Syntax(e.to_string()))?;
     match change {
         Change::Set { at, key, value } => set(find(document.as_table_mut(), at)?, key, value)?,
         Change::Unset { at, key } => {

@@ -13,7 +13,9 @@ use crate::fields::{NameKind, Object};
 use crate::loaded::Loaded;
 use crate::reading::{Reading, Spot, nearest};
 use crate::record::Record;
-use crate::tables::{self, AGENT, AGENTS, FLOW, HOTLINE, NUMBER, NUMBERS, PHONE, PHONES, QUEUE, TENANT, TRUNK};
+use crate::tables::{
+    self, AGENT, AGENTS, FLOW, HOTLINE, NUMBER, NUMBERS, PHONE, PHONES, QUEUE, TENANT, TRUNK,
+};
 use crate::{Diagnostics, Sources};
 
 /// Decodes a folder: see [`crate::load`].
@@ -185,7 +187,10 @@ impl Folder {
                         &self.trunk_spots[place],
                         "duplicate",
                         format!("网段 {}/{} 已属于中继 «{}»", block.address, block.prefix, other.name),
-                        format!("{}/{} belongs to trunk \"{}\" already", block.address, block.prefix, other.name),
+                        format!(
+                            "{}/{} belongs to trunk \"{}\" already",
+                            block.address, block.prefix, other.name
+                        ),
                     );
                 }
             }
@@ -213,13 +218,17 @@ impl Folder {
             let first = users.entry(phone.aor.user()).or_insert(&phone.tenant);
             if **first != phone.tenant {
                 reading.enter(0, &phone.tenant);
-                let Some(spot) = reading.defined_at(NameKind::Phone, phone.aor.user()).cloned() else { continue };
+                let Some(spot) = reading.defined_at(NameKind::Phone, phone.aor.user()).cloned() else {
+                    continue;
+                };
                 let (user, first) = (phone.aor.user(), first.as_str());
                 reading.warn(
                     &spot,
                     "shared-user",
                     format!("话机 «{user}» 租户 «{first}» 也有, 注册时必须写明域名"),
-                    format!("tenant \"{first}\" has a phone \"{user}\" too: both must register with their domain"),
+                    format!(
+                        "tenant \"{first}\" has a phone \"{user}\" too: both must register with their domain"
+                    ),
                 );
                 return;
             }
@@ -377,7 +386,9 @@ fn read_many(
     let table = parse(&sources.files[file.index].text, file.kind, reading);
     let spot = reading.whole_file();
     let is_many = table.get(key).is_some_and(|value| value.get_ref().is_array())
-        || table.iter().any(|(_, value)| value.get_ref().as_array().is_some_and(|a| a.iter().any(|v| v.get_ref().is_table())));
+        || table.iter().any(|(_, value)| {
+            value.get_ref().as_array().is_some_and(|a| a.iter().any(|v| v.get_ref().is_table()))
+        });
     if !is_many {
         return vec![reading.read(one, &table, &spot)];
     }

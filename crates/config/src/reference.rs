@@ -18,7 +18,9 @@ pub enum Lang {
 pub fn reference(lang: Lang) -> String {
     let mut text = String::from(match lang {
         Lang::Zh => "# 配置参考\n\n由程序生成。«必填» 之外的项都可省略。\n",
-        Lang::En => "# Configuration reference\n\nMade by the program. Keys without \"required\" may be left out.\n",
+        Lang::En => {
+            "# Configuration reference\n\nMade by the program. Keys without \"required\" may be left out.\n"
+        }
     });
     for file in &FILES {
         section(&mut text, lang, file.pattern, file.one);
@@ -44,17 +46,27 @@ fn section(text: &mut String, lang: Lang, title: &str, object: &Object) {
         Lang::Zh => ("项", "取值", "默认", "说明"),
         Lang::En => ("key", "takes", "default", "meaning"),
     };
-    *text += &format!("\n## {title}\n\n{name}\n\n| {key} | {takes} | {usual} | {meaning} |\n|---|---|---|---|\n");
+    *text +=
+        &format!("\n## {title}\n\n{name}\n\n| {key} | {takes} | {usual} | {meaning} |\n|---|---|---|---|\n");
     for field in object.fields {
         row(text, lang, field);
     }
     for field in object.fields {
         match &field.kind {
-            Kind::Table(inner) | Kind::Tables(inner) => section(text, lang, &format!("{title} · {}", field.key), inner),
-            Kind::Numbers(Kind::Table(inner)) => section(text, lang, &format!("{title} · {}", field.key), inner),
+            Kind::Table(inner) | Kind::Tables(inner) => {
+                section(text, lang, &format!("{title} · {}", field.key), inner)
+            }
+            Kind::Numbers(Kind::Table(inner)) => {
+                section(text, lang, &format!("{title} · {}", field.key), inner)
+            }
             Kind::Named(names, objects) => {
                 for inner in *objects {
-                    section(text, lang, &format!("{title} · {} kind = \"{}\"", names.en(), inner.name), inner);
+                    section(
+                        text,
+                        lang,
+                        &format!("{title} · {} kind = \"{}\"", names.en(), inner.name),
+                        inner,
+                    );
                 }
             }
             _ => {}

@@ -36,7 +36,8 @@ pub fn schema() -> Value {
 /// What belongs to a tenant may lie below `tenants/NAME/` too.
 fn path_pattern(pattern: &str) -> String {
     let inner = pattern.replace('.', "\\.").replace('*', "[^/]+");
-    let node_alone = pattern == "hotline.toml" || pattern.starts_with("trunks/") || pattern.starts_with("tenants/");
+    let node_alone =
+        pattern == "hotline.toml" || pattern.starts_with("trunks/") || pattern.starts_with("tenants/");
     if node_alone { format!("^{inner}$") } else { format!("^(tenants/[^/]+/)?{inner}$") }
 }
 

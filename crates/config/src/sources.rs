@@ -29,8 +29,10 @@ pub struct Sources {
 impl Sources {
     /// A folder made of `(path, text)`.
     pub fn from_files<P: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (P, T)>) -> Sources {
-        let mut files: Vec<SourceFile> =
-            files.into_iter().map(|(path, text)| SourceFile { path: path.into(), text: text.into() }).collect();
+        let mut files: Vec<SourceFile> = files
+            .into_iter()
+            .map(|(path, text)| SourceFile { path: path.into(), text: text.into() })
+            .collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Sources { files, ..Sources::default() }
     }

@@ -6,6 +6,7 @@ use crate::{Diagnostics, Loaded, Sources, load};
 
 mod mistakes;
 mod mutations;
+mod reload;
 mod samples;
 mod tables;
 
@@ -13,12 +14,12 @@ fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(name)
 }
 
-/// Names of the prompts that come with the product, as its folder has them.
+/// Names of the prompts and music that come with the product, as its folders have them.
 fn prompts() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../prompts/zh-CN");
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../prompts");
+    let files = ["zh-CN", "moh"].into_iter().flat_map(|kind| std::fs::read_dir(folder.join(kind)).unwrap());
     let stem = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    names.map(stem).chain(["moh".to_owned()]).collect()
+    files.map(|entry| stem(entry.unwrap().path())).collect()
 }
 
 fn sample(name: &str) -> Sources {

@@ -65,7 +65,8 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         advertise: address,
         rtp: RtpRange { low: 20_000, high: 20_010 },
     };
-    let domain = |tenant: &str, domain: &str| TenantDomain { tenant: TenantId::new(tenant), domain: domain.into() };
+    let domain =
+        |tenant: &str, domain: &str| TenantDomain { tenant: TenantId::new(tenant), domain: domain.into() };
     Plan {
         interfaces: vec![interface("main", 5060), interface("other", 5070)],
         trunks,

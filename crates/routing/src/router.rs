@@ -16,11 +16,20 @@ use crate::{Number, Phone, Plan, Trunk};
 pub struct Router {
     plan: Arc<Plan>,
     /// Blocks of trunks' addresses by how many bits count, most first.
-    blocks: Vec<(u8, HashMap<(u16, IpAddr), usize>)>,
+    blocks: Vec<Blocks>,
     trunks: HashMap<TrunkName, usize>,
     numbers: Landing,
     /// Phones by user: few share one.
     phones: HashMap<Arc<str>, SmallVec<[usize; 2]>>,
+}
+
+/// The trunks' blocks of one size.
+#[derive(Debug)]
+struct Blocks {
+    /// How many bits count.
+    prefix: u8,
+    /// Listener and block → place of the trunk in the plan.
+    trunks: HashMap<(u16, IpAddr), usize>,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -93,7 +102,8 @@ pub enum Feature {
 impl Router {
     /// The indexes of `plan`.
     pub fn new(plan: Arc<Plan>) -> Router {
-        let trunks = plan.trunks.iter().enumerate().map(|(place, trunk)| (trunk.name.clone(), place)).collect();
+        let trunks =
+            plan.trunks.iter().enumerate().map(|(place, trunk)| (trunk.name.clone(), place)).collect();
         let mut phones: HashMap<Arc<str>, SmallVec<[usize; 2]>> = HashMap::with_capacity(plan.phones.len());
         for (place, phone) in plan.phones.iter().enumerate() {
             phones.entry(Arc::from(phone.aor.user())).or_default().push(place);
@@ -110,9 +120,9 @@ impl Router {
     /// The trunk whose signalling comes from `source` at that listener; the longest prefix wins.
     pub fn trunk_of(&self, source: IpAddr, interface: u16) -> Option<&Trunk> {
         let source = source.to_canonical();
-        let found = self.blocks.iter().find_map(|(prefix, blocks)| {
-            let block = masked(source, *prefix)?;
-            blocks.get(&(interface, block))
+        let found = self.blocks.iter().find_map(|blocks| {
+            let block = masked(source, blocks.prefix)?;
+            blocks.trunks.get(&(interface, block))
         });
         found.map(|place| &self.plan.trunks[*place])
     }
@@ -223,28 +233,29 @@ impl Trunk {
     pub fn takes_media_from(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
         self.media_from.iter().any(|block| {
-            masked(source, block.prefix).is_some_and(|s| masked(block.address.to_canonical(), block.prefix) == Some(s))
+            masked(source, block.prefix)
+                .is_some_and(|s| masked(block.address.to_canonical(), block.prefix) == Some(s))
         })
     }
 }
 
-fn index_blocks(trunks: &[Trunk]) -> Vec<(u8, HashMap<(u16, IpAddr), usize>)> {
-    let mut blocks: Vec<(u8, HashMap<(u16, IpAddr), usize>)> = Vec::new();
+fn index_blocks(trunks: &[Trunk]) -> Vec<Blocks> {
+    let mut all: Vec<Blocks> = Vec::new();
     for (place, trunk) in trunks.iter().enumerate() {
         for block in &trunk.from {
             let Some(address) = masked(block.address.to_canonical(), block.prefix) else { continue };
-            let at = match blocks.iter().position(|(prefix, _)| *prefix == block.prefix) {
+            let at = match all.iter().position(|blocks| blocks.prefix == block.prefix) {
                 Some(at) => at,
                 None => {
-                    blocks.push((block.prefix, HashMap::new()));
-                    blocks.len() - 1
+                    all.push(Blocks { prefix: block.prefix, trunks: HashMap::new() });
+                    all.len() - 1
                 }
             };
-            blocks[at].1.entry((trunk.interface, address)).or_insert(place);
+            all[at].trunks.entry((trunk.interface, address)).or_insert(place);
         }
     }
-    blocks.sort_by_key(|(prefix, _)| std::cmp::Reverse(*prefix));
-    blocks
+    all.sort_by_key(|blocks| std::cmp::Reverse(blocks.prefix));
+    all
 }
 
 /// The block of `prefix` bits that `address` lies in; None when it has fewer bits.

@@ -32,7 +32,12 @@ pub(crate) static AGENT: Object = Object {
             "the phone; the one of the same number unless set",
         ),
         optional("trunk", Kind::Ref(NameKind::Trunk), "绑定电话经此中继呼出", "the trunk to a bound phone"),
-        optional("number", Kind::Dialled, "绑定电话的号码, 与 trunk 同写", "the bound phone's number, with trunk"),
+        optional(
+            "number",
+            Kind::Dialled,
+            "绑定电话的号码, 与 trunk 同写",
+            "the bound phone's number, with trunk",
+        ),
         optional("uri", Kind::SipUri, "固定的 SIP 地址", "a fixed SIP address"),
         optional(
             "sign_in",
@@ -59,7 +64,8 @@ pub(crate) fn agents(record: &Record, reading: &mut Reading<'_>, domain: &str) -
             reading.mean(NameKind::Phone, &id, record.spot_of(key));
             DialTarget::Phone(Aor::new(&id, domain))
         });
-        let usual = if matches!(target, DialTarget::Phone(_)) { SignIn::ByRegistering } else { SignIn::Always };
+        let usual =
+            if matches!(target, DialTarget::Phone(_)) { SignIn::ByRegistering } else { SignIn::Always };
         let sign_in = if record.is_written("sign_in") { record.choice("sign_in", &sign_ins) } else { usual };
         if sign_in == SignIn::ByRegistering && usual == SignIn::Always {
             reading.error(
@@ -81,7 +87,8 @@ pub(crate) fn agents(record: &Record, reading: &mut Reading<'_>, domain: &str) -
 
 /// The whereabouts written by `phone`, `trunk` with `number`, or `uri`; None when none of them is.
 pub(super) fn target(record: &Record, reading: &mut Reading<'_>, domain: &str) -> Option<DialTarget> {
-    let written: Vec<&str> = ["phone", "trunk", "uri"].into_iter().filter(|key| record.is_written(key)).collect();
+    let written: Vec<&str> =
+        ["phone", "trunk", "uri"].into_iter().filter(|key| record.is_written(key)).collect();
     if let [_, second, ..] = written[..] {
         reading.error(
             record.spot_of(second),
@@ -100,9 +107,9 @@ pub(super) fn target(record: &Record, reading: &mut Reading<'_>, domain: &str) -
             );
         }
     }
-    match written.first()? {
-        &"phone" => Some(DialTarget::Phone(Aor::new(&record.text("phone"), domain))),
-        &"trunk" => {
+    match *written.first()? {
+        "phone" => Some(DialTarget::Phone(Aor::new(&record.text("phone"), domain))),
+        "trunk" => {
             reading.call_out(&record.text("trunk"), record.spot_of("trunk"));
             let number = record.text("number");
             Some(DialTarget::Trunk { trunk: TrunkName::new(&record.text("trunk")), number })

@@ -19,7 +19,12 @@ pub(crate) static FLOW: Object = Object {
     en: "a flow",
     fields: &[
         required("start", NODE_NAME, "起始节点", "where a caller enters"),
-        required("node", Kind::Named(NameKind::Node, &NODES), "各个节点 [node.名称]", "the nodes [node.NAME]"),
+        required(
+            "node",
+            Kind::Named(NameKind::Node, &NODES),
+            "各个节点 [node.名称]",
+            "the nodes [node.NAME]",
+        ),
     ],
 };
 
@@ -99,7 +104,13 @@ static EXTENSION: Object = Object {
     fields: &[
         kind(&[word("extension", "收分机号并转接", "collects an extension and dials it")]),
         default("say", SAID, "['ivr_input_ext']", "提示输入", "the request"),
-        default("max_digits", Kind::Integer(1, 20), "4", "最多位数, # 提前结束", "digits at most; # ends earlier"),
+        default(
+            "max_digits",
+            Kind::Integer(1, 20),
+            "4",
+            "最多位数, # 提前结束",
+            "digits at most; # ends earlier",
+        ),
         default("timeout_seconds", PAUSE, "5", "位间等待时间", "silence that ends the number"),
         default("tries", TRIES, "3", "最多询问次数", "how often it is asked in all"),
         default("invalid", SAID, "['notexist']", "分机不存在时", "said when the extension does not exist"),
@@ -316,7 +327,9 @@ fn extension(record: &Record, reading: &mut Reading<'_>, domain: &str) -> Node {
         extensions.insert(user.clone(), DialTarget::Phone(Aor::new(&user, domain)));
     }
     for (number, spot, entry) in record.map("extensions") {
-        let Some(place) = entry.record().and_then(|place| somewhere(place, reading, domain)) else { continue };
+        let Some(place) = entry.record().and_then(|place| somewhere(place, reading, domain)) else {
+            continue;
+        };
         if extensions.insert(number.clone(), place).is_some() {
             reading.error(
                 spot,

@@ -216,7 +216,8 @@ static HOOK: Object = Object {
 pub(crate) fn node(hotline: &Record) -> NodeSettings {
     let record = hotline.record_if("node");
     let text = |key| record.map_or_else(|| "".into(), |record| record.text(key));
-    let pinning = if record.is_some_and(|record| record.bool("pinning")) { Pinning::ByAffinity } else { Pinning::Off };
+    let pinning =
+        if record.is_some_and(|record| record.bool("pinning")) { Pinning::ByAffinity } else { Pinning::Off };
     NodeSettings {
         id: record.map_or(0, |record| record.integer("id")),
         data: text("data"),
@@ -260,7 +261,8 @@ pub(crate) fn interfaces(hotline: &Record, reading: &mut Reading<'_>) -> Vec<Int
             );
         }
         let transports = record.list("transports");
-        let has = |wanted| transports.iter().any(|entry| matches!(entry.value, Value::Choice(at) if at == wanted));
+        let has =
+            |wanted| transports.iter().any(|entry| matches!(entry.value, Value::Choice(at) if at == wanted));
         if record.is_written("transports") && transports.is_empty() {
             reading.error(
                 record.spot_of("transports"),
@@ -316,7 +318,8 @@ fn check_codes(record: &Record, reading: &mut Reading<'_>) {
     let keys = ["ready", "busy", "pause", "sign_out", "echo"];
     for (place, key) in keys.iter().enumerate() {
         let Some(code) = record.text_if(key) else { continue };
-        if let Some(other) = keys[..place].iter().find(|other| record.text_if(other).as_ref() == Some(&code)) {
+        if let Some(other) = keys[..place].iter().find(|other| record.text_if(other).as_ref() == Some(&code))
+        {
             let spot = record.spot_of(if record.is_written(key) { key } else { other });
             reading.error(
                 spot,

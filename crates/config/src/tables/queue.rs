@@ -16,7 +16,12 @@ pub(crate) static QUEUE: Object = Object {
     zh: "队列",
     en: "a queue",
     fields: &[
-        optional("title", Kind::Text, "显示名称, 省略则用文件名", "the name people know; the file's unless set"),
+        optional(
+            "title",
+            Kind::Text,
+            "显示名称, 省略则用文件名",
+            "the name people know; the file's unless set",
+        ),
         default(
             "strategy",
             Kind::Choice(&[
@@ -84,7 +89,13 @@ pub(crate) static QUEUE: Object = Object {
             "not more often than this",
         ),
         default("priority", Kind::Integer(-1000, 1000), "0", "优先级, 大者先接", "higher goes first"),
-        default("music", Kind::Ref(NameKind::Prompt), "'moh'", "等待音乐", "music on hold"),
+        default(
+            "music",
+            Kind::Ref(NameKind::Prompt),
+            "'default'",
+            "等待音乐, 内置 default",
+            "music on hold; default is built in",
+        ),
         default(
             "display",
             Kind::Text,

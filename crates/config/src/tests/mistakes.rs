@@ -12,16 +12,27 @@ fn only(found: &Diagnostics, code: &str) -> (String, usize, usize, String) {
 
 #[test]
 fn all_errors_are_told_at_once_with_file_line_column_and_caret() {
-    let mut sources = edited("starter", "queues/sales.toml", |text| text.replace("ring_seconds = 20", "ring_secnds = 20"));
+    let mut sources =
+        edited("starter", "queues/sales.toml", |text| text.replace("ring_seconds = 20", "ring_secnds = 20"));
     let flow = sources.files.iter_mut().find(|file| file.path == "flows/main.toml").unwrap();
-    flow.text = flow.text.replace("queue = \"service\"", "queue = \"sevice\"").replace("tries = 3", "tries = \"三\"");
+    flow.text =
+        flow.text.replace("queue = \"service\"", "queue = \"sevice\"").replace("tries = 3", "tries = \"三\"");
     let trunk = sources.files.iter_mut().find(|file| file.path == "trunks/local.toml").unwrap();
     trunk.text = trunk.text.replace("127.0.0.0/8", "127.0.0.0/99");
     let found = load(&sources).unwrap_err();
     let lines: Vec<String> = found
         .items
         .iter()
-        .map(|d| format!("{} {}:{}:{} {}", d.code, d.place.file, d.place.line, d.place.column, d.suggestion.as_deref().unwrap_or("-")))
+        .map(|d| {
+            format!(
+                "{} {}:{}:{} {}",
+                d.code,
+                d.place.file,
+                d.place.line,
+                d.place.column,
+                d.suggestion.as_deref().unwrap_or("-")
+            )
+        })
         .collect();
     assert_eq!(
         lines,
@@ -48,18 +59,21 @@ fn all_errors_are_told_at_once_with_file_line_column_and_caret() {
 
 #[test]
 fn every_syntax_error_of_every_file_is_told() {
-    let mut sources = edited("starter", "queues/sales.toml", |_| "title = \nagents = [\"8001\"\nx = = 1\n".to_owned());
+    let mut sources =
+        edited("starter", "queues/sales.toml", |_| "title = \nagents = [\"8001\"\nx = = 1\n".to_owned());
     let trunk = sources.files.iter_mut().find(|file| file.path == "trunks/local.toml").unwrap();
     trunk.text = "from = [\"127.0.0.0/8\"\n".to_owned();
     let found = load(&sources).unwrap_err();
-    let syntax: Vec<_> = found.items.iter().filter(|d| d.code == "syntax").map(|d| d.place.file.as_str()).collect();
+    let syntax: Vec<_> =
+        found.items.iter().filter(|d| d.code == "syntax").map(|d| d.place.file.as_str()).collect();
     assert!(syntax.iter().filter(|file| **file == "queues/sales.toml").count() >= 2, "{found}");
     assert!(syntax.contains(&"trunks/local.toml"), "{found}");
 }
 
 #[test]
 fn a_name_defined_in_a_file_with_a_mistake_does_not_dangle_elsewhere() {
-    let found = found_after("queues/sales.toml", |text| text.replace("ring_seconds = 20", "ring_seconds = \"x\""));
+    let found =
+        found_after("queues/sales.toml", |text| text.replace("ring_seconds = 20", "ring_seconds = \"x\""));
     assert_eq!(found.items.len(), 1, "{found}");
     let found = found_after("queues/sales.toml", |text| text.replace("ring_seconds = 20", "ring_seconds = "));
     assert!(found.items.iter().all(|d| d.code == "syntax"), "{found}");
@@ -73,7 +87,10 @@ fn a_name_defined_in_a_file_with_a_mistake_does_not_dangle_elsewhere() {
 fn a_number_a_name_and_a_user_cannot_be_there_twice() {
     let more = |text: &str| format!("{text}\n[[agent]]\nid = \"8002\"\n");
     let found = found_after("agents/agents.toml", more);
-    assert!(only(&found, "duplicate").3.contains("坐席 «8002» 重复, 已在 agents/agents.toml:8 定义"), "{found}");
+    assert!(
+        only(&found, "duplicate").3.contains("坐席 «8002» 重复, 已在 agents/agents.toml:8 定义"),
+        "{found}"
+    );
 
     let found = found_after("phones/more.toml", |_| "range = \"8003-8004\"\npassword = \"x\"\n".into());
     assert!(only(&found, "duplicate").3.contains("话机 «8003»"), "{found}");
@@ -83,15 +100,20 @@ fn a_number_a_name_and_a_user_cannot_be_there_twice() {
     let alias = |_: &str| "number = \"4008001235\"\naliases = [\"4008001234\"]\nflow = \"main\"\n".into();
     assert_eq!(only(&found_after("numbers/more.toml", alias), "duplicate").2, 12);
 
-    let found = found_after("hotline.toml", |text| format!("{text}\n[[interface]]\nname = \"main\"\nbind = \"127.0.0.1:5061\"\n"));
+    let found = found_after("hotline.toml", |text| {
+        format!("{text}\n[[interface]]\nname = \"main\"\nbind = \"127.0.0.1:5061\"\n")
+    });
     assert!(only(&found, "duplicate").3.contains("接口 «main»"), "{found}");
-    let found = found_after("hotline.toml", |text| format!("{text}\n[[interface]]\nname = \"b\"\nbind = \"127.0.0.1:5060\"\n"));
+    let found = found_after("hotline.toml", |text| {
+        format!("{text}\n[[interface]]\nname = \"b\"\nbind = \"127.0.0.1:5060\"\n")
+    });
     assert!(only(&found, "duplicate").3.contains("127.0.0.1:5060"), "{found}");
 
     let found = found_after("trunks/more.toml", |_| "from = [\"10.0.0.0/8\", \"127.0.0.0/8\"]\n".into());
     assert!(only(&found, "duplicate").3.contains("中继 «local»"), "{found}");
 
-    let found = found_after("queues/sales.toml", |text| text.replace("[\"8001-8003\"]", "[\"8001-8003\", \"8002\"]"));
+    let found =
+        found_after("queues/sales.toml", |text| text.replace("[\"8001-8003\"]", "[\"8001-8003\", \"8002\"]"));
     assert!(only(&found, "duplicate").3.contains("在此队列中重复"), "{found}");
 
     let found = found_after("hotline.toml", |text| format!("{text}\n[codes]\nbusy = \"*71\"\n"));
@@ -101,8 +123,10 @@ fn a_number_a_name_and_a_user_cannot_be_there_twice() {
 #[test]
 fn two_tenants_cannot_share_a_domain_and_share_user_names_only_with_a_warning() {
     let tenant = |domain: &str| {
-        let mut sources = edited("starter", "tenants/acme/tenant.toml", |_| format!("domain = \"{domain}\"\n"));
-        let phones = Sources::from_files([("tenants/acme/phones/p.toml", "user = \"8001\"\npassword = \"x\"\n")]);
+        let mut sources =
+            edited("starter", "tenants/acme/tenant.toml", |_| format!("domain = \"{domain}\"\n"));
+        let phones =
+            Sources::from_files([("tenants/acme/phones/p.toml", "user = \"8001\"\npassword = \"x\"\n")]);
         sources.files.extend(phones.files);
         sources.files.sort_by(|a, b| a.path.cmp(&b.path));
         load(&sources)
@@ -116,7 +140,8 @@ fn two_tenants_cannot_share_a_domain_and_share_user_names_only_with_a_warning() 
 #[test]
 fn a_tenants_names_are_its_own() {
     let mut sources = edited("starter", "tenants/acme/tenant.toml", |_| "domain = \"acme.example\"\n".into());
-    let number = Sources::from_files([("tenants/acme/numbers/n.toml", "number = \"4008009999\"\nflow = \"main\"\n")]);
+    let number =
+        Sources::from_files([("tenants/acme/numbers/n.toml", "number = \"4008009999\"\nflow = \"main\"\n")]);
     sources.files.extend(number.files);
     let found = load(&sources).unwrap_err();
     assert!(only(&found, "dangling").3.contains("没有名为 «main» 的流程"), "{found}");
@@ -135,7 +160,10 @@ fn files_that_belong_nowhere_are_told() {
     let found = found_after("tenants/default/tenant.toml", |_| "domain = \"x\"\n".into());
     assert!(found.items.iter().any(|d| d.code == "bad-file-name"), "{found}");
     let found = found_after("hotline.toml", |_| String::new());
-    assert!(found.items.iter().any(|d| d.code == "missing-file" && d.place.file == "hotline.toml"), "{found}");
+    assert!(
+        found.items.iter().any(|d| d.code == "missing-file" && d.place.file == "hotline.toml"),
+        "{found}"
+    );
     assert!(load(&Sources::default()).is_err());
 }
 
@@ -153,12 +181,37 @@ fn values_that_do_not_go_together_are_told() {
         ("agents/agents.toml", "id = \"8001\"", "range = \"8001\"", "号码范围"),
         ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\nrange = \"8001-8001\"", "只能写一个"),
         ("agents/agents.toml", "id = \"8001\"", "", "缺少必填项 «id» 或 «range»"),
-        ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\nnumber = \"139\"", "写了 «number» 就要写 «trunk»"),
-        ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\ntrunk = \"local\"", "写了 «trunk» 就要写 «number»"),
-        ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\ntrunk = \"local\"\nnumber = \"139\"", "不能呼出"),
-        ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\nuri = \"sip:a@b\"\nphone = \"8001\"", "只能写一个"),
+        (
+            "agents/agents.toml",
+            "id = \"8001\"",
+            "id = \"8001\"\nnumber = \"139\"",
+            "写了 «number» 就要写 «trunk»",
+        ),
+        (
+            "agents/agents.toml",
+            "id = \"8001\"",
+            "id = \"8001\"\ntrunk = \"local\"",
+            "写了 «trunk» 就要写 «number»",
+        ),
+        (
+            "agents/agents.toml",
+            "id = \"8001\"",
+            "id = \"8001\"\ntrunk = \"local\"\nnumber = \"139\"",
+            "不能呼出",
+        ),
+        (
+            "agents/agents.toml",
+            "id = \"8001\"",
+            "id = \"8001\"\nuri = \"sip:a@b\"\nphone = \"8001\"",
+            "只能写一个",
+        ),
         ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\nuri = \"a@b\"", "SIP 地址"),
-        ("agents/agents.toml", "sign_in = \"by-code\"", "uri = \"sip:a@b\"\nsign_in = \"by-registering\"", "绑定电话不注册"),
+        (
+            "agents/agents.toml",
+            "sign_in = \"by-code\"",
+            "uri = \"sip:a@b\"\nsign_in = \"by-registering\"",
+            "绑定电话不注册",
+        ),
         ("agents/agents.toml", "id = \"8001\"", "id = \"8888\"", "没有名为 «8888» 的话机"),
         ("flows/main.toml", "keys = { 1 =", "keys = { x =", "不是按键"),
         ("flows/main.toml", "kind = \"menu\"", "kind = \"menue\"", "没有 «menue» 这种节点"),
@@ -185,7 +238,9 @@ fn values_that_do_not_go_together_are_told() {
 
 #[test]
 fn a_session_timer_is_off_or_at_least_ninety_seconds() {
-    let media = |value: &str| found_after("hotline.toml", |text| format!("{text}\n[media]\nsession_expires_seconds = {value}\n"));
+    let media = |value: &str| {
+        found_after("hotline.toml", |text| format!("{text}\n[media]\nsession_expires_seconds = {value}\n"))
+    };
     assert!(media("89").items[0].zh.contains("至少 90 秒"));
     assert_eq!(media("0").items.len() + media("90").items.len(), 0);
 }

@@ -52,7 +52,13 @@ fn walk(file: usize, object: &'static Object, table: &DeTable<'_>, targets: &mut
     }
 }
 
-fn walk_value(file: usize, field: &'static Field, kind: &'static Kind, value: &DeValue<'_>, targets: &mut Vec<Target>) {
+fn walk_value(
+    file: usize,
+    field: &'static Field,
+    kind: &'static Kind,
+    value: &DeValue<'_>,
+    targets: &mut Vec<Target>,
+) {
     match (kind, value) {
         (Kind::List(of), DeValue::Array(array)) => {
             for element in array.iter() {
@@ -103,9 +109,10 @@ fn at(text: &str, byte: usize) -> (usize, usize) {
 
 /// Whether `key = value` stands there, not a table's header.
 fn is_assignment(text: &str, target: &Target) -> bool {
-    target.key.as_ref().is_some_and(|key| {
-        key.end <= target.value.start && text[key.end..target.value.start].trim() == "="
-    })
+    target
+        .key
+        .as_ref()
+        .is_some_and(|key| key.end <= target.value.start && text[key.end..target.value.start].trim() == "=")
 }
 
 /// Runs `check` for each target; it says whether the target was broken.
@@ -132,9 +139,13 @@ fn each_renamed_key_is_unknown_and_the_right_one_suggested() {
         let found = found_with(sources, target.file, key.clone(), &renamed);
         let place = at(text, key.start);
         let hit = found.iter().find(|d| {
-            d.code == "unknown-key" && (d.place.line, d.place.column) == place && d.place.width == renamed.len()
+            d.code == "unknown-key"
+                && (d.place.line, d.place.column) == place
+                && d.place.width == renamed.len()
         });
-        let hit = hit.unwrap_or_else(|| panic!("{} {renamed} at {place:?}: {}", sources.files[target.file].path, told(&found)));
+        let hit = hit.unwrap_or_else(|| {
+            panic!("{} {renamed} at {place:?}: {}", sources.files[target.file].path, told(&found))
+        });
         assert_eq!(hit.suggestion.as_deref(), Some(target.field.key), "{renamed}");
         true
     };
@@ -153,7 +164,13 @@ fn each_value_of_a_wrong_type_is_shown_at_its_place() {
         let hit = found.iter().any(|d| {
             d.code == "wrong-type" && (d.place.line, d.place.column) == place && d.place.width == wrong.len()
         });
-        assert!(hit, "{} {} at {place:?}: {}", sources.files[target.file].path, target.field.key, told(&found));
+        assert!(
+            hit,
+            "{} {} at {place:?}: {}",
+            sources.files[target.file].path,
+            target.field.key,
+            told(&found)
+        );
         true
     };
     each(check, 300);
@@ -169,7 +186,13 @@ fn each_name_that_means_nothing_is_shown_at_its_place() {
         let found = found_with(sources, target.file, target.value.clone(), "\"nobody-is-called-so\"");
         let place = at(text, target.value.start);
         let hit = found.iter().any(|d| d.code == "dangling" && (d.place.line, d.place.column) == place);
-        assert!(hit, "{} {} at {place:?}: {}", sources.files[target.file].path, target.field.key, told(&found));
+        assert!(
+            hit,
+            "{} {} at {place:?}: {}",
+            sources.files[target.file].path,
+            target.field.key,
+            told(&found)
+        );
         true
     };
     each(check, 90);
@@ -178,7 +201,8 @@ fn each_name_that_means_nothing_is_shown_at_its_place() {
 #[test]
 fn each_required_key_taken_away_is_named() {
     let check = |sources: &Sources, target: &Target, text: &str| {
-        let starts_line = target.key.as_ref().is_some_and(|key| text[..key.start].ends_with('\n') || key.start == 0);
+        let starts_line =
+            target.key.as_ref().is_some_and(|key| text[..key.start].ends_with('\n') || key.start == 0);
         let is_required = matches!(target.field.presence, Presence::Required);
         if !is_required || !starts_line || !is_assignment(text, target) {
             return false;

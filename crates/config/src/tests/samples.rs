@@ -20,9 +20,13 @@ fn the_bench_sample_is_as_its_readme_says() {
     assert_eq!(number("4000000004").record, RecordPolicy::Off);
     assert_eq!(number("4000000002").flow, number("4000000004").flow);
 
-    let ivr::Node::Dial { phones, .. } = &bench.flows[&number("4000000002").flow].nodes["uas"] else { panic!() };
+    let ivr::Node::Dial { phones, .. } = &bench.flows[&number("4000000002").flow].nodes["uas"] else {
+        panic!()
+    };
     assert_eq!(phones[0].target, DialTarget::Uri("sip:uas@127.0.0.1:5090".into()));
-    let ivr::Node::Menu { keys, .. } = &bench.flows[&number("4000000003").flow].nodes["menu"] else { panic!() };
+    let ivr::Node::Menu { keys, .. } = &bench.flows[&number("4000000003").flow].nodes["menu"] else {
+        panic!()
+    };
     assert_eq!(keys[&Key::from_char('1').unwrap()].as_ref(), "queue");
 
     let queue = &bench.acd[0].queues[0];
@@ -69,7 +73,7 @@ fn the_office_sample_is_decoded_whole() {
     let tiers: Vec<_> = sales.tiers.iter().map(|tier| (tier.agent.as_str(), tier.level)).collect();
     assert_eq!(tiers, [("8001", 1), ("8002", 1), ("8005", 2)]);
     let profile = &plan.queues[&QueueName::new(&default, "sales")];
-    assert_eq!((&*profile.title, &profile.music), ("业务咨询", &PromptName::new(&default, "moh")));
+    assert_eq!((&*profile.title, &profile.music), ("业务咨询", &PromptName::new(&default, "default")));
 
     let main = &office.flows[&FlowName::new(&default, "main")];
     let ivr::Node::Menu { say, .. } = &main.nodes["menu"] else { panic!() };

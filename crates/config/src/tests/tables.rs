@@ -103,10 +103,17 @@ fn every_key_has_an_effect() {
     }
     let written: BTreeSet<&str> = seen.iter().map(|(_, key)| key.as_str()).collect();
     for object in objects() {
-        for field in object.fields.iter().filter(|field| !matches!(field.kind, Kind::Tables(_) | Kind::Table(_))) {
+        for field in
+            object.fields.iter().filter(|field| !matches!(field.kind, Kind::Tables(_) | Kind::Table(_)))
+        {
             let is_header = matches!(field.kind, Kind::Named(..));
             let inline = sources.files.iter().any(|file| file.text.contains(&format!("{{ {} = ", field.key)));
-            assert!(is_header || inline || written.contains(field.key), "{} {} is nowhere", object.name, field.key);
+            assert!(
+                is_header || inline || written.contains(field.key),
+                "{} {} is nowhere",
+                object.name,
+                field.key
+            );
         }
     }
 }
