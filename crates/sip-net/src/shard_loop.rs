@@ -239,3 +239,6 @@ impl Abandon for call::Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
