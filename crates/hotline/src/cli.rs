@@ -13,6 +13,7 @@ mod run;
 mod switch_client;
 
 pub(crate) use output::Answer;
+pub(crate) use run::runtime;
 
 /// 400 热线软交换:菜单、排队、坐席、录音 / A SIP softswitch for service hotlines: IVR, ACD, recording.
 #[derive(Debug, Parser)]
@@ -40,6 +41,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// 启动一台演示用交换机并打一通电话,全程自检 / play and check one whole call
+    Demo,
     /// 启动交换机 / start the switch
     Run,
     /// 检查配置,一次报告所有错误 / check a configuration folder, every error at once
@@ -192,6 +195,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let Cli { global, command } = cli;
     let answer = match command {
+        Command::Demo => crate::demo::run(&global),
         Command::Run => run::run(&global),
         Command::Check { folder } => check::check(&global, folder),
         Command::Init { folder } => check::init(&global, folder),

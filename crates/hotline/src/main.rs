@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod cli;
+mod demo;
 mod node;
 
 fn main() -> ExitCode {

@@ -17,7 +17,8 @@ use crate::node::{Node, Setup};
 /// Starts the switch and serves until a signal ends it.
 pub(crate) fn run(global: &Global) -> anyhow::Result<Answer> {
     let origin = origin(global.config.as_deref());
-    let loaded = load(&origin)?;
+    let loaded = decode(&origin)?;
+    check::report(&loaded.warnings);
     log_to_stderr(&loaded.node.log);
     let descriptors = crate::node::raise_limit();
     let metrics = Metrics::install()?;
@@ -53,21 +54,15 @@ pub(crate) fn origin(named: Option<&Path>) -> Origin {
 }
 
 /// Decodes the configuration, or says everything that is wrong with it.
-pub(crate) fn load(origin: &Origin) -> anyhow::Result<Loaded> {
+pub(crate) fn decode(origin: &Origin) -> anyhow::Result<Loaded> {
     let sources = match origin {
         Origin::Folder(folder) => settings::sources(folder)?,
         Origin::Embedded => settings::with_prompts(Sources::from_files(config::starter())),
     };
-    match config::load(&sources) {
-        Ok(loaded) => {
-            check::report(&loaded.warnings);
-            Ok(loaded)
-        }
-        Err(found) => {
-            check::report(&found);
-            bail!("配置有误 / the configuration has errors")
-        }
-    }
+    config::load(&sources).or_else(|found| {
+        check::report(&found);
+        bail!("配置有误 / the configuration has errors")
+    })
 }
 
 fn log_to_stderr(configured: &str) {

@@ -21,7 +21,7 @@ impl Place {
     /// The one that `global` names.
     pub fn of(global: &Global) -> anyhow::Result<Place> {
         let origin = run::origin(global.config.as_deref());
-        let loaded = run::load(&origin)?;
+        let loaded = run::decode(&origin)?;
         let data = settings::data_folder(&origin, &loaded);
         Ok(Place { loaded, data, origin })
     }

@@ -1,6 +1,7 @@
 //! Owns the registrar's task, and the table of bindings that every shard reads. Does not own who may register or for
 //! how long (see `sip::registrar`).
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,7 +11,7 @@ use model::event::Event;
 use model::{Aor, TenantId};
 use routing::{DigestChoice, Plan, Router};
 use sip::auth::{Account, Offer};
-use sip::endpoint::{Flow, ServerTx};
+use sip::endpoint::{Flow, ServerTx, Transport};
 use sip::registrar::{Binding, Change, Directory, Phone, Registered, Registrar};
 use sip_net::Boxes;
 use store::EventJournal;
@@ -66,7 +67,7 @@ impl Bindings {
         }
         let bound = |binding: &Binding| Bound {
             contact: binding.contact.to_string(),
-            flow: binding.flow,
+            flow: way_to(binding),
             path: binding.path.iter().map(ToString::to_string).collect(),
             expires: binding.expires,
             user_agent: binding.user_agent.as_ref().map(ToString::to_string),
@@ -278,6 +279,20 @@ impl Task {
                 self.around.tenants.phone_reachable(agent, is == Reach::Some);
             }
         }
+    }
+}
+
+/// Where requests to a binding are sent: to its Contact where that is the address its REGISTER came from, whatever the
+/// port (RFC 3261 §10.3); else there is a NAT between, and only the way back along the REGISTER's leads through it.
+fn way_to(binding: &Binding) -> Flow {
+    let flow = binding.flow;
+    let named = binding.contact.host().trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match named {
+        Ok(address) if flow.transport == Transport::Udp && address == flow.remote.ip() => {
+            let port = binding.contact.port().unwrap_or(Transport::Udp.default_port());
+            Flow { remote: SocketAddr::new(address, port), ..flow }
+        }
+        _ => flow,
     }
 }
 
