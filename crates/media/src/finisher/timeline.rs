@@ -159,10 +159,11 @@ impl<S: Sample> Timeline<S> {
             channel.clear();
             channel.resize(length, S::SILENCE);
         }
-        let mut sounded = [false; 2];
+        let mut beside = [Beside::Nobody; 2];
         for track in self.tracks.iter_mut().filter(|track| track.filled > self.written) {
             let side = track.side as usize;
-            track.take(self.written, &mut self.channels[side], std::mem::replace(&mut sounded[side], true));
+            track.take(self.written, &mut self.channels[side], beside[side]);
+            beside[side] = Beside::Another;
         }
         self.bytes.clear();
         let [left, right] = &self.channels;
@@ -170,6 +171,13 @@ impl<S: Sample> Timeline<S> {
         self.written += frames;
         out(&self.bytes)
     }
+}
+
+/// Whether another leg of the channel has sounded in the same second.
+#[derive(Clone, Copy, PartialEq)]
+enum Beside {
+    Nobody,
+    Another,
 }
 
 impl<S: Sample> Track<S> {
@@ -191,17 +199,18 @@ impl<S: Sample> Track<S> {
     }
 
     /// Moves the samples from position `from` on into `channel`, beside what another leg put there.
-    fn take(&mut self, from: i64, channel: &mut [S], beside: bool) {
+    fn take(&mut self, from: i64, channel: &mut [S], beside: Beside) {
         let mut done = 0;
         for part in parts(from, channel.len()) {
             let ring = &mut self.ring[part];
             let (channel, length) = (&mut channel[done..], ring.len());
-            if beside {
-                for (slot, sample) in channel.iter_mut().zip(&*ring) {
-                    *slot = slot.mixed(*sample);
+            match beside {
+                Beside::Nobody => channel[..length].copy_from_slice(ring),
+                Beside::Another => {
+                    for (slot, sample) in channel.iter_mut().zip(&*ring) {
+                        *slot = slot.mixed(*sample);
+                    }
                 }
-            } else {
-                channel[..length].copy_from_slice(ring);
             }
             ring.fill(S::SILENCE);
             done += length;
