@@ -112,7 +112,6 @@ impl EventJournal {
                 stamper: Stamper::new(clock.now(), clock.wall()),
                 queue: Vec::new(),
                 phase: Phase::Open,
-                written: last_seq,
                 synced: last_seq,
                 wanted: 0,
                 failure: None,
@@ -232,8 +231,7 @@ struct State {
     stamper: Stamper,
     queue: Vec<Stamped>,
     phase: Phase,
-    /// The last sequence in a file, and the last one synced.
-    written: u64,
+    /// The last sequence that the disk keeps.
     synced: u64,
     /// Somebody waits for this sequence to be synced.
     wanted: u64,

@@ -53,11 +53,7 @@ enum Sync {
 
 impl Writer {
     fn run(&mut self) {
-        loop {
-            let (batch, sync) = match self.wait() {
-                Next::Batch(batch, sync) => (batch, sync),
-                Next::End => break,
-            };
+        while let Next::Batch(batch, sync) = self.wait() {
             if !batch.is_empty() && !self.keep(batch) {
                 return;
             }
@@ -119,10 +115,7 @@ impl Writer {
             }
         }
         let written = batch.last().map_or(0, |stamped| stamped.seq);
-        let mut state = self.shared.lock();
-        state.written = state.written.max(written);
-        state.failure = None;
-        drop(state);
+        self.shared.lock().failure = None;
         self.unsynced.get_or_insert(self.shared.clock.now());
         self.synced_to = self.synced_to.max(written);
         // Nobody may be following: that is no error.
