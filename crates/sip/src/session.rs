@@ -580,3 +580,6 @@ fn part_of<'a>(body: &'a [u8], boundary: &str) -> Option<&'a [u8]> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

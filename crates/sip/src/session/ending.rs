@@ -86,16 +86,19 @@ impl Session {
 
     /// RFC 3261 §12.2.1.2: the dialog is over; after a mere timeout the peer is told.
     pub(super) fn lose_dialog(&mut self, now: Instant, ep: &mut Endpoint, status: u16) {
-        if status != 481 && matches!(self.state, State::Established) {
+        if !matches!(self.state, State::Established) {
+            return;
+        }
+        self.drop_exchange(now, ep);
+        if status != 481 {
             self.send_bye(now, ep, None);
         }
-        if matches!(self.state, State::Established) {
-            self.end(EndedBy::Remote, EndCause::DialogLost(status));
-        }
+        self.end(EndedBy::Remote, EndCause::DialogLost(status));
     }
 
     /// Answers what the peer still waits for: RFC 3261 §15.1.2 asks for 487; an ACK that is due goes out.
-    fn drop_exchange(&mut self, now: Instant, ep: &mut Endpoint) {
+    pub(super) fn drop_exchange(&mut self, now: Instant, ep: &mut Endpoint) {
+        self.drop_refer(now, ep);
         match std::mem::replace(&mut self.exchange, Exchange::Idle) {
             Exchange::Remote { tx, request, .. } => ep.respond(now, tx, self.response(&request, 487)),
             Exchange::AckDue { cseq } => self.acknowledge(now, ep, cseq, None, None),

@@ -163,6 +163,7 @@ impl Session {
     /// RFC 4028 §10: nobody refreshed.
     pub(super) fn expire(&mut self, now: Instant, ep: &mut Endpoint) {
         if matches!(self.state, State::Established) {
+            self.drop_exchange(now, ep);
             self.send_bye(now, ep, Some("SIP;cause=408;text=\"Session expired\""));
             self.end(EndedBy::Remote, EndCause::SessionExpired);
         }

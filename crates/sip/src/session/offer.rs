@@ -106,7 +106,8 @@ impl Session {
             None if settled => Some(self.dialog.request(Method::Update)),
             None => None,
         };
-        if let (Some(mut request), Some(sdp)) = (request, self.queued.take_if(|_| true)) {
+        let Some(mut request) = request else { return };
+        if let Some(sdp) = self.queued.take() {
             self.introduce(&mut request.headers);
             request.set_body("application/sdp", sdp.clone());
             self.send(now, ep, request, Purpose::Update);
@@ -389,6 +390,7 @@ impl Session {
         match failure {
             Failure::TimedOut => self.lose_dialog(now, ep, 408),
             Failure::TransportFailed => {
+                self.drop_exchange(now, ep);
                 self.send_bye(now, ep, None);
                 self.end(EndedBy::Remote, EndCause::TransportFailed);
             }

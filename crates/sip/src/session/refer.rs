@@ -88,6 +88,13 @@ impl Session {
         }
     }
 
+    /// The session ends before the REFER was decided.
+    pub(super) fn drop_refer(&mut self, now: Instant, ep: &mut Endpoint) {
+        if let Some(asked) = self.refers.asked.take() {
+            ep.respond(now, asked.tx, self.response(&asked.request, 487));
+        }
+    }
+
     /// Asks the peer to call `target` (RFC 3515); `ReferProgress` follows. `headers` may hold Referred-By.
     pub fn refer(&mut self, now: Instant, ep: &mut Endpoint, target: &str, headers: &[(HeaderName, &str)]) {
         if !matches!(self.state, State::Established) {
