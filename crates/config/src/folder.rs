@@ -355,12 +355,16 @@ fn unknown_file(inner: &str, is_root: bool, reading: &mut Reading<'_>) {
         let en = "trunks belong to the node: put this file below the folder's own trunks/".into();
         return reading.error(&spot, "unknown-file", zh, en);
     }
-    let texts = ("配置中没有这种文件".into(), "a configuration has no such file".into());
     let (wrong, right): (&str, Vec<&str>) = match inner.split_once('/') {
         Some((folder, _)) => (folder, crate::sources::FOLDERS.to_vec()),
         None if is_root => (inner, vec!["hotline.toml"]),
         None => (inner, vec!["tenant.toml"]),
     };
+    if nearest(wrong, right.iter().copied()).is_none() {
+        let (zh, en) = ("此文件不属于配置, 未读取".into(), "this file is not part of a configuration".into());
+        return reading.warn(&spot, "unknown-file", zh, en);
+    }
+    let texts = ("配置中没有这种文件".into(), "a configuration has no such file".into());
     reading.wrong_word(&spot, "unknown-file", texts, wrong, right.into_iter());
 }
 

@@ -37,7 +37,8 @@ impl Sources {
         Sources { files, ..Sources::default() }
     }
 
-    /// Reads every `.toml` file below `folder` that belongs to a configuration.
+    /// Reads every `.toml` file of `folder` and its folders, those of folders with unknown names too, so that a
+    /// misspelt folder is told instead of passed over.
     ///
     /// The one place of this crate that touches files: what belongs to a folder is knowledge of the configuration,
     /// and every caller (run, check, reload, tests) must agree on it.
@@ -72,7 +73,7 @@ impl Sources {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
             if path.is_file() && is_toml(&path) {
                 self.read_file(&path, format!("{prefix}{name}"))?;
-            } else if path.is_dir() && FOLDERS.contains(&name.as_str()) {
+            } else if path.is_dir() && !name.starts_with('.') && !NOT_CONFIGURATION.contains(&name.as_str()) {
                 for file in entries(&path)?.into_iter().filter(|p| p.is_file() && is_toml(p)) {
                     let stem = file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
                     self.read_file(&file, format!("{prefix}{name}/{stem}"))?;
@@ -115,6 +116,9 @@ pub struct ReadError {
 
 /// Folders whose files belong to a configuration.
 pub(crate) const FOLDERS: [&str; 6] = ["trunks", "numbers", "flows", "queues", "agents", "phones"];
+
+/// Folders that hold something else than configuration, or are read by themselves.
+const NOT_CONFIGURATION: [&str; 3] = ["data", "prompts", "tenants"];
 
 fn is_toml(path: &Path) -> bool {
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();

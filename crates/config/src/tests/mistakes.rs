@@ -152,6 +152,8 @@ fn files_that_belong_nowhere_are_told() {
     let found = found_after("queue/sales.toml", |_| "title = \"x\"\n".into());
     assert_eq!(only(&found, "unknown-file").0, "queue/sales.toml");
     assert_eq!(found.items[0].suggestion.as_deref(), Some("queues"));
+    let found = found_after("backup-2025/old.toml", |_| "x = 1\n".into());
+    assert!(only(&found, "unknown-file").3.contains("不属于配置") && !found.has_errors(), "{found}");
     let found = found_after("hotlin.toml", |_| "x = 1\n".into());
     assert_eq!(found.items[0].suggestion.as_deref(), Some("hotline.toml"));
     let found = found_after("tenants/acme/trunks/t.toml", |_| "from = [\"10.0.0.1\"]\n".into());
@@ -259,4 +261,44 @@ fn strange_flows_and_empty_queues_are_warnings() {
 fn a_400_number_as_shown_caller_is_a_warning() {
     let found = found_after("trunks/local.toml", |text| format!("{text}caller = \"4008001234\"\n"));
     assert!(only(&found, "shown-400").3.contains("400"), "{found}");
+}
+
+#[test]
+fn a_folder_is_read_with_misspelt_folders_and_without_data_and_hidden_files() {
+    let root = std::env::temp_dir().join(format!("hotline-config-{}", std::process::id()));
+    let files = [
+        "hotline.toml",
+        "queue/a.toml",
+        "queues/.b.toml",
+        "queues/c.txt",
+        "queues/d.toml",
+        "data/e.toml",
+        ".git/f.toml",
+        "prompts/zh-CN/own.wav",
+        "tenants/acme/tenant.toml",
+        "tenants/acme/queues/g.toml",
+        "tenants/acme/prompts/en/hi.wav",
+    ];
+    for file in files {
+        let path = root.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let sources = Sources::read_dir(&root);
+    std::fs::remove_dir_all(&root).unwrap();
+    let sources = sources.unwrap();
+    let paths: Vec<_> = sources.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "hotline.toml",
+            "queue/a.toml",
+            "queues/d.toml",
+            "tenants/acme/queues/g.toml",
+            "tenants/acme/tenant.toml"
+        ]
+    );
+    let own: Vec<_> = sources.own_prompts.iter().map(ToString::to_string).collect();
+    assert_eq!(own, ["acme/hi", "own"]);
+    assert!(Sources::read_dir(&root).unwrap_err().to_string().contains("读不到"));
 }
