@@ -56,6 +56,8 @@ pub(crate) struct Call {
     caller: Option<Leg>,
     session: Option<ivr::Session>,
     parties: Vec<Party>,
+    /// How many parties have answered so far.
+    answers: u32,
     /// Legs that were hung up and may still have something to retransmit.
     closing: Vec<Leg>,
     playing: HashMap<PlayId, Playing>,
@@ -180,6 +182,7 @@ impl Call {
             caller: None,
             session: Some(session),
             parties: Vec::new(),
+            answers: 0,
             closing: Vec::new(),
             playing: HashMap::new(),
             flow_play: None,

@@ -26,6 +26,8 @@ pub(crate) struct Party {
     pub pending: Vec<PendingLeg>,
     /// What the trunk's limit counts for it.
     pub ticket: Option<Ticket>,
+    /// Its answer's place among the answers of this call.
+    pub answered_as: u32,
     /// The last refusal of a fork; the best one speaks for all (RFC 3261 §16.7).
     pub refusal: Option<(RefusalCause, Option<u16>)>,
 }
@@ -80,6 +82,7 @@ impl Party {
             legs,
             pending,
             ticket: None,
+            answered_as: 0,
             refusal: None,
         }
     }

@@ -104,10 +104,15 @@ impl Room {
 
     /// Replaces who hears whom: all (talker, listener) pairs. Legs without a port are passed over.
     pub fn hear(&mut self, now: Instant, matrix: &[(LegId, LegId)]) {
-        for port in self.ports.iter_mut().flatten() {
-            port.heard_by.clear();
-            port.hears.clear();
-        }
+        let before: SmallVec<[SmallVec<[u16; 4]>; 4]> = self
+            .ports
+            .iter_mut()
+            .map(|port| {
+                let Some(port) = port else { return SmallVec::new() };
+                port.heard_by.clear();
+                port.hears.drain(..).collect()
+            })
+            .collect();
         for (talker, listener) in matrix {
             let (Some(from), Some(to)) = (self.index_of(*talker), self.index_of(*listener)) else { continue };
             if let Some(port) = self.port_at(from)
@@ -119,6 +124,15 @@ impl Room {
                 && !port.hears.contains(&from.0)
             {
                 port.hears.push(from.0);
+            }
+        }
+        for (port, before) in self.ports.iter_mut().zip(before) {
+            if let Some(port) = port
+                && port.player.is_none()
+                && !port.hears.iter().eq(before.iter())
+            {
+                // Whoever is heard next takes up the stream where it stopped: a pause is no loss.
+                port.send.pause();
             }
         }
         self.line_up(now);

@@ -7,6 +7,6 @@ mod peer;
 mod registration;
 mod signalling;
 
-pub use ear::{Ear, Heard};
+pub use ear::{Ear, Heard, tone_share};
 pub use mouth::Sound;
 pub use peer::{Behaviour, Command, Happening, Input, Login, Output, Peer, PeerConfig};

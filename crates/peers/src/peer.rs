@@ -267,12 +267,13 @@ impl Peer {
         }
         let Some(header) = Header::parse(datagram) else { return };
         let payload = &datagram[header.payload()];
+        self.ear.follow(header.sequence);
         if Some(header.payload_type) == agreed.receive_dtmf {
             for pressed in self.keys.take(now, &header, payload).into_iter().flatten() {
                 self.happened(Happening::Key(pressed.key));
             }
         } else if header.payload_type == agreed.receive_payload_type {
-            self.ear.take(now, agreed.codec, &header, payload);
+            self.ear.take(now, agreed.codec, payload);
         }
     }
 

@@ -63,13 +63,9 @@ impl Call {
             // It ended by itself and said so; the two crossed.
             return;
         };
-        let state = self.parties[at].state;
-        match state {
-            PartyState::Talking(_) => {}
-            PartyState::Accepted(_) => {
-                self.drop_party(context, at, Some(hang_up_reason(cause)));
-                context.acd(&self.tenant, acd::Input::ConversationEnded { offer });
-            }
+        match self.parties[at].state {
+            // The answer crossed the withdrawal: the ACD judges it when it hears of it, and `Left` tells.
+            PartyState::Talking(_) | PartyState::Accepted(_) => {}
             PartyState::Calling | PartyState::Ringing => {
                 self.drop_party(context, at, Some(hang_up_reason(cause)));
                 let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone };
@@ -86,10 +82,12 @@ impl Call {
                 // The ACD hears of answers in the order in which they came: the first one wins.
                 let winner =
                     self.parties.iter().position(|party| matches!(party.state, PartyState::Accepted(_)));
-                return match winner {
+                match winner {
                     Some(at) => self.talk(context, at),
+                    // It hung up at once.
                     None => self.resume_flow(context, ivr::Parked::Failed),
-                };
+                }
+                return self.drop_losers(context);
             }
             // The caller's own doing is known here already.
             EntryOutcome::Abandoned => return,
@@ -99,7 +97,18 @@ impl Call {
             EntryOutcome::KeyPressed(_) | EntryOutcome::Failed => ivr::Parked::Failed,
         };
         self.stop_music(context);
+        self.drop_losers(context);
         self.resume_flow(context, how);
+    }
+
+    /// Answers that came too late: their phones are hung up on.
+    fn drop_losers(&mut self, context: &mut Context<'_>) {
+        let late = |party: &crate::party::Party| matches!(party.state, PartyState::Accepted(_));
+        while let Some(at) = self.parties.iter().position(late) {
+            let offer = self.parties[at].offer;
+            self.drop_party(context, at, Some(hang_up_reason(WithdrawCause::AnsweredElsewhere)));
+            context.acd(&self.tenant, acd::Input::ConversationEnded { offer });
+        }
     }
 }
 

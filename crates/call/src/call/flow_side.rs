@@ -17,7 +17,7 @@ impl Call {
             ivr::Output::Play { play, items } => {
                 // A caller who still hears ringing has no media to play into: the flow goes on at once.
                 if self.plan.answer == routing::AnswerMode::ByParty && self.answer_body.is_some() {
-                    self.flow(context, ivr::Input::Played { play });
+                    self.flow(context, ivr::Input::NotPlayed { play });
                 } else {
                     self.flow_play = self.play_to_caller(context, Playing::Flow(play), items, PlayMode::Once);
                 }

@@ -1,6 +1,6 @@
 //! Owns what media reports: ports, keys, played prompts, silence.
 
-use media::command::Event;
+use media::command::{Event, PlayEnd};
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::Key;
@@ -23,7 +23,7 @@ impl Call {
             }
             Event::PortFailed { port, .. } => self.on_party_port_failed(context, port),
             Event::Digit { port, key, .. } => self.on_key(context, port, key),
-            Event::Played { play, .. } => self.on_played(context, play),
+            Event::Played { play, how, .. } => self.on_played(context, play, &how),
             Event::RtpTimeout { port, .. } => {
                 if !self.is_over() {
                     self.fact(context, CallFact::MediaLost { leg: port });
@@ -58,8 +58,12 @@ impl Call {
         }
     }
 
-    fn on_played(&mut self, context: &mut Context<'_>, play: PlayId) {
+    fn on_played(&mut self, context: &mut Context<'_>, play: PlayId, how: &PlayEnd) {
         match self.playing.remove(&play) {
+            // R41: a notice that could not be heard was not given.
+            Some(Playing::Flow(number)) if matches!(how, PlayEnd::Failed(_)) => {
+                self.flow(context, ivr::Input::NotPlayed { play: number });
+            }
             Some(Playing::Flow(number)) => self.flow(context, ivr::Input::Played { play: number }),
             Some(Playing::Announcement(entry)) => self.on_said(context, entry),
             Some(Playing::AgentNumber(offer)) => self.on_agent_number_said(context, offer),

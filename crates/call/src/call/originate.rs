@@ -203,6 +203,8 @@ impl Call {
             return self.lose_leg(context, at, leg);
         }
         known.describe(context);
+        self.answers += 1;
+        party.answered_as = self.answers;
         party.state = PartyState::Accepted(leg);
         party.pending.clear();
         let others: Vec<LegId> = party.legs.iter().map(|leg| leg.id).filter(|id| *id != leg).collect();

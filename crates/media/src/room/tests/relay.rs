@@ -30,6 +30,22 @@ fn numbers_are_ours_and_ascend_as_the_talkers_do() {
 }
 
 #[test]
+fn what_was_not_to_be_heard_is_no_loss() {
+    let (mut world, mut caller, _) = World::bridged(Codec::Pcma, Codec::Pcma);
+    let before = world.says(&mut caller, 1_000)[0].header;
+    world.hear(&[]);
+    for _ in 0..50 {
+        world.pass(FRAME_TIME);
+        assert!(world.says(&mut caller, 1_000).is_empty());
+    }
+    world.hear(&[(1, 2), (2, 1)]);
+    world.pass(FRAME_TIME);
+    let after = world.says(&mut caller, 1_000)[0].header;
+    assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+    assert!(after.marker && after.timestamp.wrapping_sub(before.timestamp) >= 50 * 160);
+}
+
+#[test]
 fn loss_and_order_are_passed_on_and_doubles_are_not() {
     let (mut world, mut caller, agent) = World::bridged(Codec::Pcma, Codec::Pcma);
     let mut datagrams: Vec<_> = (0..6).map(|_| caller.datagram(&[0xd5; 160])).collect();
