@@ -22,8 +22,17 @@ pub(crate) struct Destination {
     pub peer: Peer,
     /// What the To header names.
     pub to: Uri,
-    /// The caller's number when this way may not show the customer's.
-    pub shown_instead: Option<String>,
+    /// Whose number may be shown on this way.
+    pub caller_id: CallerId,
+}
+
+/// Whose number a way may show (R7).
+#[derive(Clone, Debug)]
+pub(crate) enum CallerId {
+    /// The customer's: our own phones.
+    Customer,
+    /// The customer's or the trunk's own, by the trunk's settings.
+    AsTrunkAllows(Box<Trunk>),
 }
 
 /// What the called phone shows.
@@ -51,7 +60,7 @@ pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding
         codecs,
         peer: Peer::Phone,
         to,
-        shown_instead: None,
+        caller_id: CallerId::Customer,
     })
 }
 
@@ -74,7 +83,7 @@ pub(crate) fn fixed(settings: &Settings, target: &DialTarget) -> Option<Destinat
                 route: Vec::new(),
                 codecs: codecs(&[]),
                 peer: Peer::Trunk { media_from: Vec::new() },
-                shown_instead: None,
+                caller_id: CallerId::Customer,
             })
         }
     }
@@ -86,7 +95,7 @@ fn through_trunk(trunk: &Trunk, number: &str) -> Option<Destination> {
         std::net::IpAddr::V4(address) => address.to_string(),
         std::net::IpAddr::V6(address) => format!("[{address}]"),
     };
-    let request_uri = Uri::sip(Some(number), &host, Some(remote.port())).ok()?;
+    let request_uri = Uri::sip(Some(trunk.dialled_form(number)), &host, Some(remote.port())).ok()?;
     Some(Destination {
         flow: flow(trunk.interface, trunk.tcp, remote),
         to: request_uri.clone(),
@@ -152,8 +161,11 @@ impl Destination {
         body: Bytes,
     ) -> Option<Outgoing> {
         let us = settings.advertised.get(usize::from(self.flow.interface))?;
-        let number = self.shown_instead.as_deref().unwrap_or(&shown.number);
-        let user = if number.is_empty() { "anonymous" } else { number };
+        let number = match &self.caller_id {
+            CallerId::Customer => Some(shown.number.as_str()),
+            CallerId::AsTrunkAllows(trunk) => trunk.shown_caller(&shown.number),
+        };
+        let user = number.filter(|number| !number.is_empty()).unwrap_or("anonymous");
         let host = if us.host.contains(':') { format!("[{}]", us.host) } else { us.host.clone() };
         let from = Uri::sip(Some(user), &host, None).ok()?;
         Some(Outgoing {

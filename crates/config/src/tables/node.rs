@@ -143,10 +143,10 @@ static CODES: Object = Object {
     zh: "[codes]",
     en: "[codes]",
     fields: &[
-        default("ready", Kind::Dialled, "'*71'", "签入/空闲", "sign in, ready"),
-        default("busy", Kind::Dialled, "'*72'", "示忙", "busy"),
-        default("pause", Kind::Dialled, "'*73'", "小休", "break"),
-        default("sign_out", Kind::Dialled, "'*74'", "签出", "sign out"),
+        default("ready", Kind::Dialled, "'*22'", "签入/空闲", "sign in, ready"),
+        default("busy", Kind::Dialled, "'*23'", "示忙", "busy"),
+        default("pause", Kind::Dialled, "'*24'", "小休", "break"),
+        default("sign_out", Kind::Dialled, "'*25'", "签出", "sign out"),
         default("echo", Kind::Dialled, "'*43'", "回音测试", "echo test"),
     ],
 };

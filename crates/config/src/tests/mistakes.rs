@@ -116,7 +116,7 @@ fn a_number_a_name_and_a_user_cannot_be_there_twice() {
         found_after("queues/sales.toml", |text| text.replace("[\"8001-8003\"]", "[\"8001-8003\", \"8002\"]"));
     assert!(only(&found, "duplicate").3.contains("在此队列中重复"), "{found}");
 
-    let found = found_after("hotline.toml", |text| format!("{text}\n[codes]\nbusy = \"*71\"\n"));
+    let found = found_after("hotline.toml", |text| format!("{text}\n[codes]\nbusy = \"*22\"\n"));
     assert!(only(&found, "duplicate").3.contains("ready 和 busy"), "{found}");
 }
 

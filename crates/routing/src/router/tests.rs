@@ -85,10 +85,10 @@ fn a_phone_and_a_trunk_behind_one_address_are_told_apart() {
         (from("127.0.0.1", "8001", "4008001234", Tie::None), "trunk local"),
         (from("127.0.0.1", "8001", "4008001234", Tie::Bound), "phone 8001"),
         (from("127.0.0.1", "8001", "4008001234", Tie::Credentials), "phone 8001"),
-        (from("127.0.0.1", "8001", "*71", Tie::None), "phone 8001"),
+        (from("127.0.0.1", "8001", "*22", Tie::None), "phone 8001"),
         (from("127.0.0.1", "8001", "8002", Tie::None), "phone 8001"),
         (from("127.0.0.1", "8001", "7001", Tie::None), "trunk local"),
-        (from("127.0.0.1", "13800138000", "*71", Tie::Credentials), "trunk local"),
+        (from("127.0.0.1", "13800138000", "*22", Tie::Credentials), "trunk local"),
         (from("192.0.2.9", "8001", "4008001234", Tie::None), "phone 8001"),
         (from("192.0.2.9", "13800138000", "4008001234", Tie::None), "unknown"),
     ];
@@ -103,7 +103,7 @@ fn a_phone_and_a_trunk_behind_one_address_are_told_apart() {
 fn a_phone_dials_codes_extensions_and_numbers_of_its_own_tenant() {
     let router = router();
     let default = TenantId::default();
-    assert_eq!(router.dialled(&default, "*74"), Dialled::Feature(Feature::SignOut));
+    assert_eq!(router.dialled(&default, "*25"), Dialled::Feature(Feature::SignOut));
     assert!(matches!(router.dialled(&default, "8002"), Dialled::Phone(phone) if phone.aor.user() == "8002"));
     assert!(matches!(router.dialled(&default, "8001"), Dialled::Phone(p) if p.tenant == default));
     assert!(matches!(router.dialled(&default, "4008001234"), Dialled::Number(_)));
