@@ -1,0 +1,211 @@
+//! Owns everything around the shard: performs what it asks for, and keeps what happened.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clock::{Instant, WallAnchor};
+use ledger::{Cdr, Ledger, Update};
+use media::Command;
+use model::AgentId;
+use model::event::{Event, Stamped};
+use routing::{Plan, Router};
+use sip::Message;
+use sip::audit::Entry;
+
+use crate::agenda::{Agenda, Due, Lane};
+use crate::dice::Dice;
+use crate::history::{Known, NewCall};
+use crate::network::Network;
+use crate::phones::{Outcome, Phones};
+use crate::studio::{Brought, Studio};
+
+/// Everything around the shard.
+pub(crate) struct Surroundings {
+    pub now: Instant,
+    pub anchor: WallAnchor,
+    pub dice: Dice,
+    pub agenda: Agenda,
+    pub network: Network,
+    pub studio: Studio,
+    pub phones: Phones,
+    pub plan: Arc<Plan>,
+    router: Router,
+    /// The listeners' addresses.
+    pub listeners: Vec<SocketAddr>,
+    pub ledger: Ledger,
+    pub facts: Vec<Stamped>,
+    pub cdrs: Vec<Cdr>,
+    pub trace: Vec<Entry>,
+    pub invites: Vec<NewCall>,
+    pub counted: BTreeMap<&'static str, u64>,
+    pub incidents: Vec<String>,
+    /// Datagrams that no peer waits for, by address.
+    pub inboxes: HashMap<SocketAddr, VecDeque<Bytes>>,
+}
+
+impl Surroundings {
+    pub fn new(
+        seed: u64,
+        network: Network,
+        plan: Arc<Plan>,
+        listeners: Vec<SocketAddr>,
+        anchor: WallAnchor,
+        now: Instant,
+    ) -> Surroundings {
+        Surroundings {
+            now,
+            anchor,
+            dice: Dice::new(seed),
+            agenda: Agenda::default(),
+            network,
+            studio: Studio::new(seed),
+            phones: Phones::new(plan.clone()),
+            router: Router::new(plan.clone()),
+            plan,
+            listeners,
+            ledger: Ledger::default(),
+            facts: Vec::new(),
+            cdrs: Vec::new(),
+            trace: Vec::new(),
+            invites: Vec::new(),
+            counted: BTreeMap::new(),
+            incidents: Vec::new(),
+            inboxes: HashMap::new(),
+        }
+    }
+
+    pub fn configure(&mut self, plan: Arc<Plan>) {
+        self.router = Router::new(plan.clone());
+        self.plan = plan.clone();
+        let outcome = self.phones.configure(plan);
+        self.after_phones(outcome);
+    }
+
+    /// Carries out what the shard asks for.
+    pub fn perform(&mut self, output: call::Output, answers: &mut Vec<call::Input>) {
+        match output {
+            call::Output::Transmit { flow, bytes } => match self.listeners.get(usize::from(flow.interface)) {
+                Some(from) => self.send_sip(*from, flow.remote, bytes),
+                None => self.incidents.push(format!("a message for listener {}", flow.interface)),
+            },
+            call::Output::Media(command) => self.media(command, answers),
+            call::Output::Acd { tenant, input } => {
+                self.post(Lane::ShardToAcd(tenant.clone()), Due::Acd(tenant, input));
+            }
+            call::Output::Register { tx, flow, request } => {
+                self.post(Lane::ShardToRegistrar, Due::Register { tx, flow, request: Box::new(request) });
+            }
+            call::Output::Locate { call, leg, aor } => {
+                let bindings = self.phones.bindings(&aor, self.now);
+                answers.push(call::Input::Located { call, leg, bindings });
+            }
+            call::Output::Event(event) => self.append(event),
+            call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,
+        }
+    }
+
+    fn media(&mut self, command: Command, answers: &mut Vec<call::Input>) {
+        if let Command::OpenPort { room, port, interface, .. } = &command {
+            let (room, port) = (*room, *port);
+            let event = match self.studio.reserve(&self.plan, room, port, *interface) {
+                Some(address) => media::Event::PortOpened { room, port, address },
+                None => {
+                    let cause = "no port is free".to_owned();
+                    answers.push(call::Input::Media(media::Event::PortFailed { room, port, cause }));
+                    return;
+                }
+            };
+            answers.push(call::Input::Media(event));
+        }
+        self.post(Lane::ShardToMedia, Due::Media(command));
+    }
+
+    /// Stamps a fact, keeps it, and folds it.
+    pub fn append(&mut self, event: Event) {
+        let seq = self.facts.last().map_or(1, |last| last.seq + 1);
+        let stamped = Stamped { seq, at: self.anchor.wall(self.now), event };
+        match self.ledger.fold(&stamped) {
+            Some(Update::Closed(cdr)) => self.cdrs.push(*cdr),
+            Some(Update::Amended { .. }) | None => {}
+        }
+        self.facts.push(stamped);
+    }
+
+    pub fn post(&mut self, lane: Lane, due: Due) {
+        let longest = self.network.weather.letter;
+        self.agenda.post(self.now, &mut self.dice, longest, lane, due);
+    }
+
+    pub fn to_shard(&mut self, lane: Lane, input: call::Input) {
+        self.post(lane, Due::Shard(Box::new(input)));
+    }
+
+    /// Carries out what an ACD asks for.
+    pub fn perform_acd(&mut self, tenant: &model::TenantId, output: acd::Output) {
+        match output {
+            acd::Output::Event(event) => self.append(event),
+            output => {
+                let input = call::Input::Acd { tenant: tenant.clone(), output };
+                self.to_shard(Lane::AcdToShard(tenant.clone()), input);
+            }
+        }
+    }
+
+    pub fn send_sip(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        self.trace.push(Entry { at: self.now, from, to, bytes: bytes.clone() });
+        self.send(from, to, bytes);
+    }
+
+    pub fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        self.network.send(self.now, &mut self.dice, &mut self.agenda, (from, to), bytes);
+    }
+
+    /// What a turn of the media worker brought forth goes its ways.
+    pub fn after_media(&mut self, brought: Brought) {
+        for (from, to, bytes) in brought.datagrams {
+            self.send(from, to, bytes);
+        }
+        for event in brought.events {
+            self.to_shard(Lane::MediaToShard, call::Input::Media(event));
+        }
+    }
+
+    /// What the registrar says goes its ways.
+    pub fn after_phones(&mut self, outcome: Outcome) {
+        for event in outcome.events {
+            self.append(event);
+        }
+        for (agent, reachable) in outcome.reachable {
+            let AgentId { tenant, .. } = agent.clone();
+            let input = acd::Input::PhoneReachable { agent, reachable };
+            self.post(Lane::RegistrarToAcd(tenant.clone()), Due::Acd(tenant, input));
+        }
+    }
+
+    /// Notes an INVITE outside of a dialog that reached the switch.
+    pub fn note_arrival(&mut self, interface: u16, from: SocketAddr, bytes: &Bytes) {
+        if !bytes.starts_with(b"INVITE ") {
+            return;
+        }
+        let Ok(Message::Request(request)) = Message::parse_datagram(bytes.clone()) else { return };
+        if request.to_tag().is_some() {
+            return;
+        }
+        let call_id = request.headers.call_id().unwrap_or_default().to_owned();
+        if self.invites.iter().any(|known| known.call_id == call_id) {
+            return;
+        }
+        let by_name = request.headers.from().ok().is_some_and(|address| {
+            let user = address.uri().user().unwrap_or_default();
+            self.router.phone_of(&user, address.uri().host()).is_some()
+        });
+        let known = if by_name || self.router.trunk_of(from.ip(), interface).is_some() {
+            Known::Yes
+        } else {
+            Known::No
+        };
+        self.invites.push(NewCall { call_id, from, known });
+    }
+}

@@ -1,0 +1,600 @@
+//! Owns the world: what tests tell it, and the loop of virtual time that drives every machine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use acd::Acd;
+use bytes::Bytes;
+use call::{Identity, LiveCall, Shard};
+use clock::{Instant, Machine, WallAnchor, WallTime};
+use config::{Diagnostics, Loaded, Sources};
+use ledger::Cdr;
+use model::event::{AgentState, CallFact, Event, Stamped};
+use model::{AgentId, CallId, IdGen, QueueName, TenantId};
+use peers::{Command, Happening, Peer, PeerConfig};
+use sip::audit::Entry;
+use sip::endpoint::Flow;
+
+use crate::agenda::{Due, Lane};
+use crate::checks::{Breach, check};
+use crate::history::{AcdAtRest, History};
+use crate::network::{Network, Weather};
+use crate::settings;
+use crate::studio::Said;
+use crate::surroundings::Surroundings;
+
+/// One switch, its peers, and the network between them.
+pub struct World {
+    shard: Shard,
+    acds: BTreeMap<TenantId, Acd>,
+    seats: Vec<Seat>,
+    around: Surroundings,
+    by_hand: Vec<SocketAddr>,
+    /// How often time stood still in a row.
+    standing: u32,
+}
+
+/// A peer of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerId(usize);
+
+struct Seat {
+    peer: Peer,
+    happened: Vec<(Instant, Happening)>,
+}
+
+/// A scenario that passed every check.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Every record.
+    pub cdrs: Vec<Cdr>,
+    /// Everything else.
+    pub history: History,
+}
+
+/// A scenario that failed, with all that is needed to see why.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// What was broken.
+    pub breaches: Vec<Breach>,
+    /// Facts and packets in order of time, a line each.
+    pub story: Vec<String>,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for line in &self.story {
+            writeln!(f, "{line}")?;
+        }
+        for breach in &self.breaches {
+            writeln!(f, "✗ {breach}")?;
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// A world with the switch that `sources` describe. Equal seeds give equal histories.
+    ///
+    /// # Errors
+    /// What is wrong with the folder.
+    pub fn new(sources: &Sources, seed: u64, weather: Weather) -> Result<World, Diagnostics> {
+        let loaded = config::load(sources)?;
+        let now = Instant::from_secs(10);
+        let anchor = WallAnchor::new(Instant::ZERO, MORNING);
+        let shared = settings::shard(&loaded);
+        let identity = Identity { node: 0, shard: 0, secret: [7; 32], anchor };
+        let listeners = settings::addresses(&loaded);
+        let network = Network::new(weather);
+        let around = Surroundings::new(seed, network, shared.plan.clone(), listeners, anchor, now);
+        let mut world = World {
+            shard: Shard::new(identity, shared),
+            acds: BTreeMap::new(),
+            seats: Vec::new(),
+            around,
+            by_hand: Vec::new(),
+            standing: 0,
+        };
+        world.configure_acds(&loaded);
+        Ok(world)
+    }
+
+    fn configure_acds(&mut self, loaded: &Loaded) {
+        for tenant in &loaded.acd {
+            let shared = Arc::new(tenant.clone());
+            if self.acds.contains_key(&tenant.tenant) {
+                let input = acd::Input::Configure(shared);
+                let lane = Lane::RegistrarToAcd(tenant.tenant.clone());
+                self.around.post(lane, Due::Acd(tenant.tenant.clone(), input));
+                continue;
+            }
+            // As the node does it: shards count up from 0, tenants down from 255.
+            let number = u8::MAX - u8::try_from(self.acds.len()).unwrap_or(u8::MAX);
+            let mut acd = Acd::new(tenant.tenant.clone(), IdGen::new(0, number, MORNING.as_secs()), shared);
+            while let Some(output) = acd.poll_output() {
+                self.around.perform_acd(&tenant.tenant, output);
+            }
+            self.acds.insert(tenant.tenant.clone(), acd);
+        }
+    }
+
+    /// The instant that it is.
+    pub fn now(&self) -> Instant {
+        self.around.now
+    }
+
+    /// The switch's signalling address on listener `interface`.
+    pub fn switch(&self, interface: usize) -> SocketAddr {
+        self.around.listeners[interface]
+    }
+
+    // ---- Peers
+
+    /// Adds a party.
+    pub fn add_peer(&mut self, config: PeerConfig) -> PeerId {
+        self.seats.push(Seat { peer: Peer::new(config), happened: Vec::new() });
+        PeerId(self.seats.len() - 1)
+    }
+
+    /// Tells a peer what to do.
+    pub fn tell(&mut self, id: PeerId, command: Command) {
+        self.peer_hears(id.0, peers::Input::Do(command));
+    }
+
+    /// The peer itself.
+    pub fn peer(&self, id: PeerId) -> &Peer {
+        &self.seats[id.0].peer
+    }
+
+    /// Changes what a peer does when it is called.
+    pub fn behave(&mut self, id: PeerId, behaviour: peers::Behaviour) {
+        self.seats[id.0].peer.behave(behaviour);
+    }
+
+    /// What happened to a peer, and when.
+    pub fn happened(&self, id: PeerId) -> &[(Instant, Happening)] {
+        &self.seats[id.0].happened
+    }
+
+    /// Whether this happened to a peer.
+    pub fn has_happened(&self, id: PeerId, wanted: &Happening) -> bool {
+        self.happened(id).iter().any(|(_, happening)| happening == wanted)
+    }
+
+    /// Nothing reaches or leaves the peer from now on.
+    pub fn unplug(&mut self, id: PeerId) {
+        let address = self.peer(id).config().sip.ip();
+        self.around.network.unplug(address);
+    }
+
+    /// Undoes [`World::unplug`].
+    pub fn plug(&mut self, id: PeerId) {
+        let address = self.peer(id).config().sip.ip();
+        self.around.network.plug(address);
+    }
+
+    /// Other weather from now on.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.around.network.weather = weather;
+    }
+
+    /// Sends a hand-written message; lines may end in LF. What comes back lies in [`World::inbox`].
+    pub fn send_by_hand(&mut self, from: SocketAddr, to: SocketAddr, text: &str) {
+        if !self.by_hand.contains(&from) {
+            self.by_hand.push(from);
+        }
+        let bytes = Bytes::from(text.replace("\r\n", "\n").replace('\n', "\r\n"));
+        self.around.send_sip(from, to, bytes);
+    }
+
+    /// What came to an address that no peer has, oldest first; taken out.
+    pub fn inbox(&mut self, address: SocketAddr) -> VecDeque<Bytes> {
+        self.around.inboxes.remove(&address).unwrap_or_default()
+    }
+
+    // ---- The operator
+
+    /// Ends a call.
+    pub fn hang_up(&mut self, call: CallId) {
+        self.shard_hears(call::Input::HangUp { call });
+    }
+
+    /// No new calls from now on.
+    pub fn drain(&mut self) {
+        self.shard_hears(call::Input::Drain);
+    }
+
+    /// Every call ends now.
+    pub fn shut_down(&mut self) {
+        self.shard_hears(call::Input::Shutdown);
+    }
+
+    /// An agent's state is chosen from outside.
+    pub fn choose(&mut self, agent: &AgentId, state: AgentState) {
+        let input = acd::Input::ChooseState { agent: agent.clone(), state };
+        self.acd_hears(&agent.tenant, input);
+    }
+
+    /// Another folder from now on; calls in progress keep theirs.
+    ///
+    /// # Errors
+    /// What is wrong with the folder; then nothing changes.
+    pub fn reload(&mut self, sources: &Sources) -> Result<(), Diagnostics> {
+        let loaded = config::load(sources)?;
+        let shared = settings::shard(&loaded);
+        self.around.configure(shared.plan.clone());
+        self.configure_acds(&loaded);
+        self.shard_hears(call::Input::Configure(shared));
+        Ok(())
+    }
+
+    // ---- What is seen
+
+    /// Calls in progress.
+    pub fn calls(&self) -> Vec<LiveCall> {
+        let mut calls: Vec<LiveCall> = self.shard.live_calls().collect();
+        calls.sort_by_key(|call| call.id);
+        calls
+    }
+
+    /// How much the shard holds.
+    pub fn shard_live(&self) -> call::Live {
+        self.shard.live()
+    }
+
+    /// A tenant's ACD.
+    pub fn acd(&self, tenant: &TenantId) -> &Acd {
+        &self.acds[tenant]
+    }
+
+    /// An agent as its ACD sees it.
+    pub fn agent(&self, agent: &AgentId) -> Option<acd::AgentView> {
+        self.acds.get(&agent.tenant)?.agents().find(|view| view.id == *agent)
+    }
+
+    /// A queue as its ACD sees it.
+    pub fn queue(&self, queue: &QueueName) -> Option<acd::QueueView> {
+        self.acds.get(&queue.tenant)?.queues().find(|view| view.name == *queue)
+    }
+
+    /// Every fact so far.
+    pub fn facts(&self) -> &[Stamped] {
+        &self.around.facts
+    }
+
+    /// The facts of calls so far.
+    pub fn call_facts(&self) -> impl Iterator<Item = (CallId, &CallFact)> {
+        self.around.facts.iter().filter_map(|stamped| match &stamped.event {
+            Event::Call { call, fact, .. } => Some((*call, fact)),
+            _ => None,
+        })
+    }
+
+    /// Whether some call has such a fact.
+    pub fn has(&self, wanted: impl Fn(&CallFact) -> bool) -> bool {
+        self.call_facts().any(|(_, fact)| wanted(fact))
+    }
+
+    /// How many such facts there are.
+    pub fn count(&self, wanted: impl Fn(&CallFact) -> bool) -> usize {
+        self.call_facts().filter(|(_, fact)| wanted(fact)).count()
+    }
+
+    /// Records of calls that ended so far.
+    pub fn cdrs(&self) -> &[Cdr] {
+        &self.around.cdrs
+    }
+
+    /// Everything that was said so far.
+    pub fn said(&self) -> &[Said] {
+        &self.around.studio.said
+    }
+
+    /// Packets kept of a recording: left, right.
+    pub fn kept(&self, recording: model::RecordingId) -> [u64; 2] {
+        self.around.studio.kept.get(&recording).copied().unwrap_or_default()
+    }
+
+    /// Packets of signalling so far, as they were sent.
+    pub fn trace(&self) -> &[Entry] {
+        &self.around.trace
+    }
+
+    /// Requests and messages that were dropped or refused without a call, by cause.
+    pub fn counted(&self, cause: &str) -> u64 {
+        self.around.counted.get(cause).copied().unwrap_or_default()
+    }
+
+    // ---- Time
+
+    /// Lets time pass.
+    pub fn run(&mut self, length: Duration) {
+        let until = self.now() + length;
+        while self.step(until) {}
+        self.around.now = until;
+        self.compare_views();
+    }
+
+    /// Lets time pass until `wanted` holds, at most `length`. Says whether it does.
+    pub fn run_until(&mut self, length: Duration, wanted: impl Fn(&World) -> bool) -> bool {
+        let until = self.now() + length;
+        while !wanted(self) {
+            if !self.step(until) {
+                self.around.now = until;
+                return wanted(self);
+            }
+        }
+        true
+    }
+
+    /// Does what is due next, if that is not after `until`.
+    fn step(&mut self, until: Instant) -> bool {
+        let Some(next) = self.next().filter(|next| *next <= until) else { return false };
+        if next > self.now() {
+            self.around.now = next;
+            self.standing = 0;
+        }
+        self.standing += 1;
+        assert!(self.standing < 100_000, "time stands still at {:?}: {}", self.now(), self.who_is_due());
+        let now = self.now();
+        while let Some(due) = self.around.agenda.pop(now) {
+            self.happen(due);
+        }
+        self.time_passes();
+        true
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let acds = self.acds.values().filter_map(Acd::poll_timeout);
+        let seats = self.seats.iter().filter_map(|seat| seat.peer.poll_timeout());
+        let around = &self.around;
+        let rest = [
+            around.agenda.next(),
+            self.shard.poll_timeout(),
+            around.studio.poll_timeout(),
+            around.phones.poll_timeout(),
+        ];
+        acds.chain(seats).chain(rest.into_iter().flatten()).min()
+    }
+
+    fn who_is_due(&self) -> String {
+        let acds: Vec<_> = self.acds.values().filter_map(Acd::poll_timeout).collect();
+        let seats: Vec<_> = self.seats.iter().filter_map(|seat| seat.peer.poll_timeout()).collect();
+        let (studio, phones) = (self.around.studio.poll_timeout(), self.around.phones.poll_timeout());
+        format!(
+            "shard {:?}, ACDs {acds:?}, peers {seats:?}, media {studio:?}, registrar {phones:?}",
+            self.shard.poll_timeout()
+        )
+    }
+
+    fn happen(&mut self, due: Due) {
+        let now = self.now();
+        match due {
+            Due::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
+            Due::Shard(input) => self.shard_hears(*input),
+            Due::Acd(tenant, input) => self.acd_hears(&tenant, input),
+            Due::Media(command) => {
+                let brought = self.around.studio.obey(now, command);
+                self.around.after_media(brought);
+            }
+            Due::Register { tx, flow, request } => {
+                let wall = self.around.anchor.wall(now);
+                let (response, outcome) = self.around.phones.register(now, wall, flow, &request);
+                self.around.after_phones(outcome);
+                self.around.to_shard(Lane::RegistrarToShard, call::Input::Registered { tx, response });
+            }
+        }
+    }
+
+    fn arrive(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        let now = self.now();
+        if self.around.network.is_unplugged(to.ip()) {
+            return;
+        }
+        if let Some(interface) = self.around.listeners.iter().position(|address| *address == to) {
+            // invariant: a configuration has fewer than 65,536 listeners.
+            let interface = interface as u16;
+            self.around.note_arrival(interface, from, &bytes);
+            return self.shard_hears(call::Input::Received { flow: Flow::udp(interface, from), bytes });
+        }
+        if self.around.studio.owns(to) {
+            let brought = self.around.studio.receive(now, from, to, &bytes);
+            return self.around.after_media(brought);
+        }
+        if self.around.listeners.iter().any(|listener| listener.ip() == to.ip()) {
+            // A packet for a port that was given back.
+            return;
+        }
+        let is = |wanted: fn(&PeerConfig) -> SocketAddr| {
+            self.seats.iter().position(|seat| wanted(seat.peer.config()) == to)
+        };
+        if let Some(place) = is(|config| config.sip) {
+            self.peer_hears(place, peers::Input::Sip { from, bytes });
+        } else if let Some(place) = is(|config| config.rtp) {
+            self.peer_hears(place, peers::Input::Rtp(bytes));
+        } else {
+            self.around.inboxes.entry(to).or_default().push_back(bytes);
+        }
+    }
+
+    fn time_passes(&mut self) {
+        let now = self.now();
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(self.shard.poll_timeout()) {
+            self.guarded(|shard, perform| clock::drive_timeout(shard, now, perform));
+        }
+        let tenants: Vec<TenantId> =
+            self.acds.iter().filter(|(_, acd)| due(acd.poll_timeout())).map(|(name, _)| name.clone()).collect();
+        for tenant in tenants {
+            if let Some(acd) = self.acds.get_mut(&tenant) {
+                acd.handle_timeout(now);
+            }
+            self.drain_acd(&tenant);
+        }
+        if due(self.around.studio.poll_timeout()) {
+            let brought = self.around.studio.handle_timeout(now);
+            self.around.after_media(brought);
+        }
+        if due(self.around.phones.poll_timeout()) {
+            let outcome = self.around.phones.handle_timeout(now);
+            self.around.after_phones(outcome);
+        }
+        for place in 0..self.seats.len() {
+            if due(self.seats[place].peer.poll_timeout()) {
+                self.seats[place].peer.handle_timeout(now);
+                self.drain_peer(place);
+            }
+        }
+    }
+
+    fn shard_hears(&mut self, input: call::Input) {
+        let now = self.now();
+        self.guarded(|shard, perform| clock::drive(shard, now, &mut vec![input], perform));
+    }
+
+    /// One turn of the shard. A panic ends the call it was about, as on a real node, and is an incident.
+    fn guarded(&mut self, turn: impl FnOnce(&mut Shard, &mut dyn FnMut(call::Output, &mut Vec<call::Input>))) {
+        let World { shard, around, .. } = self;
+        let mut perform =
+            |output: call::Output, answers: &mut Vec<call::Input>| around.perform(output, answers);
+        let panicked = catch_unwind(AssertUnwindSafe(|| turn(shard, &mut perform))).is_err();
+        if panicked {
+            let released = shard.abandon();
+            let mut answers = Vec::new();
+            while let Some(output) = shard.poll_output() {
+                perform(output, &mut answers);
+            }
+            around.incidents.push(format!("the shard panicked; released: {released:?}"));
+        }
+    }
+
+    fn acd_hears(&mut self, tenant: &TenantId, input: acd::Input) {
+        let now = self.now();
+        match self.acds.get_mut(tenant) {
+            Some(acd) => acd.handle(now, input),
+            None => self.around.incidents.push(format!("a letter for the ACD of {tenant}, who has none")),
+        }
+        self.drain_acd(tenant);
+    }
+
+    fn drain_acd(&mut self, tenant: &TenantId) {
+        let Some(acd) = self.acds.get_mut(tenant) else { return };
+        while let Some(output) = acd.poll_output() {
+            self.around.perform_acd(tenant, output);
+        }
+        if let Err(broken) = acd.check_invariants() {
+            self.around.incidents.push(format!("the ACD of {tenant}: {broken}"));
+        }
+    }
+
+    fn peer_hears(&mut self, place: usize, input: peers::Input) {
+        let now = self.now();
+        self.seats[place].peer.handle(now, input);
+        self.drain_peer(place);
+    }
+
+    fn drain_peer(&mut self, place: usize) {
+        let now = self.now();
+        let Seat { peer, happened } = &mut self.seats[place];
+        let (sip, rtp) = (peer.config().sip, peer.config().rtp);
+        while let Some(output) = peer.poll_output() {
+            match output {
+                peers::Output::Sip { to, bytes } => self.around.send_sip(sip, to, bytes),
+                peers::Output::Rtp { to, bytes } => self.around.send(rtp, to, bytes),
+                peers::Output::Happened(happening) => happened.push((now, happening)),
+            }
+        }
+    }
+
+    /// While no letter is on its way, the ACDs' view of agents is the calls that exist, and the other way round.
+    fn compare_views(&mut self) {
+        if self.around.agenda.letters() > 0 {
+            return;
+        }
+        let calls = self.calls();
+        for agent in self.acds.values().flat_map(Acd::agents) {
+            let Some(call) = agent.call else { continue };
+            if !calls.iter().any(|live| live.id == call) {
+                let words = format!("agent {} is {:?} in {call}, which is over", agent.id, agent.activity);
+                self.around.incidents.push(words);
+            }
+        }
+        let talking = [call::LiveStage::Talking, call::LiveStage::Held];
+        let from_queues = calls.iter().filter(|call| talking.contains(&call.stage) && call.queue.is_some());
+        let conversations: usize = self.acds.values().map(|acd| acd.live().conversations).sum();
+        let (seen, lived) = (conversations, from_queues.count());
+        if seen != lived {
+            self.around.incidents.push(format!("ACDs see {seen} conversations, shards have {lived}"));
+        }
+    }
+
+    // ---- The end
+
+    /// Lets the world become quiet and judges it.
+    ///
+    /// # Errors
+    /// Everything that was broken, with the story.
+    pub fn finish(mut self) -> Result<Finished, Box<Failed>> {
+        // RFC 3261 §17: no transaction outlives its last message by more than 64 × T1 = 32 s, no session an
+        // unanswered one by more; 64 s are enough for both in a row.
+        self.run(Duration::from_secs(64));
+        // A phone that refreshed its binding meanwhile has a transaction of its own.
+        for _ in 0..64 {
+            if self.shard.live() == call::Live::default() {
+                break;
+            }
+            self.run(Duration::from_secs(1));
+        }
+        let history = self.history();
+        let breaches = check(&history);
+        if breaches.is_empty() {
+            return Ok(Finished { cdrs: history.cdrs.clone(), history });
+        }
+        Err(Box::new(Failed { breaches, story: story(&history, self.around.anchor) }))
+    }
+
+    fn history(&self) -> History {
+        let around = &self.around;
+        let at_rest = |(tenant, acd): (&TenantId, &Acd)| AcdAtRest {
+            tenant: tenant.clone(),
+            live: acd.live(),
+            broken: acd.check_invariants().err().map(|broken| broken.to_string()).into_iter().collect(),
+            engaged: acd.agents().filter(|agent| agent.call.is_some()).map(|agent| agent.id).collect(),
+        };
+        let in_call = self.seats.iter().map(|seat| &seat.peer).filter(|peer| {
+            peer.is_in_call() && !around.network.is_unplugged(peer.config().sip.ip())
+        });
+        History {
+            trace: around.trace.clone(),
+            switch: around.listeners.clone(),
+            by_hand: self.by_hand.clone(),
+            invites: around.invites.clone(),
+            facts: around.facts.clone(),
+            cdrs: around.cdrs.clone(),
+            shard: self.shard.live(),
+            studio: around.studio.live(),
+            recordings: (around.studio.recordings_begun.clone(), around.studio.recordings_closed.clone()),
+            acds: self.acds.iter().map(at_rest).collect(),
+            in_call: in_call.map(|peer| peer.config().user.clone()).collect(),
+            incidents: around.incidents.clone(),
+        }
+    }
+}
+
+fn story(history: &History, anchor: WallAnchor) -> Vec<String> {
+    let packets = history.trace.iter().map(|entry| {
+        let end = entry.bytes.iter().position(|byte| *byte == b'\r').unwrap_or(entry.bytes.len());
+        let line = String::from_utf8_lossy(&entry.bytes[..end]);
+        (anchor.wall(entry.at), format!("{:?} {} → {} {line}", entry.at, entry.from, entry.to))
+    });
+    let facts = history.facts.iter().map(|stamped| (stamped.at, format!("    {:?}", stamped.event)));
+    let mut lines: Vec<(WallTime, String)> = packets.chain(facts).collect();
+    lines.sort_by_key(|(at, _)| *at);
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// 2026-11-18 09:20 in Beijing: when every world's clock reads zero.
+const MORNING: WallTime = WallTime(1_795_000_000_000_000 - 35_200_000_000);
