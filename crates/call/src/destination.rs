@@ -103,12 +103,7 @@ fn through_trunk(trunk: &Trunk, number: &str) -> Option<Destination> {
         route: Vec::new(),
         codecs: codecs(&trunk.codecs),
         peer: Peer::Trunk { media_from: media_from(trunk) },
-        // R7: where the trunk may not show the customer's number, it shows its own.
-        shown_instead: if trunk.show_caller {
-            None
-        } else {
-            trunk.caller.as_ref().map(|own| own.to_string())
-        },
+        caller_id: CallerId::AsTrunkAllows(Box::new(trunk.clone())),
     })
 }
 
