@@ -395,3 +395,6 @@ fn refusal(request: &Request, (status, header): Refusal) -> Response {
 
 /// §10.3 items 6 and 7: an older request of the same Call-ID changes nothing.
 const OUT_OF_ORDER: Refusal = (500, None);
+
+#[cfg(test)]
+mod tests;
