@@ -66,6 +66,8 @@ pub(crate) struct Call {
     /// The description for the 200 that has yet to be sent.
     answer_body: Option<bytes::Bytes>,
     recording: Option<RecordingId>,
+    /// Ports whose figures have yet to come: the record is to have them.
+    measured: Vec<LegId>,
     /// What the call has come to so far, should it end now.
     so_far: SoFar,
     began: Instant,
@@ -188,6 +190,7 @@ impl Call {
             flow_play: None,
             answer_body: None,
             recording: None,
+            measured: Vec::new(),
             so_far: SoFar::default(),
             began,
         }
@@ -195,7 +198,10 @@ impl Call {
 
     /// Whether nothing is left to do or to retransmit.
     pub fn is_finished(&self) -> bool {
-        matches!(self.stage, Stage::Over) && self.closing.is_empty() && self.parties.is_empty()
+        matches!(self.stage, Stage::Over)
+            && self.closing.is_empty()
+            && self.parties.is_empty()
+            && self.measured.is_empty()
     }
 
     /// Whether the call was released.

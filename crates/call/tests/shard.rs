@@ -14,8 +14,8 @@ use model::event::{AgentState, CallFact, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{Key, SayItem};
 use model::{
-    AgentId, Aor, DialTarget, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId,
-    TrunkName,
+    AgentId, Aor, CallId, DialTarget, FlowName, HotlineNumber, InterfaceName, LegId, PromptName, QueueName,
+    TenantId, TrunkName,
 };
 use routing::{
     AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan, QueueProfile,
@@ -186,6 +186,7 @@ struct Bench {
     media: Vec<Command>,
     facts: Vec<CallFact>,
     ports: u16,
+    open: Vec<(CallId, LegId)>,
 }
 
 impl Bench {
@@ -205,6 +206,7 @@ impl Bench {
             media: Vec::new(),
             facts: Vec::new(),
             ports: 20_000,
+            open: Vec::new(),
         };
         bench.acd(acd::Input::PhoneReachable { agent: agent(), reachable: true });
         bench.acd(acd::Input::ChooseState { agent: agent(), state: AgentState::Ready });
@@ -228,7 +230,23 @@ impl Bench {
                 Output::Media(Command::OpenPort { room, port, .. }) => {
                     self.ports += 2;
                     let address = SocketAddr::new("203.0.113.5".parse().unwrap(), self.ports);
+                    self.open.push((room, port));
                     self.give(Input::Media(MediaEvent::PortOpened { room, port, address }));
+                }
+                Output::Media(command @ (Command::ClosePort { .. } | Command::CloseRoom { .. })) => {
+                    let closes = |&(of, leg): &(CallId, LegId)| match &command {
+                        Command::ClosePort { port } => leg == *port,
+                        Command::CloseRoom { room } => of == *room,
+                        _ => false,
+                    };
+                    let (closed, open) = self.open.drain(..).partition(closes);
+                    self.open = open;
+                    self.media.push(command);
+                    let closed: Vec<(CallId, LegId)> = closed;
+                    for (room, port) in closed {
+                        let quality = media::quality::Quality::default();
+                        self.give(Input::Media(MediaEvent::Quality { room, port, quality }));
+                    }
                 }
                 Output::Media(command) => self.media.push(command),
                 Output::Acd { input, .. } => self.acd(input),

@@ -13,6 +13,9 @@ use crate::context::Context;
 impl Call {
     /// A fact of media for this call.
     pub fn on_media(&mut self, context: &mut Context<'_>, event: Event) {
+        if let Event::PortOpened { port, .. } = &event {
+            self.measured.push(*port);
+        }
         match event {
             Event::PortOpened { port, address, .. } if self.is_arriving(port) => {
                 self.on_caller_port(context, address);
@@ -32,6 +35,7 @@ impl Call {
             }
             Event::Quality { port, quality, .. } => {
                 let (received, lost, jitter_us) = (quality.received, quality.lost, quality.jitter_us);
+                self.measured.retain(|known| *known != port);
                 self.fact(context, CallFact::Quality { leg: port, received, lost, jitter_us });
             }
             Event::FirstPacket { .. } | Event::RecordingClosed { .. } => {}
