@@ -6,6 +6,7 @@
 //!  end:   no new calls ► calls in progress end or are released ► shards ► tasks ► media (recordings) ► journal ► store
 //! ```
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -96,8 +97,14 @@ impl Node {
         let Setup { loaded, origin, data, metrics } = setup;
         let clock = SystemClock::start();
         let runtime = Handle::current();
-        // The journal knows when each call's last event was; its packets may be a little later.
-        let started = store::start(&data, clock, StartConfig::default(), |_| None).await?;
+        // A call that a crash cut off was over at its last packet, which may be later than its last event. Without the
+        // audio's word its last event counts.
+        let heard = media_net::last_heard(&data).unwrap_or_else(|error| {
+            tracing::warn!(%error, "录音日志读不出 / the recording journal cannot be read");
+            HashMap::new()
+        });
+        let last_packet = move |call| heard.get(&call).copied();
+        let started = store::start(&data, clock, StartConfig::default(), last_packet).await?;
         let journal = started.journal;
         let data = std::path::absolute(&data).unwrap_or(data);
         journal.append(Event::Node { fact: NodeFact::Started { version: env!("CARGO_PKG_VERSION").into() } });
@@ -287,7 +294,7 @@ fn start_media(
     };
     let (boxes, journal) = (boxes.clone(), journal.clone());
     let events = move |event: media::command::Event| {
-        boxes.post(world::room_of(&event).shard(), call::Input::Media(event));
+        boxes.post(event.room().shard(), call::Input::Media(event));
     };
     let facts = move |fact| {
         journal.append(fact);

@@ -2,6 +2,7 @@
 //! recording's blocks, and drops segments nobody needs. Does not own what a block holds (see `media::recording`), nor
 //! the playable files (see [`crate::finish`]).
 
+mod last_heard;
 mod recovery;
 mod segments;
 mod shelf;
@@ -21,6 +22,7 @@ use model::{CallId, RecordingId, TenantId};
 
 use crate::Facts;
 use crate::finish::Job;
+pub use last_heard::last_heard;
 pub use recovery::{Recovered, recover};
 use segments::Segments;
 pub use segments::{segment_number, segment_path};

@@ -14,6 +14,7 @@ mod worker;
 use std::sync::Arc;
 
 pub use config::{MediaConfig, MediaInterface};
+pub use journal::last_heard;
 pub use net::{MediaLive, MediaNet};
 pub use ports::PortError;
 pub use prompts::{MissingPrompt, PromptCache, PromptError};

@@ -1,7 +1,7 @@
 //! Owns the registrar's task, and the table of bindings that every shard reads. Does not own who may register or for
 //! how long (see `sip::registrar`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -286,9 +286,8 @@ impl Task {
 /// port (RFC 3261 §10.3); else there is a NAT between, and only the way back along the REGISTER's leads through it.
 fn way_to(binding: &Binding) -> Flow {
     let flow = binding.flow;
-    let named = binding.contact.host().trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    match named {
-        Ok(address) if flow.transport == Transport::Udp && address == flow.remote.ip() => {
+    match binding.contact.host_ip() {
+        Some(address) if flow.transport == Transport::Udp && address == flow.remote.ip() => {
             let port = binding.contact.port().unwrap_or(Transport::Udp.default_port());
             Flow { remote: SocketAddr::new(address, port), ..flow }
         }

@@ -71,21 +71,6 @@ impl NodeWorld {
     }
 }
 
-/// The call that a report of media is about.
-pub(crate) fn room_of(event: &media::command::Event) -> model::CallId {
-    use media::command::Event;
-    match event {
-        Event::PortOpened { room, .. }
-        | Event::PortFailed { room, .. }
-        | Event::Digit { room, .. }
-        | Event::Played { room, .. }
-        | Event::FirstPacket { room, .. }
-        | Event::RtpTimeout { room, .. }
-        | Event::Quality { room, .. }
-        | Event::RecordingClosed { room, .. } => *room,
-    }
-}
-
 /// A refusal in words, Chinese first.
 pub(crate) fn refused(words: impl Into<std::sync::Arc<str>>) -> Refused {
     Refused(words.into())
