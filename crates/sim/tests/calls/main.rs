@@ -1,0 +1,11 @@
+//! Whole calls in virtual time: a switch from TOML, carriers and phones on their own signalling, every scenario ending
+//! with the RFC audit, the leak check and exactly one record per call.
+
+mod agents;
+mod flows;
+mod operator;
+mod queues;
+mod random;
+mod signalling;
+mod stage;
+mod states;
