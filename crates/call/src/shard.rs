@@ -233,7 +233,7 @@ impl Machine for Shard {
             }
             Input::Registered { tx, response } => self.endpoint.respond(now, tx, response),
             Input::Media(event) => {
-                let room = room_of(&event);
+                let room = event.room();
                 self.with_call(now, room, |call, context| call.on_media(context, event));
             }
             Input::Acd { tenant, output } => self.on_acd(now, &tenant, output),
@@ -267,19 +267,5 @@ impl Machine for Shard {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.endpoint.poll_timeout().into_iter().chain(self.timers.next()).min()
-    }
-}
-
-fn room_of(event: &media::command::Event) -> CallId {
-    use media::command::Event;
-    match event {
-        Event::PortOpened { room, .. }
-        | Event::PortFailed { room, .. }
-        | Event::Digit { room, .. }
-        | Event::Played { room, .. }
-        | Event::FirstPacket { room, .. }
-        | Event::RtpTimeout { room, .. }
-        | Event::Quality { room, .. }
-        | Event::RecordingClosed { room, .. } => *room,
     }
 }

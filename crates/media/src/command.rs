@@ -246,6 +246,22 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The room it happened in.
+    pub const fn room(&self) -> CallId {
+        match self {
+            Event::PortOpened { room, .. }
+            | Event::PortFailed { room, .. }
+            | Event::Digit { room, .. }
+            | Event::Played { room, .. }
+            | Event::FirstPacket { room, .. }
+            | Event::RtpTimeout { room, .. }
+            | Event::Quality { room, .. }
+            | Event::RecordingClosed { room, .. } => *room,
+        }
+    }
+}
+
 /// How a playback ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlayEnd {
