@@ -130,12 +130,12 @@ impl Seen<'_> {
         self.message.headers().call_id().unwrap_or_default().to_owned()
     }
 
-    fn from_tag(&self) -> String {
+    fn sender_tag(&self) -> String {
         let from = self.message.headers().from().ok();
         from.and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default()
     }
 
-    fn to_tag(&self) -> String {
+    fn receiver_tag(&self) -> String {
         let to = self.message.headers().to().ok();
         to.and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default()
     }

@@ -1,14 +1,15 @@
 //! Owns SIP signalling without I/O: messages, transactions, dialogs, sessions, digest, the registrar.
 //! Does not own sockets (see `sip-net`) nor the meaning of bodies (see `sdp`).
 
-pub mod dialog;
-pub mod endpoint;
 pub mod audit;
 pub mod auth;
+pub mod dialog;
+pub mod endpoint;
 pub mod framing;
 pub mod headers;
 pub mod limits;
 pub mod message;
+pub mod outbound_registration;
 #[cfg(test)]
 mod pair;
 pub mod params;

@@ -14,7 +14,8 @@ use crate::endpoint::{Advertised, Endpoint, EndpointConfig, Flow, Output, Rules,
 use crate::headers::NameAddr;
 use crate::message::{Message, Method, Request, Response};
 use crate::session::{
-    DialogKey, Failure, Local, Outgoing, Reach, Rel100, Session, SessionEvent, SessionTimer, discard_late_answer,
+    DialogKey, Failure, Local, Outgoing, Reach, Rel100, Session, SessionEvent, SessionTimer,
+    discard_late_answer,
 };
 use crate::transaction::ClientTx;
 
@@ -42,6 +43,9 @@ pub(crate) enum Fate {
     Delay(Duration),
     Twice,
 }
+
+/// Decides the fate of what an end sends.
+pub(crate) type Weather = Box<dyn FnMut(End, &Message) -> Fate>;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Packet {
@@ -73,7 +77,7 @@ pub(crate) struct Pair {
     pub(crate) a: Side,
     pub(crate) b: Side,
     pub(crate) latency: Duration,
-    pub(crate) fate: Box<dyn FnMut(End, &Message) -> Fate>,
+    pub(crate) fate: Weather,
     /// Every packet as it was sent.
     pub(crate) trace: Vec<Entry>,
     packets: BinaryHeap<Reverse<Packet>>,
@@ -208,9 +212,9 @@ impl Pair {
     }
 
     fn next(&self) -> Option<Instant> {
-        let sides = [&self.a, &self.b].into_iter().flat_map(|side| {
-            [side.ep.poll_timeout(), side.session.as_ref().and_then(Session::poll_timeout)]
-        });
+        let sides = [&self.a, &self.b]
+            .into_iter()
+            .flat_map(|side| [side.ep.poll_timeout(), side.session.as_ref().and_then(Session::poll_timeout)]);
         sides.flatten().chain(self.packets.peek().map(|packet| packet.0.at)).min()
     }
 
@@ -309,7 +313,9 @@ impl Pair {
                 session.handle_response(now, ep, tx, response);
             }
             (Output::Response { tx, response }, _) => discard_late_answer(now, ep, tx, &response),
-            (Output::TimedOut { tx }, Some(session)) => session.handle_failure(now, ep, tx, Failure::TimedOut),
+            (Output::TimedOut { tx }, Some(session)) => {
+                session.handle_failure(now, ep, tx, Failure::TimedOut)
+            }
             (Output::TransportFailed { tx }, Some(session)) => {
                 session.handle_failure(now, ep, tx, Failure::TransportFailed);
             }
@@ -364,11 +370,14 @@ impl Pair {
 
     /// The start lines that went over the wire, requests by method and responses by status.
     pub(crate) fn wire(&self) -> Vec<String> {
-        self.trace.iter().map(|entry| match Message::parse_datagram(entry.bytes.clone()) {
-            Ok(Message::Request(request)) => format!("{} {}", side_of(entry), request.method),
-            Ok(Message::Response(response)) => format!("{} {}", side_of(entry), response.status),
-            Err(_) => String::new(),
-        }).collect()
+        self.trace
+            .iter()
+            .map(|entry| match Message::parse_datagram(entry.bytes.clone()) {
+                Ok(Message::Request(request)) => format!("{} {}", side_of(entry), request.method),
+                Ok(Message::Response(response)) => format!("{} {}", side_of(entry), response.status),
+                Err(_) => String::new(),
+            })
+            .collect()
     }
 
     /// How often `end` sent `what`: a method or a status.

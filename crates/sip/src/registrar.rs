@@ -146,7 +146,8 @@ impl Registrar {
             Ok(phone) => phone,
             Err(response) => return refused(*response),
         };
-        let named = request.headers.to().ok().and_then(|to| directory.phone(&to.uri().user()?, to.uri().host()));
+        let named =
+            request.headers.to().ok().and_then(|to| directory.phone(&to.uri().user()?, to.uri().host()));
         if named.is_none_or(|named| named.aor != phone.aor) {
             return refused(Response::to(request, 403));
         }
@@ -176,7 +177,8 @@ impl Registrar {
         let headers = &request.headers;
         let contacts = headers.contacts().map_err(|_| (400, None))?;
         let expires = headers.expires().ok().flatten().map(u64::from);
-        let order = (headers.call_id().map_err(|_| (400, None))?, headers.cseq().map_err(|_| (400, None))?.number);
+        let order =
+            (headers.call_id().map_err(|_| (400, None))?, headers.cseq().map_err(|_| (400, None))?.number);
         let mut list = self.bindings.get(aor).cloned().unwrap_or_default();
         let mut facts = Vec::new();
         match contacts {
@@ -249,7 +251,8 @@ impl Registrar {
         let mut response = Response::to(request, 200);
         for binding in self.bindings(aor) {
             let seconds = binding.expires.since(now).as_secs();
-            let contact = binding.address.without_param("expires").with_param("expires", &seconds.to_string());
+            let contact =
+                binding.address.without_param("expires").with_param("expires", &seconds.to_string());
             response.headers.push(HeaderName::Contact, contact);
         }
         // RFC 3327 §5.3.
@@ -311,7 +314,11 @@ impl Registrar {
     }
 
     /// Removes all bindings of phones that are no longer in the directory, after a reload.
-    pub fn retain(&mut self, known: impl Fn(&Aor) -> bool, tenant_of: impl Fn(&Aor) -> TenantId) -> Vec<Change> {
+    pub fn retain(
+        &mut self,
+        known: impl Fn(&Aor) -> bool,
+        tenant_of: impl Fn(&Aor) -> TenantId,
+    ) -> Vec<Change> {
         self.remove_where(tenant_of, |aor, _| !known(aor))
     }
 

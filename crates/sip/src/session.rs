@@ -322,7 +322,7 @@ impl Session {
         let pending = self.pending.remove(at);
         self.events.push_back(SessionEvent::TransactionOver(tx));
         match pending.purpose {
-            Purpose::Invite => self.invite_failed(failure),
+            Purpose::Invite => self.invite_failed(now, ep, failure),
             Purpose::Reinvite | Purpose::Update | Purpose::Refresh => self.offer_failed(now, ep, failure),
             Purpose::Refer => {
                 self.events.push_back(SessionEvent::ReferProgress { status: failure.status() });
@@ -432,7 +432,13 @@ impl Session {
     }
 
     /// RFC 3261 §22.2: answers a 401 or 407 once, with the next number.
-    fn answer_challenge(&mut self, now: Instant, ep: &mut Endpoint, pending: &Pending, response: &Response) -> bool {
+    fn answer_challenge(
+        &mut self,
+        now: Instant,
+        ep: &mut Endpoint,
+        pending: &Pending,
+        response: &Response,
+    ) -> bool {
         if crate::auth::Side::of_status(response.status).is_none() || self.gave_up(pending.purpose) {
             return false;
         }

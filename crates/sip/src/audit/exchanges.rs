@@ -51,7 +51,7 @@ fn group<'s, 't>(seen: &'s [Seen<'t>], findings: &mut Vec<Finding>) -> BTreeMap<
                         one.call_id() == asked.call_id()
                             && one.cseq() == asked.cseq()
                             && response.headers.get(HeaderName::From) == request.headers.get(HeaderName::From)
-                            && (asked.to_tag().is_empty() || asked.to_tag() == one.to_tag())
+                            && (asked.receiver_tag().is_empty() || asked.receiver_tag() == one.receiver_tag())
                             && response.headers.elements(HeaderName::Via).count()
                                 == request.headers.elements(HeaderName::Via).count()
                     })
@@ -75,7 +75,7 @@ fn identical(transaction: &Transaction<'_, '_>, findings: &mut Vec<Finding>) {
     // Provisional responses may say something new; final ones of one fork may not.
     let mut finals: HashMap<(u16, String), &[u8]> = HashMap::new();
     for (one, response) in transaction.responses.iter().filter(|(_, response)| response.status >= 200) {
-        let first = finals.entry((response.status, one.to_tag())).or_insert(&one.entry.bytes);
+        let first = finals.entry((response.status, one.receiver_tag())).or_insert(&one.entry.bytes);
         if *first != one.entry.bytes {
             findings.push(one.breach(Rule::RetransmissionsIdentical, "differs from the first"));
         }
@@ -101,7 +101,8 @@ fn timers(transaction: &Transaction<'_, '_>, method: &str, findings: &mut Vec<Fi
 
 fn answered(transaction: &Transaction<'_, '_>, method: &str, findings: &mut Vec<Finding>) {
     let Some((last, _)) = transaction.requests.last() else { return };
-    let finals: Vec<_> = transaction.responses.iter().filter(|(_, response)| response.status >= 200).collect();
+    let finals: Vec<_> =
+        transaction.responses.iter().filter(|(_, response)| response.status >= 200).collect();
     // Timers B and F: whoever asked until the end may be left without an answer.
     let gave_up = if method == "INVITE" { 7 } else { 9 };
     if finals.is_empty() && transaction.requests.len() < gave_up {
@@ -110,7 +111,9 @@ fn answered(transaction: &Transaction<'_, '_>, method: &str, findings: &mut Vec<
     let statuses: HashSet<(u16, String)> = finals
         .iter()
         // Each fork of an INVITE may answer 2xx.
-        .map(|(one, response)| (response.status, if response.is_success() { one.to_tag() } else { String::new() }))
+        .map(|(one, response)| {
+            (response.status, if response.is_success() { one.receiver_tag() } else { String::new() })
+        })
         .collect();
     let refusals = statuses.iter().filter(|(status, _)| *status >= 300).count();
     let answers = statuses.len() - refusals;
@@ -120,7 +123,7 @@ fn answered(transaction: &Transaction<'_, '_>, method: &str, findings: &mut Vec<
     }
     for (at, (one, response)) in transaction.responses.iter().enumerate() {
         let before = transaction.responses[..at].iter().any(|(earlier, final_one)| {
-            final_one.status >= 200 && earlier.to_tag() == one.to_tag()
+            final_one.status >= 200 && earlier.receiver_tag() == one.receiver_tag()
         });
         if response.status < 200 && before {
             findings.push(one.breach(Rule::OneFinal, "provisional after the final response"));
@@ -136,11 +139,11 @@ fn acknowledged(
 ) {
     let mut judged = HashSet::new();
     for (one, response) in transaction.responses.iter().filter(|(_, response)| response.status >= 200) {
-        if !judged.insert((response.status, one.to_tag())) {
+        if !judged.insert((response.status, one.receiver_tag())) {
             continue;
         }
         let repeats = transaction.responses.iter().filter(|(again, other)| {
-            other.status == response.status && again.to_tag() == one.to_tag()
+            other.status == response.status && again.receiver_tag() == one.receiver_tag()
         });
         if repeats.count() >= 10 {
             continue; // Timer H, or its like of §13.3.1.4.
@@ -149,7 +152,7 @@ fn acknowledged(
             seen.iter().any(|ack| {
                 ack.cseq() == (one.cseq().0, "ACK".to_owned())
                     && ack.call_id() == one.call_id()
-                    && ack.to_tag() == one.to_tag()
+                    && ack.receiver_tag() == one.receiver_tag()
                     && matches!(ack.message, Message::Request(_))
             })
         } else {
@@ -169,7 +172,10 @@ fn pracked(transaction: &Transaction<'_, '_>, seen: &[Seen<'_>], findings: &mut 
         let found = seen.iter().any(|prack| match &prack.message {
             Message::Request(request) if request.method == Method::Prack => {
                 prack.call_id() == one.call_id()
-                    && request.headers.rack().is_ok_and(|rack| rack.rseq == rseq && rack.cseq.number == one.cseq().0)
+                    && request
+                        .headers
+                        .rack()
+                        .is_ok_and(|rack| rack.rseq == rseq && rack.cseq.number == one.cseq().0)
             }
             _ => false,
         });
@@ -188,9 +194,10 @@ fn cancels(
     let invite = transactions.get(&(one.branch(), "INVITE".to_owned()));
     let fits = invite.is_some_and(|invite| {
         let uri = invite.requests.first().is_some_and(|(_, asked)| asked.uri == request.uri);
-        let progressed = invite.responses.iter().any(|(response, provisional)| {
-            provisional.status < 200 && response.entry.at <= one.entry.at
-        });
+        let progressed = invite
+            .responses
+            .iter()
+            .any(|(response, provisional)| provisional.status < 200 && response.entry.at <= one.entry.at);
         uri && progressed
     });
     if !fits {
@@ -205,7 +212,7 @@ fn numbers(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
     for one in seen {
         let Message::Request(request) = &one.message else { continue };
         let (number, method) = one.cseq();
-        let side = (one.call_id(), one.from_tag());
+        let side = (one.call_id(), one.sender_tag());
         if matches!(request.method, Method::Ack | Method::Cancel) {
             if !invites.contains(&(side.0, side.1, number)) {
                 findings.push(one.breach(Rule::AckAndCancelNumbers, "no INVITE has this number"));
@@ -219,7 +226,7 @@ fn numbers(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
             continue; // A retransmission.
         }
         // Requests in early dialogs of several forks share our tag, not the peer's.
-        let dialog = (side.0, format!("{} {}", side.1, one.to_tag()));
+        let dialog = (side.0, format!("{} {}", side.1, one.receiver_tag()));
         if let Some(before) = last.insert(dialog, number)
             && number <= before
         {
@@ -233,10 +240,10 @@ fn byes(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
     for one in seen {
         match &one.message {
             Message::Response(response) if response.status > 100 && one.cseq().1 == "INVITE" => {
-                dialogs.insert((one.call_id(), one.from_tag(), one.to_tag()));
+                dialogs.insert((one.call_id(), one.sender_tag(), one.receiver_tag()));
             }
             Message::Request(request) if request.method == Method::Bye => {
-                let (call, from, to) = (one.call_id(), one.from_tag(), one.to_tag());
+                let (call, from, to) = (one.call_id(), one.sender_tag(), one.receiver_tag());
                 let ours = dialogs.contains(&(call.clone(), from.clone(), to.clone()));
                 if to.is_empty() || !(ours || dialogs.contains(&(call, to, from))) {
                     findings.push(one.breach(Rule::ByeInDialog, "no dialog has these tags"));

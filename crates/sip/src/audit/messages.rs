@@ -19,7 +19,7 @@ pub(super) fn check(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
                 if !headers.has(HeaderName::MaxForwards) {
                     findings.push(one.breach(Rule::MaxForwards, "no Max-Forwards"));
                 }
-                if one.from_tag().is_empty() {
+                if one.sender_tag().is_empty() {
                     findings.push(one.breach(Rule::Tags, "no From tag"));
                 }
                 if request.method == Method::Invite && !has_contact(one) {
@@ -27,7 +27,7 @@ pub(super) fn check(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
                 }
             }
             Message::Response(response) => {
-                if response.status > 100 && one.to_tag().is_empty() {
+                if response.status > 100 && one.receiver_tag().is_empty() {
                     findings.push(one.breach(Rule::Tags, "no To tag"));
                 }
                 let (_, method) = one.cseq();

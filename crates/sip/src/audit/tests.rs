@@ -64,7 +64,11 @@ fn broken(history: &[(char, u64, &str)]) -> Vec<Rule> {
 }
 
 /// `GOOD` (or another) with line `at` replaced.
-fn with(history: &'static [(char, u64, &'static str)], at: usize, line: (char, u64, &'static str)) -> Vec<Rule> {
+fn with(
+    history: &'static [(char, u64, &'static str)],
+    at: usize,
+    line: (char, u64, &'static str),
+) -> Vec<Rule> {
     let mut changed = history.to_vec();
     changed[at] = line;
     broken(&changed)
@@ -86,7 +90,9 @@ fn a_packet_that_is_no_message_is_found() {
     let mut bad = trace(GOOD);
     bad.push(Entry { bytes: Bytes::from_static(b"hello"), ..bad[0].clone() });
     assert_eq!(audit(&bad)[0].rule, Rule::Valid);
-    assert!(with(GOOD, 4, ('a', 910, "ACK sip:b@192.0.2.2 SIP/2.0|V2|FTT|C|1 BYE|M|")).contains(&Rule::Valid));
+    assert!(
+        with(GOOD, 4, ('a', 910, "ACK sip:b@192.0.2.2 SIP/2.0|V2|FTT|C|1 BYE|M|")).contains(&Rule::Valid)
+    );
 }
 
 #[test]
@@ -107,7 +113,10 @@ fn a_branch_without_cookie_is_found() {
 
 #[test]
 fn a_request_without_max_forwards_is_found() {
-    assert_eq!(with(GOOD, 5, ('a', 5000, "BYE sip:b@192.0.2.2 SIP/2.0|V3|FTT|C|2 BYE||")), [Rule::MaxForwards]);
+    assert_eq!(
+        with(GOOD, 5, ('a', 5000, "BYE sip:b@192.0.2.2 SIP/2.0|V3|FTT|C|2 BYE||")),
+        [Rule::MaxForwards]
+    );
 }
 
 #[test]

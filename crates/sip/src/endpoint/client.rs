@@ -54,9 +54,7 @@ impl Endpoint {
         let Some(client) = self.clients.get_mut(tx.0) else { return };
         match &mut client.state {
             ClientState::Calling { cancel, .. } => *cancel = CancelWish::Held(reason.map(str::to_owned)),
-            ClientState::Proceeding { .. }
-                if matches!(client.owner, Owner::Application { cancel: None }) =>
-            {
+            ClientState::Proceeding { .. } if matches!(client.owner, Owner::Application { cancel: None }) => {
                 self.send_cancel(now, tx.0, reason);
             }
             _ => {}
@@ -82,18 +80,20 @@ impl Endpoint {
                 };
                 self.other_response(now, cancel, response);
             }
-            Ok(cseq) => match self.clients.get(id).map(|client| &client.state) {
-                Some(
-                    ClientState::Trying { .. } | ClientState::Progressing { .. } | ClientState::Done,
-                ) if cseq.method != Method::Invite => self.other_response(now, id, response),
-                Some(
-                    ClientState::Calling { .. }
-                    | ClientState::Proceeding { .. }
-                    | ClientState::Completed { .. }
-                    | ClientState::Accepted,
-                ) if cseq.method == Method::Invite => self.invite_response(now, id, response, raw),
-                _ => self.drop_message(DropCause::StrayResponse),
-            },
+            Ok(cseq) => {
+                match self.clients.get(id).map(|client| &client.state) {
+                    Some(
+                        ClientState::Trying { .. } | ClientState::Progressing { .. } | ClientState::Done,
+                    ) if cseq.method != Method::Invite => self.other_response(now, id, response),
+                    Some(
+                        ClientState::Calling { .. }
+                        | ClientState::Proceeding { .. }
+                        | ClientState::Completed { .. }
+                        | ClientState::Accepted,
+                    ) if cseq.method == Method::Invite => self.invite_response(now, id, response, raw),
+                    _ => self.drop_message(DropCause::StrayResponse),
+                }
+            }
             Err(_) => self.drop_message(DropCause::Malformed),
         }
     }

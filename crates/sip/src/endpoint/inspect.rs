@@ -33,13 +33,12 @@ impl Rules<'static> {
             Method::Notify,
             Method::Register,
         ],
-        understands: &["100rel", "timer", "replaces", "norefersub", "path", "outbound", "gruu", "from-change"],
+        understands: &["100rel", "timer", "replaces", "norefersub", "path"],
         accept: &["application/sdp", "application/dtmf-relay", "application/dtmf", "message/sipfrag"],
     };
 
     /// `Allow` of sessions of this crate.
-    pub const ALLOW: &'static str =
-        "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY";
+    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY";
 }
 
 impl Endpoint {
@@ -47,7 +46,12 @@ impl Endpoint {
     ///
     /// # Errors
     /// The refusal to send: 483, 405 or 501, 416, 482, 420 or 415, a To tag on it.
-    pub fn inspect(&mut self, tx: ServerTx, request: &Request, rules: &Rules<'_>) -> Result<(), Box<Response>> {
+    pub fn inspect(
+        &mut self,
+        tx: ServerTx,
+        request: &Request,
+        rules: &Rules<'_>,
+    ) -> Result<(), Box<Response>> {
         let Err((status, header)) = self.findings(tx, request, rules) else { return Ok(()) };
         let mut response = Response::to(request, status);
         let tag = self.mint.tag();

@@ -107,7 +107,9 @@ impl Endpoint {
         }
         complete_via(&mut request, &via, flow);
         let state = match request.method {
-            Method::Invite => ServerState::Proceeding { request: Some(Box::new(request.clone())), last: None },
+            Method::Invite => {
+                ServerState::Proceeding { request: Some(Box::new(request.clone())), last: None }
+            }
             _ => ServerState::Trying { datagram: raw.clone() },
         };
         let merge = merge_key_of(&self.config.secret, &request).unwrap_or(0);

@@ -40,7 +40,8 @@ fn flow(port: u16) -> Flow {
 
 impl World {
     fn new() -> World {
-        let registrar = Registrar::new(RegistrarConfig { realm: "pbx.local".into(), ..RegistrarConfig::default() });
+        let registrar =
+            Registrar::new(RegistrarConfig { realm: "pbx.local".into(), ..RegistrarConfig::default() });
         World { registrar, now: Instant::from_secs(1000), phones: Phones::new(), cseq: 0 }
     }
 
@@ -138,7 +139,9 @@ fn a_binding_runs_out_at_its_time() {
     let tenant = |_: &Aor| TenantId::default();
     assert!(world.registrar.handle_timeout(due.saturating_sub(Duration::from_micros(1)), tenant).is_empty());
     let changes = world.registrar.handle_timeout(due, tenant);
-    assert!(matches!(&changes[..], [Change { fact: PhoneFact::Expired { contact }, .. }] if **contact == *"sip:a@10.0.0.5"));
+    assert!(
+        matches!(&changes[..], [Change { fact: PhoneFact::Expired { contact }, .. }] if **contact == *"sip:a@10.0.0.5")
+    );
     assert_eq!(world.contacts("9001"), ["sip:b@10.0.0.5"]);
     assert_eq!(world.registrar.poll_timeout(), Some(world.now + Duration::from_secs(90)));
 }
@@ -263,7 +266,8 @@ fn each_phone_is_challenged_with_its_own_algorithms() {
         let request = world.request(user, "");
         let response = world.give(&request).response;
         let all = response.headers.all(HeaderName::WwwAuthenticate);
-        all.map(|value| crate::headers::Challenge::parse(value).unwrap().algorithm.as_str().to_owned()).collect()
+        all.map(|value| crate::headers::Challenge::parse(value).unwrap().algorithm.as_str().to_owned())
+            .collect()
     };
     assert_eq!(algorithms("9001"), ["MD5"]);
     assert_eq!(algorithms("9002"), ["SHA-256"]);

@@ -228,8 +228,7 @@ impl Session {
                 self.finish();
             }
             State::Established => {
-                self.events
-                    .push_back(SessionEvent::Ended { by: EndedBy::Remote, cause: EndCause::NoAck });
+                self.events.push_back(SessionEvent::Ended { by: EndedBy::Remote, cause: EndCause::NoAck });
                 self.send_bye(now, ep, None);
                 self.finish();
             }
@@ -267,6 +266,10 @@ impl Session {
 
     /// Refuses the INVITE with 300–699 and `headers`, such as Retry-After, Reason or Contact.
     pub fn refuse(&mut self, now: Instant, ep: &mut Endpoint, status: u16, headers: &[(HeaderName, &str)]) {
+        if !matches!(self.state, State::Invited(_)) {
+            return;
+        }
+        self.drop_exchange(now, ep);
         let State::Invited(invited) = &self.state else { return };
         let mut response = self.response(&invited.request, status);
         for (name, value) in headers {
@@ -283,6 +286,10 @@ impl Session {
 
     /// The caller gave up before the answer, by CANCEL or BYE.
     pub(super) fn called_off(&mut self, now: Instant, ep: &mut Endpoint, request: &Request) {
+        if !matches!(self.state, State::Invited(_)) {
+            return;
+        }
+        self.drop_exchange(now, ep);
         let State::Invited(invited) = &self.state else { return };
         ep.respond(now, invited.tx, self.response(&invited.request, 487));
         let reason = request.headers.text(HeaderName::Reason).map(str::to_owned);

@@ -17,7 +17,9 @@ pub fn discard_late_answer(now: Instant, ep: &mut Endpoint, tx: ClientTx, respon
         return;
     }
     let Some(flow) = ep.flow_of(tx) else { return };
-    let (Ok(local), Ok(remote), Ok(call_id)) = (headers.from(), headers.to(), headers.call_id()) else { return };
+    let (Ok(local), Ok(remote), Ok(call_id)) = (headers.from(), headers.to(), headers.call_id()) else {
+        return;
+    };
     let base = Dialog {
         call_id: call_id.into(),
         target: remote.uri().clone(),

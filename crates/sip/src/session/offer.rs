@@ -48,11 +48,16 @@ pub(super) mod boxed {
 
     use super::{Request, stored};
 
-    pub(in crate::session) fn serialize<S: Serializer>(request: &Request, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::session) fn serialize<S: Serializer>(
+        request: &Request,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         stored::serialize(request, serializer)
     }
 
-    pub(in crate::session) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<Request>, D::Error> {
+    pub(in crate::session) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Box<Request>, D::Error> {
         stored::deserialize(deserializer).map(Box::new)
     }
 }
@@ -213,7 +218,11 @@ impl Session {
                 _ => true,
             };
             let refusal = match &self.exchange {
-                Exchange::Idle if settled && self.unacked.as_ref().is_none_or(|unacked| unacked.of.is_answer()) => None,
+                Exchange::Idle
+                    if settled && self.unacked.as_ref().is_none_or(|unacked| unacked.of.is_answer()) =>
+                {
+                    None
+                }
                 Exchange::Idle | Exchange::Remote { .. } => Some(500),
                 _ => Some(491),
             };
@@ -322,7 +331,13 @@ impl Session {
     }
 
     /// A refusal of a re-INVITE or UPDATE of ours: RFC 3261 §14.1, RFC 3311 §5.3, RFC 4028 §10.
-    pub(super) fn offer_refused(&mut self, now: Instant, ep: &mut Endpoint, purpose: Purpose, response: &Response) {
+    pub(super) fn offer_refused(
+        &mut self,
+        now: Instant,
+        ep: &mut Endpoint,
+        purpose: Purpose,
+        response: &Response,
+    ) {
         self.timers.clear(Timer::OfferEnd);
         let offered = match purpose {
             Purpose::Refresh => None,

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{EndCause, EndedBy, SessionEvent};
 use super::offer::Exchange;
 use super::peer::Peer;
-use super::{
-    Acked, Failure, Local, Pending, Purpose, Rel100, Role, Session, State, Timer, sdp_of, stored,
-};
+use super::{Acked, Failure, Local, Pending, Purpose, Rel100, Role, Session, State, Timer, sdp_of, stored};
 use crate::auth::Login;
 use crate::dialog::Dialog;
 use crate::endpoint::{Endpoint, Flow};
@@ -130,8 +128,7 @@ impl Session {
         let tx = ep.request(now, flow, request.clone());
         session.watch(tx, Purpose::Invite, &request);
         let cseq = session.dialog.local_cseq;
-        let inviting =
-            Inviting { tx, cseq, request, forks: Vec::new(), wish: Wish::Talk, retries: 3 };
+        let inviting = Inviting { tx, cseq, request, forks: Vec::new(), wish: Wish::Talk, retries: 3 };
         session.state = State::Inviting(Box::new(inviting));
         session
     }
@@ -283,6 +280,7 @@ impl Session {
         self.timers.set(Timer::AckEnd, now + ep.config().t1 * 64);
         if cancelled {
             // §9.1 and §15: CANCEL came too late.
+            self.drop_exchange(now, ep);
             self.acknowledge(now, ep, cseq, Some(&invite), None);
             self.send_bye(now, ep, None);
             return self.finish();
@@ -354,6 +352,7 @@ impl Session {
     pub(super) fn invite_refused(&mut self, now: Instant, ep: &mut Endpoint, response: &Response) {
         let State::Inviting(inviting) = &mut self.state else { return };
         if inviting.is_cancelled() {
+            self.drop_exchange(now, ep);
             return self.finish();
         }
         if response.status == 422 && inviting.retries > 0 {
@@ -369,13 +368,16 @@ impl Session {
                 return self.invite_resent(tx, again);
             }
         }
+        self.drop_exchange(now, ep);
         self.events.push_back(refusal(response));
         self.finish();
     }
 
-    pub(super) fn invite_failed(&mut self, failure: Failure) {
+    pub(super) fn invite_failed(&mut self, now: Instant, ep: &mut Endpoint, failure: Failure) {
         let State::Inviting(inviting) = &self.state else { return };
-        if !inviting.is_cancelled() {
+        let cancelled = inviting.is_cancelled();
+        self.drop_exchange(now, ep);
+        if !cancelled {
             let status = failure.status();
             self.events.push_back(SessionEvent::Refused {
                 status,

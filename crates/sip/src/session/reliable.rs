@@ -81,7 +81,8 @@ impl Session {
         let Some((status, sdp)) = invited.reliable.queue.pop_front() else { return };
         let reliable = &mut invited.reliable;
         // §3: the first is chosen between 1 and 2^31 − 1, each next is one higher.
-        reliable.rseq = if reliable.rseq == 0 { 1 + ep.random_below(1 << 30) as u32 } else { reliable.rseq + 1 };
+        reliable.rseq =
+            if reliable.rseq == 0 { 1 + ep.random_below(1 << 30) as u32 } else { reliable.rseq + 1 };
         let described = if sdp.is_some() { Described::Yes } else { Described::No };
         if sdp.is_some() {
             reliable.described = Described::Yes;
@@ -117,6 +118,7 @@ impl Session {
 
     /// RFC 3262 §3: without a PRACK in 64 × T1 the INVITE is refused with 5xx.
     pub(super) fn reliable_unacknowledged(&mut self, now: Instant, ep: &mut Endpoint) {
+        self.drop_exchange(now, ep);
         let State::Invited(invited) = &self.state else { return };
         ep.respond(now, invited.tx, self.response(&invited.request, 504));
         self.end(EndedBy::Remote, EndCause::NoPrack);
@@ -127,9 +129,10 @@ impl Session {
         let matched = match &mut self.state {
             State::Invited(invited) => {
                 let cseq = invited.request.headers.cseq();
-                let expected = request.headers.rack().is_ok_and(|rack| {
-                    rack.rseq == invited.reliable.rseq && cseq.as_ref() == Ok(&rack.cseq)
-                });
+                let expected = request
+                    .headers
+                    .rack()
+                    .is_ok_and(|rack| rack.rseq == invited.reliable.rseq && cseq.as_ref() == Ok(&rack.cseq));
                 expected.then(|| invited.reliable.outstanding.take()).flatten().map(|_| invited.offer)
             }
             _ => None,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::message::Message;
-use crate::pair::{End, Fate, Pair, sdp};
+use crate::pair::{End, Fate, Pair, Weather, sdp};
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
 const SECS: fn(u64) -> Duration = Duration::from_secs;
@@ -47,7 +47,7 @@ fn bye() -> EndCause {
 }
 
 /// Loses what `end` sends while `which` says so.
-fn losing(end: End, mut which: impl FnMut(&Message) -> bool + 'static) -> Box<dyn FnMut(End, &Message) -> Fate> {
+fn losing(end: End, mut which: impl FnMut(&Message) -> bool + 'static) -> Weather {
     Box::new(move |from, message| if from == end && which(message) { Fate::Lose } else { Fate::Deliver })
 }
 

@@ -2,6 +2,7 @@
 //! the retransmission which asks for it. A 200 to BYE of 400 bytes is remembered in some 100.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// A message as pieces of another.
 #[derive(Debug)]
@@ -18,8 +19,9 @@ impl Tail {
         let mut recipe = Vec::with_capacity(128);
         if source.len() <= usize::from(u16::MAX) && message.len() <= usize::from(u16::MAX) {
             let mut literal: Vec<u8> = Vec::with_capacity(128);
+            let lines = lines_of(source);
             for line in message.split_inclusive(|byte| *byte == b'\n') {
-                let (from, len) = longest_prefix(source, line);
+                let (from, len) = longest_prefix(source, &lines, line);
                 if len < WORTH {
                     literal.extend_from_slice(line);
                     continue;
@@ -67,15 +69,24 @@ const COPY: usize = 0x8000;
 /// The shortest copy that saves anything.
 const WORTH: usize = 12;
 
+/// Where the lines of `source` begin.
+fn lines_of(source: &[u8]) -> SmallVec<[usize; 32]> {
+    std::iter::once(0).chain(memchr::memchr_iter(b'\n', source).map(|end| end + 1)).collect()
+}
+
 /// Where in `source` a line begins that shares the longest beginning with `line`, and how long that is.
-fn longest_prefix(source: &[u8], line: &[u8]) -> (usize, usize) {
-    let (mut best, mut at) = ((0, 0), 0);
-    for candidate in source.split_inclusive(|byte| *byte == b'\n') {
+fn longest_prefix(source: &[u8], lines: &[usize], line: &[u8]) -> (usize, usize) {
+    let mut best = (0, 0);
+    for at in lines {
+        let candidate = &source[*at..];
+        // Most lines differ in the byte that would make them the better one.
+        if candidate.get(best.1) != line.get(best.1) || candidate.first() != line.first() {
+            continue;
+        }
         let shared = candidate.iter().zip(line).take_while(|(a, b)| a == b).count().min(COPY - 1);
         if shared > best.1 {
-            best = (at, shared);
+            best = (*at, shared);
         }
-        at += candidate.len();
     }
     best
 }

@@ -16,10 +16,10 @@ Content-Length: 5
 v=0
 ";
 
-fn verdict(text: &str) -> Result<(), Response> {
+fn verdict(text: &str) -> Result<(), Box<Response>> {
     let mut world = World::new();
     let (tx, request) = request_of(&world.receive(udp(), text));
-    world.ep.inspect(tx, &request, &Rules::SESSION).map_err(|response| *response)
+    world.ep.inspect(tx, &request, &Rules::SESSION)
 }
 
 fn status(text: &str) -> u16 {

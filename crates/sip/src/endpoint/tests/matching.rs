@@ -68,7 +68,8 @@ fn branch_sent_by_and_method_make_a_transaction() {
 
 #[test]
 fn peers_of_rfc_2543_are_matched_without_a_branch() {
-    let old = |text: &str| text.replace(";branch=z9hG4bKinv1;rport", "").replace(";branch=z9hG4bKopt1;rport", "");
+    let old =
+        |text: &str| text.replace(";branch=z9hG4bKinv1;rport", "").replace(";branch=z9hG4bKopt1;rport", "");
     let mut world = World::new();
     assert!(is_new(&world.receive(udp(), &old(OPTIONS))));
     assert!(!is_new(&world.receive(udp(), &old(OPTIONS))));
@@ -78,7 +79,8 @@ fn peers_of_rfc_2543_are_matched_without_a_branch() {
     let (tx, request) = request_of(&world.receive(udp(), &invite));
     world.ep.respond(world.now, tx, answer(&request, 404, "s1"));
     world.drain();
-    let ack = invite.replace("INVITE", "ACK").replace("To: <sip:198.51.100.1>", "To: <sip:198.51.100.1>;tag=s1");
+    let ack =
+        invite.replace("INVITE", "ACK").replace("To: <sip:198.51.100.1>", "To: <sip:198.51.100.1>;tag=s1");
     assert!(world.receive(udp(), &ack).is_empty());
     assert!(sent(&world.pass(SECS(4))).is_empty(), "no retransmission after the ACK");
 }

@@ -174,7 +174,10 @@ fn a_cancel_is_answered_200_with_the_tag_of_the_invite_and_told_once() {
     let again = world.receive(udp(), &cancel);
     assert_eq!(transmitted(&again), transmitted(&outputs));
     assert!(!again.iter().any(|output| matches!(output, Output::Cancelled { .. })));
-    assert_eq!(sent(&[(0, respond(&mut world, tx, &request, 487).remove(0))])[0].1, "SIP/2.0 487 Request Terminated");
+    assert_eq!(
+        sent(&[(0, respond(&mut world, tx, &request, 487).remove(0))])[0].1,
+        "SIP/2.0 487 Request Terminated"
+    );
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn a_delayed_offer_that_does_not_please_gets_ack_and_bye() {
 fn challenged(answers: &str) -> Pair {
     let mut pair = Pair::new();
     let mut challenger = crate::auth::Challenger::new("carrier", [1; 32], SECS(300));
-    let options = Request::new(Method::Options, "sip:x".parse().unwrap_or_else(|_| "sip:x@y".parse().unwrap()));
+    let options =
+        Request::new(Method::Options, "sip:x".parse().unwrap_or_else(|_| "sip:x@y".parse().unwrap()));
     let mut challenge = Response::to(&options, 401);
     challenger.challenge(
         WallTime(0),
@@ -212,10 +213,12 @@ fn an_invite_without_contact_is_no_session() {
     let text = "INVITE sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
         Max-Forwards: 70\r\nFrom: <sip:a@192.0.2.1>;tag=1\r\nTo: <sip:b@192.0.2.2>\r\nCall-ID: 1\r\n\
         CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
-    let Ok(Message::Request(request)) = Message::parse_datagram(Bytes::from(text)) else { panic!("an INVITE") };
+    let Ok(Message::Request(request)) = Message::parse_datagram(Bytes::from(text)) else {
+        panic!("an INVITE")
+    };
     let flow = Flow::udp(0, "192.0.2.1:5060".parse().unwrap());
     let tx = serde::de::value::U64Deserializer::<serde::de::value::Error>::new(1);
     let tx = <ServerTx as serde::Deserialize>::deserialize(tx).unwrap();
-    let rejection = Session::incoming(pair.now, tx, flow, &request, pair.b.local.clone(), "t".into());
+    let rejection = Session::incoming(pair.now, tx, flow, &request, pair.b.local, "t".into());
     assert_eq!(rejection.unwrap_err().status, 400);
 }

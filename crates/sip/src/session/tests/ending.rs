@@ -68,10 +68,7 @@ fn an_answer_that_crosses_the_cancel_gets_ack_and_bye() {
     pair.with(End::B, |session, now, ep| session.answer(now, ep, sdp("answer")));
     pair.pass(SECS(1));
     assert_eq!(pair.a.hear(), [ended(EndedBy::Local, EndCause::Cancelled)]);
-    assert_eq!(
-        pair.b.hear(),
-        [SessionEvent::Acknowledged { sdp: None }, ended(EndedBy::Remote, bye())]
-    );
+    assert_eq!(pair.b.hear(), [SessionEvent::Acknowledged { sdp: None }, ended(EndedBy::Remote, bye())]);
     assert_eq!(pair.count("A BYE"), 1);
     assert_eq!(pair.count("B 487"), 0);
     pair.check_end();
@@ -107,7 +104,9 @@ fn an_answer_that_is_never_acknowledged_is_repeated_and_ends_by_bye() {
     let times: Vec<u128> = pair
         .trace
         .iter()
-        .filter(|entry| entry.bytes.starts_with(b"SIP/2.0 200") && entry.bytes.windows(8).any(|w| w == b"1 INVITE"))
+        .filter(|entry| {
+            entry.bytes.starts_with(b"SIP/2.0 200") && entry.bytes.windows(8).any(|w| w == b"1 INVITE")
+        })
         .map(|entry| (entry.at - answered).as_millis())
         .collect();
     // RFC 3261 §13.3.1.4: T1, doubling to T2, for 64 × T1.
@@ -122,7 +121,8 @@ fn an_answer_that_is_never_acknowledged_is_repeated_and_ends_by_bye() {
 fn a_lost_ack_is_sent_again_when_the_200_comes_again() {
     let mut pair = ringing();
     let mut first = true;
-    pair.fate = losing(End::A, move |message| is_request(message, &Method::Ack) && std::mem::take(&mut first));
+    pair.fate =
+        losing(End::A, move |message| is_request(message, &Method::Ack) && std::mem::take(&mut first));
     pair.with(End::B, |session, now, ep| session.answer(now, ep, sdp("answer")));
     pair.pass(SECS(10));
     assert_eq!(pair.b.hear(), [SessionEvent::Acknowledged { sdp: None }]);

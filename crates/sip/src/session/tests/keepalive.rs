@@ -1,6 +1,7 @@
 use super::*;
 
-const TIMER: SessionTimer = SessionTimer::On { expires: Duration::from_secs(180), min: Duration::from_secs(90) };
+const TIMER: SessionTimer =
+    SessionTimer::On { expires: Duration::from_secs(180), min: Duration::from_secs(90) };
 
 fn with_timers(a: SessionTimer, b: SessionTimer) -> Pair {
     talking_as(|pair| {
@@ -60,7 +61,9 @@ fn a_refresher_that_gets_no_answer_ends_the_session() {
 
 #[test]
 fn a_peer_without_timers_is_left_alone() {
-    for (a, b) in [(TIMER, SessionTimer::Off), (SessionTimer::Off, TIMER), (SessionTimer::Off, SessionTimer::Off)] {
+    for (a, b) in
+        [(TIMER, SessionTimer::Off), (SessionTimer::Off, TIMER), (SessionTimer::Off, SessionTimer::Off)]
+    {
         let mut pair = with_timers(a, b);
         pair.pass(SECS(4000));
         assert_eq!(pair.requests(&Method::Update).len(), 0);

@@ -26,6 +26,9 @@ fn storm(seed: u64, loss_percent: u64) -> Pair {
         n if n < loss_percent + 25 => Fate::Delay(MILLIS(weather.below(300))),
         _ => Fate::Deliver,
     });
+    if dice.below(3) == 0 {
+        (pair.a.accepts, pair.b.accepts) = (None, None);
+    }
     pair.call(if dice.below(4) == 0 { None } else { Some(sdp("offer")) });
     let mut stages = dice.below(14);
     while stages > 0 {
@@ -69,7 +72,9 @@ fn whatever_the_network_does_each_side_ends_once_and_nothing_is_left() {
             let last = |event: &SessionEvent| {
                 matches!(
                     event,
-                    SessionEvent::Ended { .. } | SessionEvent::Refused { .. } | SessionEvent::Cancelled { .. }
+                    SessionEvent::Ended { .. }
+                        | SessionEvent::Refused { .. }
+                        | SessionEvent::Cancelled { .. }
                 )
             };
             let said = side.said();

@@ -102,10 +102,7 @@ fn a_reinvite_without_offer_asks_for_ours_and_gets_the_answer_in_the_ack() {
     pair.pass(SECS(1));
     assert_eq!(
         pair.b.hear(),
-        [
-            SessionEvent::Offered { sdp: None },
-            SessionEvent::OfferAccepted { sdp: Some(sdp("answer of a")) }
-        ]
+        [SessionEvent::Offered { sdp: None }, SessionEvent::OfferAccepted { sdp: Some(sdp("answer of a")) }]
     );
     assert_eq!(pair.a.hear(), [SessionEvent::Offered { sdp: Some(sdp("offer of b")) }]);
     hang_up(&mut pair);
@@ -136,7 +133,7 @@ fn an_offer_that_nobody_answers_ends_the_session() {
     offer(&mut pair, End::A, "x");
     pair.pass(SECS(40));
     assert_eq!(pair.a.hear(), [ended(EndedBy::Remote, EndCause::DialogLost(408))]);
-    assert_eq!(pair.count("A BYE") > 0, true);
+    assert!(pair.count("A BYE") > 0);
 }
 
 #[test]

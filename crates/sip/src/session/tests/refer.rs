@@ -9,7 +9,9 @@ fn a_refer_is_accepted_reported_and_ended() {
     });
     pair.pass(MILLIS(100));
     let told = pair.b.hear();
-    let [SessionEvent::Transferred { tx, refer_to, replaces, referred_by }] = &told[..] else { panic!("{told:?}") };
+    let [SessionEvent::Transferred { tx, refer_to, replaces, referred_by }] = &told[..] else {
+        panic!("{told:?}")
+    };
     assert_eq!(refer_to, "sip:9002@192.0.2.9");
     assert_eq!(replaces.as_deref(), Some("abc@x;to-tag=1;from-tag=2"));
     assert_eq!(referred_by.as_deref(), Some("<sip:a@192.0.2.1>"));

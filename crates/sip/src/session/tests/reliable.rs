@@ -49,11 +49,10 @@ fn reliable_responses_go_one_at_a_time_and_the_answer_waits_for_the_prack() {
     let invite: Vec<String> = pair.wire();
     assert_eq!(
         invite,
-        [
-            "A INVITE", "B 180", "A PRACK", "B 200", "B 183", "A PRACK", "B 200", "B 200", "A ACK"
-        ]
+        ["A INVITE", "B 180", "A PRACK", "B 200", "B 183", "A PRACK", "B 200", "B 200", "A ACK"]
     );
-    let numbers: Vec<u32> = [180, 183].map(|status| pair.responses(status)[0].headers.rseq().unwrap().unwrap()).into();
+    let numbers: Vec<u32> =
+        [180, 183].map(|status| pair.responses(status)[0].headers.rseq().unwrap().unwrap()).into();
     assert_eq!(numbers[0] + 1, numbers[1]);
     hang_up(&mut pair);
 }
