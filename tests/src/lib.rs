@@ -1,1 +1,25 @@
-//! Whole calls, conformance, interop with real peers, tidy: the tests live in `tests/`.
+//! The harness of whole calls with real peers: a switch of its own per test, SIPp as carrier and phone, baresip as the
+//! agent's phone, and ears for what was recorded. The tests themselves live in `tests/`.
+
+mod baresip;
+mod capture;
+mod namespace;
+mod place;
+mod sipp;
+mod switch;
+mod waiting;
+mod wav;
+
+pub use baresip::Baresip;
+pub use capture::Capture;
+pub use namespace::Namespace;
+pub use place::{Place, may_use_raw_sockets, turn};
+pub use sipp::{Sipp, SippRun};
+pub use switch::{Call, Switch};
+pub use waiting::until;
+pub use wav::{Wav, write_tone};
+
+/// What the caller says, in Hz.
+pub const CALLER_HZ: f64 = 440.0;
+/// What the agent says, in Hz.
+pub const AGENT_HZ: f64 = 660.0;

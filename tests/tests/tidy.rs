@@ -22,7 +22,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("hooks", &["model"]),
     ("api", &["model", "clock", "store", "ledger"]),
     ("peers", &["model", "clock", "sip", "sdp", "media"]),
-    ("sim", &["model", "clock", "sip", "sdp", "media", "ivr", "acd", "routing", "call", "ledger", "config", "peers"]),
+    (
+        "sim",
+        &[
+            "model", "clock", "sip", "sdp", "media", "ivr", "acd", "routing", "call", "ledger", "config",
+            "peers",
+        ],
+    ),
 ];
 
 /// Crates that decide and never do: no async runtime, no sockets, files, clocks or randomness.
@@ -30,8 +36,19 @@ const CORES: &[&str] =
     &["clock", "model", "sip", "sdp", "media", "ivr", "acd", "routing", "call", "ledger", "peers", "sim"];
 
 /// What a core may not depend on.
-const SHELL_CRATES: &[&str] =
-    &["tokio", "mio", "socket2", "axum", "hyper", "sqlx", "reqwest", "getrandom", "rand", "notify", "async-std"];
+const SHELL_CRATES: &[&str] = &[
+    "tokio",
+    "mio",
+    "socket2",
+    "axum",
+    "hyper",
+    "sqlx",
+    "reqwest",
+    "getrandom",
+    "rand",
+    "notify",
+    "async-std",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -59,7 +76,9 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "benches")))
-        || path.file_name().is_some_and(|name| name == "tests.rs" || name.to_string_lossy().ends_with("_tests.rs"))
+        || path
+            .file_name()
+            .is_some_and(|name| name == "tests.rs" || name.to_string_lossy().ends_with("_tests.rs"))
 }
 
 /// The `[dependencies]` of each crate, development dependencies apart.
@@ -125,7 +144,8 @@ fn a_breach_of_the_walls_is_found() {
 
 #[test]
 fn every_file_says_first_what_it_owns() {
-    let silent: Vec<_> = sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(p, _)| p).collect();
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(p, _)| p).collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
@@ -154,7 +174,8 @@ fn no_file_is_a_drawer_for_everything() {
 #[test]
 fn nothing_is_left_for_later() {
     // In two pieces each, so that this file does not find itself.
-    let words = [["TO", "DO"], ["FIX", "ME"], ["XX", "X:"], ["todo", "!("], ["unimplemented", "!("]].map(|w| w.concat());
+    let words = [["TO", "DO"], ["FIX", "ME"], ["XX", "X:"], ["todo", "!("], ["unimplemented", "!("]]
+        .map(|w| w.concat());
     let left: Vec<_> = sources()
         .into_iter()
         .flat_map(|(path, text)| {
@@ -171,7 +192,15 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn cores_read_no_clock_and_start_nothing() {
-    let words = ["Instant::now", "SystemTime::now", "thread::sleep", "thread::spawn", "tokio::", "std::fs::", "UdpSocket"];
+    let words = [
+        "Instant::now",
+        "SystemTime::now",
+        "thread::sleep",
+        "thread::spawn",
+        "tokio::",
+        "std::fs::",
+        "UdpSocket",
+    ];
     let found: Vec<_> = sources()
         .into_iter()
         .filter(|(path, _)| !is_test(path) && !path.ends_with("clock/src/system.rs"))

@@ -1,0 +1,102 @@
+//! Owns one baresip: a registered phone without a screen, which answers by itself, speaks a file and keeps what it hears.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::switch::new_folder;
+use crate::{Namespace, Wav, until, write_tone};
+
+/// A running baresip.
+#[derive(Debug)]
+pub struct Baresip {
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Baresip {
+    /// Registers `user` at the switch and speaks a tone in every call.
+    pub fn start(space: &Namespace, switch: SocketAddr, user: &str, password: &str, hz: f64) -> Baresip {
+        let folder = new_folder();
+        let speech = folder.join("speech.wav");
+        write_tone(&speech, hz, 120);
+        let config = config(space.inside, &speech, &folder);
+        std::fs::write(folder.join("config"), config).expect("its configuration");
+        let account = format!(
+            "<sip:{user}@{switch};transport=udp>;auth_pass={password};answermode=auto;audio_codecs=pcma;regint=300\n"
+        );
+        std::fs::write(folder.join("accounts"), account).expect("its account");
+        std::fs::write(folder.join("contacts"), "").expect("its contacts");
+        let output = File::create(folder.join("output")).expect("a file");
+        let child = space
+            .command("baresip")
+            .arg("-f")
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a file"))
+            .stderr(output)
+            .spawn()
+            .expect("baresip starts; Debian: baresip-core");
+        Baresip { folder, child }
+    }
+
+    /// Ends it as its user does; it then leaves the registrar.
+    ///
+    /// # Panics
+    /// When it does not end, or not well.
+    pub fn stop(mut self) -> Wav {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        // SAFETY: the child is ours and not yet waited for. `ip netns exec` has become the phone itself.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+        let status = until("the end of baresip", Duration::from_secs(20), || {
+            self.child.try_wait().expect("its status")
+        });
+        assert!(status.success(), "baresip ends with {status}:\n{}", self.output());
+        let entries =
+            std::fs::read_dir(&self.folder).expect("its folder").map(|entry| entry.expect("an entry").path());
+        let is_heard = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
+        let heard: Vec<PathBuf> = entries.filter(is_heard).collect();
+        assert_eq!(heard.len(), 1, "one call, one file of what was heard");
+        Wav::read(&heard[0])
+    }
+
+    fn output(&self) -> String {
+        std::fs::read_to_string(self.folder.join("output")).unwrap_or_default()
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        // Ended already, or ended here: both are fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("baresip said:\n{}\nleft for inspection: {}", self.output(), self.folder.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn config(inside: Ipv4Addr, speech: &Path, folder: &Path) -> String {
+    let modules: String = ["g711", "aufile", "aubridge", "sndfile", "account", "menu"]
+        .map(|name| format!("{} {name}.so\n", if name == "menu" { "module_app" } else { "module" }))
+        .concat()
+        .replace("module account.so", "module_app account.so");
+    let (speech, folder) = (speech.display(), folder.display());
+    format!(
+        "sip_listen {inside}:5060\n\
+         audio_player aubridge,ear\n\
+         audio_source aufile,{speech}\n\
+         audio_alert aufile,/dev/null\n\
+         audio_srate 8000\n\
+         audio_channels 1\n\
+         ausrc_format s16\n\
+         auplay_format s16\n\
+         snd_path {folder}\n\
+         module_path /usr/lib/baresip/modules\n\
+         {modules}"
+    )
+}

@@ -1,0 +1,58 @@
+//! Owns where the parties of a test process live: loopback addresses of its own, so that whole port ranges are free.
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The loopback addresses of this test process, one per party.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Where the switch listens.
+    pub switch: Ipv4Addr,
+    /// Where the carrier calls from.
+    pub carrier: Ipv4Addr,
+    /// Where the phones are.
+    pub phones: Ipv4Addr,
+    /// Where nobody known is.
+    pub stranger: Ipv4Addr,
+}
+
+impl Place {
+    /// This process's own.
+    pub fn mine() -> Place {
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
+        let party = |base: u8| Ipv4Addr::new(127, base + high % 60, middle, low);
+        Place { switch: party(1), carrier: party(64), phones: party(128), stranger: party(192) }
+    }
+
+    /// A UDP port that is free now at `host`.
+    pub fn free(host: Ipv4Addr) -> SocketAddr {
+        let socket = UdpSocket::bind((host, 0)).expect("a free port");
+        socket.local_addr().expect("a bound socket has an address")
+    }
+
+    /// Whether somebody has bound this UDP address.
+    pub fn is_bound(at: SocketAddr) -> bool {
+        let SocketAddr::V4(at) = at else { return false };
+        let wanted = format!("{:08X}:{:04X}", u32::from_le_bytes(at.ip().octets()), at.port());
+        let table = std::fs::read_to_string("/proc/net/udp").expect("/proc/net/udp");
+        table.lines().any(|line| line.split_ascii_whitespace().nth(1) == Some(wanted.as_str()))
+    }
+}
+
+/// One test at a time: each needs the machine's two CPUs for packets that must not be late.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether SIPp may play captures and namespaces may be made: as root. Others are told that the test is skipped;
+/// in CI it fails instead.
+pub fn may_use_raw_sockets() -> bool {
+    // SAFETY: a plain query.
+    let root = unsafe { libc::geteuid() } == 0;
+    assert!(root || std::env::var_os("CI").is_none(), "in CI these tests run as root");
+    if !root {
+        eprintln!("跳过: 需要 root / skipped: needs root (raw sockets, network namespaces)");
+    }
+    root
+}

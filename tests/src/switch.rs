@@ -1,0 +1,235 @@
+//! Owns a switch under test: a copy of configs/bench on addresses of its own, started, asked, stopped and killed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{Place, until};
+
+/// A call record as `hotline calls list --json` prints it.
+pub type Call = Value;
+
+/// A running switch and its folder, which is removed at the end unless the test failed.
+#[derive(Debug)]
+pub struct Switch {
+    /// Its configuration and data.
+    pub folder: PathBuf,
+    /// Where it listens for SIP.
+    pub sip: SocketAddr,
+    api: SocketAddr,
+    child: Child,
+}
+
+impl Switch {
+    /// A switch on the bench configuration, with each `(file, from, to)` replaced in it.
+    pub fn start(changes: &[(&str, &str, &str)]) -> Switch {
+        let folder = new_folder();
+        copy(&workspace().join("configs/bench"), &folder);
+        let host = Place::mine().switch;
+        let main = folder.join("hotline.toml");
+        replace(&main, "\"127.0.0.1:5060\"", &format!("\"{host}:0\""));
+        replace(&main, "20000-39999", "10000-29999");
+        for (file, from, to) in changes {
+            replace(&folder.join(file), from, to);
+        }
+        let listen = format!("\n[api]\nlisten = \"{host}:0\"\n");
+        let text = std::fs::read_to_string(&main).expect("hotline.toml");
+        std::fs::write(&main, text + &listen).expect("hotline.toml");
+        Switch::run(folder)
+    }
+
+    /// A switch on this folder, ready for calls.
+    pub fn run(folder: PathBuf) -> Switch {
+        let log = File::options().create(true).append(true).open(folder.join("log")).expect("a log file");
+        let mut child = Command::new(binary())
+            .args(["run", "--json", "--config"])
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the switch starts");
+        let ready = first_line(&mut child).unwrap_or_else(|| {
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            panic!("the switch is not ready:\n{log}")
+        });
+        let ready: Value = serde_json::from_str(&ready).expect("its first line is JSON");
+        let address = |at: &Value| at.as_str().and_then(|text| text.parse().ok()).expect("an address");
+        let switch =
+            Switch { sip: address(&ready["listeners"][0]), api: address(&ready["api"]), folder, child };
+        until("/healthz", Duration::from_secs(10), || {
+            switch.get("/healthz").filter(|text| text.contains("true"))
+        });
+        switch
+    }
+
+    /// The switch's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What `GET` answers; `None` when it does not.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.api).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.api).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+    }
+
+    /// A figure of `/metrics`, written as there: `hotline_live{what="calls"}`.
+    pub fn figure(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").expect("/metrics");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or("0").parse().expect("a number")
+    }
+
+    /// What is live now: `calls`, `rooms`, `media_ports`…
+    pub fn live(&self, what: &str) -> f64 {
+        self.figure(&format!("hotline_live{{what=\"{what}\"}}"))
+    }
+
+    /// Waits until `number` of them are live.
+    pub fn wait_live(&self, what: &str, number: usize, limit: Duration) {
+        until(&format!("{number} {what}"), limit, || (self.live(what) == number as f64).then_some(()));
+    }
+
+    /// All call records, as the command line lists them.
+    pub fn calls(&self) -> Vec<Call> {
+        let listed = self.ask(&["calls", "list"]);
+        listed.as_array().expect("an array").clone()
+    }
+
+    /// Waits until there are `number` records, each with its recordings finished.
+    pub fn wait_calls(&self, number: usize, limit: Duration) -> Vec<Call> {
+        let is_done = |call: &Call| {
+            let recordings = call["recordings"].as_array().expect("recordings");
+            recordings.iter().all(|recording| recording["state"] == "finished")
+        };
+        until(&format!("{number} records with finished recordings"), limit, || {
+            let calls = self.calls();
+            (calls.len() >= number && calls.iter().all(is_done)).then_some(calls)
+        })
+    }
+
+    /// What the command line answers with `--json`.
+    pub fn ask(&self, words: &[&str]) -> Value {
+        let mut command = Command::new(binary());
+        command.args(words).arg("--json").arg("--config").arg(&self.folder);
+        let output = command.output().expect("the command line starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "hotline {}: {errors}", words.join(" "));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Stops it as an operator does.
+    ///
+    /// # Panics
+    /// When it does not end, or not well.
+    pub fn stop(mut self) {
+        self.signal(libc::SIGTERM);
+        let status = until("the end of the switch", Duration::from_secs(60), || {
+            self.child.try_wait().expect("its status")
+        });
+        assert!(status.success(), "the switch ends with {status}");
+    }
+
+    /// Kills it as a power cut does, and leaves its folder.
+    pub fn kill(mut self) -> PathBuf {
+        self.signal(libc::SIGKILL);
+        let _: ExitStatus = self.child.wait().expect("its status");
+        std::mem::take(&mut self.folder)
+    }
+
+    fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        // SAFETY: the child is ours and not yet waited for, so that the id is still its own.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0, "signal {signal}");
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        // Ended already, or ended here: both are fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if self.folder.as_os_str().is_empty() {
+            return;
+        }
+        if std::thread::panicking() {
+            eprintln!("left for inspection: {}", self.folder.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// The first line of its output, or `None` when it ends or says nothing in time.
+fn first_line(child: &mut Child) -> Option<String> {
+    let output = child.stdout.take().expect("piped");
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(output).lines();
+        if let Some(Ok(line)) = lines.next() {
+            // The test may have given up already.
+            let _ = sender.send(line);
+        }
+        lines.for_each(drop);
+    });
+    receiver.recv_timeout(Duration::from_secs(20)).ok()
+}
+
+/// The program under test.
+fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("HOTLINE_BIN") {
+        return named.into();
+    }
+    let mine = std::env::current_exe().expect("the test's own path");
+    let built = mine.ancestors().nth(2).expect("target/debug").join("hotline");
+    assert!(built.is_file(), "{} is missing; run `cargo xtask test`", built.display());
+    built
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// An empty folder of this test.
+pub(crate) fn new_folder() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("hotline-tests-{}-{number}", std::process::id()));
+    // A process of an earlier day may have had this id.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_name() == "data" {
+            continue;
+        } else if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+fn replace(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert!(text.contains(from), "{} has no «{from}»", file.display());
+    std::fs::write(file, text.replace(from, to)).expect("written");
+}
