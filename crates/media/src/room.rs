@@ -36,6 +36,8 @@ pub struct Room {
     mix_at: Option<Instant>,
     /// When [`Room::tick`] has something to do.
     due: Option<Instant>,
+    /// The one port whose peer may send our own stream back.
+    echo: Option<PortIndex>,
 }
 
 /// A recording that is being made.
@@ -57,7 +59,7 @@ enum Keeping {
 impl Room {
     /// A room without ports.
     pub fn new(id: CallId) -> Room {
-        Room { id, ports: Vec::new(), recordings: SmallVec::new(), mix_at: None, due: None }
+        Room { id, ports: Vec::new(), recordings: SmallVec::new(), mix_at: None, due: None, echo: None }
     }
 
     /// Whose room it is.
@@ -235,6 +237,9 @@ impl Room {
         let room = self.id;
         if let Some(player) = port.player.take() {
             sink.event(Event::Played { room, port: leg, play: player.play, how: PlayEnd::Stopped });
+        }
+        if self.echo == Some(index) {
+            self.echo = None;
         }
         port.say_bye(index, sink);
         sink.event(Event::Quality { room, port: leg, quality: port.quality() });

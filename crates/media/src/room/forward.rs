@@ -37,6 +37,13 @@ impl Room {
             port.dropped += 1;
             return;
         };
+        if header.ssrc == port.send.ssrc && !self.lets_echo(index) {
+            if let Some(port) = self.port_at(index) {
+                port.dropped += 1;
+            }
+            return;
+        }
+        let Some(port) = self.port_at(index) else { return };
         if port.heard_at.replace(now).is_none() {
             sink.event(Event::FirstPacket { room, port: port.leg });
         }
@@ -182,6 +189,14 @@ impl Room {
         }
     }
 
+    /// Whether a port's peer may send our own stream back. RFC 3550 §8.2 leaves it to us: an echo test or SIPp's
+    /// `-rtp_echo` is heard like any peer, but between two echoes, or one and itself, a packet would run in circles.
+    #[cold]
+    fn lets_echo(&mut self, index: PortIndex) -> bool {
+        let hears_itself = self.port_at(index).is_some_and(|port| port.heard_by.contains(&index.0));
+        !hears_itself && *self.echo.get_or_insert(index) == index
+    }
+
     /// Whether `listener` hears `talker` at this moment.
     fn is_heard(&self, talker: PortIndex, listener: model::LegId) -> bool {
         let Some(Some(port)) = self.ports.get(usize::from(talker.0)) else { return false };
@@ -211,8 +226,7 @@ impl Port {
         let header = Header::parse(datagram)?;
         let kind = self.kind_of(header.payload_type);
         let receives = self.agreed.is_some_and(|agreed| agreed.direction.receives());
-        // Our own stream coming back is a loop.
-        if kind == Kind::Unknown || !receives || header.ssrc == self.send.ssrc {
+        if kind == Kind::Unknown || !receives {
             return None;
         }
         self.source.believes(now, source, header.ssrc).then_some((header, kind))

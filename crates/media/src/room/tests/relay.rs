@@ -159,3 +159,40 @@ fn a_closed_port_leaves_no_trace_and_its_place_is_used_again() {
     assert!(world.room.is_empty());
     assert_eq!(world.room.poll_timeout(), None);
 }
+
+#[test]
+fn one_peer_may_echo_and_two_do_not_send_a_packet_in_circles() {
+    let (mut world, mut caller, agent) = World::bridged(Codec::Pcma, Codec::Pcma);
+    let back = |sent: &Sent| {
+        let mut header = [0; HEADER];
+        let at = (sent.header.sequence, sent.header.timestamp);
+        rtp::write_header(&mut header, Marker::Following, sent.header.payload_type, at, sent.header.ssrc);
+        [&header[..], &sent.payload].concat()
+    };
+    let mut echoed = 0;
+    for _ in 0..10 {
+        let to_agent = world.says(&mut caller, 1_000);
+        let to_caller = world.came(agent.port, agent.source, back(&to_agent[0]));
+        echoed += to_caller.len();
+        if let [sent] = &to_caller[..] {
+            assert_eq!(level(Codec::Pcma, &sent.payload), heard(Codec::Pcma, 1_000));
+            // The caller echoes as well: that is where it ends.
+            assert!(world.came(caller.port, caller.source, back(sent)).is_empty());
+        }
+        world.pass(FRAME_TIME);
+    }
+    assert!(echoed >= 8, "{echoed}");
+}
+
+#[test]
+fn who_hears_itself_does_not_echo_itself_for_ever() {
+    let (mut world, mut caller, _) = World::bridged(Codec::Pcma, Codec::Pcma);
+    world.hear(&[(CALLER, CALLER)]);
+    let sent = world.says(&mut caller, 1_000);
+    assert_eq!(sent.len(), 1);
+    let mut header = [0; HEADER];
+    let at = (sent[0].header.sequence, sent[0].header.timestamp);
+    rtp::write_header(&mut header, Marker::Following, caller.payload_type, at, sent[0].header.ssrc);
+    let back = [&header[..], &sent[0].payload].concat();
+    assert!(world.came(caller.port, caller.source, back).is_empty());
+}

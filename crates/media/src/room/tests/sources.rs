@@ -90,11 +90,3 @@ fn a_new_ssrc_of_the_locked_source_is_followed_in_one_outgoing_stream() {
     assert_eq!(after.header.sequence, before.header.sequence.wrapping_add(1));
     assert_eq!(after.header.timestamp, before.header.timestamp.wrapping_add(4_000));
 }
-
-#[test]
-fn our_own_stream_coming_back_is_not_relayed() {
-    let (mut world, mut caller, mut agent) = World::bridged(Codec::Pcma, Codec::Pcma);
-    let ours = world.says(&mut agent, 1)[0].header.ssrc;
-    caller.ssrc = ours;
-    assert!(world.says(&mut caller, 1).is_empty());
-}
