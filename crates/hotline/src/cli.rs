@@ -209,3 +209,6 @@ pub(crate) fn run() -> ExitCode {
     };
     output::exit(answer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Owns taking a changed configuration over while calls go on: by signal, by file change, by command. Does not own the
 //! decoding (see `config`) nor what a part does with new settings.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -147,7 +147,7 @@ pub(crate) fn watch(reloader: Arc<Reloader>, runtime: &tokio::runtime::Handle) -
 }
 
 /// The folder itself and those whose files belong to it: never the data folder, which changes all the time.
-fn watch_folders(watcher: &mut RecommendedWatcher, folder: &PathBuf) -> notify::Result<()> {
+fn watch_folders(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
     watcher.watch(folder, RecursiveMode::NonRecursive)?;
     for name in ["trunks", "numbers", "flows", "queues", "agents", "phones", "prompts", "tenants"] {
         let below = folder.join(name);
@@ -185,3 +185,39 @@ pub(crate) async fn reload_and_log(reloader: Arc<Reloader>) {
 }
 
 const QUIET: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Loaded {
+        let sources = config::Sources::from_files(config::starter());
+        config::load(&settings::with_prompts(sources)).expect("the sample is right")
+    }
+
+    #[test]
+    fn listeners_stay_as_they_are_bound_and_trunks_and_phones_find_them_by_name() {
+        let old = sample();
+        let mut new = sample();
+        // Another listener was put before the one that is bound.
+        let mut other = new.plan.interfaces[0].clone();
+        other.name = model::InterfaceName::new("new");
+        new.plan.interfaces.insert(0, other);
+        new.plan.trunks.iter_mut().for_each(|trunk| trunk.interface = 1);
+        new.plan.phones.iter_mut().for_each(|phone| phone.interface = 1);
+        keep_listeners(&mut new, &old).unwrap();
+        assert_eq!(new.plan, old.plan);
+    }
+
+    #[test]
+    fn a_trunk_on_a_listener_that_is_not_bound_keeps_the_old_configuration_in_force() {
+        let old = sample();
+        let mut new = sample();
+        new.plan.interfaces[0].name = model::InterfaceName::new("renamed");
+        let refused = keep_listeners(&mut new, &old).unwrap_err();
+        assert!(
+            matches!(&refused, ReloadError::ListenerNeedsRestart(name) if name == "renamed"),
+            "{refused}"
+        );
+    }
+}
