@@ -1,6 +1,6 @@
 //! Owns the judgement that ends every scenario: the RFC's rules, nothing left, one record per call, sums that add up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ledger::{Figures, ServiceRules, Violation, check_cdr, check_figures};
 use model::event::{CallFact, Event};
@@ -157,12 +157,8 @@ fn check_figures_of(history: &History, found: &mut Vec<Breach>) {
         figures.add(cdr, &ServiceRules::default());
     }
     found.extend(check_figures(&figures).into_iter().map(|violation| Breach::Figures(violation.to_string())));
-    let count = |wanted: fn(&CallFact) -> bool| {
-        let facts = history.facts.iter().filter(
-            |stamped| matches!(&stamped.event, Event::Call { fact, .. } if wanted(fact)),
-        );
-        u64::try_from(facts.count()).unwrap_or(u64::MAX)
-    };
+    let told = facts_of_open_calls(history);
+    let count = |wanted: fn(&CallFact) -> bool| told.iter().filter(|fact| wanted(fact)).count() as u64;
     let with_number = history.cdrs.iter().filter(|cdr| cdr.parties.number.is_some()).count() as u64;
     let sums: [(&str, u64, u64); 3] = [
         ("calls of numbers", figures.numbers.values().map(|f| f.calls).sum(), with_number),
@@ -182,6 +178,22 @@ fn check_figures_of(history: &History, found: &mut Vec<Breach>) {
             found.push(Breach::Figures(format!("{what}: {summed} in the sums, {happened} in the facts")));
         }
     }
+}
+
+/// The facts of calls, each up to its call's end: an ACD's word that crosses the end comes after it.
+fn facts_of_open_calls(history: &History) -> Vec<&CallFact> {
+    let mut over: HashSet<CallId> = HashSet::new();
+    let mut told = Vec::new();
+    for stamped in &history.facts {
+        let Event::Call { call, fact, .. } = &stamped.event else { continue };
+        if !over.contains(call) {
+            told.push(fact);
+        }
+        if matches!(fact, CallFact::Ended { .. }) {
+            over.insert(*call);
+        }
+    }
+    told
 }
 
 fn check_recordings(history: &History, found: &mut Vec<Breach>) {

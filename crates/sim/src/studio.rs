@@ -311,7 +311,7 @@ fn clip(atom: &Atom) -> Clip {
     };
     match atom {
         Atom::Word(_) => sound(1_000.0, 200),
-        Atom::Prompt(name) if name.starts_with("moh") => sound(350.0, 4_000),
+        Atom::Prompt(name) if &**name == "default" => sound(350.0, 4_000),
         Atom::Prompt(_) => sound(1_000.0, 2_000),
         Atom::Silence(millis) => Clip::silence(*millis),
         Atom::Tone(tone) => Clip::from_samples(&tone::samples(*tone)),

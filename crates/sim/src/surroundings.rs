@@ -190,7 +190,8 @@ impl Surroundings {
             return;
         }
         let Ok(Message::Request(request)) = Message::parse_datagram(bytes.clone()) else { return };
-        if request.to_tag().is_some() {
+        // RFC 3261 §8.1.1: what lacks a mandatory header is no request.
+        if request.to_tag().is_some() || request.validate().is_err() {
             return;
         }
         let call_id = request.headers.call_id().unwrap_or_default().to_owned();

@@ -214,7 +214,7 @@ max_wait_seconds = 15
 leave_when_nobody = true
 "#,
     ),
-    ("queues/mobile.toml", "title = \"外勤\"\nagents = [\"8010\"]\nring_seconds = 15\nmax_wait_seconds = 30\n"),
+    ("queues/mobile.toml", "title = \"外勤\"\nagents = [\"8010\"]\nring_seconds = 15\nmax_wait_seconds = 130\n"),
     (
         "agents/all.toml",
         r#"
@@ -396,7 +396,7 @@ impl Stage {
             codecs: vec![Codec::Pcma],
             login: None,
             behaviour: Behaviour::Ring,
-            seed: self.seed * 1_000 + u64::from(place),
+            seed: self.seed * 1_000 + 500 + u64::from(place),
         })
     }
 
@@ -451,10 +451,27 @@ impl Stage {
         caller
     }
 
-    /// Which signed-in phone is in a call.
-    pub fn busy_phone(&self) -> PeerId {
-        let busy = self.phones.iter().find(|(_, phone)| self.world.peer(*phone).is_in_call());
-        busy.expect("a phone is in a call").1
+    /// All phones with this number, in the order in which they came.
+    pub fn phones_called(&self, number: &str) -> Vec<PeerId> {
+        self.phones.iter().filter(|(known, _)| known == number).map(|(_, phone)| *phone).collect()
+    }
+
+    /// All phones.
+    pub fn phones(&self) -> Vec<PeerId> {
+        self.phones.iter().map(|(_, phone)| *phone).collect()
+    }
+
+    /// Another caller of the main number in conversation with an agent.
+    #[track_caller]
+    pub fn talk_again(&mut self) -> PeerId {
+        let bridged = |world: &World| world.count(|fact| matches!(fact, CallFact::Bridged { .. }));
+        let menus = |world: &World| world.count(|fact| node_is(fact, "menu"));
+        let before = (bridged(&self.world), menus(&self.world));
+        let caller = self.call("4008001234");
+        self.until(seconds(20), |world| menus(world) > before.1);
+        self.press(caller, '1');
+        self.until(seconds(40), |world| bridged(world) > before.0);
+        caller
     }
 
     /// Lets all be quiet; every check must pass.
