@@ -15,7 +15,8 @@ use crate::TenantSettings;
 pub enum Input {
     /// New settings; entries, offers and states of agents that still exist are kept.
     Configure(Arc<TenantSettings>),
-    /// A caller asks for a place. Ends with exactly one `Left`, unless the caller goes first by `Leave`.
+    /// A caller asks for a place, of which the call has told (`Queued`): it must stand in the journal before whatever
+    /// ends the call. Ends with exactly one `Left`, unless the caller goes first by `Leave`.
     Enqueue {
         /// The place, minted by the call.
         entry: EntryId,

@@ -36,7 +36,6 @@ impl Acd {
             return;
         }
         let slot = self.queue_slot(&queue);
-        self.tell_call(call, CallFact::Queued { entry: id, queue, priority });
         let refusal = match slot {
             None => Some(EntryOutcome::Failed),
             Some(slot) => self.refusal_of(slot),

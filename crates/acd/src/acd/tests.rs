@@ -41,7 +41,6 @@ impl Audit {
         let count = match output {
             Output::Left { entry, .. } => self.left.entry(*entry).or_default(),
             Output::Event(Event::Call { fact, .. }) => match fact {
-                CallFact::Queued { entry, .. } => self.queued.entry(*entry).or_default(),
                 CallFact::Dequeued { entry, .. } => self.dequeued.entry(*entry).or_default(),
                 CallFact::Offered { offer, .. } => self.offered.entry(*offer).or_default(),
                 CallFact::OfferRefused { offer, .. } | CallFact::OfferWithdrawn { offer, .. } => {
@@ -138,6 +137,9 @@ impl World {
     }
 
     fn put(&mut self, input: Input) -> Vec<Output> {
+        if let Input::Enqueue { entry, .. } = &input {
+            *self.audit.queued.entry(*entry).or_default() += 1;
+        }
         self.acd.handle(self.now, input);
         self.drain()
     }

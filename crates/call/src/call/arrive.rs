@@ -61,13 +61,22 @@ impl Call {
             return;
         };
         caller.session.answer(context.now, context.endpoint, body);
+        self.watch_caller(context);
         self.fact(context, CallFact::SwitchAnswered);
+    }
+
+    /// From its answer on a caller has to send; before, most phones and carriers do not.
+    fn watch_caller(&mut self, context: &mut Context<'_>) {
+        if let (Some(caller), None) = (&self.caller, &self.answer_body) {
+            let rtp_timeout = self.settings.plan.rtp_timeout;
+            context.media(Command::Watch { port: caller.id, rtp_timeout });
+        }
     }
 
     fn begin_flow(&mut self, context: &mut Context<'_>) {
         let Some(caller) = &self.caller else { return };
         let port = caller.id;
-        context.media(Command::Watch { port, rtp_timeout: self.settings.plan.rtp_timeout });
+        self.watch_caller(context);
         if self.plan.record == RecordPolicy::All && self.recording.is_none() {
             self.begin_recording(context, Vec::new());
         }

@@ -2,6 +2,7 @@
 
 use clock::Machine;
 use media::command::PlayMode;
+use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{SayItem, Tone};
 
@@ -70,6 +71,8 @@ impl Call {
     fn enqueue(&mut self, context: &mut Context<'_>, queue: model::QueueName, priority: i32) {
         let entry = context.ids.mint();
         self.stage = Stage::Queued { entry, queue: queue.clone(), music: None };
+        // Told here and not by the ACD, whose word may come after the caller has gone: no place without a record.
+        self.fact(context, CallFact::Queued { entry, queue: queue.clone(), priority });
         let input =
             acd::Input::Enqueue { entry, call: self.id, queue, priority, caller: self.facts.caller.clone() };
         context.acd(&self.tenant, input);

@@ -218,7 +218,7 @@ impl History {
         }
         assert_eq!(self.world.acd.live(), crate::Live::default());
         let audit = &self.world.audit;
-        assert!(audit.queued.keys().eq(audit.dequeued.keys()), "one Dequeued per Queued");
+        assert!(audit.queued.keys().eq(audit.dequeued.keys()), "one Dequeued per Enqueue");
         assert_eq!(u64::try_from(audit.queued.len()).unwrap(), self.entries);
         assert_eq!(audit.left.len() + self.left_by_caller as usize, audit.queued.len());
         assert_eq!(audit.offered.len(), audit.ended.len() + self.answered as usize, "one end per Offered");
