@@ -1,6 +1,6 @@
 //! Owns what changes between two decoded folders, and what of it a running switch may take over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use crate::Loaded;
@@ -13,6 +13,13 @@ pub struct Changes {
     /// What needs a restart: listeners, the data folder, threads.
     pub restart: Vec<String>,
 }
+
+/// A trunk or phone uses a listener that only a restart opens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "监听口 {0} 被中继或话机引用，但需要重启才能生效 / listener {0} is used by a trunk or phone and needs a restart"
+)]
+pub struct ListenerNotOpen(pub model::InterfaceName);
 
 impl Changes {
     /// Whether nothing changed.
@@ -71,31 +78,26 @@ impl Loaded {
         Changes { applied, restart: self.restarts(old) }
     }
 
-    /// This folder as a switch that runs with `old` may use it: what needs a restart stays as it is, and trunks and
-    /// phones of listeners that are not open yet are left out.
-    #[must_use]
-    pub fn over(mut self, old: &Loaded) -> Loaded {
-        let open: HashMap<_, u16> = old
-            .plan
-            .interfaces
-            .iter()
-            .zip(0..)
-            .map(|(interface, place)| (interface.name.clone(), place))
-            .collect();
-        let places: Vec<Option<u16>> =
-            self.plan.interfaces.iter().map(|i| open.get(&i.name).copied()).collect();
-        let place = |interface: u16| places.get(usize::from(interface)).copied().flatten();
-        self.plan.trunks.retain(|trunk| place(trunk.interface).is_some());
-        self.plan.phones.retain(|phone| place(phone.interface).is_some());
-        for interface in self.plan.trunks.iter_mut().map(|trunk| &mut trunk.interface) {
-            *interface = place(*interface).unwrap_or(*interface);
-        }
-        for interface in self.plan.phones.iter_mut().map(|phone| &mut phone.interface) {
-            *interface = place(*interface).unwrap_or(*interface);
+    /// This folder as a switch that runs with `old` may use it: what needs a restart stays as it is, trunks and phones
+    /// find their listeners by name.
+    ///
+    /// # Errors
+    /// A trunk or phone uses a listener that is not open: without a restart it would be cut off.
+    pub fn over(mut self, old: &Loaded) -> Result<Loaded, ListenerNotOpen> {
+        let open = |name: &model::InterfaceName| {
+            let at = old.plan.interfaces.iter().position(|interface| interface.name == *name);
+            at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| ListenerNotOpen(name.clone()))
+        };
+        let names: Vec<_> = self.plan.interfaces.iter().map(|interface| interface.name.clone()).collect();
+        let trunks = self.plan.trunks.iter_mut().map(|trunk| &mut trunk.interface);
+        for place in trunks.chain(self.plan.phones.iter_mut().map(|phone| &mut phone.interface)) {
+            if let Some(name) = names.get(usize::from(*place)) {
+                *place = open(name)?;
+            }
         }
         self.plan.interfaces.clone_from(&old.plan.interfaces);
         self.node = crate::NodeSettings { domain: self.node.domain, ..old.node.clone() };
-        self
+        Ok(self)
     }
 
     fn restarts(&self, old: &Loaded) -> Vec<String> {

@@ -21,7 +21,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use changes::Changes;
+pub use changes::{Changes, ListenerNotOpen};
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
 pub use loaded::{HookEvent, HookSettings, Loaded, NodeSettings, Pinning};
 pub use reference::{Lang, reference};

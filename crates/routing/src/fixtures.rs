@@ -80,7 +80,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
             busy: "*23".into(),
             pause: "*24".into(),
             sign_out: "*25".into(),
-            echo: "*43".into(),
+            echo: "*9196".into(),
         },
         rtp_timeout: None,
         session_expires: None,

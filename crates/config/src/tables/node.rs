@@ -147,7 +147,7 @@ static CODES: Object = Object {
         default("busy", Kind::Dialled, "'*23'", "示忙", "busy"),
         default("pause", Kind::Dialled, "'*24'", "小休", "break"),
         default("sign_out", Kind::Dialled, "'*25'", "签出", "sign out"),
-        default("echo", Kind::Dialled, "'*43'", "回音测试", "echo test"),
+        default("echo", Kind::Dialled, "'*9196'", "回音测试", "echo test"),
     ],
 };
 

@@ -43,7 +43,7 @@ fn what_came_went_and_changed_is_named() {
             "号码 acme/4007001000 已改 / number acme/4007001000 changed",
         ),
         ("hotline.toml", "max_calls = 500", "max_calls = 501", "[limits] 已改 / [limits] changed"),
-        ("hotline.toml", "echo = \"*43\"", "echo = \"*44\"", "[codes] 已改 / [codes] changed"),
+        ("hotline.toml", "echo = \"*9196\"", "echo = \"*9197\"", "[codes] 已改 / [codes] changed"),
         ("hotline.toml", "timeout_seconds = 60", "timeout_seconds = 61", "[media] 已改 / [media] changed"),
         ("hotline.toml", "--from", "--to", "[hook] 已改 / [hook] changed"),
     ];
@@ -76,12 +76,11 @@ fn listeners_data_and_threads_need_a_restart_and_stay_until_then() {
             "[api] listen 已改 / [api] listen changed",
         ]
     );
-    assert_eq!(new.over(&old), old);
+    assert_eq!(new.over(&old).unwrap(), old);
 }
 
-#[test]
-fn what_uses_a_listener_that_is_not_open_waits_and_the_rest_keeps_its_own() {
-    let old = loaded("office");
+/// The office with a new listener before its own.
+fn with_a_new_listener() -> Sources {
     let first = |text: &str| {
         text.replacen(
             "[[interface]]",
@@ -89,11 +88,24 @@ fn what_uses_a_listener_that_is_not_open_waits_and_the_rest_keeps_its_own() {
             1,
         )
     };
-    let mut sources = edited("office", "hotline.toml", first);
+    edited("office", "hotline.toml", first)
+}
+
+#[test]
+fn listeners_stay_as_they_are_bound_and_trunks_and_phones_find_them_by_name() {
+    let old = loaded("office");
+    let new = load(&with_a_new_listener()).unwrap_or_else(|found| panic!("{found}"));
+    assert_eq!(new.plan.phones[0].interface, 2, "phones is the third listener of the new folder");
+    assert_eq!(new.over(&old).unwrap().plan, old.plan);
+}
+
+#[test]
+fn a_trunk_on_a_listener_that_is_not_open_is_refused_before_it_is_cut_off() {
+    let old = loaded("office");
+    let mut sources = with_a_new_listener();
     let trunk = Sources::from_files([("trunks/new.toml", "interface = \"new\"\nfrom = [\"192.0.2.200\"]\n")]);
     sources.files.extend(trunk.files);
     let new = load(&sources).unwrap_or_else(|found| panic!("{found}"));
-    assert_eq!(new.plan.phones[0].interface, 2, "phones is the third listener of the new folder");
-    let running = new.over(&old);
-    assert_eq!(running.plan, old.plan);
+    let refused = new.over(&old).unwrap_err();
+    assert_eq!(refused.0.as_str(), "new");
 }

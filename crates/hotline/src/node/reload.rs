@@ -44,10 +44,8 @@ pub(crate) enum ReloadError {
     Unreadable(#[from] config::ReadError),
     #[error("配置有误,继续使用原配置 / the configuration has errors, the one before stays in force:\n{}", .0.render(config::Color::Plain))]
     Wrong(Diagnostics),
-    #[error(
-        "监听口 {0} 被中继或话机引用,但需要重启才能生效;继续使用原配置 / listener {0} is used and needs a restart; the configuration before stays in force"
-    )]
-    ListenerNeedsRestart(String),
+    #[error("{0}；继续使用原配置 / the configuration before stays in force")]
+    Listener(#[from] config::ListenerNotOpen),
 }
 
 impl Reloader {
@@ -56,11 +54,10 @@ impl Reloader {
         // A poisoned turn was a panic of an earlier reload, which left the configuration as it was.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Origin::Folder(folder) = &self.origin else { return Err(ReloadError::Embedded) };
-        let mut loaded = config::load(&settings::sources(folder)?).map_err(ReloadError::Wrong)?;
+        let loaded = config::load(&settings::sources(folder)?).map_err(ReloadError::Wrong)?;
         let old = self.current.load_full();
         let changes = loaded.diff(&old);
-        keep_listeners(&mut loaded, &old)?;
-        self.take_over(loaded);
+        self.take_over(loaded.over(&old)?);
         for changed in &changes.applied {
             tracing::info!(changed, "配置已生效 / applied");
         }
@@ -90,35 +87,6 @@ impl Reloader {
         self.journal.append(Event::Node { fact: NodeFact::Reloaded });
         self.current.store(Arc::new(loaded));
     }
-}
-
-/// Puts the listeners that are bound into `loaded`, whatever it says about listeners, and points trunks and phones to
-/// them by name.
-fn keep_listeners(loaded: &mut Loaded, old: &Loaded) -> Result<(), ReloadError> {
-    let bound = &old.plan.interfaces;
-    if loaded.plan.interfaces == *bound {
-        return Ok(());
-    }
-    let named = |place: u16| loaded.plan.interfaces.get(usize::from(place)).map(|one| one.name.clone());
-    let kept = |place: u16| {
-        let name = named(place);
-        let at = bound.iter().position(|one| Some(&one.name) == name.as_ref());
-        at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| {
-            ReloadError::ListenerNeedsRestart(name.map_or_else(|| place.to_string(), |name| name.to_string()))
-        })
-    };
-    let trunks: Vec<u16> =
-        loaded.plan.trunks.iter().map(|trunk| kept(trunk.interface)).collect::<Result<_, _>>()?;
-    let phones: Vec<u16> =
-        loaded.plan.phones.iter().map(|phone| kept(phone.interface)).collect::<Result<_, _>>()?;
-    for (trunk, place) in loaded.plan.trunks.iter_mut().zip(trunks) {
-        trunk.interface = place;
-    }
-    for (phone, place) in loaded.plan.phones.iter_mut().zip(phones) {
-        phone.interface = place;
-    }
-    loaded.plan.interfaces.clone_from(bound);
-    Ok(())
 }
 
 /// Reloads whenever a file of the folder changed, until the node stops. Keeps the returned watcher's life.
@@ -185,39 +153,3 @@ pub(crate) async fn reload_and_log(reloader: Arc<Reloader>) {
 }
 
 const QUIET: Duration = Duration::from_millis(300);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> Loaded {
-        let sources = config::Sources::from_files(config::starter());
-        config::load(&settings::with_prompts(sources)).expect("the sample is right")
-    }
-
-    #[test]
-    fn listeners_stay_as_they_are_bound_and_trunks_and_phones_find_them_by_name() {
-        let old = sample();
-        let mut new = sample();
-        // Another listener was put before the one that is bound.
-        let mut other = new.plan.interfaces[0].clone();
-        other.name = model::InterfaceName::new("new");
-        new.plan.interfaces.insert(0, other);
-        new.plan.trunks.iter_mut().for_each(|trunk| trunk.interface = 1);
-        new.plan.phones.iter_mut().for_each(|phone| phone.interface = 1);
-        keep_listeners(&mut new, &old).unwrap();
-        assert_eq!(new.plan, old.plan);
-    }
-
-    #[test]
-    fn a_trunk_on_a_listener_that_is_not_bound_keeps_the_old_configuration_in_force() {
-        let old = sample();
-        let mut new = sample();
-        new.plan.interfaces[0].name = model::InterfaceName::new("renamed");
-        let refused = keep_listeners(&mut new, &old).unwrap_err();
-        assert!(
-            matches!(&refused, ReloadError::ListenerNeedsRestart(name) if name == "renamed"),
-            "{refused}"
-        );
-    }
-}
