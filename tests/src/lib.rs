@@ -16,7 +16,7 @@ pub use namespace::Namespace;
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
 pub use switch::{Call, Switch};
-pub use waiting::until;
+pub use waiting::{now, paced, seconds, until};
 pub use wav::{Wav, write_tone};
 
 /// What the caller says, in Hz.

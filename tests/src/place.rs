@@ -30,12 +30,20 @@ impl Place {
         socket.local_addr().expect("a bound socket has an address")
     }
 
+    /// Every UDP address that is bound on this machine.
+    pub fn bound() -> Vec<SocketAddr> {
+        let table = std::fs::read_to_string("/proc/net/udp").expect("/proc/net/udp");
+        let address = |line: &str| {
+            let (host, port) = line.split_ascii_whitespace().nth(1)?.split_once(':')?;
+            let host = u32::from_str_radix(host, 16).ok()?;
+            Some(SocketAddr::from((host.to_le_bytes(), u16::from_str_radix(port, 16).ok()?)))
+        };
+        table.lines().skip(1).filter_map(address).collect()
+    }
+
     /// Whether somebody has bound this UDP address.
     pub fn is_bound(at: SocketAddr) -> bool {
-        let SocketAddr::V4(at) = at else { return false };
-        let wanted = format!("{:08X}:{:04X}", u32::from_le_bytes(at.ip().octets()), at.port());
-        let table = std::fs::read_to_string("/proc/net/udp").expect("/proc/net/udp");
-        table.lines().any(|line| line.split_ascii_whitespace().nth(1) == Some(wanted.as_str()))
+        Place::bound().contains(&at)
     }
 }
 

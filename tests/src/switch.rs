@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Place, until};
+use crate::{Place, Sipp, until};
 
 /// A call record as `hotline calls list --json` prints it.
 pub type Call = Value;
@@ -39,7 +40,9 @@ impl Switch {
         for (file, from, to) in changes {
             replace(&folder.join(file), from, to);
         }
-        let listen = format!("\n[api]\nlisten = \"{host}:0\"\n");
+        // The command line looks for it where the configuration says.
+        let free = TcpListener::bind((host, 0)).and_then(|free| free.local_addr()).expect("a free port");
+        let listen = format!("\n[api]\nlisten = \"{free}\"\n");
         let text = std::fs::read_to_string(&main).expect("hotline.toml");
         std::fs::write(&main, text + &listen).expect("hotline.toml");
         Switch::run(folder)
@@ -100,6 +103,27 @@ impl Switch {
     /// Waits until `number` of them are live.
     pub fn wait_live(&self, what: &str, number: usize, limit: Duration) {
         until(&format!("{number} {what}"), limit, || (self.live(what) == number as f64).then_some(()));
+    }
+
+    /// Registers agents of the bench, each to be called at `phone`.
+    pub fn register(&self, phone: SocketAddr, users: RangeInclusive<u32>) {
+        let credentials = |user| format!("{user};[authentication username={user} password=bench]\n");
+        let fields: String = users.clone().map(credentials).collect();
+        let count = users.end() - users.start() + 1;
+        let soon = Duration::from_secs(30);
+        Sipp::new("phone_registers", phone, &[])
+            .reading("fields.csv", &format!("SEQUENTIAL\n{fields}"))
+            .call(self.sip, "register", count, 50)
+            .succeed(soon);
+        self.wait_live("phones", count as usize, soon);
+    }
+
+    /// Where it listens for media now.
+    pub fn media_ports(&self) -> Vec<SocketAddr> {
+        let bound = |address: &SocketAddr| {
+            address.ip() == self.sip.ip() && (10_000..30_000).contains(&address.port())
+        };
+        Place::bound().into_iter().filter(bound).collect()
     }
 
     /// All call records, as the command line lists them.

@@ -25,20 +25,6 @@ fn switch_with_bound(phone: std::net::SocketAddr) -> Switch {
     Switch::start(&[("flows/bound.toml", "127.0.0.1:5090", &phone.to_string())])
 }
 
-/// Registers agents from where their calls will be answered.
-fn register(switch: &Switch, at: std::net::SocketAddr, users: std::ops::RangeInclusive<u32>) {
-    let fields: String = users
-        .clone()
-        .map(|user| format!("{user};[authentication username={user} password=bench]\n"))
-        .collect();
-    let count = users.count() as u32;
-    Sipp::new("phone_registers", at, &[])
-        .reading("fields.csv", &format!("SEQUENTIAL\n{fields}"))
-        .call(switch.sip, "register", count, 50)
-        .succeed(SOON);
-    switch.wait_live("phones", count as usize, SOON);
-}
-
 fn recording(call: &Call) -> Wav {
     let path = call["recording"].as_str().unwrap_or_else(|| panic!("no recording: {call:#}"));
     Wav::read(path.as_ref())
@@ -89,7 +75,7 @@ fn a_caller_presses_1_talks_to_the_agent_and_is_recorded_in_the_right_channels()
     let _turn = turn();
     let switch = Switch::start(&[]);
     let phone = Place::free(Place::mine().phones);
-    register(&switch, phone, 9001..=9001);
+    switch.register(phone, 9001..=9001);
     let answering =
         Sipp::new("phone_hangs_up", phone, &[]).traced().speaking(&agent()).with(&["-d", "3000"]).answer(1);
     let calling = carrier("carrier_stays").speaking(&caller()).call(switch.sip, "4000000003", 1, 1);

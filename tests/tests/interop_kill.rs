@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hotline_tests::{
-    AGENT_HZ, CALLER_HZ, Capture, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn, until,
+    AGENT_HZ, CALLER_HZ, Capture, Place, Sipp, Switch, Wav, may_use_raw_sockets, now, seconds, turn, until,
 };
 
 const CALLS: u32 = 20;
@@ -16,36 +16,42 @@ fn twenty_calls_in_talk_survive_kill_9_with_their_recordings_and_records() {
     let _turn = turn();
     let soon = Duration::from_secs(30);
     let phone = Place::free(Place::mine().phones);
-    let switch = Switch::start(&[("flows/bound.toml", "127.0.0.1:5090", &phone.to_string())]);
-    let speech = |hz| Capture::default().tone(hz, 60_000);
-    let answering = Sipp::new("phone_listens", phone, &[]).speaking(&speech(AGENT_HZ)).answer(CALLS);
-    let calling = Sipp::at("carrier_stays", Place::mine().carrier, &[]).speaking(&speech(CALLER_HZ)).call(
-        switch.sip,
-        "4000000002",
-        CALLS,
-        20,
-    );
+    let switch = Switch::start(&[]);
+    switch.register(phone, 9001..=9000 + CALLS);
+    let answering = Sipp::new("phone_listens", phone, &[])
+        .speaking(&Capture::default().tone(AGENT_HZ, 60_000))
+        .answer(CALLS);
+    let calling = Sipp::at("carrier_stays", Place::mine().carrier, &[])
+        .speaking(&Capture::default().silence(400).key(1).tone(CALLER_HZ, 60_000))
+        .call(switch.sip, "4000000003", CALLS, 20);
     switch.wait_live("recordings", CALLS as usize, soon);
-    // Ten seconds of talk at least: each recorded party sends fifty packets a second.
-    let began = std::time::SystemTime::UNIX_EPOCH;
-    let up = until("ten seconds of talk", soon, || {
-        let live = switch.ask(&["calls", "live"]);
-        let live = live.as_array().expect("calls").clone();
-        assert_eq!(live.len(), CALLS as usize, "{live:#?}");
-        Some(began)
-    });
-    let _ = up;
+    let all_talk = now();
+    until("ten seconds of talk", soon, || (now() - all_talk > 10.0).then_some(()));
+    let killed = now();
     let folder = switch.kill();
     calling.abandon();
     answering.abandon();
+
     let switch = Switch::run(folder);
     let calls = switch.wait_calls(CALLS as usize, soon);
     assert_eq!(calls.len(), CALLS as usize, "one record each");
     for call in &calls {
-        let wav = Wav::read(call["recording"].as_str().unwrap_or_else(|| panic!("{call:#}")).as_ref());
-        let (caller, agent) =
-            (Wav::tone_seconds(&wav.left, CALLER_HZ), Wav::tone_seconds(&wav.right, AGENT_HZ));
-        assert!(caller + agent > 0.0, "{call:#}");
+        let up = killed - seconds(call["agent_answered"].as_str().expect("a time"));
+        let path = call["recording"].as_str().unwrap_or_else(|| panic!("no recording: {call:#}"));
+        let wav = Wav::read(path.as_ref());
+        assert!(wav.seconds() >= up - 1.0, "{} s of {up} s: {call:#}", wav.seconds());
+        let caller = Wav::tone_seconds(&wav.left, CALLER_HZ);
+        let agent = Wav::tone_seconds(&wav.right, AGENT_HZ);
+        // A party's first packet comes up to 0.2 s behind the answer.
+        let heard = up - 1.2;
+        assert!(caller >= heard && agent >= heard, "caller {caller} s, agent {agent} s of {up} s: {call:#}");
+        let crossed = Wav::tone_seconds(&wav.left, AGENT_HZ) + Wav::tone_seconds(&wav.right, CALLER_HZ);
+        assert!(crossed < 0.001, "{crossed} s in the wrong channel");
+        assert_eq!(
+            (&call["result"], &call["termination"]),
+            (&"failure".into(), &"crashed".into()),
+            "{call:#}"
+        );
     }
     switch.stop();
 }
