@@ -116,6 +116,7 @@ impl Directory for Listed<'_> {
             DigestChoice::Both => Offer::Both,
         };
         let account = Account { password: &phone.password, offer };
-        Some(Phone { tenant: &phone.tenant, aor: &phone.aor, account })
+        let max_contacts = phone.max_contacts;
+        Some(Phone { tenant: &phone.tenant, aor: &phone.aor, account, max_contacts })
     }
 }

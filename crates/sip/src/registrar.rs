@@ -35,12 +35,10 @@ pub struct RegistrarConfig {
     pub default_expires: Duration,
     /// Longer wishes are cut to this.
     pub max_expires: Duration,
-    /// Bindings of one address of record; one more takes the place of the oldest.
-    pub max_contacts: usize,
 }
 
 impl Default for RegistrarConfig {
-    /// 60 s to 2 h, 1 h by default; five bindings; a realm and secret to be replaced.
+    /// 60 s to 2 h, 1 h by default; a realm and secret to be replaced.
     fn default() -> RegistrarConfig {
         RegistrarConfig {
             realm: "hotline".to_owned(),
@@ -49,7 +47,6 @@ impl Default for RegistrarConfig {
             min_expires: Duration::from_secs(60),
             default_expires: Duration::from_secs(3600),
             max_expires: Duration::from_secs(7200),
-            max_contacts: 5,
         }
     }
 }
@@ -152,7 +149,7 @@ impl Registrar {
             return refused(Response::to(request, 403));
         }
         let (tenant, aor) = (phone.tenant.clone(), phone.aor.clone());
-        match self.update(now, wall, flow, request, &aor) {
+        match self.update(now, wall, flow, request, &phone) {
             Ok(facts) => {
                 let changes = facts
                     .into_iter()
@@ -172,9 +169,9 @@ impl Registrar {
         wall: WallTime,
         flow: Flow,
         request: &Request,
-        aor: &Aor,
+        phone: &Phone<'_>,
     ) -> Result<Vec<PhoneFact>, Refusal> {
-        let headers = &request.headers;
+        let (headers, aor) = (&request.headers, phone.aor);
         let contacts = headers.contacts().map_err(|_| (400, None))?;
         let expires = headers.expires().ok().flatten().map(u64::from);
         let order =
@@ -228,7 +225,7 @@ impl Registrar {
                 }
             }
         }
-        while list.len() > self.config.max_contacts.max(1) {
+        while list.len() > phone.max_contacts.max(1) {
             let oldest = (0..list.len()).min_by_key(|place| list[*place].registered).unwrap_or(0);
             facts.push(list.remove(oldest).unregistered());
         }
@@ -351,24 +348,26 @@ impl Registrar {
         changes
     }
 
-    /// All bindings, times as wall time: what a restart needs.
+    /// The bindings of `aor`, times as wall time: what a restart needs.
+    pub fn saved(&self, anchor: WallAnchor, aor: &Aor) -> Vec<SavedBinding> {
+        self.bindings(aor).iter().map(|binding| binding.saved(anchor)).collect()
+    }
+
+    /// All bindings, times as wall time.
     pub fn snapshot(&self, anchor: WallAnchor) -> Vec<(Aor, Vec<SavedBinding>)> {
-        let mut all: Vec<_> = self
-            .bindings
-            .iter()
-            .map(|(aor, list)| (aor.clone(), list.iter().map(|binding| binding.saved(anchor)).collect()))
-            .collect();
+        let mut all: Vec<_> = self.aors().map(|aor| (aor.clone(), self.saved(anchor, aor))).collect();
         all.sort_by(|a: &(Aor, Vec<SavedBinding>), b| a.0.cmp(&b.0));
         all
     }
 
-    /// Takes over the bindings of a snapshot that have not run out.
+    /// Takes over the bindings of a snapshot that have not run out. Streams ended with the process that had them, and
+    /// their numbers are given out anew: phones behind one register again.
     pub fn restore(&mut self, anchor: WallAnchor, now: Instant, saved: Vec<(Aor, Vec<SavedBinding>)>) {
         for (aor, list) in saved {
             let list: Vec<Binding> = list
                 .into_iter()
                 .map(|binding| binding.restored(anchor))
-                .filter(|binding| binding.expires > now)
+                .filter(|binding| binding.expires > now && binding.flow.connection.is_none())
                 .collect();
             self.keep(&aor, list);
         }

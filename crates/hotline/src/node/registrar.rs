@@ -168,6 +168,7 @@ impl Directory for Listed<'_> {
             tenant: &phone.tenant,
             aor: &phone.aor,
             account: Account { password: &phone.password, offer },
+            max_contacts: phone.max_contacts,
         })
     }
 }

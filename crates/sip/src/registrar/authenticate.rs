@@ -22,6 +22,8 @@ pub struct Phone<'a> {
     pub aor: &'a Aor,
     /// Its password, and what it is challenged with.
     pub account: Account<'a>,
+    /// Its bindings at a time; one more takes the place of the oldest.
+    pub max_contacts: usize,
 }
 
 /// Who sent `request`. An unknown user costs the same work and gets the same answer as a wrong password; the challenge

@@ -23,7 +23,8 @@ impl Directory for Phones {
         let (aor, offer) =
             self.aors.iter().find(|(aor, _)| aor.user() == user && (bare || aor.domain() == domain))?;
         let account = Account { password: "secret", offer: *offer };
-        Some(Phone { tenant: &self.tenant, aor, account })
+        let max_contacts = if user == "9002" { 2 } else { 5 };
+        Some(Phone { tenant: &self.tenant, aor, account, max_contacts })
     }
 }
 
@@ -209,6 +210,19 @@ fn one_binding_too_many_takes_the_place_of_the_oldest() {
 }
 
 #[test]
+fn each_phone_has_as_many_bindings_as_it_may() {
+    let mut world = World::new();
+    for port in 1..=3 {
+        world.now += Duration::from_secs(1);
+        for user in ["9002", "9001"] {
+            world.register(user, &format!("Contact: <sip:{user}@10.0.0.5:{port}>\r\n"));
+        }
+    }
+    assert_eq!(world.contacts("9002"), ["sip:9002@10.0.0.5:2", "sip:9002@10.0.0.5:3"]);
+    assert_eq!(world.contacts("9001").len(), 3);
+}
+
+#[test]
 fn the_same_instance_at_another_address_replaces_itself() {
     let mut world = World::new();
     let instance = ";+sip.instance=\"<urn:uuid:1>\";reg-id=1";
@@ -321,6 +335,9 @@ fn a_lost_stream_takes_its_bindings_with_it() {
     let wall = world.wall();
     world.registrar.register(world.now, wall, stream, &again, &world.phones);
     let tenant = |_: &Aor| TenantId::default();
+    let mut restarted = Registrar::new(RegistrarConfig::default());
+    restarted.restore(anchor(), world.now, world.registrar.snapshot(anchor()));
+    assert!(restarted.is_empty(), "no stream outlives its process");
     assert!(world.registrar.connection_lost(Flow { connection: Some(8), ..stream }, tenant).is_empty());
     assert_eq!(world.registrar.connection_lost(stream, tenant).len(), 1);
     assert!(world.registrar.is_empty() && world.registrar.poll_timeout().is_none());
