@@ -24,6 +24,7 @@ mod dispatch;
 mod entries;
 mod invariants;
 mod offers;
+mod restart;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use crate::{Input, Output, TenantSettings};
 
 use entries::Arrival;
 pub use invariants::Broken;
+pub use restart::Kept;
 
 /// One tenant's ACD, as plain data. It is the single writer of its agents, entries and offers.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]

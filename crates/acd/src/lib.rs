@@ -12,7 +12,7 @@ mod strategy;
 mod timers;
 mod view;
 
-pub use acd::{Acd, Broken};
+pub use acd::{Acd, Broken, Kept};
 pub use agent::Standing;
 pub use io::{Input, OfferResult, Output};
 pub use settings::{AgentSettings, Announce, QueueSettings, SignIn, Strategy, TenantSettings, Tier};

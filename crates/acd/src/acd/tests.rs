@@ -6,6 +6,7 @@ mod histories;
 mod line;
 mod offers;
 mod reload;
+mod restart;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
