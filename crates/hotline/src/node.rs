@@ -251,11 +251,9 @@ impl Foundation {
     }
 
     fn registrar(&self, loaded: &Loaded, bindings: registrar::Bindings) -> registrar::Surroundings {
-        let most = loaded.plan.phones.iter().map(|phone| phone.max_contacts).max().unwrap_or(1);
         let config = RegistrarConfig {
             realm: loaded.node.product.to_string(),
             secret: self.secret,
-            max_contacts: most,
             ..RegistrarConfig::default()
         };
         registrar::Surroundings {
