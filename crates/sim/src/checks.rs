@@ -76,7 +76,8 @@ pub fn check(history: &History) -> Vec<Breach> {
 fn check_wire(history: &History, found: &mut Vec<Breach>) {
     let by_hand: Vec<String> = history.by_hand.iter().map(|address| format!("{address} ")).collect();
     let findings = audit(&history.trace);
-    let ours = findings.into_iter().filter(|f| !by_hand.iter().any(|hand| f.detail.starts_with(hand.as_str())));
+    let ours =
+        findings.into_iter().filter(|f| !by_hand.iter().any(|hand| f.detail.starts_with(hand.as_str())));
     found.extend(ours.map(Breach::Rfc));
 }
 
@@ -130,7 +131,8 @@ fn check_records(history: &History, found: &mut Vec<Breach>) {
             *ends.entry(*call).or_default() += ended;
         }
     }
-    found.extend(ends.into_iter().filter(|(_, ends)| *ends != 1).map(|(call, ends)| Breach::Ends(call, ends)));
+    found
+        .extend(ends.into_iter().filter(|(_, ends)| *ends != 1).map(|(call, ends)| Breach::Ends(call, ends)));
 }
 
 /// Final statuses of the switch to INVITEs, by Call-ID.

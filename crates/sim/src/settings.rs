@@ -26,7 +26,6 @@ pub(crate) fn shard(loaded: &Loaded) -> Arc<call::Settings> {
 
 /// The signalling addresses of the listeners, as peers see them.
 pub(crate) fn addresses(loaded: &Loaded) -> Vec<SocketAddr> {
-    let of =
-        |interface: &routing::Interface| SocketAddr::new(interface.advertise, interface.bind.port());
+    let of = |interface: &routing::Interface| SocketAddr::new(interface.advertise, interface.bind.port());
     loaded.plan.interfaces.iter().map(of).collect()
 }

@@ -259,12 +259,7 @@ impl Studio {
         }
     }
 
-    fn with_leg(
-        &mut self,
-        leg: LegId,
-        brought: &mut Brought,
-        act: impl FnOnce(&mut Room, &mut Outlet),
-    ) {
+    fn with_leg(&mut self, leg: LegId, brought: &mut Brought, act: impl FnOnce(&mut Room, &mut Outlet)) {
         if let Some(home) = self.homes.get(&leg).copied() {
             self.with(home.room, brought, act);
         }

@@ -426,8 +426,12 @@ impl World {
         if due(self.shard.poll_timeout()) {
             self.guarded(|shard, perform| clock::drive_timeout(shard, now, perform));
         }
-        let tenants: Vec<TenantId> =
-            self.acds.iter().filter(|(_, acd)| due(acd.poll_timeout())).map(|(name, _)| name.clone()).collect();
+        let tenants: Vec<TenantId> = self
+            .acds
+            .iter()
+            .filter(|(_, acd)| due(acd.poll_timeout()))
+            .map(|(name, _)| name.clone())
+            .collect();
         for tenant in tenants {
             if let Some(acd) = self.acds.get_mut(&tenant) {
                 acd.handle_timeout(now);
@@ -456,7 +460,10 @@ impl World {
     }
 
     /// One turn of the shard. A panic ends the call it was about, as on a real node, and is an incident.
-    fn guarded(&mut self, turn: impl FnOnce(&mut Shard, &mut dyn FnMut(call::Output, &mut Vec<call::Input>))) {
+    fn guarded(
+        &mut self,
+        turn: impl FnOnce(&mut Shard, &mut dyn FnMut(call::Output, &mut Vec<call::Input>)),
+    ) {
         let World { shard, around, .. } = self;
         let mut perform =
             |output: call::Output, answers: &mut Vec<call::Input>| around.perform(output, answers);
@@ -564,9 +571,11 @@ impl World {
             broken: acd.check_invariants().err().map(|broken| broken.to_string()).into_iter().collect(),
             engaged: acd.agents().filter(|agent| agent.call.is_some()).map(|agent| agent.id).collect(),
         };
-        let in_call = self.seats.iter().map(|seat| &seat.peer).filter(|peer| {
-            peer.is_in_call() && !around.network.is_unplugged(peer.config().sip.ip())
-        });
+        let in_call = self
+            .seats
+            .iter()
+            .map(|seat| &seat.peer)
+            .filter(|peer| peer.is_in_call() && !around.network.is_unplugged(peer.config().sip.ip()));
         History {
             trace: around.trace.clone(),
             switch: around.listeners.clone(),

@@ -70,12 +70,19 @@ impl Shard {
         let Some((call, leg)) = place else {
             return self.answer(now, tx, &request, 481, &[]);
         };
+        let mut unheard = Some(request);
         self.with_call(now, call, |call, context| {
-            if let Some(session) = call.session_of(leg) {
+            if let Some(session) = call.session_of(leg)
+                && let Some(request) = unheard.take()
+            {
                 session.handle_request(context.now, context.endpoint, tx, flow, request);
             }
             call.settle(context);
         });
+        // The leg is over while its call goes on.
+        if let Some(request) = unheard {
+            self.answer(now, tx, &request, 481, &[]);
+        }
     }
 
     fn on_ack(&mut self, now: Instant, request: &Request) {

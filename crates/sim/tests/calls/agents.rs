@@ -109,9 +109,12 @@ fn a_colleague_is_rung_by_extension_and_both_hear_each_other() {
 
 #[test]
 fn a_colleague_who_refuses_or_does_not_answer_ends_the_call_with_a_status() {
-    for (behaviour, longest) in
-        [(Behaviour::Refuse(486), 3), (Behaviour::Refuse(603), 3), (Behaviour::Ring, 70), (Behaviour::Ignore, 70)]
-    {
+    for (behaviour, longest) in [
+        (Behaviour::Refuse(486), 3),
+        (Behaviour::Refuse(603), 3),
+        (Behaviour::Ring, 70),
+        (Behaviour::Ignore, 70),
+    ] {
         let mut stage = Stage::ready(&["8001", "8002"]);
         let (caller, called) = (stage.phone("8001"), stage.phone("8002"));
         stage.world.behave(called, behaviour);
@@ -171,9 +174,7 @@ fn a_phone_that_vanishes_in_a_conversation_ends_it_and_its_agent_is_not_a_black_
     assert!(!stage.world.peer(caller).is_in_call());
     stage.run(seconds(10));
     let next = stage.call("4008001111");
-    stage.until(seconds(30), |world| {
-        world.count(|fact| matches!(fact, CallFact::Bridged { .. })) == 2
-    });
+    stage.until(seconds(30), |world| world.count(|fact| matches!(fact, CallFact::Bridged { .. })) == 2);
     stage.hang_up(next);
     stage.run(seconds(1));
     stage.world.plug(phone);

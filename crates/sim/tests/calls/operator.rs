@@ -154,8 +154,7 @@ fn a_draining_switch_takes_no_new_calls_and_ends_none() {
 
 #[test]
 fn the_longest_duration_ends_a_call() {
-    let sources =
-        office_with("hotline.toml", "max_duration_seconds = 7200", "max_duration_seconds = 120");
+    let sources = office_with("hotline.toml", "max_duration_seconds = 7200", "max_duration_seconds = 120");
     let mut stage = Stage::of(&sources, 1, Weather::FAIR);
     stage.sign_in(&["8001"]);
     stage.talk();

@@ -18,9 +18,7 @@ fn bridges(world: &World) -> usize {
 fn waits_plainly(stage: &mut Stage) -> PeerId {
     let before = stage.world.count(|fact| matches!(fact, CallFact::Queued { .. }));
     let caller = stage.call("4008001111");
-    stage.until(seconds(10), |world| {
-        world.count(|fact| matches!(fact, CallFact::Queued { .. })) > before
-    });
+    stage.until(seconds(10), |world| world.count(|fact| matches!(fact, CallFact::Queued { .. })) > before);
     caller
 }
 
@@ -64,7 +62,9 @@ fn the_next_agent_rings_whatever_the_first_one_does_and_the_place_is_kept() {
         assert!(stage.world.peer(second).is_in_call(), "{behaviour:?}");
         match refusal {
             Some(cause) => assert!(
-                stage.world.has(|fact| matches!(fact, CallFact::OfferRefused { cause: c, .. } if *c == cause)),
+                stage
+                    .world
+                    .has(|fact| matches!(fact, CallFact::OfferRefused { cause: c, .. } if *c == cause)),
                 "{behaviour:?}: {:#?}",
                 stage.world.call_facts().collect::<Vec<_>>()
             ),
@@ -125,9 +125,11 @@ fn a_position_is_told_only_when_it_got_better() {
             _ => None,
         })
         .collect();
-    let said = stage.world.said().iter().filter(|said| {
-        said.items.iter().any(|item| matches!(item, SayItem::QueuePosition(_)))
-    });
+    let said = stage
+        .world
+        .said()
+        .iter()
+        .filter(|said| said.items.iter().any(|item| matches!(item, SayItem::QueuePosition(_))));
     assert_eq!(said.count(), told.len());
     // Each of the three on arrival, then the two behind the first one, once.
     assert_eq!(told.len(), 5, "{told:?}");
@@ -206,10 +208,7 @@ fn an_agent_who_unregisters_in_mid_ring_is_left_for_the_next() {
     stage.tell(first, Command::Unregister);
     stage.until(seconds(8), |world| bridges(world) == 1);
     assert!(stage.world.has_happened(first, &Happening::Cancelled));
-    assert_eq!(
-        stage.world.agent(&agent("8001")).map(|view| view.activity),
-        Some(AgentActivity::Unreachable)
-    );
+    assert_eq!(stage.world.agent(&agent("8001")).map(|view| view.activity), Some(AgentActivity::Unreachable));
     stage.hang_up(caller);
     let finished = stage.finish();
     assert_eq!(only(&finished).segments.len(), 2);

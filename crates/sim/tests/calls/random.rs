@@ -67,7 +67,8 @@ fn state(chance: &mut Chance) -> AgentState {
 
 /// One thing that somebody does.
 fn happen(stage: &mut Stage, chance: &mut Chance, peers: &mut Vec<PeerId>) {
-    let someone = if peers.is_empty() { None } else { Some(peers[chance.below(peers.len() as u64) as usize]) };
+    let someone =
+        if peers.is_empty() { None } else { Some(peers[chance.below(peers.len() as u64) as usize]) };
     let phones = stage.phones();
     let phone = phones[chance.below(phones.len() as u64) as usize];
     match chance.below(24) {
@@ -123,7 +124,8 @@ fn happen(stage: &mut Stage, chance: &mut Chance, peers: &mut Vec<PeerId>) {
         }
         21 => {
             if !stage.world.peer(phone).is_in_call() {
-                let number = chance.one_of(&["8001", "8002", "8003", "*71", "*72", "*43", "8999", "4008001111"]);
+                let number =
+                    chance.one_of(&["8001", "8002", "8003", "*71", "*72", "*43", "8999", "4008001111"]);
                 stage.dial(phone, number);
             }
         }

@@ -51,7 +51,11 @@ impl Hand {
 
     /// What came, parsed; the To header of a response with a tag is kept.
     fn read(&mut self, stage: &mut Stage) -> Vec<Message> {
-        let came = stage.world.inbox(self.at).into_iter().map(|bytes| Message::parse_datagram(bytes).expect("valid"));
+        let came = stage
+            .world
+            .inbox(self.at)
+            .into_iter()
+            .map(|bytes| Message::parse_datagram(bytes).expect("valid"));
         let came: Vec<Message> = came.collect();
         for message in &came {
             if let Message::Response(response) = message
@@ -106,8 +110,7 @@ fn a_stranger_is_refused_in_one_shape_and_leaves_no_record() {
         let responses = stranger.responses(&mut stage);
         let last = responses.last().expect("a response").clone();
         assert_eq!(last.status, 403);
-        let names: Vec<String> =
-            last.headers.iter().map(|header| format!("{:?}", header.name)).collect();
+        let names: Vec<String> = last.headers.iter().map(|header| format!("{:?}", header.name)).collect();
         shapes.push((last.status, names));
         stranger.ack(&mut stage, "inv1", "");
     }
@@ -228,9 +231,7 @@ fn an_invite_without_a_description_is_offered_ours() {
 
 #[test]
 fn a_key_by_info_counts_in_the_menu() {
-    for (kind, body) in
-        [("application/dtmf-relay", "Signal=1\nDuration=160\n"), ("application/dtmf", "1")]
-    {
+    for (kind, body) in [("application/dtmf-relay", "Signal=1\nDuration=160\n"), ("application/dtmf", "1")] {
         let mut stage = Stage::ready(&["8001"]);
         let mut hand = Hand::new(CARRIER, "4008001234", "info");
         hand.invite(&mut stage, &sdp("8"));
@@ -299,7 +300,9 @@ fn rubbish_and_halves_of_messages_harm_nobody() {
     let others: Vec<_> = failed
         .into_iter()
         .flat_map(|failed| failed.breaches)
-        .filter(|breach| !matches!(breach, sim::Breach::Rfc(finding) if finding.rule == sip::audit::Rule::Valid))
+        .filter(
+            |breach| !matches!(breach, sim::Breach::Rfc(finding) if finding.rule == sip::audit::Rule::Valid),
+        )
         .collect();
     assert_eq!(others, []);
 }

@@ -129,10 +129,7 @@ kind = "hangup"
 say = ["thanks_bye"]
 "#,
     ),
-    (
-        "flows/plain.toml",
-        "start = \"queue\"\n[node.queue]\nkind = \"queue\"\nqueue = \"plain\"\n",
-    ),
+    ("flows/plain.toml", "start = \"queue\"\n[node.queue]\nkind = \"queue\"\nqueue = \"plain\"\n"),
     (
         "flows/tight.toml",
         r#"
@@ -172,10 +169,7 @@ kind = "hangup"
 say = ["noanswer"]
 "#,
     ),
-    (
-        "flows/mobile.toml",
-        "start = \"queue\"\n[node.queue]\nkind = \"queue\"\nqueue = \"mobile\"\n",
-    ),
+    ("flows/mobile.toml", "start = \"queue\"\n[node.queue]\nkind = \"queue\"\nqueue = \"mobile\"\n"),
     (
         "queues/sales.toml",
         r#"
@@ -214,7 +208,10 @@ max_wait_seconds = 15
 leave_when_nobody = true
 "#,
     ),
-    ("queues/mobile.toml", "title = \"外勤\"\nagents = [\"8010\"]\nring_seconds = 15\nmax_wait_seconds = 130\n"),
+    (
+        "queues/mobile.toml",
+        "title = \"外勤\"\nagents = [\"8010\"]\nring_seconds = 15\nmax_wait_seconds = 130\n",
+    ),
     (
         "agents/all.toml",
         r#"
@@ -268,7 +265,8 @@ pub fn folder(changed: &[(&str, &str)]) -> Sources {
 
 /// A file of the office with one text in place of another.
 pub fn edited(path: &'static str, from: &str, to: &str) -> (&'static str, String) {
-    let (_, text) = FILES.iter().chain(&ACME).find(|(known, _)| *known == path).expect("a file of the office");
+    let (_, text) =
+        FILES.iter().chain(&ACME).find(|(known, _)| *known == path).expect("a file of the office");
     assert!(text.contains(from), "{path} does not contain {from}");
     (path, text.replace(from, to))
 }

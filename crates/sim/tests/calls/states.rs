@@ -5,7 +5,7 @@ use model::outcome::{CallResult, HungUpBy, Termination};
 use peers::{Behaviour, Command, Happening};
 use sim::{PeerId, Weather};
 
-use crate::stage::{Stage, ending, node_is, only, seconds, millis};
+use crate::stage::{Stage, ending, millis, node_is, only, seconds};
 
 /// Where a call is when somebody ends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

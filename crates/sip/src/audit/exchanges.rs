@@ -131,6 +131,11 @@ fn answered(transaction: &Transaction<'_, '_>, method: &str, findings: &mut Vec<
     }
 }
 
+fn is_bye_of(bye: &Seen<'_>, one: &Seen<'_>) -> bool {
+    matches!(&bye.message, Message::Request(request) if request.method == Method::Bye)
+        && bye.call_id() == one.call_id()
+}
+
 fn acknowledged(
     transaction: &Transaction<'_, '_>,
     seen: &[Seen<'_>],
@@ -149,12 +154,16 @@ fn acknowledged(
             continue; // Timer H, or its like of §13.3.1.4.
         }
         let found = if response.is_success() {
-            seen.iter().any(|ack| {
-                ack.cseq() == (one.cseq().0, "ACK".to_owned())
-                    && ack.call_id() == one.call_id()
-                    && ack.receiver_tag() == one.receiver_tag()
-                    && matches!(ack.message, Message::Request(_))
-            })
+            // A BYE that crosses the answer to a re-INVITE ends the dialog and its exchanges (§15.1.2).
+            let within = transaction.requests.iter().any(|(_, request)| request.to_tag().is_some());
+            let parted = within && seen.iter().any(|bye| is_bye_of(bye, one) && bye.entry.at >= one.entry.at);
+            parted
+                || seen.iter().any(|ack| {
+                    ack.cseq() == (one.cseq().0, "ACK".to_owned())
+                        && ack.call_id() == one.call_id()
+                        && ack.receiver_tag() == one.receiver_tag()
+                        && matches!(ack.message, Message::Request(_))
+                })
         } else {
             transactions.contains_key(&(one.branch(), "ACK".to_owned()))
         };
@@ -163,6 +172,9 @@ fn acknowledged(
         }
     }
 }
+
+/// T1, after which a reliable provisional response is repeated (RFC 3262 §3).
+const FIRST_REPETITION: Duration = Duration::from_millis(500);
 
 fn pracked(transaction: &Transaction<'_, '_>, seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
     let ended = transaction.responses.iter().any(|(_, response)| response.status >= 300);
@@ -179,7 +191,14 @@ fn pracked(transaction: &Transaction<'_, '_>, seen: &[Seen<'_>], findings: &mut 
             }
             _ => false,
         });
-        if reliable && !found && !ended {
+        // RFC 3262 §3: a final response ends the repeating; who repeated was not heard, or did not hear. What a final
+        // response overtook or followed before the first repetition may never have been read.
+        let soon = one.entry.at + FIRST_REPETITION;
+        let followed =
+            transaction.responses.iter().any(|(other, r)| r.status >= 200 && other.entry.at <= soon);
+        let same = |other: &&(&Seen<'_>, &Response)| other.1.headers.rseq().ok().flatten() == Some(rseq);
+        let repeated = transaction.responses.iter().filter(same).count() > 1;
+        if reliable && !found && !ended && !repeated && !followed {
             findings.push(one.breach(Rule::Pracked, format_args!("RSeq {rseq} has no PRACK")));
         }
     }

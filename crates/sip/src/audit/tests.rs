@@ -237,5 +237,10 @@ fn a_reliable_response_without_prack_is_found() {
     let mut bad = trace(GOOD);
     let text = message(GOOD[2].2).replace("Contact:", "Require: 100rel\r\nRSeq: 7\r\nContact:");
     bad[2].bytes = Bytes::from(text);
+    // The 200 follows so soon that the 180 may never have been read.
+    assert_eq!(audit(&bad), []);
+    for later in &mut bad[3..] {
+        later.at += std::time::Duration::from_secs(1);
+    }
     assert_eq!(audit(&bad).iter().map(|finding| finding.rule).collect::<Vec<_>>(), [Rule::Pracked]);
 }
