@@ -2,11 +2,11 @@
 //! own what any part decides.
 //!
 //! ```text
-//!  start: store and journal (what the last run left is closed) ► media ► ACD tasks ► sockets ► shards ► registrar ► API
+//!  start: store and journal (what the last run left is closed) ► media ► bindings ► ACD tasks ► sockets ► shards ► registrar ► API
 //!  end:   no new calls ► calls in progress end or are released ► shards ► tasks ► media (recordings) ► journal ► store
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,6 +32,7 @@ pub(crate) mod calendar;
 mod descriptors;
 mod figures;
 mod followers;
+mod keeper;
 mod mailbox;
 mod registrar;
 pub(crate) mod reload;
@@ -42,6 +43,7 @@ mod tenants;
 mod world;
 
 pub(crate) use descriptors::raise_limit;
+use keeper::{Keeper, LeftBehind, Unsaved};
 use reload::Reloader;
 use settings::Origin;
 use tenants::Tenants;
@@ -63,6 +65,7 @@ pub(crate) struct Node {
     /// Where the API listens.
     pub api: std::net::SocketAddr,
     pub store: Store,
+    keeper: Keeper,
     boxes: Boxes<call::Shard>,
     shards: Vec<ShardThread>,
     folder: Folder,
@@ -129,7 +132,15 @@ impl Node {
             journal: journal.clone(),
             reserve: loaded.plan.limits.max_calls.saturating_mul(tenants::LETTERS_PER_CALL).max(65_536),
         };
-        let tenants = Tenants::start(around, runtime.clone(), &loaded.acd);
+        let secret = secret()?;
+        let plan = Arc::new(loaded.plan.clone());
+        let (registrar, unsaved, reached) =
+            restored_registrar(&started.store, &loaded, secret, &plan, clock).await;
+        let left = LeftBehind::read(&started.store, &calendar, clock.wall()).await;
+        let tenants = Tenants::start(around, runtime.clone(), &loaded.acd, |tenant| {
+            left.of_tenant(tenant, &clock, |agent| reached.contains(agent))
+        });
+        let keeper = Keeper::new(started.store.clone(), clock, tenants.clone(), unsaved.clone(), left);
         let (registrations, post) = registrar::registrations();
         let lost = registrations.clone();
         let transports = Transports::serve(
@@ -139,11 +150,20 @@ impl Node {
             move |flow| lost.connection_lost(flow),
             &runtime,
         )?;
-        let foundation = Foundation { clock, boxes, journal, media, tenants, secret: secret()? };
-        let bindings = registrar::Bindings::default();
+        let foundation = Foundation { clock, boxes, journal, media, tenants, secret };
+        let bindings = registrar::Bindings::of(&registrar);
         let threads =
             foundation.spawn_shards(shards, &loaded, &transports, &registrations, &bindings, &advertised)?;
-        let around = foundation.registrar(&loaded, bindings.clone());
+        let around = registrar::Surroundings {
+            registrar,
+            plan,
+            bindings: bindings.clone(),
+            clock,
+            boxes: foundation.boxes.clone(),
+            tenants: foundation.tenants.clone(),
+            journal: foundation.journal.clone(),
+            unsaved,
+        };
         let mut tasks = vec![runtime.spawn(post.serve(around))];
 
         let Foundation { boxes, journal, media, tenants, .. } = foundation;
@@ -192,13 +212,15 @@ impl Node {
             tenants,
             journal,
         };
-        tasks.push(runtime.spawn(until_ended(running, figures::keep_up(sources))));
+        tasks.push(runtime.spawn(until_ended(running.clone(), figures::keep_up(sources))));
+        tasks.push(runtime.spawn(until_ended(running, keeper.clone().keep_on())));
         let watcher = reload::watch(Arc::clone(&reloader), &runtime);
         Ok(Node {
             reloader,
             transports,
             api,
             store: started.store,
+            keeper,
             boxes,
             shards: threads,
             folder: started.folder,
@@ -249,23 +271,23 @@ impl Foundation {
         };
         (0..shards).map(spawn).collect()
     }
+}
 
-    fn registrar(&self, loaded: &Loaded, bindings: registrar::Bindings) -> registrar::Surroundings {
-        let config = RegistrarConfig {
-            realm: loaded.node.product.to_string(),
-            secret: self.secret,
-            ..RegistrarConfig::default()
-        };
-        registrar::Surroundings {
-            registrar: Registrar::new(config),
-            plan: Arc::new(loaded.plan.clone()),
-            bindings,
-            clock: self.clock,
-            boxes: self.boxes.clone(),
-            tenants: self.tenants.clone(),
-            journal: self.journal.clone(),
-        }
-    }
+/// A registrar with the bindings of the last run, what is to be written of them, and the agents whose phones they reach.
+async fn restored_registrar(
+    store: &Store,
+    loaded: &Loaded,
+    secret: [u8; 32],
+    plan: &Arc<routing::Plan>,
+    clock: SystemClock,
+) -> (Registrar, Unsaved, HashSet<model::AgentId>) {
+    let realm = loaded.node.product.to_string();
+    let mut registrar = Registrar::new(RegistrarConfig { realm, secret, ..RegistrarConfig::default() });
+    let router = routing::Router::new(Arc::clone(plan));
+    let unsaved = Unsaved::default();
+    keeper::restore_bindings(store, &mut registrar, (plan, &router), &clock, &unsaved).await;
+    let reached = registrar.aors().filter_map(|aor| router.phone(aor)?.agent.clone()).collect();
+    (registrar, unsaved, reached)
 }
 
 fn boxes(shards: u8, loaded: &Loaded) -> anyhow::Result<Boxes<call::Shard>> {

@@ -16,6 +16,7 @@ use sip::registrar::{Binding, Change, Directory, Phone, Registered, Registrar};
 use sip_net::Boxes;
 use store::EventJournal;
 
+use super::keeper::Unsaved;
 use super::mailbox::{Letters, Mailbox, mailbox};
 use super::tenants::Tenants;
 
@@ -36,6 +37,15 @@ pub(crate) struct Bound {
 }
 
 impl Bindings {
+    /// The table of what `registrar` has.
+    pub fn of(registrar: &Registrar) -> Bindings {
+        let bindings = Bindings::default();
+        for aor in registrar.aors() {
+            bindings.put(aor, registrar.bindings(aor));
+        }
+        bindings
+    }
+
     /// The bindings of `aor` that have not run out, best first.
     pub fn best(&self, aor: &Aor, now: Instant) -> Vec<call::Binding> {
         let lasting = |bound: &&Bound| bound.expires > now;
@@ -138,6 +148,8 @@ pub(crate) struct Surroundings {
     pub boxes: Boxes<call::Shard>,
     pub tenants: Tenants,
     pub journal: EventJournal,
+    /// Told of what changed, for the next start.
+    pub unsaved: Unsaved,
 }
 
 impl Post {
@@ -181,6 +193,8 @@ struct Task {
 
 impl Task {
     async fn run(mut self) {
+        // Phones that were registered before a restart can be called at once.
+        self.tell_reachable(&self.phones.router.load_full());
         loop {
             let letter = match self.around.registrar.poll_timeout() {
                 None => self.letters.next().await,
@@ -223,6 +237,8 @@ impl Task {
             // A refresh: readers must see the new expiry and flow.
             if let Some(aor) = aor {
                 self.around.bindings.put(&aor, self.around.registrar.bindings(&aor));
+                let router = self.phones.router.load_full();
+                self.keep(&router, &aor);
             }
         } else {
             self.tell(changes);
@@ -246,12 +262,22 @@ impl Task {
         // Agents of phones that are gone are told by the plan that knew them.
         self.tell_by(&before, changes);
         // A phone may have another agent now, and an agent may be new.
-        let aors: Vec<Aor> = self.around.registrar.aors().cloned().collect();
-        for aor in aors {
-            if let Some(agent) = after.phone(&aor).and_then(|phone| phone.agent.clone()) {
+        self.tell_reachable(&after);
+    }
+
+    /// Tells the agent of every phone that has a binding.
+    fn tell_reachable(&self, router: &Router) {
+        for aor in self.around.registrar.aors() {
+            if let Some(agent) = router.phone(aor).and_then(|phone| phone.agent.clone()) {
                 self.around.tenants.phone_reachable(agent, true);
             }
         }
+    }
+
+    /// What a restart must know of `aor`.
+    fn keep(&self, router: &Router, aor: &Aor) {
+        let bindings = self.around.registrar.saved(self.around.clock.anchor(), aor);
+        self.around.unsaved.note(tenant_of(router, aor), aor.clone(), bindings);
     }
 
     fn tell(&mut self, changes: Vec<Change>) {
@@ -269,6 +295,7 @@ impl Task {
             self.around.journal.append(Event::Phone { tenant, aor, fact });
         }
         for aor in touched {
+            self.keep(router, &aor);
             let was = self
                 .around
                 .bindings

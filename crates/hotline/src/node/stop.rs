@@ -19,6 +19,8 @@ impl Node {
         self.boxes.post_all(|| call::Input::Shutdown);
         // BYEs are sent; their answers are waited for, as long as a retransmission takes to be answered.
         self.until(GOODBYES, Part::CallsInMemory).await;
+        // Calls are over and counted; nobody signs in or out by the end of the switch.
+        self.keeper.save().await;
         let Node { reloader, transports, store, boxes, shards, folder, tasks, closing, .. } = self;
         closing.send_replace(Running::Ending);
         transports.close_streams();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use acd::{Acd, TenantSettings};
+use acd::{Acd, Kept, TenantSettings};
 use arc_swap::ArcSwap;
 use clock::{Instant, Machine, SystemClock};
 use model::{AgentId, IdGen, TenantId};
@@ -42,20 +42,25 @@ pub(crate) struct Tenants {
 }
 
 impl Tenants {
-    /// Starts a task for each of `settings`.
+    /// Starts a task for each of `settings`, which begins with what was `kept` of its agents.
     pub fn start(
         around: Surroundings,
         runtime: tokio::runtime::Handle,
         settings: &[TenantSettings],
+        kept: impl Fn(&TenantId) -> Vec<Kept>,
     ) -> Tenants {
         let tenants = Tenants { around, running: Arc::new(ArcSwap::from_pointee(HashMap::new())), runtime };
-        tenants.configure(settings);
+        tenants.take_over(settings, kept);
         tenants
     }
 
     /// Takes new settings over: a new tenant gets a task, one that is gone is told that it has no queues and agents
     /// any more, so that its callers are let go.
     pub fn configure(&self, settings: &[TenantSettings]) {
+        self.take_over(settings, |_| Vec::new());
+    }
+
+    fn take_over(&self, settings: &[TenantSettings], kept: impl Fn(&TenantId) -> Vec<Kept>) {
         let before = self.running.load_full();
         let mut after = HashMap::clone(&before);
         for tenant in settings {
@@ -64,7 +69,7 @@ impl Tenants {
                 Some(mailbox) => mailbox.post(Letter::Input(acd::Input::Configure(shared))),
                 None => {
                     let number = u8::try_from(after.len()).unwrap_or(u8::MAX);
-                    after.insert(tenant.tenant.clone(), self.spawn(number, shared));
+                    after.insert(tenant.tenant.clone(), self.spawn(number, shared, kept(&tenant.tenant)));
                 }
             }
         }
@@ -123,12 +128,13 @@ impl Tenants {
         }
     }
 
-    fn spawn(&self, number: u8, settings: Arc<TenantSettings>) -> Mailbox<Letter> {
+    fn spawn(&self, number: u8, settings: Arc<TenantSettings>, kept: Vec<Kept>) -> Mailbox<Letter> {
         let (mailbox, letters) = mailbox("acd", self.around.reserve);
         let around = self.around.clone();
         // Ids of a tenant's ACD must not clash with those of a shard: shards count up from 0, tenants down from 255.
         let ids = IdGen::new(around.node, u8::MAX - number, around.clock.wall().as_secs());
-        let acd = Acd::new(settings.tenant.clone(), ids, settings);
+        let mut acd = Acd::new(settings.tenant.clone(), ids, settings);
+        acd.restore(around.clock.now(), kept);
         self.runtime.spawn(Task { acd, letters, around }.run());
         mailbox
     }

@@ -143,6 +143,11 @@ impl Binding {
 }
 
 impl SavedBinding {
+    /// Where the REGISTER came from.
+    pub fn flow(&self) -> Flow {
+        self.flow
+    }
+
     pub(super) fn restored(self, anchor: WallAnchor) -> Binding {
         let expires = anchor.instant(self.expires);
         let order = (self.call_id, self.cseq);

@@ -1,0 +1,297 @@
+//! Owns what a restart must know: phones' bindings, agents' chosen states and counters of the day are written down at
+//! most once a second and at the end, and read at the start. Does not own what they mean (see `sip::registrar`, `acd`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use acd::Kept;
+use clock::{SystemClock, WallTime};
+use model::event::AgentState;
+use model::{AgentId, Aor, TenantId};
+use routing::{Plan, Router};
+use serde::{Deserialize, Serialize};
+use sip::registrar::{Registrar, SavedBinding};
+use store::{Kind, Snapshot, Store, StoreError};
+use tokio::sync::Mutex as TurnMutex;
+
+use super::calendar::Calendar;
+use super::tenants::Tenants;
+
+/// Bindings that changed since they were last written, newest state only. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unsaved {
+    phones: Arc<Mutex<HashMap<(TenantId, Aor), Vec<SavedBinding>>>>,
+}
+
+impl Unsaved {
+    /// The bindings of `aor` are these now.
+    pub fn note(&self, tenant: TenantId, aor: Aor, bindings: Vec<SavedBinding>) {
+        self.lock().insert((tenant, aor), bindings);
+    }
+
+    fn take(&self) -> HashMap<(TenantId, Aor), Vec<SavedBinding>> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Could not be written: what was noted meanwhile is newer.
+    fn put_back(&self, phones: HashMap<(TenantId, Aor), Vec<SavedBinding>>) {
+        let mut noted = self.lock();
+        for (phone, bindings) in phones {
+            noted.entry(phone).or_insert(bindings);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, Aor), Vec<SavedBinding>>> {
+        // The map is whole between any two of its calls.
+        self.phones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An agent's state as it is written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SavedAgent {
+    #[serde(flatten)]
+    state: AgentState,
+    since: WallTime,
+}
+
+/// An agent's counters of the day as they are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct SavedCounters {
+    calls: u32,
+    talk_micros: u64,
+}
+
+/// What the last run left, by agent.
+#[derive(Debug, Default)]
+pub(crate) struct LeftBehind {
+    agents: HashMap<AgentId, SavedAgent>,
+    counters: HashMap<AgentId, SavedCounters>,
+}
+
+impl LeftBehind {
+    /// Reads agents' states, and counters that are of today. Without them a switch starts all the same.
+    pub async fn read(store: &Store, calendar: &Calendar, now: WallTime) -> LeftBehind {
+        let is_of_today = |saved: &Snapshot| {
+            saved.at <= now && calendar.next_midnight(saved.at).is_some_and(|midnight| midnight > now)
+        };
+        let agents = read(store, Kind::Agent).await;
+        let mut counters = read(store, Kind::Counter).await;
+        counters.retain(is_of_today);
+        LeftBehind { agents: by_agent(agents), counters: by_agent(counters) }
+    }
+
+    /// What is known of the agents of `tenant`; `is_reachable` says whose phone has a binding.
+    pub fn of_tenant(
+        &self,
+        tenant: &TenantId,
+        clock: &SystemClock,
+        is_reachable: impl Fn(&AgentId) -> bool,
+    ) -> Vec<Kept> {
+        let anchor = clock.anchor();
+        let kept = |(agent, saved): (&AgentId, &SavedAgent)| {
+            let counters = self.counters.get(agent).copied().unwrap_or_default();
+            Kept {
+                agent: agent.clone(),
+                state: saved.state.clone(),
+                since: anchor.instant(saved.since),
+                calls: counters.calls,
+                talk: Duration::from_micros(counters.talk_micros),
+                reachable: is_reachable(agent),
+            }
+        };
+        self.agents.iter().filter(|(agent, _)| agent.tenant == *tenant).map(kept).collect()
+    }
+}
+
+/// Gives `registrar` the bindings of the last run whose phones and listeners are still configured. The others are
+/// noted in `unsaved` as gone.
+pub(crate) async fn restore_bindings(
+    store: &Store,
+    registrar: &mut Registrar,
+    (plan, router): (&Plan, &Router),
+    clock: &SystemClock,
+    unsaved: &Unsaved,
+) {
+    let mut read_phones = Vec::new();
+    for snapshot in read(store, Kind::Registration).await {
+        let Some((aor, mut bindings)) = parsed::<(Aor, Vec<SavedBinding>)>(&snapshot) else { continue };
+        bindings.retain(|binding| usize::from(binding.flow().interface) < plan.interfaces.len());
+        read_phones.push((snapshot.tenant, aor, bindings));
+    }
+    let is_known = |tenant: &TenantId, aor: &Aor| router.phone(aor).is_some_and(|one| one.tenant == *tenant);
+    let known = read_phones.iter().filter(|(tenant, aor, _)| is_known(tenant, aor));
+    let known = known.map(|(_, aor, bindings)| (aor.clone(), bindings.clone())).collect();
+    registrar.restore(clock.anchor(), clock.now(), known);
+    for (tenant, aor, _) in read_phones {
+        if !is_known(&tenant, &aor) || registrar.bindings(&aor).is_empty() {
+            unsaved.note(tenant, aor, Vec::new());
+        }
+    }
+}
+
+/// Writes down what changed.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    store: Store,
+    clock: SystemClock,
+    tenants: Tenants,
+    unsaved: Unsaved,
+    /// What stands in the database, as far as this run wrote it; one writer at a time.
+    written: Arc<TurnMutex<Written>>,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    agents: HashMap<AgentId, SavedAgent>,
+    counters: HashMap<AgentId, SavedCounters>,
+}
+
+impl Keeper {
+    pub fn new(
+        store: Store,
+        clock: SystemClock,
+        tenants: Tenants,
+        unsaved: Unsaved,
+        left: LeftBehind,
+    ) -> Keeper {
+        let written = Written { agents: left.agents, counters: left.counters };
+        Keeper { store, clock, tenants, unsaved, written: Arc::new(TurnMutex::new(written)) }
+    }
+
+    /// Writes once a second, for ever.
+    pub async fn keep_on(self) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.save().await;
+        }
+    }
+
+    /// Writes what changed since the last time. What cannot be written is tried again the next time.
+    pub async fn save(&self) {
+        let mut written = self.written.lock().await;
+        let saved = self.save_bindings().await.and(self.save_agents(&mut written).await);
+        if let Err(error) = saved {
+            metrics::counter!("hotline_snapshot_failures_total").increment(1);
+            tracing::warn!(%error, "重启所需状态未写入 / what a restart must know is not written");
+        }
+    }
+
+    async fn save_bindings(&self) -> Result<(), StoreError> {
+        let phones = self.unsaved.take();
+        if phones.is_empty() {
+            return Ok(());
+        }
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for ((tenant, aor), bindings) in &phones {
+            if bindings.is_empty() {
+                gone.push((tenant.clone(), aor.to_string()));
+            } else {
+                changed.extend(self.snapshot(tenant, aor.to_string(), &(aor, bindings)));
+            }
+        }
+        let saved = self.store.save_snapshots(Kind::Registration, &changed, &gone).await;
+        if saved.is_err() {
+            self.unsaved.put_back(phones);
+        }
+        saved
+    }
+
+    async fn save_agents(&self, written: &mut Written) -> Result<(), StoreError> {
+        let anchor = self.clock.anchor();
+        for tenant in self.tenants.names() {
+            let Some(kept) = self.tenants.ask(&tenant, |acd| acd.kept().collect::<Vec<_>>()).await else {
+                continue;
+            };
+            let (mut agents, mut counters) = (Changes::default(), Changes::default());
+            for one in kept {
+                let is_same = |before: &SavedAgent| before.state == one.state;
+                if !written.agents.get(&one.agent).is_some_and(is_same) {
+                    let saved = SavedAgent { state: one.state, since: anchor.wall(one.since) };
+                    agents.add(
+                        self.snapshot(&tenant, one.agent.as_str().to_owned(), &saved),
+                        &one.agent,
+                        saved,
+                    );
+                }
+                let talk_micros = u64::try_from(one.talk.as_micros()).unwrap_or(u64::MAX);
+                let saved = SavedCounters { calls: one.calls, talk_micros };
+                if written.counters.get(&one.agent).copied().unwrap_or_default() != saved {
+                    counters.add(
+                        self.snapshot(&tenant, one.agent.as_str().to_owned(), &saved),
+                        &one.agent,
+                        saved,
+                    );
+                }
+            }
+            agents.write(&self.store, Kind::Agent, &mut written.agents).await?;
+            counters.write(&self.store, Kind::Counter, &mut written.counters).await?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self, tenant: &TenantId, key: String, value: &impl Serialize) -> Option<Snapshot> {
+        match serde_json::to_value(value) {
+            Ok(value) => {
+                Some(Snapshot { tenant: tenant.clone(), key, epoch: 1, at: self.clock.wall(), value })
+            }
+            Err(error) => {
+                tracing::error!(%tenant, key, %error, "状态无法编码 / a state cannot be encoded");
+                None
+            }
+        }
+    }
+}
+
+/// Rows of one kind that differ from what is written.
+struct Changes<T> {
+    rows: Vec<Snapshot>,
+    values: Vec<(AgentId, T)>,
+}
+
+impl<T> Default for Changes<T> {
+    fn default() -> Changes<T> {
+        Changes { rows: Vec::new(), values: Vec::new() }
+    }
+}
+
+impl<T> Changes<T> {
+    fn add(&mut self, row: Option<Snapshot>, agent: &AgentId, value: T) {
+        self.rows.extend(row);
+        self.values.push((agent.clone(), value));
+    }
+
+    async fn write(
+        self,
+        store: &Store,
+        kind: Kind,
+        written: &mut HashMap<AgentId, T>,
+    ) -> Result<(), StoreError> {
+        if !self.rows.is_empty() {
+            store.save_snapshots(kind, &self.rows, &[]).await?;
+        }
+        written.extend(self.values);
+        Ok(())
+    }
+}
+
+async fn read(store: &Store, kind: Kind) -> Vec<Snapshot> {
+    store.snapshots(kind).await.unwrap_or_else(|error| {
+        tracing::warn!(?kind, %error, "上次运行的状态读不出 / what the last run left cannot be read");
+        Vec::new()
+    })
+}
+
+fn by_agent<T: for<'a> Deserialize<'a>>(rows: Vec<Snapshot>) -> HashMap<AgentId, T> {
+    let of_agent = |row: Snapshot| Some((AgentId::new(&row.tenant, &row.key), parsed(&row)?));
+    rows.into_iter().filter_map(of_agent).collect()
+}
+
+fn parsed<T: for<'a> Deserialize<'a>>(row: &Snapshot) -> Option<T> {
+    T::deserialize(&row.value)
+        .inspect_err(|error| tracing::warn!(row.key, %error, "上次运行的状态无法识别 / not understood"))
+        .ok()
+}
+
+const EVERY: Duration = Duration::from_secs(1);
