@@ -38,7 +38,12 @@ impl Capture {
     }
 
     /// A key of 160 ms as telephone events of payload type 101: 0–9, 10 for *, 11 for #.
-    pub fn key(mut self, event: u8) -> Capture {
+    pub fn key(self, event: u8) -> Capture {
+        self.key_as(event, 101)
+    }
+
+    /// A key of another payload type.
+    pub fn key_as(mut self, event: u8, payload_type: u8) -> Capture {
         let (began, ticks) = (self.at, 8);
         for tick in 1..=ticks {
             // RFC 4733 §2.5.1.4: the last packet is sent three times in all.
@@ -48,7 +53,7 @@ impl Capture {
                 self.packets.push(Packet {
                     sent: self.at + copy * 40,
                     timestamp: began,
-                    payload_type: 101,
+                    payload_type,
                     marker: if tick == 1 { 0x80 } else { 0 },
                     payload: vec![event, end | 10, high, low],
                 });

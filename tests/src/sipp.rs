@@ -25,7 +25,8 @@ impl Sipp {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp").join(scenario).with_extension("xml");
         let mut text =
             std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
-        for (name, word) in words {
+        // The payload type of keys, unless the test has another.
+        for (name, word) in words.iter().chain(&[("EVENTS", "101")]) {
             text = text.replace(&format!("@{name}@"), word);
         }
         std::fs::write(folder.join("scenario.xml"), text).expect("the scenario");
@@ -70,6 +71,13 @@ impl Sipp {
     pub fn call(self, switch: SocketAddr, number: &str, calls: u32, rate: u32) -> SippRun {
         let (calls, rate) = (calls.to_string(), rate.to_string());
         self.with(&["-s", number, "-m", &calls, "-r", &rate]).start(Some(switch))
+    }
+
+    /// What the scenario plays, from a file of others.
+    pub fn playing(self, capture: &Path) -> Sipp {
+        std::fs::copy(capture, self.folder.join("speech.pcap"))
+            .unwrap_or_else(|error| panic!("{}: {error}", capture.display()));
+        self
     }
 
     /// Waits for `calls` calls; returns when it listens.

@@ -98,6 +98,50 @@ fn a_caller_presses_1_talks_to_the_agent_and_is_recorded_in_the_right_channels()
 }
 
 #[test]
+fn the_capture_of_a_key_that_comes_with_sipp_is_understood() {
+    let theirs = |carrier: Sipp| carrier.playing("/usr/share/sip-tester/dtmf_2833_1.pcap".as_ref());
+    key_is_understood("101", theirs);
+}
+
+#[test]
+fn a_key_of_payload_type_96_is_understood() {
+    key_is_understood("96", |carrier| carrier.speaking(&Capture::default().silence(200).key_as(1, 96)));
+}
+
+fn key_is_understood(payload_type: &str, keyed: impl FnOnce(Sipp) -> Sipp) {
+    if !may_use_raw_sockets() {
+        return;
+    }
+    let _turn = turn();
+    let switch = Switch::start(&[]);
+    let phone = Place::free(Place::mine().phones);
+    switch.register(phone, 9007..=9007);
+    let answering =
+        Sipp::new("phone_hangs_up", phone, &[]).traced().speaking(&agent()).with(&["-d", "1000"]).answer(1);
+    keyed(Sipp::at("carrier_stays", Place::mine().carrier, &[("EVENTS", payload_type)]).traced())
+        .call(switch.sip, "4000000003", 1, 1)
+        .succeed(SOON);
+    answering.succeed(SOON);
+    let call = &switch.wait_calls(1, SOON)[0];
+    assert_eq!((&call["keys"], &call["agent"]), (&"1".into(), &"9007".into()), "{call:#}");
+    assert_nothing_left(switch);
+}
+
+#[test]
+fn a_wrong_password_looks_like_an_unknown_user_and_rings_nobody() {
+    let _turn = turn();
+    let switch = Switch::start(&[]);
+    for (user, password) in [("9001", "wrong"), ("8888", "bench")] {
+        Sipp::at("phone_is_refused", Place::mine().phones, &[("USER", user), ("PASSWORD", password)])
+            .traced()
+            .call(switch.sip, "register", 1, 1)
+            .succeed(SOON);
+    }
+    assert!(switch.live("phones") < 1.0);
+    assert_nothing_left(switch);
+}
+
+#[test]
 fn a_prompt_number_answers_until_the_caller_hangs_up() {
     let _turn = turn();
     let switch = Switch::start(&[]);
@@ -202,20 +246,27 @@ fn a_full_switch_says_503_and_a_full_number_486() {
         ("numbers/bench.toml", "flow = \"prompt\"", "flow = \"prompt\"\nmax_calls = 1"),
     ];
     let switch = Switch::start(&full_number);
-    let first = staying(&switch, "4000000001");
+    let first = waiting(&switch, "4000000001");
     switch.wait_live("calls", 1, SOON);
     refused("4000000001", "486", &switch);
-    let second = staying(&switch, "4000000003");
+    let second = waiting(&switch, "4000000003");
     switch.wait_live("calls", 2, SOON);
     refused("4000000003", "503", &switch);
+    for call in switch.ask(&["calls", "live"]).as_array().expect("calls") {
+        switch.ask(&["calls", "hangup", call["id"].as_str().expect("an id")]);
+    }
     first.succeed(SOON);
     second.succeed(SOON);
-    assert_eq!(switch.wait_calls(4, SOON).len(), 4, "refused calls have their record too");
+    let calls = switch.wait_calls(4, SOON);
+    assert_eq!(calls.len(), 4, "refused calls have their record too");
+    let limited = calls.iter().filter(|call| call["result"] == "limit").count();
+    assert_eq!(limited, 2, "{calls:#?}");
     assert_nothing_left(switch);
 }
 
-fn staying(switch: &Switch, number: &str) -> SippRun {
-    carrier("carrier_hangs_up").with(&["-d", "5000"]).call(switch.sip, number, 1, 1)
+/// A caller who waits for the switch to hang up.
+fn waiting(switch: &Switch, number: &str) -> SippRun {
+    carrier("carrier_waits").call(switch.sip, number, 1, 1)
 }
 
 #[test]
