@@ -264,7 +264,10 @@ fn hang_up(global: &Global, call: &str) -> anyhow::Result<Answer> {
     let id = call_id(call)?.to_string();
     match speak(global, |client| async move { client.hang_up(&id).await }) {
         Ok(()) => {
-            output::lines([format!("{call}: 已结束 / ended")])?;
+            match global.json {
+                true => output::json(&serde_json::json!({ "ok": true }))?,
+                false => output::lines([format!("{call}: 已结束 / ended")])?,
+            }
             Ok(Answer::Yes)
         }
         Err(error) => live::refused(error),
