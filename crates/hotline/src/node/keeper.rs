@@ -295,3 +295,6 @@ fn parsed<T: for<'a> Deserialize<'a>>(row: &Snapshot) -> Option<T> {
 }
 
 const EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;
