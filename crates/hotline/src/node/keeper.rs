@@ -18,10 +18,13 @@ use tokio::sync::Mutex as TurnMutex;
 use super::calendar::Calendar;
 use super::tenants::Tenants;
 
+/// The bindings of phones, none for a phone that has gone.
+type Noted = HashMap<(TenantId, Aor), Vec<SavedBinding>>;
+
 /// Bindings that changed since they were last written, newest state only. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unsaved {
-    phones: Arc<Mutex<HashMap<(TenantId, Aor), Vec<SavedBinding>>>>,
+    phones: Arc<Mutex<Noted>>,
 }
 
 impl Unsaved {
@@ -30,19 +33,19 @@ impl Unsaved {
         self.lock().insert((tenant, aor), bindings);
     }
 
-    fn take(&self) -> HashMap<(TenantId, Aor), Vec<SavedBinding>> {
+    fn take(&self) -> Noted {
         std::mem::take(&mut *self.lock())
     }
 
     /// Could not be written: what was noted meanwhile is newer.
-    fn put_back(&self, phones: HashMap<(TenantId, Aor), Vec<SavedBinding>>) {
+    fn put_back(&self, phones: Noted) {
         let mut noted = self.lock();
         for (phone, bindings) in phones {
             noted.entry(phone).or_insert(bindings);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(TenantId, Aor), Vec<SavedBinding>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Noted> {
         // The map is whole between any two of its calls.
         self.phones.lock().unwrap_or_else(PoisonError::into_inner)
     }
