@@ -369,6 +369,11 @@ impl Call {
         entry.into_iter().chain(offers).chain(freed).collect()
     }
 
+    /// The recording that runs, for the shard when the call itself can no longer end it.
+    pub fn open_recording(&self) -> Option<RecordingId> {
+        self.recording
+    }
+
     /// A view for operators.
     pub fn view(&self) -> crate::LiveCall {
         let talking = match &self.stage {

@@ -117,30 +117,57 @@ impl Shard {
         }
     }
 
-    /// After a panic in `handle`: gives up the call that was being handled, from the shard's own knowledge of it,
-    /// and lets the others live. Returns the call.
-    pub fn abandon(&mut self) -> Option<CallId> {
+    /// After a panic in `handle`: gives up the call that was being handled, and lets the others live. Returns the call.
+    pub fn abandon(&mut self, now: Instant) -> Option<CallId> {
         let id = self.current.take()?;
-        let slot = self.calls.remove(&id)?;
+        self.give_up(now, id);
+        Some(id)
+    }
+
+    /// Ends a call from the shard's own knowledge of it, without a decision of its own: records first, then its legs.
+    pub fn give_up(&mut self, now: Instant, id: CallId) {
+        // Out of the map until it is done: if even this panics, nothing of the call is left to do harm.
+        let Some(mut slot) = self.calls.remove(&id) else { return };
         self.timers.clear(&id);
-        self.index.forget(id);
-        if let Some(ticket) = slot.ticket {
+        if let Some(ticket) = slot.ticket.take() {
             self.admission.release(ticket);
         }
-        let (tenant, call) = (slot.call.tenant.clone(), &slot.call);
-        if !call.is_over() {
-            for input in call.owed_to_acd() {
-                self.out.push_back(Output::Acd { tenant: tenant.clone(), input });
-            }
-            self.out.push_back(Output::Media(media::command::Command::CloseRoom { room: id }));
-            let fact = CallFact::Ended {
-                result: CallResult::Failure,
-                by: HungUpBy::Switch,
-                cause: Termination::Internal,
-            };
-            self.out.push_back(Output::Event(Event::Call { tenant, call: id, fact }));
+        if !slot.call.is_over() {
+            self.close_record(&slot.call);
         }
-        Some(id)
+        let mut context = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            ids: &mut self.ids,
+            admission: &mut self.admission,
+            anchor: self.anchor,
+            out: &mut self.out,
+            routes: Vec::new(),
+        };
+        slot.call.give_up(&mut context);
+        let routes = context.routes;
+        self.index.take(id, routes);
+        if slot.call.is_finished() {
+            self.index.forget(id);
+        } else {
+            self.timers.set_or_clear(id, slot.call.next_timeout());
+            self.calls.insert(id, slot);
+        }
+        self.pump(now);
+    }
+
+    /// What ACD, media and journal must hear of a call that cannot say it itself.
+    fn close_record(&mut self, call: &Call) {
+        for input in call.owed_to_acd() {
+            self.out.push_back(Output::Acd { tenant: call.tenant.clone(), input });
+        }
+        self.out.push_back(Output::Media(media::command::Command::CloseRoom { room: call.id }));
+        let ended = call.open_recording().map(|recording| CallFact::RecordingEnded { recording });
+        let (result, by, cause) = (CallResult::Failure, HungUpBy::Switch, Termination::Internal);
+        for fact in ended.into_iter().chain([CallFact::Ended { result, by, cause }]) {
+            let (tenant, call) = (call.tenant.clone(), call.id);
+            self.out.push_back(Output::Event(Event::Call { tenant, call, fact }));
+        }
     }
 
     /// Lets `act` change the call `id`, then takes over what that means for routes, timers and admission.

@@ -138,7 +138,7 @@ impl Surroundings {
         self.agenda.post(self.now, &mut self.dice, longest, lane, due);
     }
 
-    pub fn to_shard(&mut self, lane: Lane, input: call::Input) {
+    pub fn post_to_shard(&mut self, lane: Lane, input: call::Input) {
         self.post(lane, Due::Shard(Box::new(input)));
     }
 
@@ -148,7 +148,7 @@ impl Surroundings {
             acd::Output::Event(event) => self.append(event),
             output => {
                 let input = call::Input::Acd { tenant: tenant.clone(), output };
-                self.to_shard(Lane::AcdToShard(tenant.clone()), input);
+                self.post_to_shard(Lane::AcdToShard(tenant.clone()), input);
             }
         }
     }
@@ -168,7 +168,7 @@ impl Surroundings {
             self.send(from, to, bytes);
         }
         for event in brought.events {
-            self.to_shard(Lane::MediaToShard, call::Input::Media(event));
+            self.post_to_shard(Lane::MediaToShard, call::Input::Media(event));
         }
     }
 

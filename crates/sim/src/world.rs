@@ -202,6 +202,19 @@ impl World {
         self.shard_hears(call::Input::HangUp { call });
     }
 
+    /// What a panic within this call would lead to.
+    pub fn give_up(&mut self, call: CallId) {
+        let now = self.now();
+        self.guarded(|shard, perform| {
+            shard.give_up(now, call);
+            let mut answers = Vec::new();
+            while let Some(output) = shard.poll_output() {
+                perform(output, &mut answers);
+            }
+            clock::drive(shard, now, &mut answers, perform);
+        });
+    }
+
     /// No new calls from now on.
     pub fn drain(&mut self) {
         self.shard_hears(call::Input::Drain);
@@ -384,7 +397,7 @@ impl World {
                 let wall = self.around.anchor.wall(now);
                 let (response, outcome) = self.around.phones.register(now, wall, flow, &request);
                 self.around.after_phones(outcome);
-                self.around.to_shard(Lane::RegistrarToShard, call::Input::Registered { tx, response });
+                self.around.post_to_shard(Lane::RegistrarToShard, call::Input::Registered { tx, response });
             }
         }
     }
@@ -465,11 +478,12 @@ impl World {
         turn: impl FnOnce(&mut Shard, &mut dyn FnMut(call::Output, &mut Vec<call::Input>)),
     ) {
         let World { shard, around, .. } = self;
+        let now = around.now;
         let mut perform =
             |output: call::Output, answers: &mut Vec<call::Input>| around.perform(output, answers);
         let panicked = catch_unwind(AssertUnwindSafe(|| turn(shard, &mut perform))).is_err();
         if panicked {
-            let released = shard.abandon();
+            let released = shard.abandon(now);
             let mut answers = Vec::new();
             while let Some(output) = shard.poll_output() {
                 perform(output, &mut answers);

@@ -233,8 +233,8 @@ fn keep_to(cpu: usize) {
 const BELL: u64 = u64::MAX;
 
 impl Abandon for call::Shard {
-    fn abandon_current(&mut self, _now: Instant) {
-        if let Some(call) = self.abandon() {
+    fn abandon_current(&mut self, now: Instant) {
+        if let Some(call) = self.abandon(now) {
             tracing::error!(%call, "该通呼叫已释放 / this call was released");
         }
     }

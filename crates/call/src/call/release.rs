@@ -99,6 +99,34 @@ impl Call {
         self.settle(context);
     }
 
+    /// Hangs up on everybody, after a defect: what it owed to others was told by the shard.
+    pub fn give_up(&mut self, context: &mut Context<'_>) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        self.session = None;
+        self.playing.clear();
+        self.measured.clear();
+        self.recording = None;
+        let arriving = match stage {
+            Stage::Arriving(arrival) => {
+                let media = crate::leg::LegMedia::new(arrival.leg, UNBOUND, arrival.codecs);
+                Some(Leg { id: arrival.leg, session: arrival.session, media })
+            }
+            _ => None,
+        };
+        let mut legs: Vec<Leg> = arriving.into_iter().chain(self.caller.take()).collect();
+        for mut party in self.parties.drain(..) {
+            if let Some(ticket) = party.ticket.take() {
+                context.admission.release(ticket);
+            }
+            legs.append(&mut party.legs);
+        }
+        for mut leg in legs {
+            leg.session.hang_up(context.now, context.endpoint, None, 500);
+            self.closing.push(leg);
+        }
+        self.settle(context);
+    }
+
     fn result_now(&self, by: HungUpBy) -> CallResult {
         match (&self.stage, by) {
             (Stage::Talking(_), _) => CallResult::Answered,

@@ -31,6 +31,8 @@ enum Side {
     Agent,
     Operator,
     Shutdown,
+    /// A defect in the call's own code, after which the shard gives it up.
+    Panic,
 }
 
 const PLACES: [Place; 12] = [
@@ -154,11 +156,15 @@ fn end(stage: &mut Stage, side: Side, caller: PeerId) {
             stage.world.hang_up(call);
         }
         Side::Shutdown => stage.world.shut_down(),
+        Side::Panic => {
+            let call = stage.world.calls()[0].id;
+            stage.world.give_up(call);
+        }
     }
 }
 
 fn every_end_of(place: Place, weather: Weather, seeds: std::ops::Range<u64>) {
-    for side in [Side::Caller, Side::Agent, Side::Operator, Side::Shutdown] {
+    for side in [Side::Caller, Side::Agent, Side::Operator, Side::Shutdown, Side::Panic] {
         if side == Side::Agent && !place.has_agent() {
             continue;
         }
@@ -184,6 +190,10 @@ fn every_end_of(place: Place, weather: Weather, seeds: std::ops::Range<u64>) {
                 }
                 Side::Operator => {
                     assert_eq!((cdr.ending.by, cdr.ending.cause), (HungUpBy::Switch, Termination::Commanded));
+                }
+                Side::Panic => {
+                    let found = (cdr.ending.result, cdr.ending.cause);
+                    assert_eq!(found, (CallResult::Failure, Termination::Internal), "{context}");
                 }
                 Side::Shutdown => {
                     assert_eq!((cdr.ending.by, cdr.ending.cause), (HungUpBy::Switch, Termination::Shutdown));
