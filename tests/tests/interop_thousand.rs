@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hotline_tests::{
-    AGENT_HZ, CALLER_HZ, Call, Capture, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn,
+    AGENT_HZ, CALLER_HZ, Call, Capture, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn, until,
 };
 
 const CALLS: u32 = 1_000;
@@ -85,20 +85,30 @@ fn at_rest(switch: &Switch) -> Rest {
     ] {
         switch.wait_live(what, 0, Duration::from_secs(70));
     }
-    let proc = format!("/proc/{}", switch.pid());
-    let mut descriptors: Vec<String> = std::fs::read_dir(format!("{proc}/fd"))
-        .expect("its descriptors")
-        .filter_map(|entry| std::fs::read_link(entry.expect("an entry").path()).ok())
-        // Sockets, pipes and segments carry numbers.
-        .map(|target| target.to_string_lossy().replace(|letter: char| letter.is_ascii_digit(), ""))
-        .collect();
-    descriptors.sort();
-    let status = std::fs::read_to_string(format!("{proc}/status")).expect("its status");
+    // The connection that the figures came by is closed a moment after it has answered.
+    let mut last = Vec::new();
+    let descriptors = until("descriptors that stay", Duration::from_secs(10), || {
+        let before = std::mem::replace(&mut last, descriptors(switch));
+        (before == last).then_some(before)
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", switch.pid())).expect("its status");
     let number = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
         line.split_ascii_whitespace().next().expect("a number").parse::<u64>().expect("a number")
     };
     Rest { descriptors, threads: number("Threads:"), resident: number("VmRSS:") }
+}
+
+/// What its descriptors are, in order of names.
+fn descriptors(switch: &Switch) -> Vec<String> {
+    let mut found: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", switch.pid()))
+        .expect("its descriptors")
+        .filter_map(|entry| std::fs::read_link(entry.expect("an entry").path()).ok())
+        // Sockets, pipes and segments carry numbers.
+        .map(|target| target.to_string_lossy().replace(|letter: char| letter.is_ascii_digit(), ""))
+        .collect();
+    found.sort();
+    found
 }
 
 fn check(calls: &[Call]) {
