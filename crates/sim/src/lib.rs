@@ -11,6 +11,7 @@
 mod agenda;
 mod checks;
 mod dice;
+mod ending;
 mod history;
 mod network;
 mod phones;
@@ -20,7 +21,8 @@ mod surroundings;
 mod world;
 
 pub use checks::{Breach, check};
+pub use ending::{Failed, Finished};
 pub use history::{AcdAtRest, History, Known, NewCall};
 pub use network::Weather;
 pub use studio::{Said, StudioLive};
-pub use world::{Failed, Finished, PeerId, World};
+pub use world::{PeerId, World};
