@@ -26,7 +26,7 @@ fn baresip_answers_the_queue_and_both_hear_each_other() {
     Sipp::at("carrier_speaks", space.outside, &[])
         .traced()
         .speaking(&speech)
-        .with(&["-d", "6000"])
+        .with(&["-d", "9000"])
         .call(switch.sip, "4000000003", 1, 1)
         .succeed(soon);
     let calls = switch.wait_calls(1, soon);
@@ -34,10 +34,15 @@ fn baresip_answers_the_queue_and_both_hear_each_other() {
     assert_eq!((&call["agent"], &call["hung_up_by"]), (&"9001".into(), &"caller".into()), "{call:#}");
     let wav = Wav::read(call["recording"].as_str().expect("a recording").as_ref());
     let (caller, agent) = (Wav::tone_seconds(&wav.left, CALLER_HZ), Wav::tone_seconds(&wav.right, AGENT_HZ));
-    assert!(caller > 4.0 && agent > 4.0, "caller {caller} s, agent {agent} s of {} s", wav.seconds());
+    // How long the talk was depends on how fast menu and phone were; all of it is there.
+    let all = wav.seconds();
+    assert!(
+        all > 3.0 && caller > all - 0.8 && agent > all - 0.8,
+        "caller {caller} s, agent {agent} s of {all} s"
+    );
     let heard = phone.stop();
     let heard = Wav::tone_seconds(&heard.left, CALLER_HZ);
-    assert!(heard > 3.5, "the phone heard the caller for {heard} s");
+    assert!(heard > all - 1.0, "the phone heard the caller for {heard} s of {all} s");
     switch.wait_live("phones", 0, soon);
     switch.stop();
 }

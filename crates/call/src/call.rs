@@ -28,7 +28,7 @@ use std::sync::Arc;
 use clock::{Instant, Machine};
 use media::command::{Command, PlayMode, Voice};
 use model::event::{CallFact, Direction};
-use model::outcome::CallResult;
+use model::outcome::{CallResult, HungUpBy};
 use model::say::SayItem;
 use model::{
     AgentId, CallId, EntryId, HotlineNumber, LegId, OfferId, PlayId, QueueName, RecordingId, TenantId,
@@ -158,6 +158,8 @@ enum Playing {
 struct SoFar {
     /// A person talked with the caller.
     talked: bool,
+    /// Who ended the last conversation, while the caller has heard nothing since.
+    left_by: Option<HungUpBy>,
     /// How the last attempt to reach a person ended.
     unreached: Option<CallResult>,
 }

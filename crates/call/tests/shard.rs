@@ -191,6 +191,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
+        Bench::of(settings())
+    }
+
+    fn of(settings: Settings) -> Bench {
         let identity = Identity {
             node: 0,
             shard: 0,
@@ -200,7 +204,7 @@ impl Bench {
         let ids = model::IdGen::new(0, 255, 1_795_000_000);
         let mut bench = Bench {
             now: Instant::from_secs(10),
-            shard: Shard::new(identity, Arc::new(settings())),
+            shard: Shard::new(identity, Arc::new(settings)),
             acd: acd::Acd::new(tenant(), ids, Arc::new(acd_settings())),
             sent: Vec::new(),
             media: Vec::new(),
@@ -416,7 +420,11 @@ fn invite(number: &str) -> String {
 
 /// A caller in conversation with agent 8001, the agent's number spoken.
 fn talking() -> (Bench, String) {
-    let mut bench = Bench::new();
+    talking_by(settings())
+}
+
+fn talking_by(settings: Settings) -> (Bench, String) {
+    let mut bench = Bench::of(settings);
     bench.invite("4008001234");
     let to = bench.ack();
     bench.play_out();
@@ -458,9 +466,8 @@ fn a_caller_who_hangs_up_leaves_nothing_behind() {
     bench.assert_nothing_left();
 }
 
-#[test]
-fn when_the_agent_hangs_up_the_survey_is_asked_and_answered() {
-    let (mut bench, _) = talking();
+/// The phone that talks sends BYE.
+fn agent_hangs_up(bench: &mut Bench) {
     let invite = bench.request(PHONE, "INVITE");
     let (from, to) = (
         invite.headers.text(sip::HeaderName::From).unwrap(),
@@ -474,6 +481,25 @@ fn when_the_agent_hangs_up_the_survey_is_asked_and_answered() {
          From: {to};tag=p1\nTo: {from}\nCall-ID: {call_id}\nCSeq: 1 BYE\nContent-Length: 0\n\n"
         ),
     );
+}
+
+#[test]
+fn an_agent_who_hangs_up_where_the_flow_has_nothing_left_ended_the_call() {
+    let mut settings = settings();
+    let mut flow = flow();
+    if let Some(Node::Queue { next, .. }) = flow.nodes.get_mut("queue") {
+        *next = None;
+    }
+    settings.flows.insert(flow.name.clone(), Arc::new(flow));
+    let (mut bench, _) = talking_by(settings);
+    agent_hangs_up(&mut bench);
+    assert_eq!(bench.ended(), (CallResult::Answered, HungUpBy::Agent, Termination::Normal));
+}
+
+#[test]
+fn when_the_agent_hangs_up_the_survey_is_asked_and_answered() {
+    let (mut bench, _) = talking();
+    agent_hangs_up(&mut bench);
     assert!(
         bench.has(|fact| matches!(fact, CallFact::AgentLeft { by: HungUpBy::Agent, .. })),
         "{:#?}",

@@ -89,9 +89,6 @@ fn sample() -> anyhow::Result<Loaded> {
         interface.advertise = Ipv4Addr::LOCALHOST.into();
         interface.rtp = rtp;
     }
-    for queue in loaded.acd.iter_mut().flat_map(|tenant| &mut tenant.queues) {
-        queue.wrap_up = Duration::from_secs(2);
-    }
     Ok(loaded)
 }
 

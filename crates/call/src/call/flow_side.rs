@@ -16,6 +16,7 @@ impl Call {
         }
         match output {
             ivr::Output::Play { play, items } => {
+                self.so_far.left_by = None;
                 // A caller who still hears ringing has no media to play into: the flow goes on at once.
                 if self.plan.answer == routing::AnswerMode::ByParty && self.answer_body.is_some() {
                     self.flow(context, ivr::Input::NotPlayed { play });
@@ -37,7 +38,12 @@ impl Call {
                     ivr::Served::GaveUp => CallResult::EndedInMenu,
                 };
                 let result = self.so_far.result().unwrap_or(result);
-                self.release(context, HungUpBy::Switch, Termination::FlowEnded, Some(result));
+                // R35: a flow with nothing left to say ends as the conversation did, by who left it.
+                let (by, cause) = match self.so_far.left_by {
+                    Some(by) => (by, Termination::Normal),
+                    None => (HungUpBy::Switch, Termination::FlowEnded),
+                };
+                self.release(context, by, cause, Some(result));
             }
             ivr::Output::Fact(fact) => self.fact(context, fact),
         }

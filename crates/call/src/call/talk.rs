@@ -78,6 +78,7 @@ impl Call {
         if let Some(at) = self.parties.iter().position(|party| party.offer == talk.offer) {
             self.drop_party(context, at, None);
         }
+        self.so_far.left_by = (by == HungUpBy::Agent).then_some(by);
         self.resume_flow(context, ivr::Parked::PartyLeft);
     }
 

@@ -20,7 +20,7 @@ pub(super) const NUMBER: &str = "4008001234";
 pub(super) const AGENT: &str = "8001";
 pub(super) const CALLER_HZ: f64 = 440.0;
 pub(super) const AGENT_HZ: f64 = 660.0;
-pub(super) const TALK: Duration = Duration::from_millis(1_500);
+pub(super) const TALK: Duration = Duration::from_millis(1_200);
 pub(super) const HOLD: Duration = Duration::from_millis(1_200);
 
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -148,15 +148,15 @@ pub(super) async fn tell(global: &Global, node: &Node, data: &Path) -> anyhow::R
     agent.until("坐席挂机 / the agent's end", PATIENCE, |h| (*h == Happening::Ended).then_some(())).await?;
     teller.say("坐席先挂机，客户听满意度调查 / the agent hung up, the caller hears the survey");
 
+    let wrap_up_seen = sees_wrap_up(clock, node, data).await;
+    if wrap_up_seen {
+        teller.say(&format!("坐席 {AGENT} 话后整理 / the agent is in wrap-up"));
+    }
     caller
         .until_heard("满意度调查 / survey", PATIENCE, |peer, now| {
             peer.ear().sound(hung_up + SETTLE, now) > Duration::from_millis(800)
         })
         .await?;
-    let wrap_up_seen = sees_wrap_up(node, data).await;
-    if wrap_up_seen {
-        teller.say(&format!("坐席 {AGENT} 话后整理 / the agent is in wrap-up"));
-    }
     if let Some(key) = Key::from_char('1') {
         caller.wish(Command::Press(key));
     }
@@ -182,11 +182,20 @@ pub(super) async fn tell(global: &Global, node: &Node, data: &Path) -> anyhow::R
 }
 
 /// Asks the switch as the command line does.
-async fn sees_wrap_up(node: &Node, data: &Path) -> bool {
+async fn sees_wrap_up(clock: SystemClock, node: &Node, data: &Path) -> bool {
     let Ok(token) = Token::load(&Token::path(data)) else { return false };
     let client = Client::new(node.api, token).for_tenant(TenantId::default());
-    let agents = client.agents().await.unwrap_or_default();
-    agents.iter().any(|agent| agent.id == AGENT && agent.activity == AgentActivity::WrapUp)
+    let give_up = clock.now() + Duration::from_secs(5);
+    loop {
+        let agents = client.agents().await.unwrap_or_default();
+        if agents.iter().any(|agent| agent.id == AGENT && agent.activity == AgentActivity::WrapUp) {
+            return true;
+        }
+        if clock.now() > give_up {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// How much of notice and greeting is heard before the key: the notice takes less.
