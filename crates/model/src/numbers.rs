@@ -333,7 +333,9 @@ mod tests {
     #[test]
     fn escapes_full_width_digits_and_separators_are_read() {
         let mobile = (CallerKind::Mobile, "13800138000".to_owned());
-        for raw in ["%2B8613800138000", "１３８００１３８０００", "＋86 138-0013-8000", "sip:%2b8613800138000@x"] {
+        for raw in
+            ["%2B8613800138000", "１３８００１３８０００", "＋86 138-0013-8000", "sip:%2b8613800138000@x"]
+        {
             assert_eq!(of(raw), mobile, "{raw}");
         }
     }
@@ -353,7 +355,21 @@ mod tests {
 
     #[test]
     fn rubbish_never_panics() {
-        for raw in ["<", "<>", "tel:", "sip:@", "%", "%2", "%zz", "+", "++86", "é@", "tel:;phone-context=+86", "北京", "<sip:é"] {
+        for raw in [
+            "<",
+            "<>",
+            "tel:",
+            "sip:@",
+            "%",
+            "%2",
+            "%zz",
+            "+",
+            "++86",
+            "é@",
+            "tel:;phone-context=+86",
+            "北京",
+            "<sip:é",
+        ] {
             Caller::parse(raw, Some("é"));
         }
     }
