@@ -211,7 +211,7 @@ fn behind_area(number: &str) -> Option<Found<'_>> {
     Some(found.in_area(area))
 }
 
-/// IP-call prefixes (179xx, 12593, 1[12]xxx) glued to a mobile or to a number that begins with 0.
+/// IP-call prefixes (179xx, 12593, 11xxx and 12xxx) glued to a mobile or to a number that begins with 0.
 fn without_ip_prefix(number: &str) -> &str {
     let is_prefix = number.starts_with("179") || number.starts_with("11") || number.starts_with("12");
     match number.get(5..) {
