@@ -16,6 +16,14 @@ pub struct Baresip {
     child: Child,
 }
 
+/// A phone's call by its own account.
+pub struct Spoken {
+    /// What came out of its speaker.
+    pub heard: Wav,
+    /// What it sent: on a busy machine it pauses, and what it did not say nobody can record.
+    pub said: Wav,
+}
+
 impl Baresip {
     /// Registers `user` at the switch and speaks a tone in every call.
     pub fn start(space: &Namespace, switch: SocketAddr, user: &str, password: &str, hz: f64) -> Baresip {
@@ -46,7 +54,7 @@ impl Baresip {
     ///
     /// # Panics
     /// When it does not end, or not well.
-    pub fn stop(mut self) -> Wav {
+    pub fn stop(mut self) -> Spoken {
         let pid = i32::try_from(self.child.id()).expect("a process id");
         // SAFETY: the child is ours and not yet waited for. `ip netns exec` has become the phone itself.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
@@ -54,12 +62,16 @@ impl Baresip {
             self.child.try_wait().expect("its status")
         });
         assert!(status.success(), "baresip ends with {status}:\n{}", self.output());
+        Spoken { heard: self.dump("-dec.wav"), said: self.dump("-enc.wav") }
+    }
+
+    /// What the phone itself wrote down of its one call.
+    fn dump(&self, ending: &str) -> Wav {
         let entries =
             std::fs::read_dir(&self.folder).expect("its folder").map(|entry| entry.expect("an entry").path());
-        let is_heard = |path: &PathBuf| path.to_string_lossy().ends_with("-dec.wav");
-        let heard: Vec<PathBuf> = entries.filter(is_heard).collect();
-        assert_eq!(heard.len(), 1, "one call, one file of what was heard");
-        Wav::read(&heard[0])
+        let files: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+        assert_eq!(files.len(), 1, "one call, one file {ending}");
+        Wav::read(&files[0])
     }
 
     fn output(&self) -> String {

@@ -10,7 +10,7 @@ mod switch;
 mod waiting;
 mod wav;
 
-pub use baresip::Baresip;
+pub use baresip::{Baresip, Spoken};
 pub use capture::Capture;
 pub use namespace::Namespace;
 pub use place::{Place, may_use_raw_sockets, turn};
