@@ -90,14 +90,14 @@ pub(crate) fn fixed(settings: &Settings, target: &DialTarget) -> Option<Destinat
 }
 
 fn through_trunk(trunk: &Trunk, number: &str) -> Option<Destination> {
-    let remote = trunk.to?;
+    let remote = trunk.way.targets().first()?.address(trunk.way.transport)?;
     let host = match remote.ip() {
         std::net::IpAddr::V4(address) => address.to_string(),
         std::net::IpAddr::V6(address) => format!("[{address}]"),
     };
-    let request_uri = Uri::sip(Some(trunk.dialled_form(number)), &host, Some(remote.port())).ok()?;
+    let request_uri = Uri::sip(Some(&trunk.numbers.write_called(number)), &host, Some(remote.port())).ok()?;
     Some(Destination {
-        flow: flow(trunk.interface, trunk.tcp, remote),
+        flow: flow(trunk.interface, trunk.way.transport != routing::TrunkTransport::Udp, remote),
         to: request_uri.clone(),
         request_uri,
         route: Vec::new(),

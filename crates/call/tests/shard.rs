@@ -15,11 +15,11 @@ use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{Key, SayItem};
 use model::{
     AgentId, Aor, CallId, DialTarget, FlowName, HotlineNumber, InterfaceName, LegId, PromptName, QueueName,
-    TenantId, TrunkName,
+    TenantId,
 };
 use routing::{
-    AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan, QueueProfile,
-    RecordPolicy, RtpRange, TenantDomain, Trunk,
+    Access, AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
+    QueueProfile, RecordPolicy, RtpRange, TenantDomain, Trunk, TrunkIdentity,
 };
 use sip::endpoint::{Advertised, Flow};
 use sip::{Message, Request, Response};
@@ -99,17 +99,13 @@ fn settings() -> Settings {
         codecs: Vec::new(),
     };
     let trunk = Trunk {
-        name: TrunkName::new("ims"),
-        interface: 0,
-        from: vec![Cidr { address: "198.51.100.0".parse().unwrap(), prefix: 24 }],
-        media_from: Vec::new(),
-        to: None,
-        tcp: false,
+        access: Access {
+            from: vec![Cidr { address: "198.51.100.0".parse().unwrap(), prefix: 24 }],
+            ..Access::default()
+        },
         codecs: Vec::new(),
-        max_calls: None,
-        caller: None,
-        show_caller: true,
-        home_area: None,
+        identity: TrunkIdentity { show_caller: true, ..TrunkIdentity::default() },
+        ..Trunk::named("ims")
     };
     let profile = QueueProfile {
         music: PromptName::new(&tenant(), "moh"),
@@ -127,6 +123,7 @@ fn settings() -> Settings {
             rtp: RtpRange { low: 20_000, high: 20_999 },
         }],
         trunks: vec![trunk],
+        groups: Vec::new(),
         numbers: vec![number],
         phones: vec![phone],
         queues: HashMap::from([(queue(), profile)]),

@@ -42,6 +42,8 @@ impl Loaded {
             )
         };
         compare(&mut applied, ("中继", "trunk"), &trunk(self), &trunk(old));
+        let group = |l: &Loaded| index(l.plan.groups.iter().map(|g| (g.name.to_string(), g.clone())));
+        compare(&mut applied, ("中继组", "trunk group"), &group(self), &group(old));
         let number = |l: &Loaded| index(l.plan.numbers.iter().map(|n| (n.number.to_string(), n.clone())));
         compare(&mut applied, ("号码", "number"), &number(self), &number(old));
         let flow = |l: &Loaded| index(l.flows.iter().map(|(name, flow)| (name.to_string(), flow.clone())));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::PromptName;
 use model::say::{Key, SayItem, Tone};
-use routing::{Cidr, RtpRange};
+use routing::{Cidr, RtpRange, Target, is_pattern};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -106,6 +106,12 @@ impl Reading<'_> {
             }
             (Kind::List(of), DeValue::Array(array)) => {
                 Some(Value::List(array.iter().filter_map(|value| self.entry(of, value)).collect()))
+            }
+            (Kind::OneOrMore(of), DeValue::Array(array)) => {
+                Some(Value::List(array.iter().filter_map(|value| self.entry(of, value)).collect()))
+            }
+            (Kind::OneOrMore(of), DeValue::String(_)) => {
+                self.entry(of, value).map(|entry| Value::List(vec![entry]))
             }
             (Kind::Tables(object), DeValue::Array(array)) => Some(self.tables(object, array, kind)),
             (Kind::Table(object), DeValue::Table(table)) => {
@@ -297,6 +303,9 @@ impl Reading<'_> {
             Kind::Text => Some(text).filter(|text| !text.is_empty()).map(|text| Value::Text(Arc::from(text))),
             Kind::Name => Some(text).filter(|text| is_name(text)).map(|text| Value::Text(Arc::from(text))),
             Kind::Dialled => Some(text).filter(|text| is_dialled(text)).map(|t| Value::Text(Arc::from(t))),
+            Kind::Target => Target::parse(text).map(|_| Value::Text(Arc::from(text))),
+            Kind::Number => Some(text).filter(|t| is_number(t)).map(|t| Value::Text(Arc::from(t))),
+            Kind::Pattern => Some(text).filter(|t| is_pattern(t)).map(|t| Value::Text(Arc::from(t))),
             Kind::Socket => text.parse().ok().map(Value::Socket),
             Kind::Ip => text.parse().ok().map(Value::Ip),
             Kind::Cidr => parse_cidr(text).map(Value::Cidr),
@@ -362,6 +371,9 @@ impl Kind {
                 | Kind::Cidr
                 | Kind::Ports
                 | Kind::NumberRange
+                | Kind::Target
+                | Kind::Number
+                | Kind::Pattern
                 | Kind::SipUri
                 | Kind::Choice(_)
                 | Kind::Ref(_)
@@ -406,6 +418,11 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 fn is_dialled(text: &str) -> bool {
     !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#')
+}
+
+fn is_number(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'*' | b'#');
+    !text.is_empty() && text.len() <= 32 && text.bytes().all(fits)
 }
 
 /// `sip:user@host[:port]`, enough to be sent to; `sip` parses it in full.

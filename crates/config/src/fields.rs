@@ -57,6 +57,12 @@ pub(crate) enum Kind {
     Ip,
     /// An address or block of addresses.
     Cidr,
+    /// An address or name, with or without a port.
+    Target,
+    /// A telephone number, a `+` allowed.
+    Number,
+    /// What a number looks like: see `routing::is_pattern`.
+    Pattern,
     /// `low-high`, a range of UDP ports.
     Ports,
     /// `low-high`, numbers of the same length.
@@ -71,6 +77,8 @@ pub(crate) enum Kind {
     RefRange(NameKind),
     /// An array.
     List(&'static Kind),
+    /// One text of that kind, or an array of them.
+    OneOrMore(&'static Kind),
     /// A prompt's name, or a table that says something spoken.
     Say,
     /// Telephone key → value.
@@ -169,6 +177,9 @@ impl Kind {
             Kind::Socket => "地址:端口, 如 \"127.0.0.1:5060\"".into(),
             Kind::Ip => "IP 地址, 如 \"192.0.2.10\"".into(),
             Kind::Cidr => "地址或网段, 如 \"10.0.0.0/8\"".into(),
+            Kind::Target => "地址或域名, 可带端口, 如 \"192.0.2.1:5060\"".into(),
+            Kind::Number => "号码 (数字, +, * 和 #)".into(),
+            Kind::Pattern => "号码样式, 如 \"0755XXXXXXXX\" 或 \"+86.\"".into(),
             Kind::Ports => "端口范围, 如 \"20000-39999\"".into(),
             Kind::NumberRange => "号码范围, 如 \"9001-9100\"".into(),
             Kind::SipUri => "SIP 地址, 如 \"sip:uas@192.0.2.10:5060\"".into(),
@@ -176,6 +187,7 @@ impl Kind {
             Kind::Ref(kind) => format!("{}的名称", kind.zh()),
             Kind::RefRange(kind) => format!("{}, 或范围如 \"9001-9100\"", kind.zh()),
             Kind::List(of) => format!("列表 [{}]", of.zh()),
+            Kind::OneOrMore(of) => format!("{0}, 或列表 [{0}]", of.zh()),
             Kind::Say => "语音名称, 或 { digits = \"8001\" } 等".into(),
             Kind::Keys(of) => format!("表 {{ 按键 = {} }}", of.zh()),
             Kind::Numbers(of) => format!("表 {{ 号码 = {} }}", of.zh()),
@@ -197,6 +209,9 @@ impl Kind {
             Kind::Socket => "address:port, e.g. \"127.0.0.1:5060\"".into(),
             Kind::Ip => "an IP address, e.g. \"192.0.2.10\"".into(),
             Kind::Cidr => "an address or block, e.g. \"10.0.0.0/8\"".into(),
+            Kind::Target => "an address or name, a port allowed, e.g. \"192.0.2.1:5060\"".into(),
+            Kind::Number => "a number (digits, +, * and #)".into(),
+            Kind::Pattern => "what a number looks like, e.g. \"0755XXXXXXXX\" or \"+86.\"".into(),
             Kind::Ports => "a range of ports, e.g. \"20000-39999\"".into(),
             Kind::NumberRange => "a range of numbers, e.g. \"9001-9100\"".into(),
             Kind::SipUri => "a SIP address, e.g. \"sip:uas@192.0.2.10:5060\"".into(),
@@ -204,6 +219,7 @@ impl Kind {
             Kind::Ref(kind) => format!("the name of a {}", kind.en()),
             Kind::RefRange(kind) => format!("a {} or a range, e.g. \"9001-9100\"", kind.en()),
             Kind::List(of) => format!("a list of {}", of.en()),
+            Kind::OneOrMore(of) => format!("{0}, or a list of them", of.en()),
             Kind::Say => "a prompt's name, or { digits = \"8001\" } and the like".into(),
             Kind::Keys(of) => format!("a table of telephone key = {}", of.en()),
             Kind::Numbers(of) => format!("a table of number = {}", of.en()),

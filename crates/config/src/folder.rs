@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use acd::{AgentSettings, QueueSettings, TenantSettings};
 use model::{DialTarget, FlowName, QueueName, TenantId};
-use routing::{Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk};
+use routing::{Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk, TrunkGroup};
 use toml::de::DeTable;
 
 use crate::decode::is_name;
@@ -27,6 +27,8 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
     let hotline = hotline.map(|file| read_root(file, &HOTLINE, &mut reading));
     if let Some(record) = &hotline {
         folder.interfaces = tables::interfaces(record, &mut reading);
+        folder.groups =
+            record.records("trunk_group").map(|group| tables::trunk_group(group, &mut reading)).collect();
         let domain = tables::node(record).domain;
         folder.add_tenant(&TenantId::default(), &domain, record.spot_of("node"), &mut reading);
     } else {
@@ -54,6 +56,7 @@ struct Folder {
     domains: Vec<TenantDomain>,
     trunks: Vec<Trunk>,
     trunk_spots: Vec<Spot>,
+    groups: Vec<TrunkGroup>,
     numbers: Vec<Number>,
     phones: Vec<Phone>,
     profiles: HashMap<QueueName, QueueProfile>,
@@ -166,6 +169,7 @@ impl Folder {
     fn check(&mut self, reading: &mut Reading<'_>) {
         self.check_trunks(reading);
         self.check_calls_out(reading);
+        self.check_groups(reading);
         self.check_bare_users(reading);
         if !reading.has_errors() {
             for (flow, record, tenant, file) in &self.flows {
@@ -178,10 +182,10 @@ impl Folder {
     /// The same block at one listener must not mean two trunks.
     fn check_trunks(&self, reading: &mut Reading<'_>) {
         for (place, trunk) in self.trunks.iter().enumerate() {
-            for block in &trunk.from {
+            for block in &trunk.access.from {
                 let other = self.trunks[..place]
                     .iter()
-                    .find(|other| other.interface == trunk.interface && other.from.contains(block));
+                    .find(|other| other.interface == trunk.interface && other.access.from.contains(block));
                 if let Some(other) = other {
                     reading.error(
                         &self.trunk_spots[place],
@@ -200,13 +204,36 @@ impl Folder {
     /// A trunk that calls go out by needs an address to send them to.
     fn check_calls_out(&self, reading: &mut Reading<'_>) {
         for (name, spot) in reading.take_calls_out() {
-            if self.trunks.iter().any(|trunk| trunk.name.as_str() == name && trunk.to.is_none()) {
+            let leads_nowhere = |trunk: &Trunk| trunk.name.as_str() == name && !trunk.way.leads_somewhere();
+            if self.trunks.iter().any(leads_nowhere) {
                 reading.error(
                     &spot,
                     "dangling",
                     format!("中继 «{name}» 没有 «to», 不能呼出"),
                     format!("trunk \"{name}\" has no \"to\", calls cannot go out by it"),
                 );
+            }
+        }
+    }
+
+    /// A group holds trunks, not groups.
+    fn check_groups(&self, reading: &mut Reading<'_>) {
+        for group in &self.groups {
+            for member in &group.members {
+                if self.groups.iter().any(|other| other.name == member.trunk) {
+                    let Some(spot) = reading.defined_at(NameKind::Trunk, group.name.as_str()).cloned() else {
+                        continue;
+                    };
+                    reading.error(
+                        &spot,
+                        "bad-value",
+                        format!("中继组 «{}» 里的 «{}» 也是组, 组里只能放中继", group.name, member.trunk),
+                        format!(
+                            "\"{}\" in group \"{}\" is a group; only trunks belong there",
+                            member.trunk, group.name
+                        ),
+                    );
+                }
             }
         }
     }
@@ -256,6 +283,7 @@ impl Folder {
         let plan = Plan {
             interfaces: self.interfaces,
             trunks: self.trunks,
+            groups: self.groups,
             numbers: self.numbers,
             phones: self.phones,
             queues: self.profiles,

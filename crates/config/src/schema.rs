@@ -76,7 +76,9 @@ fn kind(kind_: &Kind) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Integer(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
         Kind::Seconds(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),
-        Kind::Socket | Kind::Cidr | Kind::Ref(_) => json!({ "type": "string", "minLength": 1 }),
+        Kind::Socket | Kind::Target | Kind::Cidr | Kind::Ref(_) => {
+            json!({ "type": "string", "minLength": 1 })
+        }
         Kind::Ip => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
         Kind::Ports | Kind::NumberRange => json!({ "type": "string", "pattern": "^[0-9]+-[0-9]+$" }),
         Kind::SipUri => json!({ "type": "string", "pattern": "^sip:" }),
@@ -85,6 +87,9 @@ fn kind(kind_: &Kind) -> Value {
             json!({ "type": "string", "minLength": 1, "examples": [names.en(), "9001-9100"] })
         }
         Kind::List(of) => json!({ "type": "array", "items": kind(of) }),
+        Kind::OneOrMore(of) => json!({ "oneOf": [kind(of), { "type": "array", "items": kind(of) }] }),
+        Kind::Number => json!({ "type": "string", "pattern": "^[0-9*#+]{1,32}$" }),
+        Kind::Pattern => json!({ "type": "string", "pattern": "^[0-9*#+XZN]*\\.?$", "minLength": 1 }),
         Kind::Say => {
             let mut said = object(&SAY);
             if let Value::Object(map) = &mut said {

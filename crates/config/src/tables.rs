@@ -8,6 +8,7 @@ mod number;
 mod phone;
 mod queue;
 mod trunk;
+mod trunk_made;
 
 pub(crate) use agent::{AGENT, AGENTS, agents};
 pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
@@ -15,7 +16,8 @@ pub(crate) use node::{HOTLINE, TENANT, hooks, interfaces, limits, media, node};
 pub(crate) use number::{NUMBER, NUMBERS, number};
 pub(crate) use phone::{PHONE, PHONES, phones};
 pub(crate) use queue::{QUEUE, profile, queue};
-pub(crate) use trunk::{TRUNK, trunk};
+pub(crate) use trunk::TRUNK;
+pub(crate) use trunk_made::{trunk, trunk_group};
 
 use crate::fields::{Choice, Field, Kind, Object, Presence};
 

@@ -14,9 +14,25 @@ use crate::{Limits, Number, Trunk};
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Admission {
     calls: usize,
-    trunks: HashMap<TrunkName, usize>,
+    trunks: HashMap<TrunkName, OfTrunk>,
     numbers: HashMap<HotlineNumber, usize>,
     bucket: Option<Bucket>,
+}
+
+/// What a trunk has at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+struct OfTrunk {
+    calls_in: usize,
+    calls_out: usize,
+    rate_in: Option<Bucket>,
+    rate_out: Option<Bucket>,
+}
+
+/// Which way a call crosses a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Way {
+    In,
+    Out,
 }
 
 /// An admitted call's share of the counters; give it back by [`Admission::release`] exactly once.
@@ -24,7 +40,7 @@ pub struct Admission {
 #[must_use = "an admitted call counts until its ticket is released"]
 pub struct Ticket {
     counted: Counted,
-    trunk: Option<TrunkName>,
+    trunk: Option<(TrunkName, Way)>,
     number: Option<HotlineNumber>,
 }
 
@@ -62,6 +78,9 @@ pub enum RefuseCause {
     /// The trunk's calls.
     #[error("中继并发已满 / the trunk has all the calls it may have")]
     TrunkCalls,
+    /// The trunk's new calls per second.
+    #[error("中继每秒呼叫数已满 / too many new calls per second on the trunk")]
+    TrunkRate,
     /// The number's calls (并发限制).
     #[error("号码并发已满 / the number has all the calls it may have")]
     NumberCalls,
@@ -90,7 +109,7 @@ impl Admission {
         {
             return Err(Refusal::of(RefuseCause::NodeRate));
         }
-        let trunk = trunk.map(|trunk| self.count_trunk(trunk)).transpose()?;
+        let trunk = trunk.map(|trunk| self.count_trunk(now, trunk, Way::In)).transpose()?;
         self.calls += 1;
         Ok(Ticket { counted: Counted::Call, trunk, number: None })
     }
@@ -112,9 +131,9 @@ impl Admission {
     /// A leg out through `trunk`, of a call that is admitted already.
     ///
     /// # Errors
-    /// The trunk's limit (486).
-    pub fn admit_leg(&mut self, trunk: &Trunk) -> Result<Ticket, Refusal> {
-        let trunk = self.count_trunk(trunk)?;
+    /// The trunk's limits (486).
+    pub fn admit_leg(&mut self, now: Instant, trunk: &Trunk) -> Result<Ticket, Refusal> {
+        let trunk = self.count_trunk(now, trunk, Way::Out)?;
         Ok(Ticket { counted: Counted::Leg, trunk: Some(trunk), number: None })
     }
 
@@ -124,7 +143,7 @@ impl Admission {
             self.calls = self.calls.saturating_sub(1);
         }
         if let Some(trunk) = ticket.trunk {
-            give_back(&mut self.trunks, &trunk);
+            self.give_back_trunk(&trunk);
         }
         if let Some(number) = ticket.number {
             give_back(&mut self.numbers, &number);
@@ -138,7 +157,7 @@ impl Admission {
 
     /// Calls and legs of a trunk now.
     pub fn calls_of_trunk(&self, trunk: &TrunkName) -> usize {
-        self.trunks.get(trunk).copied().unwrap_or(0)
+        self.trunks.get(trunk).map_or(0, OfTrunk::calls)
     }
 
     /// Calls of a number now.
@@ -146,11 +165,41 @@ impl Admission {
         self.numbers.get(number).copied().unwrap_or(0)
     }
 
-    fn count_trunk(&mut self, trunk: &Trunk) -> Result<TrunkName, Refusal> {
-        if take(&mut self.trunks, &trunk.name, trunk.max_calls) {
-            Ok(trunk.name.clone())
-        } else {
-            Err(Refusal::of(RefuseCause::TrunkCalls))
+    /// The trunk's calls first: a call that finds no room takes nothing from the rate.
+    fn count_trunk(&mut self, now: Instant, trunk: &Trunk, way: Way) -> Result<(TrunkName, Way), Refusal> {
+        let limits = &trunk.limits;
+        let has = self.trunks.get(&trunk.name).copied().unwrap_or_default();
+        let (ours, most, rate) = match way {
+            Way::In => (has.calls_in, limits.calls_in, limits.per_second_in),
+            Way::Out => (has.calls_out, limits.calls_out, limits.per_second_out),
+        };
+        let is_full = |count: usize, limit: Option<usize>| limit.is_some_and(|limit| count >= limit);
+        if is_full(has.calls(), limits.calls) || is_full(ours, most) {
+            return Err(Refusal::of(RefuseCause::TrunkCalls));
+        }
+        let has = self.trunks.entry(trunk.name.clone()).or_default();
+        let (count, bucket) = match way {
+            Way::In => (&mut has.calls_in, &mut has.rate_in),
+            Way::Out => (&mut has.calls_out, &mut has.rate_out),
+        };
+        if let Some(rate) = rate
+            && !Bucket::take(bucket, now, rate)
+        {
+            return Err(Refusal::of(RefuseCause::TrunkRate));
+        }
+        *count += 1;
+        Ok((trunk.name.clone(), way))
+    }
+
+    /// A trunk without calls is forgotten, unless its rate must be remembered.
+    fn give_back_trunk(&mut self, (trunk, way): &(TrunkName, Way)) {
+        let Some(has) = self.trunks.get_mut(trunk) else { return };
+        match way {
+            Way::In => has.calls_in = has.calls_in.saturating_sub(1),
+            Way::Out => has.calls_out = has.calls_out.saturating_sub(1),
+        }
+        if has.calls() == 0 && has.rate_in.is_none() && has.rate_out.is_none() {
+            self.trunks.remove(trunk);
         }
     }
 }
@@ -160,9 +209,15 @@ impl Refusal {
         let (status, retry_after) = match cause {
             RefuseCause::NodeCalls => (503, Some(RETRY_WHEN_FULL)),
             RefuseCause::NodeRate => (503, Some(RETRY_WHEN_FAST)),
-            RefuseCause::TrunkCalls | RefuseCause::NumberCalls => (486, None),
+            RefuseCause::TrunkCalls | RefuseCause::TrunkRate | RefuseCause::NumberCalls => (486, None),
         };
         Refusal { status, retry_after, cause }
+    }
+}
+
+impl OfTrunk {
+    fn calls(&self) -> usize {
+        self.calls_in + self.calls_out
     }
 }
 

@@ -5,24 +5,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Aor, FlowName, HotlineNumber, InterfaceName, TenantId, TrunkName};
+use model::{Aor, FlowName, HotlineNumber, InterfaceName, TenantId};
 
 use crate::*;
 
 pub fn trunk(name: &str, interface: u16, from: &[(&str, u8)]) -> Trunk {
     let block = |(address, prefix): &(&str, u8)| Cidr { address: address.parse().unwrap(), prefix: *prefix };
     Trunk {
-        name: TrunkName::new(name),
         interface,
-        from: from.iter().map(block).collect(),
-        media_from: Vec::new(),
-        to: None,
-        tcp: false,
+        access: Access { from: from.iter().map(block).collect(), ..Access::default() },
         codecs: vec![CodecChoice::Pcma],
-        max_calls: None,
-        caller: None,
-        show_caller: false,
-        home_area: None,
+        ..Trunk::named(name)
     }
 }
 
@@ -70,6 +63,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
     Plan {
         interfaces: vec![interface("main", 5060), interface("other", 5070)],
         trunks,
+        groups: Vec::new(),
         numbers,
         phones,
         queues: HashMap::new(),

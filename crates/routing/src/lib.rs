@@ -7,10 +7,18 @@ mod fixtures;
 mod landing;
 mod router;
 mod settings;
+mod trunk;
+mod trunk_numbers;
 
 pub use admission::{Admission, Refusal, RefuseCause, Ticket};
-pub use router::{Dialled, Facts, Feature, Router, Source, Tie};
+pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
 pub use settings::{
     AnswerMode, Cidr, CodecChoice, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
-    QueueProfile, RecordPolicy, RtpRange, TenantDomain, Trunk,
+    QueueProfile, RecordPolicy, RtpRange, TenantDomain,
 };
+pub use trunk::{
+    Access, CalledHeader, CallerHeader, Diversion, GroupMember, Heartbeat, NumberForm, NumberUri, Rewrite,
+    Target, TargetHost, Trunk, TrunkAccount, TrunkChallenge, TrunkGroup, TrunkIdentity, TrunkLimits,
+    TrunkNumbers, TrunkRegister, TrunkTransport, TrunkWay, ZeroBeforeMobile,
+};
+pub use trunk_numbers::is_pattern;

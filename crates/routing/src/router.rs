@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::numbers::national;
 use model::{AgentId, Aor, TenantId, TrunkName};
 use smallvec::SmallVec;
 
 use crate::landing::Landing;
-use crate::{Number, Phone, Plan, Trunk};
+use crate::{GroupMember, Number, Phone, Plan, Trunk};
 
 /// A plan with its indexes; made once per reload, shared by shards.
 #[derive(Debug)]
@@ -18,6 +17,9 @@ pub struct Router {
     /// Blocks of trunks' addresses by how many bits count, most first.
     blocks: Vec<Blocks>,
     trunks: HashMap<TrunkName, usize>,
+    groups: HashMap<TrunkName, usize>,
+    /// Trunks by the line in the Contact that they know us by.
+    lines: HashMap<Arc<str>, usize>,
     numbers: Landing,
     /// Phones by user: few share one.
     phones: HashMap<Arc<str>, SmallVec<[usize; 2]>>,
@@ -47,6 +49,19 @@ pub struct Facts<'a> {
     pub request_user: &'a str,
     /// What ties it to a phone.
     pub tie: Tie,
+    /// What may tie it to a trunk, beside its source.
+    pub claim: Claim<'a>,
+}
+
+/// What may tie a request to a trunk, beside its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The `line` parameter of the Request-URI.
+    pub line: Option<&'a str>,
+    /// A name of the certificate that the peer proved itself with.
+    pub tls_name: Option<&'a str>,
+    /// The user of its credentials.
+    pub user: Option<&'a str>,
 }
 
 /// What ties a request to a phone, beside its From.
@@ -65,7 +80,7 @@ pub enum Tie {
 pub enum Source<'a> {
     /// A configured phone, if its digest proves it.
     Phone(&'a Phone),
-    /// A trunk, known by its address.
+    /// A trunk, known by its line, certificate or address, or claimed by its user: one with a challenge must prove it.
     Trunk(&'a Trunk),
     /// Nobody we know.
     Unknown,
@@ -108,8 +123,12 @@ impl Router {
         for (place, phone) in plan.phones.iter().enumerate() {
             phones.entry(Arc::from(phone.aor.user())).or_default().push(place);
         }
+        let groups =
+            plan.groups.iter().enumerate().map(|(place, group)| (group.name.clone(), place)).collect();
+        let line = |(place, trunk): (usize, &Trunk)| Some((trunk.register.as_ref()?.line.clone(), place));
+        let lines = plan.trunks.iter().enumerate().filter_map(line).collect();
         let (blocks, numbers) = (index_blocks(&plan.trunks), Landing::new(&plan.numbers));
-        Router { plan, blocks, trunks, numbers, phones }
+        Router { plan, blocks, trunks, groups, lines, numbers, phones }
     }
 
     /// The plan itself.
@@ -130,6 +149,37 @@ impl Router {
     /// The trunk of that name.
     pub fn trunk(&self, name: &TrunkName) -> Option<&Trunk> {
         self.trunks.get(name).map(|place| &self.plan.trunks[*place])
+    }
+
+    /// The trunks that calls by `name` go out by: those of the group so called, or the one trunk.
+    pub fn ways_out(&self, name: &TrunkName) -> &[GroupMember] {
+        self.groups.get(name).map_or(&[], |place| &self.plan.groups[*place].members)
+    }
+
+    /// The trunk whose Contact of ours holds `line`: only the carrier we registered with has been told of it.
+    pub fn trunk_of_line(&self, line: &str) -> Option<&Trunk> {
+        self.lines.get(line).map(|place| &self.plan.trunks[*place])
+    }
+
+    /// The trunk of listener `interface` that proves itself by a certificate with `name`.
+    pub fn trunk_of_certificate(&self, name: &str, interface: u16) -> Option<&Trunk> {
+        let has = |known: &Arc<str>| known.eq_ignore_ascii_case(name);
+        self.plan.trunks.iter().find(|t| t.interface == interface && t.access.tls_names.iter().any(has))
+    }
+
+    /// The trunk of listener `interface` that shows itself as `user` when it is asked, wherever it comes from.
+    pub fn trunk_of_user(&self, user: &str, interface: u16) -> Option<&Trunk> {
+        let claims = |trunk: &&Trunk| {
+            trunk.interface == interface && trunk.access.challenge.as_ref().is_some_and(|c| &*c.user == user)
+        };
+        self.plan.trunks.iter().find(claims)
+    }
+
+    /// Whether somebody unknown at listener `interface` may yet show that it is a trunk.
+    pub fn may_be_a_trunk(&self, interface: u16) -> bool {
+        self.plan.trunks.iter().any(|trunk| {
+            trunk.interface == interface && trunk.access.challenge.is_some() && trunk.access.from.is_empty()
+        })
     }
 
     /// The hotline number a carrier means by `called` (number, alias or landing number, in any usual form).
@@ -168,7 +218,14 @@ impl Router {
     pub fn identify(&self, facts: &Facts<'_>) -> Source<'_> {
         let phone = self.phone_of(facts.from_user, facts.from_host);
         let phone = phone.filter(|phone| phone.interface == facts.interface);
-        let trunk = self.trunk_of(facts.source, facts.interface);
+        let claim = &facts.claim;
+        // A line that only the carrier knows says more than an address that several trunks may share.
+        let line = claim.line.unwrap_or(facts.request_user);
+        let trunk = self
+            .trunk_of_line(line)
+            .or_else(|| self.trunk_of_certificate(claim.tls_name?, facts.interface))
+            .or_else(|| self.trunk_of(facts.source, facts.interface))
+            .or_else(|| self.trunk_of_user(claim.user?, facts.interface));
         match (phone, trunk) {
             (Some(phone), Some(trunk)) => {
                 let tied = facts.tie != Tie::None || self.is_inside(&phone.tenant, facts.request_user);
@@ -217,18 +274,6 @@ impl Router {
 }
 
 impl Trunk {
-    /// The number a call out by this trunk shows: the customer's where it may be shown and is known, else the
-    /// trunk's own; None: withheld.
-    pub fn shown_caller<'a>(&'a self, customer: &'a str) -> Option<&'a str> {
-        let known = !customer.is_empty() && customer != "anonymous";
-        if self.show_caller && known { Some(customer) } else { self.caller.as_deref() }
-    }
-
-    /// The number to dial at this trunk: `number` in the national form, as it is kept.
-    pub fn dialled_form<'a>(&self, number: &'a str) -> &'a str {
-        national(number)
-    }
-
     /// Whether media may come from `source` beside the address that the SDP names.
     pub fn takes_media_from(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
@@ -242,7 +287,7 @@ impl Trunk {
 fn index_blocks(trunks: &[Trunk]) -> Vec<Blocks> {
     let mut all: Vec<Blocks> = Vec::new();
     for (place, trunk) in trunks.iter().enumerate() {
-        for block in &trunk.from {
+        for block in &trunk.access.from {
             let Some(address) = masked(block.address.to_canonical(), block.prefix) else { continue };
             let at = match all.iter().position(|blocks| blocks.prefix == block.prefix) {
                 Some(at) => at,

@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{
-    AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId, TrunkName,
-};
+use model::{AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId};
+
+use crate::trunk::{Trunk, TrunkGroup};
 
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Plan {
     pub interfaces: Vec<Interface>,
     /// Trunks of the node.
     pub trunks: Vec<Trunk>,
+    /// Groups of trunks, for calls out.
+    pub groups: Vec<TrunkGroup>,
     /// Hotline numbers of all tenants.
     pub numbers: Vec<Number>,
     /// Phones that register, of all tenants.
@@ -67,33 +69,6 @@ pub struct Cidr {
     pub address: IpAddr,
     /// How many leading bits count.
     pub prefix: u8,
-}
-
-/// A carrier's trunk (SIP中继).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trunk {
-    /// Its name.
-    pub name: TrunkName,
-    /// The listener it uses, by place in `Plan::interfaces`.
-    pub interface: u16,
-    /// Source addresses of its signalling; empty for a trunk that only takes calls out.
-    pub from: Vec<Cidr>,
-    /// Source addresses of its media beside the SDP's own.
-    pub media_from: Vec<Cidr>,
-    /// Where calls out are sent.
-    pub to: Option<SocketAddr>,
-    /// TCP for calls out instead of UDP.
-    pub tcp: bool,
-    /// Codecs in the order of preference.
-    pub codecs: Vec<CodecChoice>,
-    /// How many calls at a time.
-    pub max_calls: Option<usize>,
-    /// The caller's number for calls out, when the customer's may not be shown.
-    pub caller: Option<Arc<str>>,
-    /// The customer's number may be shown on calls out (主叫号码显示).
-    pub show_caller: bool,
-    /// Area code of numbers without one, e.g. `010`.
-    pub home_area: Option<Arc<str>>,
 }
 
 /// Codecs an operator may choose.

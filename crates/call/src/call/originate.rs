@@ -38,7 +38,7 @@ impl Call {
             DialTarget::Trunk { .. } | DialTarget::Uri(_) => {
                 if let DialTarget::Trunk { trunk, .. } = &party.target {
                     let trunk = self.settings.plan.trunks.iter().find(|known| known.name == *trunk);
-                    match trunk.map(|trunk| context.admission.admit_leg(trunk)) {
+                    match trunk.map(|trunk| context.admission.admit_leg(context.now, trunk)) {
                         Some(Ok(ticket)) => party.ticket = Some(ticket),
                         Some(Err(_)) => {
                             self.parties.push(party);

@@ -98,6 +98,7 @@ impl Shard {
             from_host: &caller.from_host,
             request_user: &user,
             tie,
+            claim: routing::Claim { line: request.uri.param("line"), ..routing::Claim::default() },
         };
         match self.router.identify(&facts) {
             Source::Phone(phone) => Known::Phone(phone.clone()),
@@ -159,7 +160,7 @@ impl Shard {
         let caller = identity::caller(request);
         let dialled = identity::called(request);
         let number = dialled.iter().find_map(|called| self.router.number_of(called)).cloned();
-        let shown = dialled::normalised(&caller.raw, trunk.home_area.as_deref());
+        let shown = dialled::normalised(&caller.raw, trunk.numbers.home_area.as_deref());
         let newcomer = self.newcomer(
             tx,
             flow,

@@ -24,6 +24,13 @@ pub(crate) static HOTLINE: Object = Object {
         default("api", Kind::Table(&API), "{}", "管理接口", "the HTTP API"),
         required("interface", Kind::Tables(&INTERFACE), "监听接口", "listeners"),
         default("hook", Kind::Tables(&HOOK), "[]", "事件触发的命令", "commands run on events"),
+        default(
+            "trunk_group",
+            Kind::Tables(&super::trunk::TRUNK_GROUP),
+            "[]",
+            "中继组 (主备, 分担)",
+            "groups of trunks",
+        ),
     ],
 };
 

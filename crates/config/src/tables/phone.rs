@@ -4,7 +4,7 @@ use model::{AgentId, Aor};
 use routing::{DigestChoice, Phone};
 
 use super::agent::one_of_two;
-use super::{CODECS, codecs, default, optional, required, trunk, word};
+use super::{CODECS, codecs, default, optional, required, trunk_made, word};
 use crate::fields::{Kind, NameKind, Object};
 use crate::reading::Reading;
 use crate::record::Record;
@@ -62,7 +62,7 @@ pub(crate) static PHONE: Object = Object {
 pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, interface: u16) -> Vec<Phone> {
     one_of_two(record, reading, "user", "range");
     if record.is_written("codecs") {
-        trunk::no_codec(record, reading);
+        trunk_made::no_codec(record, reading);
     }
     let key = if record.is_written("user") { "user" } else { "range" };
     let mut phones = Vec::new();

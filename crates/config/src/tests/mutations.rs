@@ -60,7 +60,7 @@ fn walk_value(
     targets: &mut Vec<Target>,
 ) {
     match (kind, value) {
-        (Kind::List(of), DeValue::Array(array)) => {
+        (Kind::List(of) | Kind::OneOrMore(of), DeValue::Array(array)) => {
             for element in array.iter() {
                 targets.push(Target { file, field, key: None, value: element.span(), kind: of });
                 walk_value(file, field, of, element.get_ref(), targets);

@@ -21,7 +21,9 @@ fn objects() -> Vec<&'static Object> {
     fn collect_kind(kind: &'static Kind, all: &mut Vec<&'static Object>) {
         match kind {
             Kind::Table(object) | Kind::Tables(object) => collect(object, all),
-            Kind::List(of) | Kind::Keys(of) | Kind::Numbers(of) => collect_kind(of, all),
+            Kind::List(of) | Kind::OneOrMore(of) | Kind::Keys(of) | Kind::Numbers(of) => {
+                collect_kind(of, all)
+            }
             Kind::Named(_, objects) => objects.iter().for_each(|object| collect(object, all)),
             _ => {}
         }

@@ -94,7 +94,7 @@ impl Switch for NodeSwitch {
                 since: None,
                 error: None,
                 calls: count(calls.iter().filter(|call| call.trunk.as_ref() == Some(&trunk.name)).count()),
-                max_calls: trunk.max_calls.map(count),
+                max_calls: trunk.limits.calls.map(count),
             };
             let mut trunks: Vec<TrunkView> = loaded.plan.trunks.iter().map(view).collect();
             trunks.sort_by(|a, b| a.name.cmp(&b.name));

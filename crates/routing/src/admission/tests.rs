@@ -1,7 +1,12 @@
 use super::*;
+use crate::TrunkLimits;
 use crate::fixtures::{limits, number, trunk};
 
 const T0: Instant = Instant::from_secs(100);
+
+fn limited(limits: TrunkLimits) -> Trunk {
+    Trunk { limits, ..trunk("carrier", 0, &[]) }
+}
 
 fn cause<T: std::fmt::Debug>(result: Result<T, Refusal>) -> RefuseCause {
     result.unwrap_err().cause
@@ -21,14 +26,14 @@ fn the_full_node_refuses_with_503_and_a_time_to_retry() {
 #[test]
 fn a_trunks_and_a_numbers_limit_refuse_with_486_and_count_nothing() {
     let mut admission = Admission::default();
-    let carrier = Trunk { max_calls: Some(1), ..trunk("carrier", 0, &[]) };
+    let carrier = limited(TrunkLimits { calls: Some(1), ..TrunkLimits::default() });
     let hotline = Number { max_calls: Some(1), ..number("default", "4008001234", &[]) };
     let mut first = admission.admit(T0, &limits(9, None), Some(&carrier)).unwrap();
     admission.admit_to(&mut first, &hotline).unwrap();
 
     let refusal = admission.admit(T0, &limits(9, None), Some(&carrier)).unwrap_err();
     assert_eq!((refusal.status, refusal.retry_after, refusal.cause), (486, None, RefuseCause::TrunkCalls));
-    assert_eq!(cause(admission.admit_leg(&carrier)), RefuseCause::TrunkCalls);
+    assert_eq!(cause(admission.admit_leg(T0, &carrier)), RefuseCause::TrunkCalls);
 
     let mut second = admission.admit(T0, &limits(9, None), None).unwrap();
     assert_eq!(cause(admission.admit_to(&mut second, &hotline)), RefuseCause::NumberCalls);
@@ -43,10 +48,54 @@ fn a_trunks_and_a_numbers_limit_refuse_with_486_and_count_nothing() {
 fn a_leg_out_counts_at_its_trunk_and_not_as_a_call() {
     let mut admission = Admission::default();
     let carrier = trunk("carrier", 0, &[]);
-    let leg = admission.admit_leg(&carrier).unwrap();
+    let leg = admission.admit_leg(T0, &carrier).unwrap();
     assert_eq!((admission.calls(), admission.calls_of_trunk(&carrier.name)), (0, 1));
     admission.release(leg);
     assert_eq!(admission.calls_of_trunk(&carrier.name), 0);
+}
+
+#[test]
+fn each_way_of_a_trunk_has_its_own_limit_within_the_whole() {
+    let limits_of =
+        TrunkLimits { calls: Some(3), calls_in: Some(2), calls_out: Some(2), ..TrunkLimits::default() };
+    let carrier = limited(limits_of);
+    let mut admission = Admission::default();
+    let mut tickets = Vec::new();
+    for _ in 0..2 {
+        tickets.push(admission.admit(T0, &limits(9, None), Some(&carrier)).unwrap());
+    }
+    assert_eq!(cause(admission.admit(T0, &limits(9, None), Some(&carrier))), RefuseCause::TrunkCalls);
+    tickets.push(admission.admit_leg(T0, &carrier).unwrap());
+    assert_eq!(cause(admission.admit_leg(T0, &carrier)), RefuseCause::TrunkCalls, "three in all");
+    admission.release(tickets.remove(0));
+    tickets.push(admission.admit_leg(T0, &carrier).unwrap());
+    admission.release(tickets.remove(0));
+    assert_eq!(cause(admission.admit_leg(T0, &carrier)), RefuseCause::TrunkCalls, "two out");
+    for ticket in tickets {
+        admission.release(ticket);
+    }
+    assert_eq!(admission, Admission::default());
+}
+
+#[test]
+fn a_trunks_rates_count_each_way_and_outlive_its_calls() {
+    let carrier =
+        limited(TrunkLimits { per_second_in: Some(1), per_second_out: Some(2), ..TrunkLimits::default() });
+    let mut admission = Admission::default();
+    let ticket = admission.admit(T0, &limits(9, None), Some(&carrier)).unwrap();
+    admission.release(ticket);
+    assert_eq!(cause(admission.admit(T0, &limits(9, None), Some(&carrier))), RefuseCause::TrunkRate);
+    let ticket = admission.admit_leg(T0, &carrier).unwrap();
+    admission.release(ticket);
+    assert_eq!(cause(admission.admit_leg(T0, &carrier)), RefuseCause::TrunkRate);
+    let later = T0 + Duration::from_millis(500);
+    let ticket = admission.admit_leg(later, &carrier).unwrap();
+    admission.release(ticket);
+    assert_eq!(cause(admission.admit(later, &limits(9, None), Some(&carrier))), RefuseCause::TrunkRate);
+    let ticket =
+        admission.admit(later + Duration::from_millis(500), &limits(9, None), Some(&carrier)).unwrap();
+    admission.release(ticket);
+    assert_eq!(admission.calls(), 0);
 }
 
 #[test]
@@ -98,14 +147,14 @@ proptest::proptest! {
     #[test]
     fn whatever_is_admitted_and_released_leaves_nothing(steps in proptest::collection::vec(0u8..6, 0..200)) {
         let mut admission = Admission::default();
-        let carrier = Trunk { max_calls: Some(5), ..trunk("carrier", 0, &[]) };
+        let carrier = limited(TrunkLimits { calls: Some(5), ..TrunkLimits::default() });
         let hotline = Number { max_calls: Some(3), ..number("default", "4008001234", &[]) };
         let mut tickets: Vec<Ticket> = Vec::new();
         for step in steps {
             match step {
                 0 => tickets.extend(admission.admit(T0, &limits(8, None), Some(&carrier))),
                 1 => tickets.extend(admission.admit(T0, &limits(8, None), None)),
-                2 => tickets.extend(admission.admit_leg(&carrier)),
+                2 => tickets.extend(admission.admit_leg(T0, &carrier)),
                 3 => {
                     if let Some(ticket) = tickets.last_mut() {
                         let _limit = admission.admit_to(ticket, &hotline);

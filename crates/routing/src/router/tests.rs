@@ -70,7 +70,15 @@ fn a_phone_is_found_by_its_domain_and_by_a_bare_address_when_its_user_is_alone()
 }
 
 fn from<'a>(source: &str, user: &'a str, to: &'a str, tie: Tie) -> Facts<'a> {
-    Facts { source: ip(source), interface: 0, from_user: user, from_host: "hotline", request_user: to, tie }
+    Facts {
+        source: ip(source),
+        interface: 0,
+        from_user: user,
+        from_host: "hotline",
+        request_user: to,
+        tie,
+        claim: Claim::default(),
+    }
 }
 
 #[test]
@@ -116,13 +124,12 @@ fn a_phone_dials_codes_extensions_and_numbers_of_its_own_tenant() {
 fn a_trunk_shows_the_customer_only_where_it_may() {
     let mut trunk = trunk("out", 0, &[]);
     assert_eq!(trunk.shown_caller("13800138000"), None);
-    trunk.caller = Some("01065551234".into());
+    trunk.identity.caller = Some("01065551234".into());
     assert_eq!(trunk.shown_caller("13800138000"), Some("01065551234"));
-    trunk.show_caller = true;
+    trunk.identity.show_caller = true;
     assert_eq!(trunk.shown_caller("13800138000"), Some("13800138000"));
     assert_eq!(trunk.shown_caller("anonymous"), Some("01065551234"));
     assert_eq!(trunk.shown_caller(""), Some("01065551234"));
-    assert_eq!(trunk.dialled_form("+8613800138000"), "13800138000");
 }
 
 #[test]
@@ -133,4 +140,53 @@ fn media_may_come_from_the_blocks_of_the_trunk_alone() {
     assert!(trunk.takes_media_from(ip("::ffff:198.51.100.1")));
     assert!(!trunk.takes_media_from(ip("10.0.0.1")));
     assert!(!trunk.takes_media_from(ip("2001:db8::1")));
+}
+
+#[test]
+fn a_trunk_is_known_by_its_line_certificate_or_user_wherever_it_comes_from() {
+    let register = crate::TrunkRegister {
+        registrar: "ims.example".into(),
+        user: "+8675528780808".into(),
+        domain: "ims.example".into(),
+        contact_user: None,
+        line: crate::TrunkRegister::line_of("ims", ("user", "secret")).into(),
+        expires: std::time::Duration::from_secs(3_600),
+        retry: std::time::Duration::from_secs(30),
+        retry_max: std::time::Duration::from_secs(1_800),
+    };
+    let line = register.line.clone();
+    let mut ims = trunk("ims", 0, &[]);
+    ims.register = Some(register);
+    let mut tls = trunk("tls", 0, &[]);
+    tls.access.tls_names = vec!["sbc.example".into()];
+    let mut asked = trunk("asked", 0, &[]);
+    let theirs = crate::TrunkChallenge { user: "carrier".into(), password: "theirs".into() };
+    asked.access.challenge = Some(theirs);
+    let router = Router::new(Arc::new(plan(
+        vec![ims, tls, asked, trunk("by-address", 0, &[("10.0.0.0", 8)])],
+        vec![],
+        vec![],
+    )));
+    let who = |source: &str, to: &str, claim: Claim<'_>| {
+        let facts = Facts { claim, ..from(source, "13800138000", to, Tie::None) };
+        match router.identify(&facts) {
+            Source::Trunk(trunk) => trunk.name.to_string(),
+            other => format!("{other:?}"),
+        }
+    };
+    let none = Claim::default();
+    assert_eq!(who("192.0.2.1", &line, none), "ims");
+    assert_eq!(who("192.0.2.1", "+8675528780808", Claim { line: Some(&line), ..none }), "ims");
+    assert_eq!(who("10.1.1.1", &line, none), "ims", "the line goes before the address");
+    assert_eq!(who("10.1.1.1", "4001", Claim { line: Some("guess"), ..none }), "by-address");
+    assert_eq!(who("192.0.2.1", "4001", Claim { tls_name: Some("SBC.example"), ..none }), "tls");
+    assert_eq!(who("192.0.2.1", "4001", Claim { user: Some("carrier"), ..none }), "asked");
+    assert_eq!(who("192.0.2.1", "4001", Claim { user: Some("somebody"), ..none }), "Unknown");
+    assert!(router.may_be_a_trunk(0) && !router.may_be_a_trunk(1));
+    assert_ne!(crate::TrunkRegister::line_of("ims", ("user", "other")), *line);
+    // Where parts meet says who is who.
+    assert_ne!(
+        crate::TrunkRegister::line_of("a", ("bc", "d")),
+        crate::TrunkRegister::line_of("ab", ("c", "d"))
+    );
 }
