@@ -1,5 +1,7 @@
 //! Owns where an INVITE of ours goes and what the called phone shows. Does not own when (see `call::originate`).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use media::command::Peer;
 use model::{DialTarget, QueueName};
@@ -32,7 +34,7 @@ pub(crate) enum CallerId {
     /// The customer's: our own phones.
     Customer,
     /// The customer's or the trunk's own, by the trunk's settings.
-    AsTrunkAllows(Box<Trunk>),
+    AsTrunkAllows(Arc<Trunk>),
 }
 
 /// What the called phone shows.
@@ -89,7 +91,7 @@ pub(crate) fn fixed(settings: &Settings, target: &DialTarget) -> Option<Destinat
     }
 }
 
-fn through_trunk(trunk: &Trunk, number: &str) -> Option<Destination> {
+fn through_trunk(trunk: &Arc<Trunk>, number: &str) -> Option<Destination> {
     let remote = trunk.way.targets().first()?.address(trunk.way.transport)?;
     let host = match remote.ip() {
         std::net::IpAddr::V4(address) => address.to_string(),
@@ -103,7 +105,7 @@ fn through_trunk(trunk: &Trunk, number: &str) -> Option<Destination> {
         route: Vec::new(),
         codecs: codecs(&trunk.codecs),
         peer: Peer::Trunk { media_from: media_from(trunk) },
-        caller_id: CallerId::AsTrunkAllows(Box::new(trunk.clone())),
+        caller_id: CallerId::AsTrunkAllows(trunk.clone()),
     })
 }
 

@@ -122,7 +122,7 @@ fn settings() -> Settings {
             advertise: "203.0.113.5".parse().unwrap(),
             rtp: RtpRange { low: 20_000, high: 20_999 },
         }],
-        trunks: vec![trunk],
+        trunks: vec![Arc::new(trunk)],
         groups: Vec::new(),
         numbers: vec![number],
         phones: vec![phone],

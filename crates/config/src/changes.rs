@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::Loaded;
 
@@ -91,7 +92,7 @@ impl Loaded {
             at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| ListenerNotOpen(name.clone()))
         };
         let names: Vec<_> = self.plan.interfaces.iter().map(|interface| interface.name.clone()).collect();
-        let trunks = self.plan.trunks.iter_mut().map(|trunk| &mut trunk.interface);
+        let trunks = self.plan.trunks.iter_mut().map(|trunk| &mut Arc::make_mut(trunk).interface);
         for place in trunks.chain(self.plan.phones.iter_mut().map(|phone| &mut phone.interface)) {
             if let Some(name) = names.get(usize::from(*place)) {
                 *place = open(name)?;

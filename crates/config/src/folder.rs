@@ -282,7 +282,7 @@ impl Folder {
             self.flows.into_iter().map(|(flow, ..)| (flow.name.clone(), Arc::new(flow))).collect();
         let plan = Plan {
             interfaces: self.interfaces,
-            trunks: self.trunks,
+            trunks: self.trunks.into_iter().map(Arc::new).collect(),
             groups: self.groups,
             numbers: self.numbers,
             phones: self.phones,

@@ -62,7 +62,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         |tenant: &str, domain: &str| TenantDomain { tenant: TenantId::new(tenant), domain: domain.into() };
     Plan {
         interfaces: vec![interface("main", 5060), interface("other", 5070)],
-        trunks,
+        trunks: trunks.into_iter().map(Arc::new).collect(),
         groups: Vec::new(),
         numbers,
         phones,

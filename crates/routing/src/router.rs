@@ -8,7 +8,7 @@ use model::{AgentId, Aor, TenantId, TrunkName};
 use smallvec::SmallVec;
 
 use crate::landing::Landing;
-use crate::{GroupMember, Number, Phone, Plan, Trunk};
+use crate::{Number, Phone, Plan, Trunk};
 
 /// A plan with its indexes; made once per reload, shared by shards.
 #[derive(Debug)]
@@ -17,7 +17,6 @@ pub struct Router {
     /// Blocks of trunks' addresses by how many bits count, most first.
     blocks: Vec<Blocks>,
     trunks: HashMap<TrunkName, usize>,
-    groups: HashMap<TrunkName, usize>,
     /// Trunks by the line in the Contact that they know us by.
     lines: HashMap<Arc<str>, usize>,
     numbers: Landing,
@@ -81,7 +80,7 @@ pub enum Source<'a> {
     /// A configured phone, if its digest proves it.
     Phone(&'a Phone),
     /// A trunk, known by its line, certificate or address, or claimed by its user: one with a challenge must prove it.
-    Trunk(&'a Trunk),
+    Trunk(&'a Arc<Trunk>),
     /// Nobody we know.
     Unknown,
 }
@@ -123,12 +122,11 @@ impl Router {
         for (place, phone) in plan.phones.iter().enumerate() {
             phones.entry(Arc::from(phone.aor.user())).or_default().push(place);
         }
-        let groups =
-            plan.groups.iter().enumerate().map(|(place, group)| (group.name.clone(), place)).collect();
-        let line = |(place, trunk): (usize, &Trunk)| Some((trunk.register.as_ref()?.line.clone(), place));
+        let line =
+            |(place, trunk): (usize, &Arc<Trunk>)| Some((trunk.register.as_ref()?.line.clone(), place));
         let lines = plan.trunks.iter().enumerate().filter_map(line).collect();
         let (blocks, numbers) = (index_blocks(&plan.trunks), Landing::new(&plan.numbers));
-        Router { plan, blocks, trunks, groups, lines, numbers, phones }
+        Router { plan, blocks, trunks, lines, numbers, phones }
     }
 
     /// The plan itself.
@@ -137,7 +135,7 @@ impl Router {
     }
 
     /// The trunk whose signalling comes from `source` at that listener; the longest prefix wins.
-    pub fn trunk_of(&self, source: IpAddr, interface: u16) -> Option<&Trunk> {
+    pub fn trunk_of(&self, source: IpAddr, interface: u16) -> Option<&Arc<Trunk>> {
         let source = source.to_canonical();
         let found = self.blocks.iter().find_map(|blocks| {
             let block = masked(source, blocks.prefix)?;
@@ -147,29 +145,24 @@ impl Router {
     }
 
     /// The trunk of that name.
-    pub fn trunk(&self, name: &TrunkName) -> Option<&Trunk> {
+    pub fn trunk(&self, name: &TrunkName) -> Option<&Arc<Trunk>> {
         self.trunks.get(name).map(|place| &self.plan.trunks[*place])
     }
 
-    /// The trunks that calls by `name` go out by: those of the group so called, or the one trunk.
-    pub fn ways_out(&self, name: &TrunkName) -> &[GroupMember] {
-        self.groups.get(name).map_or(&[], |place| &self.plan.groups[*place].members)
-    }
-
     /// The trunk whose Contact of ours holds `line`: only the carrier we registered with has been told of it.
-    pub fn trunk_of_line(&self, line: &str) -> Option<&Trunk> {
+    pub fn trunk_of_line(&self, line: &str) -> Option<&Arc<Trunk>> {
         self.lines.get(line).map(|place| &self.plan.trunks[*place])
     }
 
     /// The trunk of listener `interface` that proves itself by a certificate with `name`.
-    pub fn trunk_of_certificate(&self, name: &str, interface: u16) -> Option<&Trunk> {
+    pub fn trunk_of_certificate(&self, name: &str, interface: u16) -> Option<&Arc<Trunk>> {
         let has = |known: &Arc<str>| known.eq_ignore_ascii_case(name);
         self.plan.trunks.iter().find(|t| t.interface == interface && t.access.tls_names.iter().any(has))
     }
 
     /// The trunk of listener `interface` that shows itself as `user` when it is asked, wherever it comes from.
-    pub fn trunk_of_user(&self, user: &str, interface: u16) -> Option<&Trunk> {
-        let claims = |trunk: &&Trunk| {
+    pub fn trunk_of_user(&self, user: &str, interface: u16) -> Option<&Arc<Trunk>> {
+        let claims = |trunk: &&Arc<Trunk>| {
             trunk.interface == interface && trunk.access.challenge.as_ref().is_some_and(|c| &*c.user == user)
         };
         self.plan.trunks.iter().find(claims)
@@ -284,7 +277,7 @@ impl Trunk {
     }
 }
 
-fn index_blocks(trunks: &[Trunk]) -> Vec<Blocks> {
+fn index_blocks(trunks: &[Arc<Trunk>]) -> Vec<Blocks> {
     let mut all: Vec<Blocks> = Vec::new();
     for (place, trunk) in trunks.iter().enumerate() {
         for block in &trunk.access.from {

@@ -15,7 +15,7 @@ pub struct Plan {
     /// Listeners, in order; their place is the `interface` of a `sip::Flow`.
     pub interfaces: Vec<Interface>,
     /// Trunks of the node.
-    pub trunks: Vec<Trunk>,
+    pub trunks: Vec<Arc<Trunk>>,
     /// Groups of trunks, for calls out.
     pub groups: Vec<TrunkGroup>,
     /// Hotline numbers of all tenants.

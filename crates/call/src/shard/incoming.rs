@@ -29,7 +29,7 @@ use crate::{Output, destination, dialled};
 #[derive(Debug)]
 pub(super) enum Known {
     Phone(Phone),
-    Trunk(Trunk),
+    Trunk(Arc<Trunk>),
     Unknown,
 }
 

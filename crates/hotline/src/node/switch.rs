@@ -88,7 +88,7 @@ impl Switch for NodeSwitch {
         Box::pin(async move {
             let calls = self.calls().await;
             let loaded = self.reloader.current.load();
-            let view = |trunk: &routing::Trunk| TrunkView {
+            let view = |trunk: &Arc<routing::Trunk>| TrunkView {
                 name: trunk.name.to_string(),
                 up: None,
                 since: None,
