@@ -182,7 +182,7 @@ impl Destination {
 /// What we say of ourselves on a flow.
 pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach) -> Local {
     let advertised = settings.advertised.get(usize::from(flow.interface));
-    let host_port = advertised.map(|us| us.host_port()).unwrap_or_default();
+    let host_port = advertised.map(|us| us.host_port(flow.transport)).unwrap_or_default();
     let user: String =
         user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-')).collect();
     let user = if user.is_empty() { "hotline".to_owned() } else { user };

@@ -143,7 +143,7 @@ fn settings() -> Settings {
         plan: Arc::new(plan),
         flows: HashMap::from([(FlowName::new(&tenant(), "main"), Arc::new(flow()))]),
         agents: HashMap::from([(agent(), DialTarget::Phone(Aor::new("8001", "pbx.test")))]),
-        advertised: vec![Advertised { host: "203.0.113.5".into(), port: 5060 }],
+        advertised: vec![Advertised::new("203.0.113.5", 5060)],
         product: Arc::from("hotline"),
         language: Language::Zh,
     }

@@ -200,7 +200,7 @@ impl Peer {
     pub fn new(config: PeerConfig) -> Peer {
         let mut secret = [0; 16];
         secret[..8].copy_from_slice(&config.seed.to_be_bytes());
-        let advertised = Advertised { host: config.sip.ip().to_string(), port: config.sip.port() };
+        let advertised = Advertised::new(config.sip.ip().to_string(), config.sip.port());
         let endpoint = Endpoint::new(EndpointConfig {
             secret,
             advertised: vec![advertised],

@@ -13,7 +13,7 @@ pub(crate) fn shard(loaded: &Loaded) -> Arc<call::Settings> {
     let agents = loaded.acd.iter().flat_map(|tenant| &tenant.agents);
     let advertised = addresses(loaded)
         .into_iter()
-        .map(|address| Advertised { host: address.ip().to_string(), port: address.port() });
+        .map(|address| Advertised::new(address.ip().to_string(), address.port()));
     Arc::new(call::Settings {
         plan: Arc::new(loaded.plan.clone()),
         flows: loaded.flows.clone(),

@@ -20,7 +20,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use clock::Instant;
 
-pub use config::{Advertised, EndpointConfig};
+pub use config::{Advertised, EndpointConfig, OtherPorts};
 pub use flow::{Flow, Transport};
 pub use inspect::Rules;
 pub use mint::shard_of_call_id;
@@ -163,7 +163,7 @@ impl Endpoint {
     /// What listener `flow.interface` is reached by; the unspecified address when it is not configured.
     pub fn advertised(&self, flow: &Flow) -> (&str, u16) {
         match self.config.advertised.get(usize::from(flow.interface)) {
-            Some(advertised) => (&advertised.host, advertised.port),
+            Some(advertised) => (&advertised.host, advertised.port_of(flow.transport)),
             None => ("0.0.0.0", flow.transport.default_port()),
         }
     }

@@ -14,6 +14,7 @@ pub mod outbound_registration;
 mod pair;
 pub mod params;
 pub mod registrar;
+pub mod resolve;
 mod scan;
 pub mod session;
 pub mod transaction;

@@ -101,7 +101,7 @@ impl Side {
         let config = EndpointConfig {
             shard: end as u8,
             secret: [end as u8 + 1; 16],
-            advertised: vec![Advertised { host: host.clone(), port: 5060 }],
+            advertised: vec![Advertised::new(host.clone(), 5060)],
             ..EndpointConfig::default()
         };
         let local = Local {

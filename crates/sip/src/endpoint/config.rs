@@ -2,22 +2,54 @@
 
 use std::time::Duration;
 
+use super::Transport;
+
 /// What a listener tells peers to reach it by: Via's sent-by and the Contact.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Advertised {
     /// A host name or address; an IPv6 address without brackets.
     pub host: String,
-    /// The port.
+    /// The port of UDP and TCP.
     pub port: u16,
+    /// The ports of what is served beside them.
+    pub others: OtherPorts,
+}
+
+/// A listener's ports for TLS and WebSocket; `None` where it is not served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct OtherPorts {
+    /// TLS.
+    pub tls: Option<u16>,
+    /// WebSocket.
+    pub ws: Option<u16>,
+    /// WebSocket over TLS.
+    pub wss: Option<u16>,
 }
 
 impl Advertised {
-    /// `host:port` as a message writes it, an IPv6 address in brackets (RFC 3261 §25.1).
-    pub fn host_port(&self) -> String {
+    /// A listener that serves UDP and TCP at one port, and nothing else.
+    pub fn new(host: impl Into<String>, port: u16) -> Advertised {
+        Advertised { host: host.into(), port, others: OtherPorts::default() }
+    }
+
+    /// Where `transport` is served; the port of UDP and TCP where it is not.
+    pub fn port_of(&self, transport: Transport) -> u16 {
+        let other = match transport {
+            Transport::Udp | Transport::Tcp => None,
+            Transport::Tls => self.others.tls,
+            Transport::Ws => self.others.ws,
+            Transport::Wss => self.others.wss,
+        };
+        other.unwrap_or(self.port)
+    }
+
+    /// `host:port` of `transport` as a message writes it, an IPv6 address in brackets (RFC 3261 §25.1).
+    pub fn host_port(&self, transport: Transport) -> String {
+        let port = self.port_of(transport);
         if self.host.contains(':') && !self.host.starts_with('[') {
-            format!("[{}]:{}", self.host, self.port)
+            format!("[{}]:{port}", self.host)
         } else {
-            format!("{}:{}", self.host, self.port)
+            format!("{}:{port}", self.host)
         }
     }
 }

@@ -30,13 +30,33 @@ impl Transport {
         }
     }
 
-    /// The word of the `transport` URI parameter; a datagram needs none.
+    /// The word of the `transport` URI parameter; a datagram needs none. `tls` is what RFC 3261 §26.2.2 advises against
+    /// and what phones and carriers understand: the alternative, `sips:`, is refused by most. RFC 7118 §5.2 has one word
+    /// for both kinds of WebSocket.
     pub const fn uri_param(self) -> Option<&'static str> {
         match self {
             Transport::Udp => None,
-            Transport::Tcp | Transport::Tls => Some("tcp"),
+            Transport::Tcp => Some("tcp"),
+            Transport::Tls => Some("tls"),
             Transport::Ws | Transport::Wss => Some("ws"),
         }
+    }
+
+    /// What a `transport` URI parameter means, in any case; `None` for a word of a transport that we have not.
+    pub fn of_uri_param(word: &str) -> Option<Transport> {
+        let words = [
+            ("udp", Transport::Udp),
+            ("tcp", Transport::Tcp),
+            ("tls", Transport::Tls),
+            ("ws", Transport::Ws),
+            ("wss", Transport::Wss),
+        ];
+        words.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, transport)| transport)
+    }
+
+    /// Whether nobody on the way can read it.
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Transport::Tls | Transport::Wss)
     }
 
     /// Whether the transport delivers or fails by itself, so that nothing is retransmitted (RFC 3261 §17).

@@ -21,7 +21,7 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let advertised = vec![Advertised { host: "198.51.100.1".into(), port: 5060 }];
+        let advertised = vec![Advertised::new("198.51.100.1", 5060)];
         let ep = Endpoint::new(EndpointConfig { advertised, secret: [7; 16], ..EndpointConfig::default() });
         World { ep, now: Instant::from_secs(100) }
     }

@@ -125,7 +125,7 @@ fn a_branch_of_ours_survives_a_reload_of_what_we_advertise() {
     request.headers.push(HeaderName::CSeq, "1 OPTIONS");
     world.ep.request(world.now, udp(), request);
     let sent = parse_request(&transmitted(&world.drain())[0]);
-    world.ep.set_advertised(vec![Advertised { host: "203.0.113.1".into(), port: 5060 }]);
+    world.ep.set_advertised(vec![Advertised::new("203.0.113.1", 5060)]);
     world.ep.receive(world.now, udp(), answer(&sent, 200, "b").to_bytes());
     assert_eq!(responses(&world.drain()), [200]);
     assert_eq!(shard_of_call_id(call_id.as_bytes()), Some(0));
