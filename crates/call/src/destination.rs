@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use media::command::Peer;
 use model::{DialTarget, QueueName};
-use routing::{CodecChoice, Trunk};
+use routing::{CodecChoice, Trunk, TrunkTransport};
 use sdp::Codec;
 use sip::endpoint::{Flow, Transport};
+use sip::resolve::{Target, Wanted};
 use sip::session::{Local, Outgoing, Reach, Rel100, SessionTimer};
 use sip::{NameAddr, Uri};
 
@@ -75,19 +76,51 @@ pub(crate) fn fixed(settings: &Settings, target: &DialTarget) -> Option<Destinat
         }
         DialTarget::Uri(uri) => {
             let request_uri: Uri = uri.parse().ok()?;
-            let remote = (request_uri.host_ip()?, request_uri.port().unwrap_or(5060)).into();
-            let tcp = request_uri.transport().is_some_and(|name| name.eq_ignore_ascii_case("tcp"));
-            let interface = settings.interface_for(remote)?;
-            Some(Destination {
-                flow: flow(interface, tcp, remote),
-                to: request_uri.address(),
-                request_uri,
-                route: Vec::new(),
-                codecs: codecs(&[]),
-                peer: Peer::Trunk { media_from: Vec::new() },
-                caller_id: CallerId::Customer,
-            })
+            let address = request_uri.host_ip()?;
+            let transport = transport_of_uri(&request_uri);
+            let remote = (address, request_uri.port().unwrap_or(transport.default_port())).into();
+            at_address(settings, request_uri, transport, remote)
         }
+    }
+}
+
+/// What a fixed address with a name in it asks name servers for; None when it has none.
+pub(crate) fn wanted(target: &DialTarget) -> Option<Wanted> {
+    let DialTarget::Uri(uri) = target else { return None };
+    let uri: Uri = uri.parse().ok()?;
+    Wanted::of(&uri).filter(|_| uri.host_ip().is_none())
+}
+
+/// The way to a fixed address whose name led to `target`.
+pub(crate) fn resolved(settings: &Settings, uri: &str, target: &Target) -> Option<Destination> {
+    at_address(settings, uri.parse().ok()?, target.transport, target.address)
+}
+
+fn at_address(
+    settings: &Settings,
+    request_uri: Uri,
+    transport: Transport,
+    remote: std::net::SocketAddr,
+) -> Option<Destination> {
+    let interface = settings.interface_for(remote, transport)?;
+    Some(Destination {
+        flow: flow(interface, transport, remote),
+        to: request_uri.address(),
+        request_uri,
+        route: Vec::new(),
+        codecs: codecs(&[]),
+        peer: Peer::Trunk { media_from: Vec::new() },
+        caller_id: CallerId::Customer,
+    })
+}
+
+/// RFC 3263 §4.1 for an address in numbers: as written, else UDP.
+fn transport_of_uri(uri: &Uri) -> Transport {
+    let secure = uri.scheme() == sip::uri::Scheme::Sips;
+    match uri.transport().and_then(Transport::of_uri_param) {
+        Some(Transport::Tcp) | None if secure => Transport::Tls,
+        Some(transport) => transport,
+        None => Transport::Udp,
     }
 }
 
@@ -99,7 +132,7 @@ fn through_trunk(trunk: &Arc<Trunk>, number: &str) -> Option<Destination> {
     };
     let request_uri = Uri::sip(Some(&trunk.numbers.write_called(number)), &host, Some(remote.port())).ok()?;
     Some(Destination {
-        flow: flow(trunk.interface, trunk.way.transport != routing::TrunkTransport::Udp, remote),
+        flow: flow(trunk.interface, transport_of(trunk.way.transport), remote),
         to: request_uri.clone(),
         request_uri,
         route: Vec::new(),
@@ -109,9 +142,16 @@ fn through_trunk(trunk: &Arc<Trunk>, number: &str) -> Option<Destination> {
     })
 }
 
-fn flow(interface: u16, tcp: bool, remote: std::net::SocketAddr) -> Flow {
-    let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+fn flow(interface: u16, transport: Transport, remote: std::net::SocketAddr) -> Flow {
     Flow { interface, transport, remote, connection: None }
+}
+
+fn transport_of(choice: TrunkTransport) -> Transport {
+    match choice {
+        TrunkTransport::Udp => Transport::Udp,
+        TrunkTransport::Tcp => Transport::Tcp,
+        TrunkTransport::Tls => Transport::Tls,
+    }
 }
 
 /// The networks whose media a trunk may send.

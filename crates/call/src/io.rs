@@ -6,6 +6,7 @@ use bytes::Bytes;
 use model::event::Event;
 use model::{Aor, CallId, LegId, TenantId};
 use sip::endpoint::{Flow, ServerTx};
+use sip::resolve::{Target, Wanted};
 
 use crate::Settings;
 
@@ -32,6 +33,27 @@ pub enum Input {
         leg: LegId,
         /// The bindings, best first; empty when there are none.
         bindings: Vec<Binding>,
+    },
+    /// Answers `Output::Resolve`, in the same turn where the name is known already.
+    Resolved {
+        /// Whose leg asked.
+        call: CallId,
+        /// Which leg asked.
+        leg: LegId,
+        /// Where to send, best first; empty when the name leads nowhere.
+        targets: Vec<Target>,
+    },
+    /// The peer of a connection has shown a certificate that was verified; comes before its first message.
+    PeerVerified {
+        /// The connection, as in [`Flow::connection`].
+        connection: u64,
+        /// The domain names that the certificate is for (RFC 5922 §7.1), lower case.
+        names: Arc<[Box<str>]>,
+    },
+    /// A connection whose peer was verified is over.
+    PeerGone {
+        /// The connection.
+        connection: u64,
     },
     /// Answers `Output::Register`.
     Registered {
@@ -100,6 +122,15 @@ pub enum Output {
         flow: Flow,
         /// The request.
         request: sip::Request,
+    },
+    /// Where does this name lead (RFC 3263)? Answered by `Resolved`.
+    Resolve {
+        /// Whose leg asks.
+        call: CallId,
+        /// Which leg asks.
+        leg: LegId,
+        /// What is to be reached.
+        wanted: Wanted,
     },
     /// Where is this phone? Answered by `Located` in the same turn.
     Locate {

@@ -66,6 +66,8 @@ pub(crate) struct PendingLeg {
 pub(crate) enum PendingInvite {
     /// The bindings of its phone.
     Bindings,
+    /// Where the name in its address leads.
+    Targets,
     /// Its port; then this is sent.
     Port(Box<Destination>),
 }

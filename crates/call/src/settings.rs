@@ -7,7 +7,7 @@ use std::sync::Arc;
 use media::command::Language;
 use model::{AgentId, DialTarget, FlowName, TenantId};
 use routing::Plan;
-use sip::endpoint::Advertised;
+use sip::endpoint::{Advertised, Transport};
 
 /// Everything a shard must know. Never changed in place: a reload makes a new one, calls in progress keep theirs.
 #[derive(Clone, Debug)]
@@ -33,12 +33,21 @@ impl Settings {
         self.agents.iter().find(ours).map(|(agent, _)| agent.clone())
     }
 
-    /// The listener from which `remote` is reached best: one bound to the same network family, loopback to loopback.
-    pub(crate) fn interface_for(&self, remote: SocketAddr) -> Option<u16> {
+    /// The listener from which `remote` is reached best: one of the same network family that serves `transport`,
+    /// loopback to loopback.
+    pub(crate) fn interface_for(&self, remote: SocketAddr, transport: Transport) -> Option<u16> {
+        let serves = |interface: &routing::Interface| match transport {
+            Transport::Udp => interface.udp,
+            Transport::Tcp => interface.tcp,
+            Transport::Tls => interface.tls.is_some(),
+            // Only browsers open a WebSocket (RFC 7118).
+            Transport::Ws | Transport::Wss => false,
+        };
         let fits = |interface: &routing::Interface| {
             let bind = interface.bind.ip();
             bind.is_ipv4() == remote.is_ipv4()
                 && (bind.is_unspecified() || bind.is_loopback() == remote.ip().is_loopback())
+                && serves(interface)
         };
         self.plan.interfaces.iter().position(fits).and_then(|at| u16::try_from(at).ok())
     }

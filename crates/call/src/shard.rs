@@ -45,6 +45,8 @@ pub struct Shard {
     admission: Admission,
     /// Who asks phones for their passwords, by realm.
     challengers: HashMap<String, Challenger>,
+    /// Whom the peers of connections are known to be by their certificates.
+    peers: HashMap<u64, Arc<[Box<str>]>>,
     secret: [u8; 32],
     ids: IdGen,
     anchor: WallAnchor,
@@ -89,6 +91,7 @@ impl Shard {
             timers: TimerQueue::default(),
             admission: Admission::default(),
             challengers: HashMap::new(),
+            peers: HashMap::new(),
             secret: identity.secret,
             ids: IdGen::new(identity.node, identity.shard, start_secs),
             anchor: identity.anchor,
@@ -258,6 +261,11 @@ impl Machine for Shard {
             Input::Located { call, leg, bindings } => {
                 self.with_call(now, call, |call, context| call.on_located(context, leg, bindings));
             }
+            Input::Resolved { call, leg, targets } => {
+                self.with_call(now, call, |call, context| call.on_resolved(context, leg, &targets));
+            }
+            Input::PeerVerified { connection, names } => drop(self.peers.insert(connection, names)),
+            Input::PeerGone { connection } => drop(self.peers.remove(&connection)),
             Input::Registered { tx, response } => self.endpoint.respond(now, tx, response),
             Input::Media(event) => {
                 let room = event.room();

@@ -119,7 +119,12 @@ fn settings() -> Settings {
             bind: "0.0.0.0:5060".parse().unwrap(),
             udp: true,
             tcp: true,
+            tls: None,
+            ws: None,
+            wss: None,
+            certificate: None,
             advertise: "203.0.113.5".parse().unwrap(),
+            host: None,
             rtp: RtpRange { low: 20_000, high: 20_999 },
         }],
         trunks: vec![Arc::new(trunk)],
@@ -256,6 +261,9 @@ impl Bench {
                     let contact = format!("sip:8001@{PHONE}");
                     let bindings = vec![Binding { contact, flow: Flow::udp(0, remote), path: Vec::new() }];
                     self.give(Input::Located { call, leg, bindings });
+                }
+                Output::Resolve { call, leg, .. } => {
+                    self.give(Input::Resolved { call, leg, targets: Vec::new() });
                 }
                 Output::Event(Event::Call { fact, .. }) => self.facts.push(fact),
                 Output::Event(_) | Output::Register { .. } | Output::Counted(_) => {}

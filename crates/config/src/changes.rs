@@ -78,6 +78,9 @@ impl Loaded {
         let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.session_expires);
         sections(media(new_plan) == media(old_plan), "media");
         sections(self.hooks == old.hooks, "hook");
+        sections(self.transports.streams == old.transports.streams, "streams");
+        sections(self.transports.tls == old.transports.tls, "tls");
+        sections(self.transports.dns == old.transports.dns, "dns");
         Changes { applied, restart: self.restarts(old) }
     }
 

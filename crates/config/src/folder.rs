@@ -179,9 +179,22 @@ impl Folder {
         }
     }
 
-    /// The same block at one listener must not mean two trunks.
+    /// The same block at one listener must not mean two trunks, and its listener must serve a trunk's transport.
     fn check_trunks(&self, reading: &mut Reading<'_>) {
         for (place, trunk) in self.trunks.iter().enumerate() {
+            if let Some(interface) = self.interfaces.get(usize::from(trunk.interface))
+                && !tables::serves(interface, trunk.way.transport)
+            {
+                reading.error(
+                    &self.trunk_spots[place],
+                    "bad-value",
+                    format!("接口 «{}» 没有开中继 «{}» 的传输协议", interface.name, trunk.name),
+                    format!(
+                        "interface \"{}\" lacks the transport of trunk \"{}\"",
+                        interface.name, trunk.name
+                    ),
+                );
+            }
             for block in &trunk.access.from {
                 let other = self.trunks[..place]
                     .iter()
@@ -268,6 +281,7 @@ impl Folder {
         let (rtp_timeout, session_expires) = tables::media(hotline, &mut reading);
         let node = tables::node(hotline);
         let hooks = tables::hooks(hotline, &mut reading);
+        let transports = tables::transports(hotline);
         let found = reading.finish();
         if found.has_errors() {
             return Err(found);
@@ -293,7 +307,7 @@ impl Folder {
             rtp_timeout,
             session_expires,
         };
-        Ok(Loaded { node, plan, flows, acd, hooks, warnings: found })
+        Ok(Loaded { node, plan, flows, acd, hooks, transports, warnings: found })
     }
 
     /// A phone without an agent of its own is that agent's whose phone it is.

@@ -23,7 +23,10 @@ mod tests;
 
 pub use changes::{Changes, ListenerNotOpen};
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
-pub use loaded::{HookEvent, HookSettings, Loaded, NodeSettings, Pinning};
+pub use loaded::{
+    DnsSettings, HookEvent, HookSettings, Loaded, NodeSettings, OldestTls, Pinning, StreamSettings,
+    TlsSettings, TransportSettings,
+};
 pub use reference::{Lang, reference};
 pub use schema::schema;
 pub use sources::{ReadError, SourceFile, Sources};

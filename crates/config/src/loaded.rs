@@ -24,6 +24,8 @@ pub struct Loaded {
     pub acd: Vec<TenantSettings>,
     /// Commands run on events.
     pub hooks: Vec<HookSettings>,
+    /// Connections, certificates and name servers.
+    pub transports: TransportSettings,
     /// What somebody should look at.
     pub warnings: Diagnostics,
 }
@@ -55,6 +57,73 @@ pub struct NodeSettings {
     pub drain: Duration,
     /// The product's name on the wire (User-Agent, Server).
     pub product: Arc<str>,
+}
+
+/// What sockets for signalling need beside the listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportSettings {
+    /// Limits of TCP, TLS and WebSocket connections.
+    pub streams: StreamSettings,
+    /// Certificates.
+    pub tls: TlsSettings,
+    /// Name servers.
+    pub dns: DnsSettings,
+}
+
+/// Limits of TCP, TLS and WebSocket connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// Connections in all.
+    pub max_connections: usize,
+    /// Connections with one address.
+    pub max_connections_per_address: usize,
+    /// TLS and WebSocket must be agreed after this.
+    pub handshake: Duration,
+    /// A new connection's first message must be complete after this.
+    pub first_message: Duration,
+    /// Every message must be complete this long after its first byte.
+    pub message: Duration,
+    /// A connection on which nothing came for this long is closed.
+    pub idle: Duration,
+    /// A connection that we open must be there after this.
+    pub connect: Duration,
+    /// A peer that reads nothing for this long, with something to read, is given up.
+    pub write: Duration,
+    /// Messages that may wait for a slow peer.
+    pub queued: usize,
+    /// A WebSocket is pinged when nothing came for this long; None: never.
+    pub ping: Option<Duration>,
+}
+
+/// Certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// TLS 1.2 is refused.
+    pub oldest: OldestTls,
+    /// Certificate files are looked at this often, and read when they changed.
+    pub check: Duration,
+    /// How many days before its end a certificate is warned of.
+    pub warn_days: u32,
+}
+
+/// The oldest version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldestTls {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
+}
+
+/// Name servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsSettings {
+    /// Name servers with their ports; empty: the system's.
+    pub servers: Vec<SocketAddr>,
+    /// How long one question may take.
+    pub timeout: Duration,
+    /// What was known of a name is used for this long after its time when no server answers.
+    pub stale: Duration,
 }
 
 /// Whether threads keep to one CPU.

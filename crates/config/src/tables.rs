@@ -3,6 +3,7 @@
 
 mod agent;
 mod flow;
+mod listener;
 mod node;
 mod number;
 mod phone;
@@ -12,7 +13,8 @@ mod trunk_made;
 
 pub(crate) use agent::{AGENT, AGENTS, agents};
 pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
-pub(crate) use node::{HOTLINE, TENANT, hooks, interfaces, limits, media, node};
+pub(crate) use listener::{interfaces, serves, transports};
+pub(crate) use node::{HOTLINE, TENANT, hooks, limits, media, node};
 pub(crate) use number::{NUMBER, NUMBERS, number};
 pub(crate) use phone::{PHONE, PHONES, phones};
 pub(crate) use queue::{QUEUE, profile, queue};

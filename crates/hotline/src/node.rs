@@ -21,7 +21,7 @@ use ledger::{Exporter, UtcOffset};
 use media_net::{MediaConfig, MediaNet};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
-use sip_net::{Boxes, Inbox, InboxLimits, ShardLoop, ShardThread, StreamLimits, Transports};
+use sip_net::{Boxes, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, StreamLimits, Transports};
 use store::{EventJournal, Folder, StartConfig, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -89,6 +89,7 @@ struct Foundation {
     media: MediaNet,
     tenants: Tenants,
     secret: [u8; 32],
+    resolver: Resolver,
 }
 
 impl Node {
@@ -150,7 +151,10 @@ impl Node {
             move |flow| lost.connection_lost(flow),
             &runtime,
         )?;
-        let foundation = Foundation { clock, boxes, journal, media, tenants, secret };
+        let draws = u64::from_le_bytes(std::array::from_fn(|place| secret[place]));
+        let resolver = Resolver::new(settings::dns(&loaded), draws, runtime.clone())?;
+        let foundation =
+            Foundation { clock, boxes, journal, media, tenants, secret, resolver: resolver.clone() };
         let bindings = registrar::Bindings::of(&registrar);
         let threads =
             foundation.spawn_shards(shards, &loaded, &transports, &registrations, &bindings, &advertised)?;
@@ -175,6 +179,7 @@ impl Node {
             boxes: boxes.clone(),
             tenants: tenants.clone(),
             registrations,
+            resolver: resolver.clone(),
             media: media.clone(),
             hooks: hooks.clone(),
             journal: journal.clone(),
@@ -211,6 +216,7 @@ impl Node {
             bindings,
             tenants,
             journal,
+            resolver,
         };
         tasks.push(runtime.spawn(until_ended(running.clone(), figures::keep_up(sources))));
         tasks.push(runtime.spawn(until_ended(running, keeper.clone().keep_on())));
@@ -257,6 +263,8 @@ impl Foundation {
                 registrations: registrations.clone(),
                 bindings: bindings.clone(),
                 journal: self.journal.clone(),
+                resolver: self.resolver.clone(),
+                boxes: self.boxes.clone(),
             };
             let seat = ShardLoop {
                 machine: call::Shard::new(identity, Arc::clone(&told)),

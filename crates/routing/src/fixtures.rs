@@ -55,7 +55,12 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         bind: (address, port).into(),
         udp: true,
         tcp: true,
+        tls: None,
+        ws: None,
+        wss: None,
+        certificate: None,
         advertise: address,
+        host: None,
         rtp: RtpRange { low: 20_000, high: 20_010 },
     };
     let domain =

@@ -13,8 +13,8 @@ mod trunk_numbers;
 pub use admission::{Admission, Refusal, RefuseCause, Ticket};
 pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
 pub use settings::{
-    AnswerMode, Cidr, CodecChoice, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
-    QueueProfile, RecordPolicy, RtpRange, TenantDomain,
+    AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,
+    Interface, Limits, Number, Phone, Plan, QueueProfile, RecordPolicy, RtpRange, TenantDomain,
 };
 pub use trunk::{
     Access, CalledHeader, CallerHeader, Diversion, GroupMember, Heartbeat, NumberForm, NumberUri, Rewrite,

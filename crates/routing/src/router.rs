@@ -57,8 +57,8 @@ pub struct Facts<'a> {
 pub struct Claim<'a> {
     /// The `line` parameter of the Request-URI.
     pub line: Option<&'a str>,
-    /// A name of the certificate that the peer proved itself with.
-    pub tls_name: Option<&'a str>,
+    /// The names of the certificate that the peer proved itself with, lower case.
+    pub tls_names: &'a [Box<str>],
     /// The user of its credentials.
     pub user: Option<&'a str>,
 }
@@ -216,7 +216,9 @@ impl Router {
         let line = claim.line.unwrap_or(facts.request_user);
         let trunk = self
             .trunk_of_line(line)
-            .or_else(|| self.trunk_of_certificate(claim.tls_name?, facts.interface))
+            .or_else(|| {
+                claim.tls_names.iter().find_map(|name| self.trunk_of_certificate(name, facts.interface))
+            })
             .or_else(|| self.trunk_of(facts.source, facts.interface))
             .or_else(|| self.trunk_of_user(claim.user?, facts.interface));
         match (phone, trunk) {

@@ -47,10 +47,44 @@ pub struct Interface {
     pub udp: bool,
     /// TCP is served.
     pub tcp: bool,
-    /// The address that peers are told (Contact, Via, SDP).
+    /// The port of TLS, where it is served; 0 lets the system choose.
+    pub tls: Option<u16>,
+    /// The port of WebSocket, where it is served; 0 lets the system choose.
+    pub ws: Option<u16>,
+    /// The port of WebSocket over TLS, where it is served; 0 lets the system choose.
+    pub wss: Option<u16>,
+    /// What TLS shows and asks for; there where `tls` or `wss` is served.
+    pub certificate: Option<CertificateFiles>,
+    /// The address that peers are told (SDP; Contact and Via unless `host` is set).
     pub advertise: IpAddr,
+    /// The host name that peers are told in Contact and Via.
+    pub host: Option<Arc<str>>,
     /// Its RTP ports.
     pub rtp: RtpRange,
+}
+
+/// The certificate of a listener, and whose certificates it asks for. Files are relative to the configuration folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM: our certificate, then those that vouch for it.
+    pub certificate: Arc<str>,
+    /// PEM: its private key.
+    pub key: Arc<str>,
+    /// PEM: the authorities whose certificates peers may show; unused with `ClientCertificate::Off`.
+    pub client_ca: Option<Arc<str>>,
+    /// Whether peers that connect over TLS show a certificate.
+    pub client_certificate: ClientCertificate,
+}
+
+/// Whether peers that connect over TLS show a certificate. Browsers (WebSocket) are never asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClientCertificate {
+    /// They are not asked.
+    Off,
+    /// They may; a wrong one is refused.
+    Optional,
+    /// They must.
+    Required,
 }
 
 /// A range of ports, both ends included; RTP takes the even ones.

@@ -59,6 +59,12 @@ pub struct TrunkWay {
     pub proxies: Vec<Target>,
     /// How requests travel.
     pub transport: TrunkTransport,
+    /// Requests of more than 1,300 bytes go by TCP instead of UDP (RFC 3261 §18.1.1).
+    pub large_over_tcp: bool,
+    /// Over TLS: the name that its certificate must show; the target's host unless set.
+    pub tls_name: Option<Arc<str>>,
+    /// Over TLS: PEM file of the authorities that vouch for it, relative to the folder; the system's unless set.
+    pub ca: Option<Arc<str>>,
     /// The domain in Request-URI and To; the target itself unless set.
     pub domain: Option<Arc<str>>,
     /// An INVITE without any response for so long goes to the next target or trunk.
@@ -71,6 +77,9 @@ impl Default for TrunkWay {
             to: Vec::new(),
             proxies: Vec::new(),
             transport: TrunkTransport::Udp,
+            large_over_tcp: false,
+            tls_name: None,
+            ca: None,
             domain: None,
             no_response: Duration::from_secs(6),
         }

@@ -13,6 +13,7 @@ use model::event::{Event, Stamped};
 use routing::{Plan, Router};
 use sip::Message;
 use sip::audit::Entry;
+use sip::resolve::Target;
 
 use crate::agenda::{Agenda, Due, Lane};
 use crate::dice::Dice;
@@ -43,6 +44,8 @@ pub(crate) struct Surroundings {
     pub incidents: Vec<String>,
     /// Datagrams that no peer waits for, by address.
     pub inboxes: HashMap<SocketAddr, VecDeque<Bytes>>,
+    /// What name servers know.
+    pub names: HashMap<Box<str>, Vec<Target>>,
 }
 
 impl Surroundings {
@@ -73,6 +76,7 @@ impl Surroundings {
             counted: BTreeMap::new(),
             incidents: Vec::new(),
             inboxes: HashMap::new(),
+            names: HashMap::new(),
         }
     }
 
@@ -100,6 +104,10 @@ impl Surroundings {
             call::Output::Locate { call, leg, aor } => {
                 let bindings = self.phones.bindings(&aor, self.now);
                 answers.push(call::Input::Located { call, leg, bindings });
+            }
+            call::Output::Resolve { call, leg, wanted } => {
+                let targets = self.names.get(&wanted.host).cloned().unwrap_or_default();
+                answers.push(call::Input::Resolved { call, leg, targets });
             }
             call::Output::Event(event) => self.append(event),
             call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,

@@ -183,6 +183,11 @@ impl World {
         });
     }
 
+    /// From now on name servers say that `name` leads to `targets`, best first.
+    pub fn name(&mut self, name: &str, targets: Vec<sip::resolve::Target>) {
+        self.around.names.insert(name.into(), targets);
+    }
+
     /// No new calls from now on.
     pub fn drain(&mut self) {
         self.shard_hears(call::Input::Drain);

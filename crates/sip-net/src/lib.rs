@@ -7,6 +7,7 @@
 //!  media, ACD, registrar, API ─────► Inbox ──────────────────────┘        └───► World
 //! ```
 
+mod dns;
 mod handover;
 mod inbox;
 mod listener;
@@ -15,6 +16,7 @@ mod streams;
 mod transports;
 mod wake;
 
+pub use dns::{DnsConfig, DnsCounts, NoNameServer, Resolver};
 pub use handover::{Boxes, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};
 pub use listener::{BindError, Listen, bind};

@@ -88,7 +88,7 @@ fn bind_pair(listen: &Listen) -> Result<Sockets, BindError> {
         }
         false => None,
     };
-    let advertised = Advertised { host: listen.advertise.to_string(), port: local.port() };
+    let advertised = Advertised::new(listen.advertise.to_string(), local.port());
     Ok(Sockets { local, udp, tcp, advertised })
 }
 

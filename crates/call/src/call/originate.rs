@@ -8,6 +8,7 @@ use media::command::Command;
 use model::event::CallFact;
 use model::outcome::{RefusalCause, WithdrawCause};
 use model::{DialTarget, LegId, OfferId};
+use sip::resolve::Target;
 use sip::session::{Session, SessionEvent};
 
 use super::{Call, Stage};
@@ -47,6 +48,11 @@ impl Call {
                         None => {}
                     }
                 }
+                if let Some(wanted) = destination::wanted(&party.target) {
+                    party.pending.push(PendingLeg { id: leg, invite: PendingInvite::Targets });
+                    context.out.push_back(Output::Resolve { call: self.id, leg, wanted });
+                    return self.parties.push(party);
+                }
                 let found = destination::fixed(&self.settings, &party.target);
                 self.parties.push(party);
                 match found {
@@ -67,6 +73,22 @@ impl Call {
             let leg = context.ids.mint();
             // A contact that is no URI cannot be called; the registrar keeps none.
             if let Some(destination) = destination::binding(&self.settings, &target, binding) {
+                self.open_port_for(context, offer, leg, destination);
+            }
+        }
+        self.refuse_if_exhausted(context, offer);
+        self.settle(context);
+    }
+
+    /// The name in an address leads to `targets`, best first: the first that a listener of ours reaches is called.
+    pub fn on_resolved(&mut self, context: &mut Context<'_>, leg: LegId, targets: &[Target]) {
+        let waits = |party: &&mut Party| party.pending.iter().any(|pending| pending.id == leg);
+        let Some(party) = self.parties.iter_mut().find(waits) else { return };
+        party.pending.retain(|pending| pending.id != leg);
+        let (offer, target) = (party.offer, party.target.clone());
+        if let DialTarget::Uri(uri) = &target {
+            let reached = targets.iter().find_map(|at| destination::resolved(&self.settings, uri, at));
+            if let Some(destination) = reached {
                 self.open_port_for(context, offer, leg, destination);
             }
         }

@@ -91,6 +91,7 @@ impl Shard {
         } else {
             Tie::None
         };
+        let peer = flow.connection.and_then(|connection| self.peers.get(&connection));
         let facts = Facts {
             source: flow.remote.ip(),
             interface: flow.interface,
@@ -98,7 +99,11 @@ impl Shard {
             from_host: &caller.from_host,
             request_user: &user,
             tie,
-            claim: routing::Claim { line: request.uri.param("line"), ..routing::Claim::default() },
+            claim: routing::Claim {
+                line: request.uri.param("line"),
+                tls_names: peer.map(|names| &**names).unwrap_or_default(),
+                ..routing::Claim::default()
+            },
         };
         match self.router.identify(&facts) {
             Source::Phone(phone) => Known::Phone(phone.clone()),

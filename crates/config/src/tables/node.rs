@@ -1,16 +1,16 @@
-//! Owns `hotline.toml` and `tenant.toml`: the node, its listeners and limits.
+//! Owns `hotline.toml` and `tenant.toml`: the node and its limits. Does not own listeners (see `listener`).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use model::InterfaceName;
-use routing::{FeatureCodes, Interface, Limits};
+use routing::{FeatureCodes, Limits};
 
+use super::listener::{DNS, INTERFACE, STREAMS, TLS};
 use super::{MANY, default, optional, required, word};
-use crate::fields::{Kind, NameKind, Object};
+use crate::fields::{Kind, Object};
 use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
 use crate::reading::Reading;
-use crate::record::{Record, Value};
+use crate::record::Record;
 
 pub(crate) static HOTLINE: Object = Object {
     name: "hotline",
@@ -23,6 +23,15 @@ pub(crate) static HOTLINE: Object = Object {
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
         default("api", Kind::Table(&API), "{}", "管理接口", "the HTTP API"),
         required("interface", Kind::Tables(&INTERFACE), "监听接口", "listeners"),
+        default(
+            "streams",
+            Kind::Table(&STREAMS),
+            "{}",
+            "TCP, TLS, WebSocket 连接的限制",
+            "limits of connections",
+        ),
+        default("tls", Kind::Table(&TLS), "{}", "TLS 证书的检查", "TLS certificates"),
+        default("dns", Kind::Table(&DNS), "{}", "域名解析", "name servers"),
         default("hook", Kind::Tables(&HOOK), "[]", "事件触发的命令", "commands run on events"),
         default(
             "trunk_group",
@@ -171,30 +180,6 @@ static API: Object = Object {
     )],
 };
 
-static INTERFACE: Object = Object {
-    name: "interface",
-    zh: "[[interface]]",
-    en: "[[interface]]",
-    fields: &[
-        required("name", Kind::Name, "接口名称", "its name"),
-        required("bind", Kind::Socket, "SIP 监听地址", "where it listens for SIP"),
-        default(
-            "transports",
-            Kind::List(&Kind::Choice(&[word("udp", "UDP", "UDP"), word("tcp", "TCP", "TCP")])),
-            "['udp', 'tcp']",
-            "传输协议",
-            "transports",
-        ),
-        optional(
-            "advertise",
-            Kind::Ip,
-            "告诉对端的地址 (Contact, Via, SDP), 省略则同 bind",
-            "the address peers are told; bind's own unless set",
-        ),
-        default("rtp", Kind::Ports, "'20000-29999'", "RTP 端口范围", "range of RTP ports"),
-    ],
-};
-
 static HOOK: Object = Object {
     name: "hook",
     zh: "[[hook]]",
@@ -239,63 +224,6 @@ pub(crate) fn node(hotline: &Record) -> NodeSettings {
         drain: record.map_or(Duration::ZERO, |record| record.seconds("drain_seconds")),
         product: text("product"),
     }
-}
-
-/// The listeners in their order.
-pub(crate) fn interfaces(hotline: &Record, reading: &mut Reading<'_>) -> Vec<Interface> {
-    let mut interfaces: Vec<Interface> = Vec::new();
-    for record in hotline.records("interface") {
-        let name = record.text("name");
-        reading.define(NameKind::Interface, &name, record.spot_of("name"));
-        let bind = record.socket_if("bind").unwrap_or(UNSET);
-        if bind.port() != 0
-            && let Some(first) = interfaces.iter().find(|other| other.bind == bind && bind != UNSET)
-        {
-            let zh = format!("地址 {bind} 已被接口 «{}» 使用", first.name);
-            let en = format!("{bind} is the address of interface \"{}\" already", first.name);
-            reading.error(record.spot_of("bind"), "duplicate", zh, en);
-        }
-        let advertise = record.ip_if("advertise");
-        let everywhere = |ip: &std::net::IpAddr| ip.is_unspecified();
-        if record.socket_if("bind").is_some_and(|bind| bind.ip().is_unspecified())
-            && advertise.as_ref().is_none_or(everywhere)
-        {
-            reading.error(
-                record.spot_of(if advertise.is_some() { "advertise" } else { "bind" }),
-                "missing-key",
-                "监听所有地址时必须用 «advertise» 写明告诉对端的地址".into(),
-                "a listener on every address needs the key \"advertise\": the address peers are told".into(),
-            );
-        }
-        let transports = record.list("transports");
-        let has =
-            |wanted| transports.iter().any(|entry| matches!(entry.value, Value::Choice(at) if at == wanted));
-        if record.is_written("transports") && transports.is_empty() {
-            reading.error(
-                record.spot_of("transports"),
-                "bad-value",
-                "至少要有一种传输协议".into(),
-                "at least one transport is needed".into(),
-            );
-        }
-        interfaces.push(Interface {
-            name: InterfaceName::new(&name),
-            bind,
-            udp: has(0),
-            tcp: has(1),
-            advertise: advertise.unwrap_or(bind.ip()),
-            rtp: record.ports("rtp"),
-        });
-    }
-    if interfaces.is_empty() && hotline.entry("interface").is_some() {
-        reading.error(
-            hotline.spot_of("interface"),
-            "missing-key",
-            "至少要有一个 [[interface]]".into(),
-            "at least one [[interface]] is needed".into(),
-        );
-    }
-    interfaces
 }
 
 /// The node's limits and feature codes.
@@ -377,4 +305,5 @@ pub(crate) fn hooks(hotline: &Record, reading: &mut Reading<'_>) -> Vec<HookSett
 }
 
 /// Stands where an address was wrong; its error is told, so nobody sees it.
-const UNSET: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+pub(super) const UNSET: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

@@ -56,6 +56,25 @@ pub(crate) static TRUNK: Object = Object {
             "呼出的传输协议",
             "transport of calls out",
         ),
+        default(
+            "large_over_tcp",
+            Kind::Bool,
+            "false",
+            "超过 1300 字节的请求改用 TCP 发送 (须对端支持)",
+            "requests of more than 1,300 bytes go by TCP (where the peer can)",
+        ),
+        optional(
+            "tls_name",
+            Kind::Target,
+            "对端证书上应有的域名 (TLS), 省略则为 to 的主机",
+            "the name its certificate must show; the host of `to` unless set",
+        ),
+        optional(
+            "ca",
+            Kind::Text,
+            "验证对端证书的 CA 文件 (PEM), 省略则用系统自带的",
+            "PEM file of the authorities that vouch for it; the system's unless set",
+        ),
         optional(
             "domain",
             Kind::Target,

@@ -76,6 +76,9 @@ fn way(record: &Record) -> TrunkWay {
         to: targets(record, "to"),
         proxies: targets(record, "outbound_proxy"),
         transport: record.choice("transport", &transports),
+        large_over_tcp: record.bool("large_over_tcp"),
+        tls_name: record.text_if("tls_name"),
+        ca: record.text_if("ca"),
         domain: record.text_if("domain"),
         no_response: record.seconds("no_response_seconds"),
     }
@@ -240,6 +243,7 @@ fn check(trunk: &Trunk, record: &Record, reading: &mut Reading<'_>) {
             "a trunk needs \"from\" (calls in) or \"to\" (calls out)".into(),
         );
     }
+    check_transport(&trunk.way, record, reading);
     if record.is_written("codecs") {
         no_codec(record, reading);
     }
@@ -282,6 +286,27 @@ fn check_area(area: &Arc<str>, record: &Record, reading: &mut Reading<'_>) {
             "bad-value",
             format!("«{area}» 不是区号, 区号以 0 开头, 如 010, 0755"),
             format!("\"{area}\" is no area code; they begin with 0: 010, 0755"),
+        );
+    }
+}
+
+/// What only one transport obeys is written for that one.
+fn check_transport(way: &TrunkWay, record: &Record, reading: &mut Reading<'_>) {
+    let of_tls = ["tls_name", "ca"].into_iter().filter(|key| record.is_written(key));
+    for key in of_tls.filter(|_| way.transport != TrunkTransport::Tls) {
+        reading.error(
+            record.spot_of(key),
+            "bad-value",
+            format!("«{key}» 只用于 transport = \"tls\""),
+            format!("\"{key}\" is for transport = \"tls\" alone"),
+        );
+    }
+    if way.large_over_tcp && way.transport != TrunkTransport::Udp {
+        reading.error(
+            record.spot_of("large_over_tcp"),
+            "bad-value",
+            "«large_over_tcp» 只用于 transport = \"udp\"".into(),
+            "\"large_over_tcp\" is for transport = \"udp\" alone".into(),
         );
     }
 }

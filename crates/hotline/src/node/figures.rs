@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use media_net::MediaNet;
 use metrics::{counter, gauge};
-use sip_net::{Boxes, Transports};
+use sip_net::{Boxes, Resolver, Transports};
 use store::EventJournal;
 use tokio::sync::oneshot;
 
@@ -20,6 +20,7 @@ pub(crate) struct Sources {
     pub bindings: Bindings,
     pub tenants: Tenants,
     pub journal: EventJournal,
+    pub resolver: Resolver,
 }
 
 /// Keeps the figures up to date, for ever.
@@ -27,6 +28,7 @@ pub(crate) async fn keep_up(sources: Sources) {
     loop {
         sources.signalling().await;
         sources.queues().await;
+        sources.names();
         sources.media();
         sources.process();
         tokio::time::sleep(EVERY).await;
@@ -71,6 +73,13 @@ impl Sources {
         counter!("hotline_sip_streams_closed_total", "cause" => "garbled").absolute(counts.streams_garbled);
         counter!("hotline_sip_streams_closed_total", "cause" => "timed_out")
             .absolute(counts.streams_timed_out);
+    }
+
+    fn names(&self) {
+        let counts = self.resolver.counts();
+        counter!("hotline_dns_questions_total").absolute(counts.asked);
+        counter!("hotline_dns_failures_total").absolute(counts.failed);
+        counter!("hotline_dns_stale_answers_total").absolute(counts.stale);
     }
 
     async fn queues(&self) {

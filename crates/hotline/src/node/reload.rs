@@ -12,7 +12,7 @@ use media_net::MediaNet;
 use model::event::{Event, NodeFact};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use sip::endpoint::Advertised;
-use sip_net::Boxes;
+use sip_net::{Boxes, Resolver};
 use store::EventJournal;
 use tokio::sync::mpsc;
 
@@ -28,6 +28,7 @@ pub(crate) struct Reloader {
     pub boxes: Boxes<call::Shard>,
     pub tenants: Tenants,
     pub registrations: Registrations,
+    pub resolver: Resolver,
     pub media: MediaNet,
     pub hooks: Hooks,
     pub journal: EventJournal,
@@ -76,6 +77,9 @@ impl Reloader {
                 warning.zh,
                 warning.en
             );
+        }
+        if let Err(error) = self.resolver.configure(settings::dns(&loaded)) {
+            tracing::error!("{error}");
         }
         // Prompts and queues first: a call that begins under the new plan finds what the plan names.
         self.media.set_prompts(Arc::new(settings::prompts(&self.origin, &loaded)));

@@ -9,8 +9,8 @@ use config::{Loaded, Sources};
 use media::command::Language;
 use media_net::{MediaInterface, PromptCache};
 use model::TenantId;
-use sip::endpoint::Advertised;
-use sip_net::Listen;
+use sip::endpoint::{Advertised, Transport};
+use sip_net::{DnsConfig, Listen};
 
 /// Where a configuration came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,23 @@ pub(crate) fn listeners(loaded: &Loaded) -> Vec<Listen> {
         advertise: interface.advertise,
     };
     loaded.plan.interfaces.iter().map(listen).collect()
+}
+
+/// Whom to ask for names.
+pub(crate) fn dns(loaded: &Loaded) -> DnsConfig {
+    let config = &loaded.transports.dns;
+    let interfaces = &loaded.plan.interfaces;
+    let serves = [
+        (Transport::Udp, interfaces.iter().any(|interface| interface.udp)),
+        (Transport::Tcp, interfaces.iter().any(|interface| interface.tcp)),
+        (Transport::Tls, interfaces.iter().any(|interface| interface.tls.is_some())),
+    ];
+    DnsConfig {
+        servers: config.servers.clone(),
+        timeout: config.timeout,
+        stale: config.stale,
+        serves: serves.into_iter().filter(|(_, served)| *served).map(|(transport, _)| transport).collect(),
+    }
 }
 
 /// Where media is sent from and to.

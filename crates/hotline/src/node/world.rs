@@ -4,7 +4,7 @@
 use clock::Instant;
 use media_net::MediaNet;
 use model::command::Refused;
-use sip_net::World;
+use sip_net::{Boxes, Resolver, World};
 use store::EventJournal;
 
 use super::registrar::{Bindings, Registrations};
@@ -18,6 +18,8 @@ pub(crate) struct NodeWorld {
     pub registrations: Registrations,
     pub bindings: Bindings,
     pub journal: EventJournal,
+    pub resolver: Resolver,
+    pub boxes: Boxes<call::Shard>,
 }
 
 impl World for NodeWorld {
@@ -37,6 +39,15 @@ impl World for NodeWorld {
             }
             call::Output::Locate { call, leg, aor } => {
                 answers.push(call::Input::Located { call, leg, bindings: self.bindings.best(&aor, now) });
+            }
+            call::Output::Resolve { call, leg, wanted } => {
+                let (shard, boxes) = (self.shard, self.boxes.clone());
+                match self.resolver.known(&wanted) {
+                    Some(targets) => answers.push(call::Input::Resolved { call, leg, targets }),
+                    None => self.resolver.find(wanted, move |targets| {
+                        boxes.post(shard, call::Input::Resolved { call, leg, targets });
+                    }),
+                }
             }
             call::Output::Event(event) => {
                 self.journal.append(event);

@@ -179,7 +179,14 @@ fn a_trunk_is_known_by_its_line_certificate_or_user_wherever_it_comes_from() {
     assert_eq!(who("192.0.2.1", "+8675528780808", Claim { line: Some(&line), ..none }), "ims");
     assert_eq!(who("10.1.1.1", &line, none), "ims", "the line goes before the address");
     assert_eq!(who("10.1.1.1", "4001", Claim { line: Some("guess"), ..none }), "by-address");
-    assert_eq!(who("192.0.2.1", "4001", Claim { tls_name: Some("SBC.example"), ..none }), "tls");
+    assert_eq!(
+        who(
+            "192.0.2.1",
+            "4001",
+            Claim { tls_names: &["other.example".into(), "SBC.example".into()], ..none }
+        ),
+        "tls"
+    );
     assert_eq!(who("192.0.2.1", "4001", Claim { user: Some("carrier"), ..none }), "asked");
     assert_eq!(who("192.0.2.1", "4001", Claim { user: Some("somebody"), ..none }), "Unknown");
     assert!(router.may_be_a_trunk(0) && !router.may_be_a_trunk(1));

@@ -16,13 +16,14 @@ struct Zone {
 
 impl Zone {
     fn naptr(mut self, name: &'static str, records: &[(u16, u16, &str, &str, &str)]) -> Zone {
-        let record = |(order, preference, flags, service, replacement): &(u16, u16, &str, &str, &str)| Naptr {
-            order: *order,
-            preference: *preference,
-            flags: (*flags).into(),
-            service: (*service).into(),
-            replacement: (*replacement).into(),
-        };
+        let record =
+            |(order, preference, flags, service, replacement): &(u16, u16, &str, &str, &str)| Naptr {
+                order: *order,
+                preference: *preference,
+                flags: (*flags).into(),
+                service: (*service).into(),
+                replacement: (*replacement).into(),
+            };
         self.naptr.insert(name, records.iter().map(record).collect());
         self
     }
