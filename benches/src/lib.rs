@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static HELD: Cell<i64> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counting.
@@ -16,11 +17,13 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // A thread that ends has no counter any more, and nothing left to measure.
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        let _ = HELD.try_with(|held| held.set(held.get() + layout.size() as i64));
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        let _ = HELD.try_with(|held| held.set(held.get() - layout.size() as i64));
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(place, layout) }
     }
@@ -52,6 +55,16 @@ pub fn measure(turns: u32, mut work: impl FnMut()) -> Cost {
     Cost { nanos: nanos[RUNS / 2], allocations: allocations as f64 / f64::from(turns) }
 }
 
+/// How often this thread has asked for memory so far.
+pub fn allocations() -> u64 {
+    ALLOCATIONS.get()
+}
+
+/// Bytes that this thread has asked for and not given back; what others gave it to free counts against it.
+pub fn held_bytes() -> i64 {
+    HELD.get()
+}
+
 /// Prints a row; with a peer, the ratio too.
 pub fn row(what: &str, cost: Cost, peer: Option<Cost>) {
     let beside = match peer {
@@ -67,7 +80,7 @@ pub fn row(what: &str, cost: Cost, peer: Option<Cost>) {
 }
 
 /// CPU time of this thread in nanoseconds.
-fn cpu_nanos() -> u64 {
+pub fn cpu_nanos() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a place the call may write one timespec to.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };

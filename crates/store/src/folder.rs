@@ -1,13 +1,14 @@
 //! Owns the loop that folds the event journal into rows, on a thread of its own, and the start that takes it up where
 //! it stood. Does not own the fold (see `ledger`).
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clock::{SystemClock, WallTime};
-use ledger::{Cdr, Figures, Ledger, ServiceRules, Touched, Update};
+use ledger::{Amendment, Cdr, Figures, Ledger, ServiceRules, Touched, Update};
 use model::CallId;
 use model::event::Stamped;
 use sqlx::SqliteConnection;
@@ -177,7 +178,7 @@ struct Fold {
     ledger: Ledger,
     /// Updates of events up to this one are in the rows already.
     committed: FoldPosition,
-    pending: Vec<Arc<Update>>,
+    pending: Pending,
     figures: Figures,
     updates: broadcast::Sender<Arc<Update>>,
     folded: watch::Sender<u64>,
@@ -191,7 +192,7 @@ impl Fold {
             config,
             ledger: Ledger::after(committed.low_water),
             committed,
-            pending: Vec::new(),
+            pending: Pending::default(),
             figures: Figures::default(),
             updates: broadcast::channel(FOLLOWED_UPDATES).0,
             folded: watch::channel(committed.folded).0,
@@ -256,7 +257,7 @@ impl Fold {
         let update = self.ledger.fold(stamped);
         // Behind the low-water mark the events of closed calls come again; their rows are written.
         if let Some(update) = update.filter(|_| stamped.seq > self.committed.folded) {
-            self.pending.push(Arc::new(update));
+            self.pending.push(update);
         }
     }
 
@@ -271,11 +272,10 @@ impl Fold {
             Ok(()) => {
                 self.committed = position;
                 metrics::counter!("hotline_cdr_rows_total").increment(self.pending.len() as u64);
-                for update in self.pending.drain(..) {
+                for update in self.pending.take() {
                     // Nobody may be following: that is no error.
-                    let _ = self.updates.send(update);
+                    let _ = self.updates.send(Arc::new(update));
                 }
-                self.pending.shrink_to(self.config.commit_rows);
                 self.folded.send_replace(position.folded);
             }
             Err(error) => {
@@ -295,43 +295,22 @@ impl Fold {
     async fn commit(&mut self, position: FoldPosition) -> Result<(), StoreError> {
         let store = self.store.clone();
         let mut transaction = store.writer()?.begin_with("BEGIN IMMEDIATE").await?;
-        let closed: Vec<Arc<Update>> = self.pending.clone();
-        let cdrs: Vec<&Cdr> = closed.iter().filter_map(|update| closed_cdr(update)).collect();
-        rows::put_cdrs(&mut transaction, &cdrs).await?;
+        rows::put_cdrs(&mut transaction, &self.pending.cdrs().collect::<Vec<_>>()).await?;
         let mut touched = Touched::default();
-        for cdr in &cdrs {
-            self.load_figures(&mut transaction, &Figures::keys(cdr, &self.config.rules)).await?;
+        for cdr in self.pending.cdrs() {
+            let keys = Figures::keys(cdr, &self.config.rules);
+            load_figures(&mut self.figures, &mut transaction, &keys).await?;
             touched.extend(self.figures.add(cdr, &self.config.rules));
         }
         self.put_figures(&mut transaction, touched).await?;
-        for update in &closed {
-            let Update::Amended { call, amendment, .. } = &**update else { continue };
-            if !rows::amend(&mut transaction, *call, amendment).await? {
+        for (call, amendment) in self.pending.amendments() {
+            if !rows::amend(&mut transaction, call, amendment).await? {
                 metrics::counter!("hotline_cdr_amendments_lost_total").increment(1);
                 tracing::warn!(%call, "通话没有话单，补充内容作废 / nothing to amend: the call has no record");
             }
         }
         rows::put_position(&mut transaction, position).await?;
         transaction.commit().await?;
-        Ok(())
-    }
-
-    async fn load_figures(&mut self, from: &mut SqliteConnection, keys: &Touched) -> Result<(), StoreError> {
-        for key in &keys.numbers {
-            if !self.figures.numbers.contains_key(key) {
-                self.figures.numbers.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
-            }
-        }
-        for key in &keys.queues {
-            if !self.figures.queues.contains_key(key) {
-                self.figures.queues.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
-            }
-        }
-        for key in &keys.agents {
-            if !self.figures.agents.contains_key(key) {
-                self.figures.agents.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
-            }
-        }
         Ok(())
     }
 
@@ -366,10 +345,91 @@ impl Fold {
     }
 }
 
-fn closed_cdr(update: &Update) -> Option<&Cdr> {
-    match update {
-        Update::Closed(cdr) => Some(cdr),
-        Update::Amended { .. } => None,
+async fn load_figures(
+    figures: &mut Figures,
+    from: &mut SqliteConnection,
+    keys: &Touched,
+) -> Result<(), StoreError> {
+    for key in &keys.numbers {
+        if !figures.numbers.contains_key(key) {
+            figures.numbers.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
+        }
+    }
+    for key in &keys.queues {
+        if !figures.queues.contains_key(key) {
+            figures.queues.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
+        }
+    }
+    for key in &keys.agents {
+        if !figures.agents.contains_key(key) {
+            figures.agents.insert(key.clone(), rows::figure(from, key).await?.unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+/// Updates that wait for their transaction, in order.
+#[derive(Debug, Default)]
+struct Pending {
+    updates: Vec<Waiting>,
+    /// Where the record of a call waits.
+    closed: HashMap<CallId, usize>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    update: Update,
+    /// What it amends waits too and has taken it over: it needs no row of its own.
+    taken_over: bool,
+}
+
+impl Pending {
+    /// Adds an update. What is learned of a call whose record still waits goes into that record: the figures of its
+    /// audio come with nearly every call, milliseconds after its end.
+    fn push(&mut self, update: Update) {
+        let mut taken_over = false;
+        match &update {
+            Update::Closed(cdr) => drop(self.closed.insert(cdr.id, self.updates.len())),
+            Update::Amended { call, amendment, .. } => {
+                let at = self.closed.get(call).copied();
+                let record = at.and_then(|at| self.updates.get_mut(at)).map(|waiting| &mut waiting.update);
+                if let Some(Update::Closed(cdr)) = record {
+                    amendment.apply(cdr);
+                    taken_over = true;
+                }
+            }
+        }
+        self.updates.push(Waiting { update, taken_over });
+    }
+
+    fn len(&self) -> usize {
+        self.updates.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.updates.is_empty()
+    }
+
+    /// The records to be written.
+    fn cdrs(&self) -> impl Iterator<Item = &Cdr> {
+        self.updates.iter().filter_map(|waiting| match &waiting.update {
+            Update::Closed(cdr) => Some(&**cdr),
+            Update::Amended { .. } => None,
+        })
+    }
+
+    /// What is to be written into records of earlier transactions.
+    fn amendments(&self) -> impl Iterator<Item = (CallId, &Amendment)> {
+        self.updates.iter().filter(|waiting| !waiting.taken_over).filter_map(|waiting| match &waiting.update {
+            Update::Amended { call, amendment, .. } => Some((*call, amendment)),
+            Update::Closed(_) => None,
+        })
+    }
+
+    /// Everything, in order; nothing waits any more.
+    fn take(&mut self) -> impl Iterator<Item = Update> + use<> {
+        self.closed.clear();
+        std::mem::take(&mut self.updates).into_iter().map(|waiting| waiting.update)
     }
 }
 

@@ -54,12 +54,24 @@ pub(crate) async fn put_position(
     Ok(())
 }
 
-/// Rows per statement: beyond it a statement's own cost no longer shows.
-const CHUNK: usize = 24;
+/// Rows per statement at most: beyond it a statement's own cost no longer shows.
+const PORTION: usize = 64;
+
+/// `rows` in portions of a power of two each, the largest first: so few lengths occur that each is a statement which
+/// SQLite has prepared already.
+fn portions<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let most = rest.len().min(PORTION);
+        let (portion, behind) = rest.split_at(most.checked_ilog2().map(|power| 1 << power)?);
+        rest = behind;
+        Some(portion)
+    })
+}
 
 /// Writes records with their segments and recordings, replacing those of the same calls.
 pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
-    for chunk in cdrs.chunks(CHUNK) {
+    for chunk in portions(cdrs) {
         let mut rows = Vec::with_capacity(chunk.len());
         for cdr in chunk {
             rows.push((*cdr, json("cdr", cdr)?));
@@ -107,7 +119,7 @@ async fn put_segments(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), St
         .iter()
         .flat_map(|cdr| cdr.segments.iter().enumerate().map(|(place, segment)| (*cdr, place, segment)))
         .collect();
-    for chunk in segments.chunks(CHUNK) {
+    for chunk in portions(&segments) {
         let mut insert = QueryBuilder::<Sqlite>::new(
             "INSERT OR REPLACE INTO segment (call, place, tenant, agent, party, reason, offered, rang, answered, \
              left_at, ring_ms, talk_ms, hold_ms, holds, outcome) ",
@@ -137,7 +149,7 @@ async fn put_segments(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), St
 async fn put_recordings(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
     let recordings: Vec<(&Cdr, &ledger::Recording)> =
         cdrs.iter().flat_map(|cdr| cdr.recordings.iter().map(|recording| (*cdr, recording))).collect();
-    for chunk in recordings.chunks(CHUNK) {
+    for chunk in portions(&recordings) {
         let mut insert = QueryBuilder::<Sqlite>::new(
             "INSERT OR REPLACE INTO recording (id, tenant, call, began, state, path, millis, bytes, sha256) ",
         );
@@ -237,12 +249,9 @@ pub(crate) async fn put_figure<F: FigureRow>(
 
 /// The one word that a plain enum is written as.
 pub(crate) fn word<T: Serialize>(value: &T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        // A variant with data: its whole JSON, so that nothing is lost.
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
-    }
+    // A variant with data is its whole JSON, so that nothing is lost.
+    let json = serde_json::to_string(value).unwrap_or_default();
+    json.strip_prefix('"').and_then(|word| word.strip_suffix('"')).map(str::to_owned).unwrap_or(json)
 }
 
 pub(crate) fn json<T: Serialize>(what: &str, value: &T) -> Result<String, StoreError> {
@@ -255,4 +264,26 @@ pub(crate) fn parse<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, St
 
 fn millis(length: std::time::Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_powers_of_two_in_order_and_nothing_is_left_out() {
+        for length in [0, 1, 3, 64, 65, 200, 511] {
+            let rows: Vec<usize> = (0..length).collect();
+            let lengths: Vec<usize> = portions(&rows).map(<[usize]>::len).collect();
+            assert!(lengths.iter().all(|length| length.is_power_of_two() && *length <= PORTION));
+            assert_eq!(portions(&rows).flatten().copied().collect::<Vec<_>>(), rows);
+        }
+        assert_eq!(portions(&[(); 200]).map(<[()]>::len).collect::<Vec<_>>(), [64, 64, 64, 8]);
+    }
+
+    #[test]
+    fn a_plain_variant_is_its_word_and_one_with_data_its_json() {
+        assert_eq!(word(&"answered"), "answered");
+        assert_eq!(word(&serde_json::json!({"refused": 486})), r#"{"refused":486}"#);
+    }
 }

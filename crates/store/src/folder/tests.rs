@@ -74,6 +74,35 @@ async fn an_ended_call_becomes_one_row_and_its_finished_recording_is_added() {
     assert_eq!(counted(&started.store).await, 1);
 }
 
+#[test]
+fn what_is_learned_of_a_call_that_still_waits_goes_into_its_record_and_what_comes_later_does_not() {
+    let quality = |call, leg: u64| Update::Amended {
+        tenant: TenantId::default(),
+        call,
+        amendment: Amendment::Quality(ledger::Quality {
+            leg: model::LegId::from(leg),
+            received: 50,
+            lost: 1,
+            jitter_us: 20,
+            went_silent: false,
+        }),
+    };
+    let mut story = Story::default();
+    let call = story.answered_call("1", "8001");
+    let mut ledger = Ledger::default();
+    let mut pending = Pending::default();
+    story.events.iter().filter_map(|stamped| ledger.fold(stamped)).for_each(|update| pending.push(update));
+    pending.push(quality(call, 1));
+    pending.push(quality(CallId::from(77), 2));
+    let heard: Vec<_> = pending.cdrs().flat_map(|cdr| &cdr.quality).map(|quality| quality.leg).collect();
+    assert!(heard.contains(&model::LegId::from(1)), "{heard:?}");
+    let left: Vec<CallId> = pending.amendments().map(|(call, _)| call).collect();
+    assert_eq!(left, [CallId::from(77)], "the record of another call does not wait");
+    assert!(pending.take().filter(|update| matches!(update, Update::Amended { .. })).count() >= 2);
+    pending.push(quality(call, 3));
+    assert_eq!(pending.amendments().count(), 1, "the record was written meanwhile");
+}
+
 #[tokio::test]
 async fn a_call_left_open_is_closed_at_the_next_start_with_its_record() {
     let dir = Scratch::new();
