@@ -49,7 +49,7 @@ pub struct MediaLive {
     pub rooms: usize,
     /// Open ports.
     pub ports: usize,
-    /// Open sockets: two for each port.
+    /// Open sockets: two for each port, and for each that a call left a moment ago.
     pub sockets: usize,
     /// Playbacks that run.
     pub players: usize,
@@ -94,13 +94,14 @@ impl MediaNet {
         let writer = writer.spawn()?;
         let finisher = Finisher { data, journal: folder, facts, done: inlet.waiting() }.spawn(waiting)?;
         let around = Surroundings { events: Arc::clone(&events), journal: inlet.clone(), clock };
-        let started: Vec<_> = (0..workers.max(1))
+        let count = workers.max(1);
+        let started: Vec<_> = (0..count)
             .map(|number| worker::spawn(number, around.clone()))
             .collect::<io::Result<_>>()?;
         let (workers, threads) = started.into_iter().unzip();
         let shared = Shared {
             workers,
-            pool: Arc::new(PortPool::new(interfaces, clock)),
+            pool: Arc::new(PortPool::new(interfaces, count, clock)),
             journal: inlet,
             prompts: RwLock::new(prompts),
             directory: Mutex::default(),
@@ -122,12 +123,12 @@ impl MediaNet {
         interface: u16,
         peer: Peer,
     ) -> Result<SocketAddr, PortError> {
-        let pair = Box::new(self.shared.pool.open(interface)?);
-        let address = pair.advertised;
+        let worker = self.worker_of(room);
+        let (address, opened) = self.shared.pool.open(interface, worker)?;
         self.directory(|directory| directory.add_leg(room, port));
         // RFC 3550 §5.1: what nobody can guess cannot be forged from afar.
         let seed = self.shared.random.hash_one((port.raw(), RandomState::new().build_hasher().finish()));
-        if self.worker_of(room).tell(ToWorker::Adopt { room, port, peer, seed, pair }) {
+        if self.shared.workers[worker].tell(ToWorker::Adopt { room, port, peer, seed, opened }) {
             Ok(address)
         } else {
             Err(PortError::Stopped)
@@ -183,7 +184,7 @@ impl MediaNet {
             MediaLive {
                 rooms: sum.rooms + figures.rooms.load(Ordering::Relaxed),
                 ports: sum.ports + ports,
-                sockets: sum.sockets + 2 * ports,
+                sockets: sum.sockets + 2 * (ports + figures.resting.load(Ordering::Relaxed)),
                 players: sum.players + figures.players.load(Ordering::Relaxed),
                 recordings: sum.recordings + figures.recordings.load(Ordering::Relaxed),
                 blocks_dropped: sum.blocks_dropped,
@@ -216,15 +217,15 @@ impl MediaNet {
     }
 
     fn tell(&self, room: CallId, told: ToWorker) {
-        if !self.worker_of(room).tell(told) {
+        if !self.shared.workers[self.worker_of(room)].tell(told) {
             tracing::debug!(%room, "media has been shut down");
         }
     }
 
-    fn worker_of(&self, room: CallId) -> &WorkerInlet {
+    fn worker_of(&self, room: CallId) -> usize {
         // Ids of one shard count up by 65,536: a multiplication spreads them.
         let spread = room.raw().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        &self.shared.workers[spread as usize % self.shared.workers.len()]
+        spread as usize % self.shared.workers.len()
     }
 
     fn directory<T>(&self, look: impl FnOnce(&mut Directory) -> T) -> T {

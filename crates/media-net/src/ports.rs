@@ -50,22 +50,38 @@ pub enum PortError {
 }
 
 /// The pairs of one interface. Pure: it takes the time as an argument and binds nothing.
+///
+/// A pair that was used rests bound, at the worker that used it: the next call of that worker takes it over without a
+/// system call. Pairs that nobody wants for a while are closed by their worker and become anybody's.
 #[derive(Debug)]
 pub struct PairTable {
-    /// RTP ports that may be used, and since when; the longest rested first.
+    /// RTP ports that nobody has bound, and since when they may be used; the longest rested first.
     free: VecDeque<(u16, Instant)>,
+    /// By worker, pairs that rest bound; the longest rested first.
+    kept: Vec<VecDeque<Kept>>,
     pairs: usize,
 }
 
+/// A pair that rests bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The RTP port.
+    pub port: u16,
+    /// Where its worker finds it.
+    pub place: u32,
+    /// When it has rested.
+    from: Instant,
+}
+
 impl PairTable {
-    /// All even ports of `ports` whose odd neighbour is in it too.
-    pub fn new(ports: std::ops::RangeInclusive<u16>) -> PairTable {
+    /// All even ports of `ports` whose odd neighbour is in it too, for so many workers.
+    pub fn new(ports: std::ops::RangeInclusive<u16>, workers: usize) -> PairTable {
         let last = *ports.end();
         let free: VecDeque<_> = ports
             .filter(|port| port % 2 == 0 && *port > 0 && *port < last)
             .map(|port| (port, Instant::ZERO))
             .collect();
-        PairTable { pairs: free.len(), free }
+        PairTable { pairs: free.len(), free, kept: vec![VecDeque::new(); workers.max(1)] }
     }
 
     /// How many pairs the range holds.
@@ -75,10 +91,12 @@ impl PairTable {
 
     /// How many pairs are neither in use nor resting.
     pub fn rested(&self, now: Instant) -> usize {
-        self.free.iter().take_while(|(_, from)| *from <= now).count()
+        let free = self.free.iter().take_while(|(_, from)| *from <= now).count();
+        let kept = |kept: &VecDeque<Kept>| kept.iter().take_while(|kept| kept.from <= now).count();
+        free + self.kept.iter().map(kept).sum::<usize>()
     }
 
-    /// The pair that has rested longest.
+    /// The pair that has rested longest of those that nobody has bound.
     pub fn take(&mut self, now: Instant) -> Option<u16> {
         if self.free.front()?.1 > now {
             return None;
@@ -86,9 +104,41 @@ impl PairTable {
         self.free.pop_front().map(|(port, _)| port)
     }
 
-    /// Gives a used pair back to rest.
+    /// The pair that has rested longest of those that `worker` has bound.
+    pub fn take_kept(&mut self, worker: usize, now: Instant) -> Option<Kept> {
+        let kept = self.kept.get_mut(worker)?;
+        if kept.front()?.from > now {
+            return None;
+        }
+        kept.pop_front()
+    }
+
+    /// Gives a used pair back to rest, closed.
     pub fn give_back(&mut self, port: u16, now: Instant) {
         self.free.push_back((port, now + COOL_DOWN));
+    }
+
+    /// Gives a used pair back to rest, bound at `place` of `worker`. `false` when that worker keeps its share already:
+    /// with several of them half of the range stays anybody's.
+    pub fn keep(&mut self, worker: usize, port: u16, place: u32, now: Instant) -> bool {
+        let share = match self.kept.len() {
+            1 => self.pairs,
+            workers => self.pairs / (2 * workers),
+        };
+        match self.kept.get_mut(worker) {
+            Some(kept) if kept.len() < share => {
+                kept.push_back(Kept { port, place, from: now + COOL_DOWN });
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `worker` wants to close what rests at `place`; `false` when a call has it already.
+    pub fn retire(&mut self, worker: usize, place: u32) -> bool {
+        let Some(kept) = self.kept.get_mut(worker) else { return false };
+        let at = kept.iter().position(|kept| kept.place == place);
+        at.and_then(|at| kept.remove(at)).is_some()
     }
 }
 
@@ -100,32 +150,40 @@ pub struct PortPool {
 }
 
 impl PortPool {
-    /// A pool of what `interfaces` describe.
-    pub fn new(interfaces: Vec<MediaInterface>, clock: SystemClock) -> PortPool {
+    /// A pool of what `interfaces` describe, for so many workers.
+    pub fn new(interfaces: Vec<MediaInterface>, workers: usize, clock: SystemClock) -> PortPool {
         let with_table = |interface: MediaInterface| {
-            let table = PairTable::new(interface.ports.clone());
+            let table = PairTable::new(interface.ports.clone(), workers);
             (interface, Mutex::new(table))
         };
         PortPool { interfaces: interfaces.into_iter().map(with_table).collect(), clock }
     }
 
-    /// Binds a pair on interface `index`. Ports that other processes hold are passed over.
+    /// A pair on interface `index` for `worker`: one that it has bound, else a new one. Ports that other processes hold
+    /// are passed over.
     ///
     /// # Errors
     /// When there is no such interface, no free pair, or the system refuses.
-    pub fn open(self: &Arc<Self>, index: u16) -> Result<Pair, PortError> {
+    pub fn open(self: &Arc<Self>, index: u16, worker: usize) -> Result<(SocketAddr, Opened), PortError> {
         let (interface, table) =
             self.interfaces.get(usize::from(index)).ok_or(PortError::NoInterface(index))?;
         let address = interface.bind;
         let now = self.clock.now();
-        let pairs = lock(table).pairs();
+        let advertised = |port| SocketAddr::new(interface.advertise, port);
+        let pairs = {
+            let mut table = lock(table);
+            if let Some(Kept { port, place, .. }) = table.take_kept(worker, now) {
+                return Ok((advertised(port), Opened::Kept(place)));
+            }
+            table.pairs()
+        };
         for _ in 0..pairs {
             let Some(port) = lock(table).take(now) else { break };
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => {
-                    let advertised = SocketAddr::new(interface.advertise, port);
-                    let _lease = Lease { pool: Arc::clone(self), index, port };
-                    return Ok(Pair { rtp, rtcp, advertised, _lease });
+                    let lease = Lease { pool: Arc::clone(self), index, port };
+                    let pair = Pair { rtp, rtcp, place: 0, lease };
+                    return Ok((advertised(port), Opened::New(Box::new(pair))));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => lock(table).give_back(port, now),
                 Err(source) => {
@@ -150,6 +208,15 @@ impl PortPool {
     }
 }
 
+/// A pair for a leg.
+#[derive(Debug)]
+pub enum Opened {
+    /// Just bound.
+    New(Box<Pair>),
+    /// Bound before, at this place of the worker.
+    Kept(u32),
+}
+
 /// A bound pair of sockets; the pair rests when it is dropped.
 #[derive(Debug)]
 pub struct Pair {
@@ -157,10 +224,10 @@ pub struct Pair {
     pub rtp: OwnedFd,
     /// The odd port's socket.
     pub rtcp: OwnedFd,
-    /// The RTP address for session descriptions.
-    pub advertised: SocketAddr,
+    /// Where its worker finds it.
+    pub place: u32,
     /// Gives the numbers back when dropped. Declared last: the sockets close first.
-    pub _lease: Lease,
+    pub lease: Lease,
 }
 
 /// The right to a pair of port numbers.
@@ -171,9 +238,26 @@ pub struct Lease {
     port: u16,
 }
 
+impl Lease {
+    /// The pair goes to rest, bound at `place` of `worker`; `false` when it is to be closed.
+    pub fn keep(&self, worker: usize, place: u32) -> bool {
+        let now = self.pool.clock.now();
+        self.table().is_some_and(|table| lock(table).keep(worker, self.port, place, now))
+    }
+
+    /// `worker` wants to close what rests at `place`; `false` when a call has it already.
+    pub fn retire(&self, worker: usize, place: u32) -> bool {
+        self.table().is_some_and(|table| lock(table).retire(worker, place))
+    }
+
+    fn table(&self) -> Option<&Mutex<PairTable>> {
+        self.pool.interfaces.get(usize::from(self.index)).map(|(_, table)| table)
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some((_, table)) = self.pool.interfaces.get(usize::from(self.index)) {
+        if let Some(table) = self.table() {
             lock(table).give_back(self.port, self.pool.clock.now());
         }
     }

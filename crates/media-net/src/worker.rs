@@ -3,23 +3,24 @@
 
 mod outlet;
 mod rooms;
+mod shelf;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use clock::SystemClock;
+use clock::{Instant, SystemClock};
 use media::Clip;
 use media::command::{Command, Peer, PlayMode};
-use media::sink::{Channel, PortIndex};
+use media::sink::Channel;
 use model::{CallId, LegId, PlayId};
 
 use crate::Events;
 use crate::journal::JournalInlet;
-use crate::ports::Pair;
+use crate::ports::Opened;
 use crate::sys::{self, Bell, Poll};
 use rooms::Rooms;
 
@@ -43,7 +44,7 @@ const COMMANDS_AT_A_TIME: usize = 64;
 #[derive(Debug)]
 pub enum ToWorker {
     /// A bound port for a room of this worker.
-    Adopt { room: CallId, port: LegId, peer: Peer, seed: u64, pair: Box<Pair> },
+    Adopt { room: CallId, port: LegId, peer: Peer, seed: u64, opened: Opened },
     /// A playback whose items have become clips.
     Play { port: LegId, play: (PlayId, PlayMode), clips: Vec<Arc<Clip>> },
     /// Anything else.
@@ -59,6 +60,8 @@ pub struct Figures {
     pub rooms: AtomicUsize,
     /// Ports.
     pub ports: AtomicUsize,
+    /// Pairs of sockets that rest bound.
+    pub resting: AtomicUsize,
     /// Playbacks that run.
     pub players: AtomicUsize,
     /// Recordings that run.
@@ -72,15 +75,21 @@ pub struct Figures {
 pub struct WorkerInlet {
     inbox: SyncSender<ToWorker>,
     bell: Bell,
+    asleep: Arc<AtomicBool>,
     /// What it counts.
     pub figures: Arc<Figures>,
 }
 
 impl WorkerInlet {
-    /// Tells the worker. `false`: it has ended.
+    /// Tells the worker. `false`: it has ended. A worker that has rooms looks into its inbox by itself, before each
+    /// packet and each few milliseconds; only one that sleeps must be woken.
     pub fn tell(&self, told: ToWorker) -> bool {
         let taken = self.inbox.send(told).is_ok();
-        self.bell.ring();
+        // Either the worker, about to sleep, sees the letter, or we see that it sleeps.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            self.bell.ring();
+        }
         taken
     }
 }
@@ -104,17 +113,18 @@ pub fn spawn(number: usize, around: Surroundings) -> io::Result<(WorkerInlet, th
     let (inlet, inbox) = sync_channel(INBOX);
     let (bell, poll, figures) = (Bell::new()?, Poll::new()?, Arc::new(Figures::default()));
     poll.add(&bell, Token::BELL)?;
-    let rooms = Rooms::new(around.clone(), Arc::clone(&figures));
-    let worker = Worker { poll, bell: bell.clone(), inbox, rooms, clock: around.clock };
+    let rooms = Rooms::new(number, around.clone(), Arc::clone(&figures));
+    let asleep = Arc::new(AtomicBool::new(false));
+    let told = Told { inbox, first: None, asleep: Arc::clone(&asleep) };
+    let worker = Worker { poll, bell: bell.clone(), told, rooms, clock: around.clock };
     let thread = thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run())?;
-    Ok((WorkerInlet { inbox: inlet, bell, figures }, thread))
+    Ok((WorkerInlet { inbox: inlet, bell, asleep, figures }, thread))
 }
 
-/// What a socket is registered with: which port of which room it is.
+/// What a socket is registered with: which pair of the worker it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
-    slot: u32,
-    port: PortIndex,
+    place: u32,
     channel: Channel,
 }
 
@@ -126,27 +136,39 @@ impl Token {
             Channel::Rtp => 0,
             Channel::Rtcp => 1,
         };
-        u64::from(self.slot) << 32 | u64::from(self.port.0) << 1 | channel
+        u64::from(self.place) << 1 | channel
     }
 
     fn unpack(raw: u64) -> Token {
         let channel = if raw & 1 == 0 { Channel::Rtp } else { Channel::Rtcp };
-        Token { slot: (raw >> 32) as u32, port: PortIndex((raw >> 1) as u16), channel }
+        Token { place: (raw >> 1) as u32, channel }
     }
 }
 
 struct Worker {
     poll: Poll,
     bell: Bell,
-    inbox: Receiver<ToWorker>,
+    told: Told,
     rooms: Rooms,
     clock: SystemClock,
 }
 
-/// Whether the loop goes on.
+/// The worker's end of its inbox.
+struct Told {
+    inbox: Receiver<ToWorker>,
+    /// Taken out to see whether there is something.
+    first: Option<ToWorker>,
+    /// Whoever tells something must ring.
+    asleep: Arc<AtomicBool>,
+}
+
+/// What was found in the inbox.
 #[derive(PartialEq)]
 enum Go {
+    /// Nothing, or all that was there.
     On,
+    /// More than was taken.
+    More,
     Ending,
 }
 
@@ -154,9 +176,12 @@ impl Worker {
     fn run(mut self) {
         let mut datagram = [0; DATAGRAM];
         let mut next_step = self.clock.now();
-        loop {
-            let now = self.clock.now();
-            let wait = self.rooms.due().map(|due| due.max(next_step).since(now));
+        let mut go = Go::On;
+        while go != Go::Ending {
+            let wait = match go {
+                Go::More => Some(Duration::ZERO),
+                _ => self.wait(next_step),
+            };
             let ready = match self.poll.wait(wait) {
                 Ok(ready) => ready,
                 Err(error) => {
@@ -164,17 +189,16 @@ impl Worker {
                     return;
                 }
             };
-            let mut rung = false;
+            self.told.asleep.store(false, Ordering::SeqCst);
+            // What was told before a packet came is obeyed before the packet is forwarded.
+            go = self.obey();
             let now = self.clock.now();
             for nth in 0..ready {
                 match self.poll.token(nth) {
-                    Some(Token::BELL) => rung = true,
+                    Some(Token::BELL) => self.bell.hush(),
                     Some(token) => self.rooms.readable(now, Token::unpack(token), &mut datagram),
                     None => {}
                 }
-            }
-            if rung && self.obey() == Go::Ending {
-                break;
             }
             let now = self.clock.now();
             if now >= next_step {
@@ -185,18 +209,46 @@ impl Worker {
         self.rooms.close_all(self.clock.now());
     }
 
+    /// How long to wait for sockets: a step while there are rooms, else until something is due or somebody rings.
+    fn wait(&mut self, next_step: Instant) -> Option<Duration> {
+        let now = self.clock.now();
+        let due = self.rooms.due().map(|due| due.max(next_step).since(now));
+        if !self.rooms.is_empty() {
+            return Some(due.map_or(STEP, |due| due.min(STEP)));
+        }
+        self.told.asleep.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        // What was told before that store did not ring; whoever tells something from now on does.
+        if self.told.is_empty() { due } else { Some(Duration::ZERO) }
+    }
+
     /// Takes what waits in the inbox, but not so much that sockets wait.
     fn obey(&mut self) -> Go {
-        self.bell.hush();
         for _ in 0..COMMANDS_AT_A_TIME {
-            match self.inbox.try_recv() {
+            match self.told.next() {
                 Ok(ToWorker::Stop) | Err(TryRecvError::Disconnected) => return Go::Ending,
                 Ok(told) => self.rooms.obey(self.clock.now(), told, &self.poll),
                 Err(TryRecvError::Empty) => return Go::On,
             }
         }
-        self.bell.ring();
-        Go::On
+        Go::More
+    }
+}
+
+impl Told {
+    fn next(&mut self) -> Result<ToWorker, TryRecvError> {
+        self.first.take().map_or_else(|| self.inbox.try_recv(), Ok)
+    }
+
+    /// Whether nothing waits; an inbox that nobody can write to any more has something to say.
+    fn is_empty(&mut self) -> bool {
+        if self.first.is_none() {
+            match self.inbox.try_recv() {
+                Ok(told) => self.first = Some(told),
+                Err(error) => return error == TryRecvError::Empty,
+            }
+        }
+        false
     }
 }
 

@@ -27,9 +27,18 @@ struct Stand {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn stand(host: u8, workers: usize) -> Stand {
+    stand_of(host, workers, 20_000..=29_999)
+}
+
+/// One worker with these ports.
+fn stand_with(host: u8, ports: std::ops::RangeInclusive<u16>) -> Stand {
+    stand_of(host, 1, ports)
+}
+
+fn stand_of(host: u8, workers: usize, ports: std::ops::RangeInclusive<u16>) -> Stand {
     let folder = TempFolder::new("net");
     let clock = SystemClock::start();
-    let (net, events, facts) = start(&folder, host, workers, clock);
+    let (net, events, facts) = start_with(&folder, (host, ports), workers, clock);
     let ids = IdGen::new(0, 1, clock.wall().as_secs());
     Stand { folder, net, events, facts, ids, clock }
 }
@@ -40,9 +49,18 @@ fn start(
     workers: usize,
     clock: SystemClock,
 ) -> (MediaNet, Receiver<Event>, Receiver<Fact>) {
+    start_with(folder, (host, 20_000..=29_999), workers, clock)
+}
+
+fn start_with(
+    folder: &TempFolder,
+    (host, ports): (u8, std::ops::RangeInclusive<u16>),
+    workers: usize,
+    clock: SystemClock,
+) -> (MediaNet, Receiver<Event>, Receiver<Fact>) {
     let bind = own_address(host);
     let config = MediaConfig {
-        interfaces: vec![MediaInterface { bind, advertise: bind, ports: 20_000..=29_999 }],
+        interfaces: vec![MediaInterface { bind, advertise: bind, ports }],
         workers,
         data: folder.path().to_owned(),
         prompts: Arc::new(PromptCache::built_in()),
@@ -409,6 +427,12 @@ fn a_hundred_rooms_leave_nothing_behind() {
     let directory = stand.net.shared.directory.lock().unwrap();
     assert!(directory.calls.is_empty() && directory.legs.is_empty() && directory.recordings.is_empty());
     drop(directory);
+    // What the calls used rests bound for a moment, then is closed.
+    let end = stand.clock.now() + PATIENCE;
+    while stand.net.live().sockets > 0 {
+        assert!(stand.clock.now() < end);
+        std::thread::yield_now();
+    }
     // Other tests of this process have sockets too; ours were bound to an address that nobody else uses.
     let ours = std::fs::read_to_string("/proc/self/net/udp").unwrap();
     let IpAddr::V4(address) = own_address(8) else { panic!() };
@@ -419,6 +443,44 @@ fn a_hundred_rooms_leave_nothing_behind() {
         assert!(stand.clock.now() < end);
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_pair_that_rests_bound_serves_the_next_call_which_hears_nothing_of_the_last() {
+    let mut stand = stand_with(11, 20_000..=20_003);
+    let (first, second): (CallId, CallId) = (stand.ids.mint(), stand.ids.mint());
+    let (mut late, listener) = (stand.party(first, Codec::Pcma), stand.party(first, Codec::Pcma));
+    stand.join(first, &late, &listener);
+    let sockets = || {
+        let ours = std::fs::read_to_string("/proc/self/net/udp").unwrap();
+        let IpAddr::V4(address) = own_address(11) else { panic!() };
+        let local = format!(": {:08X}:4E2", u32::from_le_bytes(address.octets()));
+        let inodes = ours.lines().filter(|line| line.contains(&local));
+        inodes.filter_map(|line| line.split_ascii_whitespace().nth(9).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let before = sockets();
+    assert_eq!(before.len(), 4);
+    let old = [late.socket.peer_addr().unwrap(), listener.socket.peer_addr().unwrap()];
+    stand.net.handle(Command::CloseRoom { room: first });
+    stand.wait_until_empty();
+    late.say(440.0);
+    // Until the pairs have rested there is nothing to be had.
+    let end = stand.clock.now() + PATIENCE;
+    while stand.net.pairs_taken() > 0 {
+        late.say(440.0);
+        assert!(stand.clock.now() < end);
+        std::thread::yield_now();
+    }
+    let (caller, agent) = (stand.party(second, Codec::Pcma), stand.party(second, Codec::Pcma));
+    assert_eq!(sockets(), before, "nothing was bound anew");
+    let again = [caller.socket.peer_addr().unwrap(), agent.socket.peer_addr().unwrap()];
+    assert!(old.iter().all(|address| again.contains(address)));
+    stand.join(second, &caller, &agent);
+    let heard = |party: &Party| {
+        party.socket.set_nonblocking(true).unwrap();
+        party.socket.recv(&mut [0; 2_048]).is_ok()
+    };
+    assert!(!heard(&agent) && !heard(&caller));
 }
 
 #[test]

@@ -42,10 +42,7 @@ pub struct Outlet<'a> {
 impl Outlet<'_> {
     fn socket(&self, port: PortIndex, channel: Channel) -> Option<&OwnedFd> {
         let pair = self.sockets.get(usize::from(port.0))?.as_ref()?;
-        Some(match channel {
-            Channel::Rtp => &pair.rtp,
-            Channel::Rtcp => &pair.rtcp,
-        })
+        Some(super::shelf::socket(pair, channel))
     }
 
     #[inline]

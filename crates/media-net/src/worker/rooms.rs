@@ -7,14 +7,14 @@ use clock::{Instant, TimerQueue};
 use media::command::{Command, Peer};
 use media::recording::{Recorder, Start};
 use media::room::Room;
-use media::sink::Channel;
 use model::{CallId, LegId, RecordingId};
 use smallvec::SmallVec;
 
 use super::outlet::{Outlet, Running, Sockets, hand_over};
+use super::shelf::{Home, Shelf, socket};
 use super::{Figures, Poll, RECORDING_STEP, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
-use crate::ports::Pair;
+use crate::ports::Opened;
 
 /// The rooms of one worker.
 pub struct Rooms {
@@ -27,6 +27,7 @@ pub struct Rooms {
     /// When recordings are next asked for old blocks.
     ask_recordings: Instant,
     untold: Vec<Ended>,
+    shelf: Shelf,
     around: Surroundings,
     figures: Arc<Figures>,
 }
@@ -35,13 +36,14 @@ pub struct Rooms {
 struct Slot {
     room: Room,
     sockets: Sockets,
+    legs: SmallVec<[LegId; 2]>,
     running: SmallVec<[Running; 1]>,
     armed: Option<Instant>,
     players: usize,
 }
 
 impl Rooms {
-    pub fn new(around: Surroundings, figures: Arc<Figures>) -> Rooms {
+    pub fn new(worker: usize, around: Surroundings, figures: Arc<Figures>) -> Rooms {
         Rooms {
             slots: Vec::new(),
             free: Vec::new(),
@@ -51,6 +53,7 @@ impl Rooms {
             timers: TimerQueue::default(),
             ask_recordings: Instant::ZERO,
             untold: Vec::new(),
+            shelf: Shelf::new(worker, Arc::clone(&figures)),
             around,
             figures,
         }
@@ -59,28 +62,31 @@ impl Rooms {
     /// When [`Rooms::tick`] has something to do.
     pub fn due(&self) -> Option<Instant> {
         let recordings = !self.by_recording.is_empty() || !self.untold.is_empty();
-        self.timers.next().into_iter().chain(recordings.then_some(self.ask_recordings)).min()
+        let recordings = recordings.then_some(self.ask_recordings);
+        self.timers.next().into_iter().chain(recordings).chain(self.shelf.due()).min()
+    }
+
+    /// Whether there is no room.
+    pub fn is_empty(&self) -> bool {
+        self.by_call.is_empty()
     }
 
     /// Reads one datagram of a socket and lets its room forward it.
     #[inline]
     pub fn readable(&mut self, now: Instant, token: Token, buffer: &mut [u8]) {
-        // A socket that was closed since it became ready has no room, or its place serves another that has nothing
+        // A socket that was closed since it became ready has no home, or its place serves another that has nothing
         // to read.
-        let Some(slot) = self.slots.get_mut(token.slot as usize).and_then(Option::as_mut) else { return };
-        let Some(Some(pair)) = slot.sockets.get(usize::from(token.port.0)) else { return };
-        let socket = match token.channel {
-            Channel::Rtp => &pair.rtp,
-            Channel::Rtcp => &pair.rtcp,
-        };
-        let Some((length, source)) = sys::receive(socket, buffer) else { return };
+        let Some(home) = self.shelf.home(token.place) else { return self.shelf.discard(token, buffer) };
+        let Some(slot) = self.slots.get_mut(home.slot as usize).and_then(Option::as_mut) else { return };
+        let Some(Some(pair)) = slot.sockets.get(usize::from(home.port.0)) else { return };
+        let Some((length, source)) = sys::receive(socket(pair, token.channel), buffer) else { return };
         let Slot { room, sockets, running, armed, .. } = &mut **slot;
         let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
         let mut outlet = Outlet { now, sockets, running, untold, around, figures };
-        room.forward(now, (token.port, token.channel), source, &mut buffer[..length], &mut outlet);
+        room.forward(now, (home.port, token.channel), source, &mut buffer[..length], &mut outlet);
         if *armed != room.poll_timeout() {
             *armed = room.poll_timeout();
-            self.timers.set_or_clear(token.slot, *armed);
+            self.timers.set_or_clear(home.slot, *armed);
         }
     }
 
@@ -89,7 +95,9 @@ impl Rooms {
         while let Some((slot, _)) = self.timers.pop(now) {
             self.with(now, slot, |room, outlet| room.tick(now, outlet));
         }
-        if now >= self.ask_recordings && self.due().is_some_and(|due| due <= now) {
+        self.shelf.tidy(now);
+        let asked = !self.by_recording.is_empty() || !self.untold.is_empty();
+        if now >= self.ask_recordings && asked {
             self.ask_recordings = now + RECORDING_STEP;
             for slot in self.slots.iter_mut().flatten() {
                 for running in &mut slot.running {
@@ -105,8 +113,8 @@ impl Rooms {
     /// Carries out a command.
     pub fn obey(&mut self, now: Instant, told: ToWorker, poll: &Poll) {
         match told {
-            ToWorker::Adopt { room, port, peer, seed, pair } => {
-                self.adopt(now, (room, port), (peer, seed), pair, poll);
+            ToWorker::Adopt { room, port, peer, seed, opened } => {
+                self.adopt(now, (room, port), (peer, seed), opened, poll);
             }
             ToWorker::Play { port, play, clips } => match self.by_leg.get(&port) {
                 Some(slot) => self.with(now, *slot, |room, outlet| room.play(now, port, play, clips, outlet)),
@@ -163,7 +171,7 @@ impl Rooms {
             Command::StopRecording { recording, .. } => {
                 let Some(slot) = self.by_recording.remove(&recording) else { return };
                 self.with(now, slot, |room, outlet| room.stop_recording(recording, outlet));
-                self.drop_if_empty(slot);
+                self.drop_if_empty(now, slot);
             }
             Command::ClosePort { port } => self.close_port(now, port),
             Command::CloseRoom { room } => self.close_room(now, room),
@@ -178,7 +186,7 @@ impl Rooms {
         now: Instant,
         (call, leg): (CallId, LegId),
         (peer, seed): (Peer, u64),
-        pair: Box<Pair>,
+        opened: Opened,
         poll: &Poll,
     ) {
         let at = match self.by_call.get(&call) {
@@ -187,16 +195,16 @@ impl Rooms {
         };
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let port = slot.room.open(now, leg, peer, seed);
-        for (socket, channel) in [(&pair.rtp, Channel::Rtp), (&pair.rtcp, Channel::Rtcp)] {
-            if let Err(error) = poll.add(socket, Token { slot: at, port, channel }.pack()) {
-                tracing::error!(%error, %leg, "a port cannot be watched and will be deaf");
-            }
+        let pair = self.shelf.adopt(opened, Home { slot: at, port }, poll);
+        if pair.is_none() {
+            tracing::error!(%leg, "a port's sockets are gone and it will be deaf");
         }
         let place = usize::from(port.0);
         if slot.sockets.len() <= place {
             slot.sockets.resize_with(place + 1, || None);
         }
-        slot.sockets[place] = Some(pair);
+        slot.sockets[place] = pair;
+        slot.legs.push(leg);
         self.by_leg.insert(leg, at);
         add(&self.figures.ports, 1);
         self.with(now, at, |_, _| {});
@@ -206,6 +214,7 @@ impl Rooms {
         let slot = Some(Box::new(Slot {
             room: Room::new(call),
             sockets: SmallVec::new(),
+            legs: SmallVec::new(),
             running: SmallVec::new(),
             armed: None,
             players: 0,
@@ -247,18 +256,19 @@ impl Rooms {
         let place = self.slot_room(at).and_then(|room| room.index_of(leg));
         self.with(now, at, |room, outlet| room.close(now, leg, outlet));
         if let (Some(place), Some(Some(slot))) = (place, self.slots.get_mut(at as usize)) {
-            if let Some(pair) = slot.sockets.get_mut(usize::from(place.0)) {
-                *pair = None;
+            slot.legs.retain(|known| *known != leg);
+            if let Some(pair) = slot.sockets.get_mut(usize::from(place.0)).and_then(Option::take) {
+                self.shelf.rest(now, pair);
             }
             add(&self.figures.ports, -1);
         }
-        self.drop_if_empty(at);
+        self.drop_if_empty(now, at);
     }
 
     fn close_room(&mut self, now: Instant, call: CallId) {
         let Some(at) = self.by_call.get(&call).copied() else { return };
         self.with(now, at, |room, outlet| room.close_all(now, outlet));
-        self.drop_slot(at);
+        self.drop_slot(now, at);
     }
 
     fn slot_room(&self, at: u32) -> Option<&Room> {
@@ -266,21 +276,28 @@ impl Rooms {
     }
 
     /// A room without ports and recordings is nobody's.
-    fn drop_if_empty(&mut self, at: u32) {
+    fn drop_if_empty(&mut self, now: Instant, at: u32) {
         let empty = self.slots.get(at as usize).and_then(Option::as_ref);
         if empty.is_some_and(|slot| slot.room.is_empty() && slot.running.is_empty()) {
-            self.drop_slot(at);
+            self.drop_slot(now, at);
         }
     }
 
-    fn drop_slot(&mut self, at: u32) {
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
+    fn drop_slot(&mut self, now: Instant, at: u32) {
+        let Some(mut slot) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
         self.timers.clear(&at);
         self.by_call.remove(&slot.room.id());
-        self.by_leg.retain(|_, home| *home != at);
-        self.by_recording.retain(|_, home| *home != at);
+        for leg in &slot.legs {
+            self.by_leg.remove(leg);
+        }
+        for running in &slot.running {
+            self.by_recording.remove(&running.recorder.recording());
+        }
         add(&self.figures.rooms, -1);
-        add(&self.figures.ports, -(slot.sockets.iter().flatten().count() as isize));
+        add(&self.figures.ports, -(slot.legs.len() as isize));
+        for pair in slot.sockets.drain(..).flatten() {
+            self.shelf.rest(now, pair);
+        }
         add(&self.figures.players, -(slot.players as isize));
         self.free.push(at);
     }
@@ -300,7 +317,7 @@ impl Rooms {
     /// Lets `act` have a room with its outlet, then sets the room's timer and counts its players.
     fn with(&mut self, now: Instant, at: u32, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
-        let Slot { room, sockets, running, armed, players } = &mut **slot;
+        let Slot { room, sockets, running, armed, players, .. } = &mut **slot;
         let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
         act(room, &mut Outlet { now, sockets, running, untold, around, figures });
         *armed = room.poll_timeout();
