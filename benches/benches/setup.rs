@@ -287,7 +287,13 @@ impl Seat {
 fn settings() -> Arc<Settings> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/bench");
     let sources = config::Sources::read_dir(&folder).expect("the folder is there");
-    let loaded = config::load(&sources.with_prompts(["menu_default", "welcome", "ivr_invalid", "ivr_timeout", "default"]));
+    let loaded = config::load(&sources.with_prompts([
+        "menu_default",
+        "welcome",
+        "ivr_invalid",
+        "ivr_timeout",
+        "default",
+    ]));
     let loaded = loaded.unwrap_or_else(|wrong| panic!("{wrong:?}"));
     let mut plan = loaded.plan.clone();
     plan.limits.max_calls = 1_000_000;
@@ -339,7 +345,8 @@ fn within(number: u32, method: &str, cseq: u32, to: &str) -> String {
 }
 
 fn response(request: &Bytes, status: &str, body: &str) -> String {
-    let [via, from, call_id, cseq] = ["Via: ", "From: ", "Call-ID: ", "CSeq: "].map(|name| line(request, name));
+    let [via, from, call_id, cseq] =
+        ["Via: ", "From: ", "Call-ID: ", "CSeq: "].map(|name| line(request, name));
     let to = line(request, "To: ");
     let tag = if to.contains(";tag=") { "" } else { ";tag=phone" };
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };

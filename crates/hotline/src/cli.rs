@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod calls;
 mod check;
 mod live;
-mod output;
+pub(crate) mod output;
 mod run;
 mod switch_client;
 
@@ -59,6 +59,8 @@ enum Command {
     },
     /// 输出配置的 JSON Schema / print the configuration's JSON Schema
     Schema,
+    /// 压力测试: 让呼叫经过一台交换机并测量 / put calls through a switch and measure it
+    Load(crate::load::Options),
     /// 通话记录与正在进行的通话 / call records and calls in progress
     #[command(subcommand)]
     Calls(Calls),
@@ -200,6 +202,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check { folder } => check::check(&global, folder),
         Command::Init { folder } => check::init(&global, folder),
         Command::Schema => check::schema(),
+        Command::Load(options) => crate::load::run(&global, &options),
         Command::Calls(calls) => calls::run(&global, calls),
         Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
         Command::Queues => live::queues(&global),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod cli;
 mod demo;
+mod load;
 mod node;
 
 fn main() -> ExitCode {

@@ -95,9 +95,8 @@ impl MediaNet {
         let finisher = Finisher { data, journal: folder, facts, done: inlet.waiting() }.spawn(waiting)?;
         let around = Surroundings { events: Arc::clone(&events), journal: inlet.clone(), clock };
         let count = workers.max(1);
-        let started: Vec<_> = (0..count)
-            .map(|number| worker::spawn(number, around.clone()))
-            .collect::<io::Result<_>>()?;
+        let started: Vec<_> =
+            (0..count).map(|number| worker::spawn(number, around.clone())).collect::<io::Result<_>>()?;
         let (workers, threads) = started.into_iter().unzip();
         let shared = Shared {
             workers,

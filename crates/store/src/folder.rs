@@ -420,9 +420,11 @@ impl Pending {
 
     /// What is to be written into records of earlier transactions.
     fn amendments(&self) -> impl Iterator<Item = (CallId, &Amendment)> {
-        self.updates.iter().filter(|waiting| !waiting.taken_over).filter_map(|waiting| match &waiting.update {
-            Update::Amended { call, amendment, .. } => Some((*call, amendment)),
-            Update::Closed(_) => None,
+        self.updates.iter().filter(|waiting| !waiting.taken_over).filter_map(|waiting| {
+            match &waiting.update {
+                Update::Amended { call, amendment, .. } => Some((*call, amendment)),
+                Update::Closed(_) => None,
+            }
         })
     }
 

@@ -1,0 +1,304 @@
+//! Owns the audio of a load: one socket for each side, a packet of every talking call each 20 ms and way, stamped with
+//! its call, sequence and time, and what has become of those that came through.
+//!
+//! All calls of a side share its socket: descriptions name one port for all, and a stamp says whose a packet is. So the
+//! load itself stays lean where the switch has sockets per call.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use clock::{Instant, SystemClock};
+
+use super::post::Post;
+use super::report::{Rtp, Spread};
+
+/// Streams of both sides.
+pub(super) struct Voice {
+    clock: SystemClock,
+    caller: Side,
+    callee: Side,
+    /// When the next slot is sent.
+    next: Instant,
+    slot: usize,
+    delays: Spread,
+    /// Packets without a stamp: what the switch plays.
+    foreign: u64,
+}
+
+/// What one side sends and hears.
+struct Side {
+    post: Post,
+    /// Streams by the millisecond of the 20 in which they send.
+    slots: Vec<Vec<Stream>>,
+    /// By call of the other side, what was heard of it.
+    heard: Vec<Heard>,
+    /// By call of this side, how many packets were sent.
+    sent: Vec<u32>,
+}
+
+struct Stream {
+    call: u32,
+    to: SocketAddr,
+    sequence: u32,
+}
+
+/// Of one stream: `first` and `last` sequence, and how many came.
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    first: u32,
+    last: u32,
+    packets: u32,
+}
+
+impl Side {
+    fn bind(ip: IpAddr) -> anyhow::Result<Side> {
+        let slots = (0..SLOTS).map(|_| Vec::new()).collect();
+        Ok(Side { post: Post::bind(SocketAddr::new(ip, 0))?, slots, heard: Vec::new(), sent: Vec::new() })
+    }
+
+    fn speak(&mut self, call: u32, to: SocketAddr) {
+        self.silence(call);
+        self.slots[call as usize % SLOTS].push(Stream { call, to, sequence: 0 });
+    }
+
+    fn silence(&mut self, call: u32) {
+        let slot = &mut self.slots[call as usize % SLOTS];
+        if let Some(at) = slot.iter().position(|stream| stream.call == call) {
+            let Stream { sequence, .. } = slot.swap_remove(at);
+            grown(&mut self.sent, call as usize, sequence);
+        }
+    }
+
+    fn send(&mut self, slot: usize, clock: &SystemClock) {
+        let Side { post, slots, .. } = self;
+        for stream in &mut slots[slot] {
+            let packet = packet(stream.call, stream.sequence, clock.now());
+            stream.sequence += 1;
+            post.send(stream.to, |bytes| bytes.extend_from_slice(&packet));
+        }
+        post.flush();
+    }
+}
+
+impl Voice {
+    /// # Errors
+    /// When a socket cannot be had.
+    pub fn bind(caller: IpAddr, callee: IpAddr, clock: SystemClock) -> anyhow::Result<Voice> {
+        Ok(Voice {
+            caller: Side::bind(caller)?,
+            callee: Side::bind(callee)?,
+            next: clock.now(),
+            clock,
+            slot: 0,
+            delays: Spread::default(),
+            foreign: 0,
+        })
+    }
+
+    /// The ports of both sides: the caller's, the callee's.
+    pub fn ports(&self) -> (u16, u16) {
+        (self.caller.post.local().port(), self.callee.post.local().port())
+    }
+
+    /// The addresses of both sides: the caller's, the callee's.
+    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        (self.caller.post.local(), self.callee.post.local())
+    }
+
+    /// The sockets.
+    pub fn posts(&self) -> [&Post; 2] {
+        [&self.caller.post, &self.callee.post]
+    }
+
+    /// The caller of `call` speaks to `to` from now on.
+    pub fn speak_as_caller(&mut self, call: u32, to: SocketAddr) {
+        self.caller.speak(call, to);
+    }
+
+    /// The callee of `call`, by its own count, speaks to `to` from now on.
+    pub fn speak_as_callee(&mut self, call: u32, to: SocketAddr) {
+        self.callee.speak(call, to);
+    }
+
+    /// The caller of `call` is silent from now on.
+    pub fn silence_caller(&mut self, call: u32) {
+        self.caller.silence(call);
+    }
+
+    /// The callee of `call` is silent from now on.
+    pub fn silence_callee(&mut self, call: u32) {
+        self.callee.silence(call);
+    }
+
+    /// When [`Voice::tick`] has something to do.
+    pub fn due(&self) -> Option<Instant> {
+        let silent = |side: &Side| side.slots.iter().all(Vec::is_empty);
+        (!silent(&self.caller) || !silent(&self.callee)).then_some(self.next)
+    }
+
+    /// Sends what is due; how late it is goes to `lateness`.
+    pub fn tick(&mut self, now: Instant, lateness: &mut Spread) {
+        if self.due().is_none() {
+            self.next = now;
+            return;
+        }
+        while self.next <= now {
+            lateness.add(self.clock.now().since(self.next));
+            self.caller.send(self.slot, &self.clock);
+            self.callee.send(self.slot, &self.clock);
+            self.slot = (self.slot + 1) % SLOTS;
+            self.next += STEP;
+        }
+    }
+
+    /// Takes what has come on both sockets.
+    pub fn receive(&mut self) {
+        let Voice { clock, caller, callee, delays, foreign, .. } = self;
+        for side in [caller, callee] {
+            let Side { post, heard, .. } = side;
+            post.receive(|_, _, bytes| match Stamp::read(bytes) {
+                Some(stamp) => {
+                    delays.add(clock.now().since(stamp.at));
+                    let place = stamp.call as usize;
+                    if heard.len() <= place {
+                        heard.resize(place + 1, Heard::default());
+                    }
+                    heard[place].note(stamp.sequence);
+                }
+                None => *foreign += 1,
+            });
+        }
+    }
+
+    /// What has become of the packets.
+    pub fn into_figures(mut self) -> Rtp {
+        for side in [&mut self.caller, &mut self.callee] {
+            let calls: Vec<u32> = side.slots.iter().flatten().map(|stream| stream.call).collect();
+            calls.into_iter().for_each(|call| side.silence(call));
+        }
+        let mut rtp = Rtp {
+            foreign: self.foreign,
+            unsent: self.caller.post.unsent + self.callee.post.unsent,
+            ..Rtp::default()
+        };
+        for (from, to) in [(&self.caller, &self.callee), (&self.callee, &self.caller)] {
+            for (call, sent) in from.sent.iter().enumerate() {
+                let heard = to.heard.get(call).copied().unwrap_or_default();
+                rtp.sent += u64::from(*sent);
+                rtp.received += u64::from(heard.packets);
+                rtp.lost += u64::from(heard.lost(*sent));
+                rtp.silent_streams += u32::from(heard.packets == 0 && *sent > UNHEARD);
+            }
+        }
+        rtp.late = self.delays.above(LATE);
+        rtp.delay = self.delays.summary();
+        rtp
+    }
+}
+
+impl Heard {
+    fn note(&mut self, sequence: u32) {
+        if self.packets == 0 {
+            (self.first, self.last) = (sequence, sequence);
+        }
+        self.last = self.last.max(sequence);
+        self.first = self.first.min(sequence);
+        self.packets += 1;
+    }
+
+    /// Of `sent` packets those that are missing. What was sent before the bridge stood or after it fell is nobody's
+    /// loss, unless it is more than [`UNHEARD`] at an end.
+    fn lost(&self, sent: u32) -> u32 {
+        if self.packets == 0 {
+            return if sent > UNHEARD { sent } else { 0 };
+        }
+        let between = (self.last - self.first + 1).saturating_sub(self.packets);
+        let at_an_end = |missing: u32| if missing > UNHEARD { missing } else { 0 };
+        between + at_an_end(self.first) + at_an_end(sent.saturating_sub(self.last + 1))
+    }
+}
+
+/// What a packet says of itself.
+#[derive(Debug, PartialEq)]
+struct Stamp {
+    call: u32,
+    sequence: u32,
+    at: Instant,
+}
+
+impl Stamp {
+    fn read(packet: &[u8]) -> Option<Stamp> {
+        let stamp = packet.get(HEADER..HEADER + STAMP)?.strip_prefix(MAGIC)?;
+        let (call, rest) = stamp.split_first_chunk::<4>()?;
+        let (sequence, rest) = rest.split_first_chunk::<4>()?;
+        let (at, _) = rest.split_first_chunk::<8>()?;
+        Some(Stamp {
+            call: u32::from_be_bytes(*call),
+            sequence: u32::from_be_bytes(*sequence),
+            at: Instant::from_micros(u64::from_be_bytes(*at)),
+        })
+    }
+}
+
+/// A packet of 20 ms of A-law (RFC 3551) that carries its stamp where the sound would be.
+fn packet(call: u32, sequence: u32, at: Instant) -> [u8; HEADER + FRAME] {
+    let mut packet = [A_LAW_SILENCE; HEADER + FRAME];
+    packet[0] = 0x80;
+    packet[1] = if sequence == 0 { 0x88 } else { 0x08 };
+    packet[2..4].copy_from_slice(&(sequence as u16).to_be_bytes());
+    packet[4..8].copy_from_slice(&sequence.wrapping_mul(160).to_be_bytes());
+    packet[8..12].copy_from_slice(&(call ^ 0x486f_0000).to_be_bytes());
+    let stamp = &mut packet[HEADER..HEADER + STAMP];
+    stamp[..8].copy_from_slice(MAGIC);
+    stamp[8..12].copy_from_slice(&call.to_be_bytes());
+    stamp[12..16].copy_from_slice(&sequence.to_be_bytes());
+    stamp[16..24].copy_from_slice(&at.as_micros().to_be_bytes());
+    packet
+}
+
+/// Adds `more` to what `counts` holds at `place`.
+fn grown(counts: &mut Vec<u32>, place: usize, more: u32) {
+    if counts.len() <= place {
+        counts.resize(place + 1, 0);
+    }
+    counts[place] += more;
+}
+
+const MAGIC: &[u8; 8] = b"HOTLINE1";
+const STAMP: usize = 24;
+/// RFC 3550 §5.1.
+const HEADER: usize = 12;
+/// 20 ms at 8 kHz.
+const FRAME: usize = 160;
+const A_LAW_SILENCE: u8 = 0xd5;
+/// Each call sends in one of these.
+const SLOTS: usize = 20;
+const STEP: Duration = Duration::from_millis(1);
+/// Half a second of packets.
+const UNHEARD: u32 = 25;
+/// Later than this a packet is of no use to a jitter buffer of one frame.
+const LATE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_survives_its_packet_and_sound_is_no_stamp() {
+        let at = Instant::from_micros(123_456_789);
+        let made = packet(7, 70_000, at);
+        assert_eq!(Stamp::read(&made), Some(Stamp { call: 7, sequence: 70_000, at }));
+        assert_eq!(Stamp::read(&[0xd5; 172]), None);
+        assert_eq!(Stamp::read(&made[..30]), None);
+    }
+
+    #[test]
+    fn gaps_are_lost_and_the_edges_of_a_call_are_not_unless_they_are_long() {
+        let mut heard = Heard::default();
+        [3, 4, 6, 9].into_iter().for_each(|sequence| heard.note(sequence));
+        assert_eq!(heard.lost(12), 3, "5, 7 and 8");
+        assert_eq!(heard.lost(10 + 26), 3 + 26, "it was cut off");
+        assert_eq!(Heard::default().lost(25), 0);
+        assert_eq!(Heard::default().lost(500), 500, "nothing was heard of it");
+    }
+}
