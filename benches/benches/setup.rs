@@ -301,7 +301,7 @@ fn settings() -> Arc<Settings> {
         plan: Arc::new(plan),
         flows: loaded.flows.clone(),
         agents: HashMap::new(),
-        advertised: vec![Advertised { host: "127.0.0.1".into(), port: 5_060 }],
+        advertised: vec![Advertised::new("127.0.0.1", 5_060)],
         product: Arc::clone(&loaded.node.product),
         language: Language::Zh,
     })
