@@ -12,7 +12,7 @@ mod wav;
 
 pub use baresip::{Baresip, Spoken};
 pub use capture::Capture;
-pub use namespace::Namespace;
+pub use namespace::{Namespace, alone};
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
 pub use switch::{Call, Switch};

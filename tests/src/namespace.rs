@@ -57,6 +57,24 @@ impl Drop for Namespace {
     }
 }
 
+/// Runs `act` on a thread of its own, in a network of its own that holds loopback alone: whatever it and the programs
+/// that it starts send to other addresses goes nowhere.
+///
+/// # Panics
+/// When `act` does, or without root.
+pub fn alone(act: impl FnOnce() + Send) {
+    let inside = || {
+        // SAFETY: no pointers; it moves this thread alone.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "{}", std::io::Error::last_os_error());
+        ip("link set lo up");
+        act();
+    };
+    std::thread::scope(|scope| match scope.spawn(inside).join() {
+        Ok(()) => {}
+        Err(panic) => std::panic::resume_unwind(panic),
+    });
+}
+
 fn ip(words: &str) {
     let output = Command::new("ip").args(words.split(' ')).output().expect("ip; Debian: iproute2");
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));

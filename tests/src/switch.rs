@@ -31,6 +31,11 @@ pub struct Switch {
 impl Switch {
     /// A switch on the bench configuration, with each `(file, from, to)` replaced in it.
     pub fn start(changes: &[(&str, &str, &str)]) -> Switch {
+        Switch::start_with(changes, &[])
+    }
+
+    /// As [`start`](Switch::start), with these files `(file, text)` beside the bench configuration's.
+    pub fn start_with(changes: &[(&str, &str, &str)], files: &[(&str, &str)]) -> Switch {
         let folder = new_folder();
         copy(&workspace().join("configs/bench"), &folder);
         let host = Place::mine().switch;
@@ -39,6 +44,9 @@ impl Switch {
         replace(&main, "20000-39999", "10000-29999");
         for (file, from, to) in changes {
             replace(&folder.join(file), from, to);
+        }
+        for (file, text) in files {
+            std::fs::write(folder.join(file), text).unwrap_or_else(|error| panic!("{file}: {error}"));
         }
         // The command line looks for it where the configuration says.
         let free = TcpListener::bind((host, 0)).and_then(|free| free.local_addr()).expect("a free port");

@@ -306,6 +306,7 @@ impl Reading<'_> {
             Kind::Target => Target::parse(text).map(|_| Value::Text(Arc::from(text))),
             Kind::Number => Some(text).filter(|t| is_number(t)).map(|t| Value::Text(Arc::from(t))),
             Kind::Pattern => Some(text).filter(|t| is_pattern(t)).map(|t| Value::Text(Arc::from(t))),
+            Kind::User => Some(text).filter(|text| is_user(text)).map(|text| Value::Text(Arc::from(text))),
             Kind::Socket => text.parse().ok().map(Value::Socket),
             Kind::Ip => text.parse().ok().map(Value::Ip),
             Kind::Cidr => parse_cidr(text).map(Value::Cidr),
@@ -366,6 +367,7 @@ impl Kind {
             Kind::Text
                 | Kind::Name
                 | Kind::Dialled
+                | Kind::User
                 | Kind::Socket
                 | Kind::Ip
                 | Kind::Cidr
@@ -423,6 +425,10 @@ fn is_dialled(text: &str) -> bool {
 fn is_number(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'*' | b'#');
     !text.is_empty() && text.len() <= 32 && text.bytes().all(fits)
+}
+
+fn is_user(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// `sip:user@host[:port]`, enough to be sent to; `sip` parses it in full.

@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Name,
     /// A telephone number or code as dialled: digits, `*`, `#`.
     Dialled,
+    /// What stands before the `@` of a SIP URI, unescaped: a number or a name, no blanks.
+    User,
     /// `true` or `false`.
     Bool,
     /// A whole number within both ends.
@@ -171,6 +173,7 @@ impl Kind {
             Kind::Text => "文字".into(),
             Kind::Name => "名称 (无空格和 /)".into(),
             Kind::Dialled => "号码 (数字, * 和 #)".into(),
+            Kind::User => "号码或用户名 (无空格)".into(),
             Kind::Bool => "true 或 false".into(),
             Kind::Integer(low, high) => format!("整数 {low} 至 {high}"),
             Kind::Seconds(low, high) => format!("秒数 {low} 至 {high}"),
@@ -203,6 +206,7 @@ impl Kind {
             Kind::Text => "a text".into(),
             Kind::Name => "a name (no blanks, no /)".into(),
             Kind::Dialled => "a number as dialled (digits, * and #)".into(),
+            Kind::User => "a number or user name (no blanks)".into(),
             Kind::Bool => "true or false".into(),
             Kind::Integer(low, high) => format!("a whole number from {low} to {high}"),
             Kind::Seconds(low, high) => format!("seconds from {low} to {high}"),

@@ -73,6 +73,7 @@ fn kind(kind_: &Kind) -> Value {
         Kind::Text => json!({ "type": "string", "minLength": 1 }),
         Kind::Name => json!({ "type": "string", "pattern": "^[^\\s/.][^\\s/]{0,63}$" }),
         Kind::Dialled => json!({ "type": "string", "pattern": DIALLED }),
+        Kind::User => json!({ "type": "string", "pattern": "^\\S{1,64}$" }),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Integer(low, high) => json!({ "type": "integer", "minimum": low, "maximum": high }),
         Kind::Seconds(low, high) => json!({ "type": "number", "minimum": low, "maximum": high }),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use sip::endpoint::{Advertised, Flow, Transport};
+use sip::stun::Heard;
 use socket2::SockAddr;
 
 use crate::handover::Boxes;
@@ -250,9 +251,12 @@ impl Batch {
             let length = usize::try_from(header.msg_len).unwrap_or(0).min(LONGEST);
             let start = place * LONGEST;
             let datagram = &self.buffers[start..start + length];
-            // Keepalives of phones behind NAT (RFC 5626 §4.4.1 and the dozens of forms beside it) need no answer.
-            if length > KEEPALIVE {
-                each(remote, Bytes::copy_from_slice(datagram));
+            match sip::stun::hear(datagram, remote) {
+                // Keepalives of phones behind NAT (RFC 5626 §4.4.1 and the dozens of forms beside it) need no answer.
+                Heard::Other if length > KEEPALIVE => each(remote, Bytes::copy_from_slice(datagram)),
+                Heard::Other | Heard::Silence => {}
+                // RFC 5626 §8; one that the system has no room for is lost as in the network.
+                Heard::Answer(answer) => drop(socket.send_to(&answer, remote)),
             }
         }
     }

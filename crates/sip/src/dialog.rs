@@ -33,14 +33,20 @@ impl Dialog {
     /// When From, Call-ID, CSeq, Contact or Record-Route do not allow a dialog.
     pub fn of_request(request: &Request, tag: &str) -> Result<Dialog, HeaderError> {
         let headers = &request.headers;
-        let contact = headers.contact()?.ok_or(HeaderError::Missing(HeaderName::Contact))?;
+        let target = match headers.contact()? {
+            Some(contact) => owned_uri(contact.uri()),
+            // RFC 2543 §6.13 leaves Contact to the caller, and requests then go to From. Its peers are known by their
+            // Via, whose branch is not RFC 3261's (§8.1.1.7).
+            None if headers.via()?.rfc3261_branch().is_none() => owned_uri(headers.from()?.uri()),
+            None => return Err(HeaderError::Missing(HeaderName::Contact)),
+        };
         Ok(Dialog {
             call_id: headers.call_id()?.into(),
             local: owned(&headers.to()?.with_tag(tag)),
             remote: owned(&headers.from()?),
             local_cseq: 0,
             remote_cseq: Some(headers.cseq()?.number),
-            target: owned_uri(contact.uri()),
+            target,
             route: headers.addresses(HeaderName::RecordRoute)?.iter().map(owned).collect(),
         })
     }

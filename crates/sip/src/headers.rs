@@ -227,7 +227,12 @@ impl Headers {
     pub fn copy_from<'n>(&mut self, other: &Headers, name: impl Into<Name<'n>>) {
         let name = name.into();
         for value in other.all(name) {
-            self.push(name, value);
+            let (name_at, name_len) = self.store_name(name);
+            let value_at = ADDED + self.added.len() as u32;
+            // No table's value holds a line end, so that nothing needs to be replaced.
+            self.added.extend_from_slice(value);
+            let value_len = value.len() as u32;
+            self.entries.push(Entry { name_at, value_at, value_len, name_len, name: name.known });
         }
     }
 
@@ -261,19 +266,24 @@ impl Headers {
     }
 
     fn store(&mut self, name: Name<'_>, value: &[u8]) -> Entry {
+        let (name_at, name_len) = self.store_name(name);
+        let value_at = ADDED + self.added.len() as u32;
+        let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+        self.added.extend_from_slice(value);
+        if value.iter().any(breaks) {
+            let stored = (value_at - ADDED) as usize;
+            self.added[stored..].iter_mut().filter(|byte| breaks(byte)).for_each(|byte| *byte = b' ');
+        }
+        Entry { name_at, value_at, value_len: value.len() as u32, name_len, name: name.known }
+    }
+
+    /// Keeps the text of a name that is not known; where it lies, and its length.
+    fn store_name(&mut self, name: Name<'_>) -> (u32, u16) {
         let name_at = ADDED + self.added.len() as u32;
-        let mut name_len = 0;
         if name.known == HeaderName::Other {
             let text = name.text.bytes().filter(|byte| crate::scan::is_token(*byte)).take(255);
             self.added.extend(text);
-            name_len = (ADDED + self.added.len() as u32 - name_at) as u16;
         }
-        let value_at = ADDED + self.added.len() as u32;
-        self.added.extend(value.iter().map(|byte| match byte {
-            b'\r' | b'\n' | 0 => b' ',
-            _ => *byte,
-        }));
-        let value_len = ADDED + self.added.len() as u32 - value_at;
-        Entry { name_at, value_at, value_len, name_len, name: name.known }
+        (name_at, (ADDED + self.added.len() as u32 - name_at) as u16)
     }
 }

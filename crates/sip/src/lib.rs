@@ -9,6 +9,7 @@ pub mod framing;
 pub mod headers;
 pub mod limits;
 pub mod message;
+pub mod multipart;
 pub mod outbound_registration;
 #[cfg(test)]
 mod pair;
@@ -17,6 +18,7 @@ pub mod registrar;
 pub mod resolve;
 mod scan;
 pub mod session;
+pub mod stun;
 pub mod transaction;
 pub mod uri;
 

@@ -44,6 +44,7 @@ use crate::auth::Login;
 use crate::dialog::Dialog;
 use crate::endpoint::{Endpoint, Flow};
 use crate::headers::{HeaderName, NameAddr};
+use crate::multipart::Content;
 use crate::message::{Method, Request, Response};
 use crate::transaction::{ClientTx, ServerTx};
 use crate::uri::Uri;
@@ -552,39 +553,9 @@ impl Failure {
     }
 }
 
-/// The session description in a body, if that is what it is; the first such part of a multipart body (RFC 5621).
+/// The session description in a body, if there is one; a copy that does not keep the datagram alive.
 fn sdp_of(headers: &crate::headers::Headers, body: &Bytes) -> Option<Bytes> {
-    if body.is_empty() {
-        return None;
-    }
-    let kind = headers.get(HeaderName::ContentType).unwrap_or(b"application/sdp");
-    let start = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if start.eq_ignore_ascii_case(b"application/sdp") {
-        return Some(Bytes::copy_from_slice(body));
-    }
-    if start.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/")) {
-        let kind = String::from_utf8_lossy(kind);
-        let boundary = kind.split(';').find_map(|param| param.trim().strip_prefix("boundary="))?;
-        return part_of(body, boundary.trim_matches('"')).map(Bytes::copy_from_slice);
-    }
-    None
-}
-
-/// The body of the first part of `application/sdp` (RFC 2046 §5.1).
-fn part_of<'a>(body: &'a [u8], boundary: &str) -> Option<&'a [u8]> {
-    let delimiter = format!("--{boundary}");
-    let mut rest = body;
-    while let Some(at) = memchr::memmem::find(rest, delimiter.as_bytes()) {
-        rest = &rest[at + delimiter.len()..];
-        let end = memchr::memmem::find(rest, delimiter.as_bytes())?;
-        let part = &rest[..end];
-        let gap = memchr::memmem::find(part, b"\r\n\r\n")?;
-        if part[..gap].to_ascii_lowercase().windows(15).any(|window| window == b"application/sdp") {
-            let text = &part[gap + 4..];
-            return Some(text.strip_suffix(b"\r\n").unwrap_or(text));
-        }
-    }
-    None
+    Content::of(headers, body).sdp().map(|text| Bytes::copy_from_slice(&text))
 }
 
 #[cfg(test)]

@@ -51,3 +51,58 @@ fn every_message_of_the_field_gets_its_verdict() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// RFC 4475 §3.1.1.4: the address of record and each Contact hold escaped NULs; none of them ends there.
+#[test]
+fn escaped_nulls_make_two_bindings_of_one_phone() {
+    use clock::{Instant, WallTime};
+    use sip::auth::{Account, Login};
+    use sip::registrar::{Directory, Phone, Registrar, RegistrarConfig};
+
+    struct Nulls(model::TenantId, model::Aor);
+    impl Directory for Nulls {
+        fn phone(&self, user: &str, _domain: &str) -> Option<Phone<'_>> {
+            // A header field holds no NUL: who it is logs in by another name.
+            ["null-\0-null", "login"].contains(&user).then_some(Phone {
+                tenant: &self.0,
+                aor: &self.1,
+                account: Account { password: "torture", offer: sip::auth::Offer::Md5 },
+                max_contacts: 5,
+            })
+        }
+    }
+
+    let directory = Nulls(model::TenantId::default(), model::Aor::new("null-\0-null", "example.com"));
+    let mut registrar = Registrar::new(RegistrarConfig::default());
+    let case = corpus::cases("rfc4475").into_iter().find(|case| case.file == "escnull.dat").unwrap();
+    let Ok(Message::Request(mut request)) = Message::parse_datagram(Bytes::from(case.raw())) else { panic!() };
+    let flow = sip::endpoint::Flow::udp(0, "192.0.2.4:5060".parse().unwrap());
+    let mut register = |request: &sip::Request| {
+        let (now, wall) = (Instant::from_secs(1), WallTime(1_000_000));
+        registrar.register(now, wall, flow, request, &directory).response
+    };
+    let challenged = register(&request);
+    assert_eq!(challenged.status, 401);
+    let login = Login { user: "login".into(), password: "torture".into(), realm: None };
+    login.answer(&challenged, &mut request, "cnonce", 1).unwrap();
+    let response = register(&request);
+    assert_eq!(response.status, 200);
+    let contacts = response.headers.addresses(sip::HeaderName::Contact).unwrap();
+    let users: Vec<_> = contacts.iter().map(|contact| contact.uri().user_raw().unwrap()).collect();
+    assert_eq!(users, [b"%00".as_slice(), b"%00%00"]);
+}
+
+/// What a file holds is what the RFC prints: the sums of RFC 4475's own files.
+#[test]
+fn every_message_of_rfc_4475_is_the_rfcs_byte_for_byte() {
+    use sha2::{Digest as _, Sha256};
+    let sums = include_str!("rfc4475/sha256.txt");
+    let hex = |raw: &[u8]| Sha256::digest(raw).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut seen = 0;
+    for case in corpus::cases("rfc4475") {
+        let sum = format!("{}  {}", hex(&case.raw()), case.file);
+        assert!(sums.lines().any(|line| line == sum), "{}", case.file);
+        seen += 1;
+    }
+    assert_eq!((seen, sums.lines().count()), (49, 49));
+}

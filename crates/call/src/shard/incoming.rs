@@ -15,6 +15,7 @@ use routing::{
 use sip::auth::{Account, Challenger, Offer, Side, Verdict};
 use sip::endpoint::Flow;
 use sip::headers::Stale;
+use sip::multipart::Content;
 use sip::session::{Reach, Session};
 use sip::transaction::ServerTx;
 use sip::{HeaderName, Request, Response};
@@ -400,12 +401,12 @@ impl Shard {
             let input = acd::Input::Occupied { agent, call: id };
             self.out.push_back(Output::Acd { tenant: newcomer.tenant.clone(), input });
         }
-        let body = &newcomer.request.body;
+        let offer = Content::of(&newcomer.request.headers, &newcomer.request.body).sdp();
         let arrival = Arrival {
             leg,
             routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(newcomer.tx, leg)],
             session,
-            offer: (!body.is_empty()).then(|| body.clone()),
+            offer,
             codecs: welcome.codecs,
         };
         let routes = arrival.routes.clone();

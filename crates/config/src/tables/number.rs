@@ -23,10 +23,10 @@ pub(crate) static NUMBER: Object = Object {
         required("number", Kind::Dialled, "客户拨打的 400 号码", "the number callers dial"),
         default(
             "aliases",
-            Kind::List(&Kind::Dialled),
+            Kind::List(&Kind::User),
             "[]",
-            "落地号等, 运营商送来的其他写法",
-            "landing numbers and other forms the carrier sends",
+            "落地号等, 运营商送来的其他写法, 也可以是用户名",
+            "landing numbers and other forms the carrier sends, user names too",
         ),
         required("flow", Kind::Ref(NameKind::Flow), "来电进入的流程", "the flow its callers enter"),
         default(

@@ -88,9 +88,10 @@ impl<M: Send + 'static> Shared<M> {
                     Err(error) => {
                         if let Some(answer) = error.answer() {
                             self.reply(flow, answer.to_bytes());
-                            // The writer takes what is queued before this connection is dropped.
-                            tokio::time::sleep(LINGER).await;
                         }
+                        // What came before is still being answered, and the writer takes what is queued, before this
+                        // connection is dropped.
+                        tokio::time::sleep(LINGER).await;
                         return Over::Garbled;
                     }
                 }
@@ -156,5 +157,5 @@ impl Outbox {
 
 /// Read at once.
 const PIECE: usize = 4_096;
-/// How long a refusal has to leave before its connection is closed.
+/// How long answers have to leave before their connection is closed.
 const LINGER: Duration = Duration::from_millis(100);

@@ -1,8 +1,9 @@
 //! Owns the checks that RFC 3261 §8.2 makes before a request means anything, in its order.
 
 use super::Endpoint;
-use crate::headers::HeaderName;
+use crate::headers::{HeaderName, Headers};
 use crate::message::{Method, Request, Response};
+use crate::multipart::Content;
 use crate::transaction::ServerTx;
 use crate::transaction::key::merge_key_of;
 
@@ -16,6 +17,9 @@ pub struct Rules<'a> {
     /// Content types of bodies that it reads, such as `application/sdp`.
     pub accept: &'a [&'a str],
 }
+
+/// Why a request is refused: a status, and a header that goes with it.
+type Finding = (u16, Option<(HeaderName, String)>);
 
 impl Rules<'static> {
     /// What sessions of this crate understand.
@@ -45,7 +49,7 @@ impl Endpoint {
     /// Checks `request` of transaction `tx`. A request within a dialog is not checked for loops and copies.
     ///
     /// # Errors
-    /// The refusal to send: 483, 405 or 501, 416, 482, 420 or 415, a To tag on it.
+    /// The refusal to send: 405 or 501, 416, 483, 482, 420, 415 or 400, 406; a To tag on it.
     pub fn inspect(
         &mut self,
         tx: ServerTx,
@@ -68,7 +72,7 @@ impl Endpoint {
         tx: ServerTx,
         request: &Request,
         rules: &Rules<'_>,
-    ) -> Result<(), (u16, Option<(HeaderName, String)>)> {
+    ) -> Result<(), Finding> {
         let headers = &request.headers;
         // §8.2.1: 405 with Allow; 501 for a method that nobody knows (§21.5.2).
         if !rules.allow.contains(&request.method) {
@@ -102,24 +106,53 @@ impl Endpoint {
         if !unknown.is_empty() {
             return Err((420, Some((HeaderName::Unsupported, unknown.join(", ")))));
         }
-        // §8.2.3: 415 with Accept for a body that is not understood and not optional.
-        let optional = headers
-            .get(HeaderName::ContentDisposition)
-            .is_some_and(|value| memchr::memmem::find(value, b"handling=optional").is_some());
-        if !request.body.is_empty() && !optional && request.method == Method::Invite {
-            let kind = headers.get(HeaderName::ContentType).unwrap_or_default();
-            let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-            let multipart = kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"));
-            let read = rules.accept.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(kind));
-            if !multipart && !read && !kind.is_empty() {
-                return Err((415, Some((HeaderName::Accept, rules.accept.join(", ")))));
-            }
-            // §8.2.3 and §20.12: no encoding is understood.
-            let encoding = headers.get(HeaderName::ContentEncoding);
-            if encoding.is_some_and(|value| !value.eq_ignore_ascii_case(b"identity")) {
-                return Err((415, Some((HeaderName::AcceptEncoding, "identity".to_owned()))));
+        // §10.3 item 5: an address of record is a SIP or SIPS URI.
+        if request.method == Method::Register && headers.to().is_ok_and(|to| !to.uri().is_sip()) {
+            return Err((400, None));
+        }
+        if request.method == Method::Invite {
+            content(request, rules)?;
+            // §13.3.1.3 and §21.4.7: what we would answer is a description.
+            if !accepts_sdp(headers) {
+                return Err((406, None));
             }
         }
         Ok(())
     }
+}
+
+/// §8.2.3: 415 with Accept for a body that is not understood and not optional, with Accept-Encoding for one that is
+/// packed; 400 for parts that cannot be told apart (RFC 5621 §3).
+fn content(request: &Request, rules: &Rules<'_>) -> Result<(), Finding> {
+    let headers = &request.headers;
+    if request.body.is_empty() {
+        return Ok(());
+    }
+    match Content::of(headers, &request.body) {
+        Content::Sdp(_) | Content::Nothing => {}
+        Content::NotUnderstood => return Err((415, Some((HeaderName::Accept, rules.accept.join(", "))))),
+        Content::Malformed => return Err((400, None)),
+    }
+    let optional = headers
+        .get(HeaderName::ContentDisposition)
+        .is_some_and(|value| memchr::memmem::find(value, b"handling=optional").is_some());
+    let encoding = headers.get(HeaderName::ContentEncoding);
+    if !optional && encoding.is_some_and(|value| !value.eq_ignore_ascii_case(b"identity")) {
+        return Err((415, Some((HeaderName::AcceptEncoding, "identity".to_owned()))));
+    }
+    Ok(())
+}
+
+/// §20.1: without Accept, `application/sdp` is accepted. An empty one would accept nothing at all; who sends one with a
+/// call has nothing to say, and is taken so.
+fn accepts_sdp(headers: &Headers) -> bool {
+    let fits = |one: &[u8]| {
+        let end = memchr::memchr(b';', one).unwrap_or(one.len());
+        let range = one[..end].trim_ascii();
+        let known = [&b"application/sdp"[..], b"application/*", b"*/*"];
+        let q = crate::params::find(&one[end..], "q").unwrap_or(b"1");
+        known.iter().any(|known| known.eq_ignore_ascii_case(range)) && !q.iter().all(|byte| b"0.".contains(byte))
+    };
+    let mut ranges = headers.elements(HeaderName::Accept).peekable();
+    ranges.peek().is_none() || ranges.any(fits)
 }

@@ -43,14 +43,22 @@ impl Endpoint {
             return; // RFC 5626 §4.4.1: four bytes that keep a NAT open.
         }
         let Some(mut response) = error.answer() else { return self.drop_message(DropCause::Malformed) };
-        let Ok(via) = response.headers.via() else { return self.drop_message(DropCause::Malformed) };
-        complete_top(&mut response.headers, &via, flow);
-        // RFC 3261 §8.2.6.2: a tag of our own; the answer is stateless, so a retransmission gets another.
-        let tag = self.mint.tag();
-        if response.set_to_tag(&tag).is_err() {
-            return self.drop_message(DropCause::Malformed);
+        let back = match response.headers.via() {
+            Ok(via) => {
+                complete_top(&mut response.headers, &via, flow);
+                super::server::response_flow(flow, &via)
+            }
+            // A Via that cannot be read names no way back but the one the request came by.
+            Err(_) => flow,
+        };
+        // RFC 3261 §8.2.6.2: a tag of our own; the answer is stateless, so a retransmission gets another. A To that is
+        // missing, repeated or malformed goes back as it came: the sender finds its request by Via and CSeq.
+        if response.headers.to().is_ok() {
+            let tag = self.mint.tag();
+            // invariant: To was read in the line above.
+            let _checked = response.set_to_tag(&tag);
         }
         self.drop_message(DropCause::MalformedAnswered);
-        self.transmit(super::server::response_flow(flow, &via), response.to_bytes());
+        self.transmit(back, response.to_bytes());
     }
 }

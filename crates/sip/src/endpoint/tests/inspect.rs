@@ -26,6 +26,14 @@ fn status(text: &str) -> u16 {
     verdict(text).map_or_else(|response| response.status, |()| 200)
 }
 
+/// An INVITE whose body has one part of this type.
+fn parts(kind: &str) -> String {
+    let body = format!("--x\nContent-Type: {kind}\n\nv=0\n--x--\n");
+    let head = INVITE.replace("application/sdp", "multipart/mixed;boundary=x");
+    let length = body.replace('\n', "\r\n").len();
+    head.replace("Content-Length: 5\n\nv=0\n", &format!("Content-Length: {length}\n\n{body}"))
+}
+
 #[test]
 fn a_plain_invite_passes() {
     assert_eq!(status(INVITE), 200);
@@ -41,7 +49,16 @@ fn what_cannot_be_served_is_refused_as_section_8_2_asks() {
         ("no hop left", INVITE.replace("Max-Forwards: 70", "Max-Forwards: 0"), 483),
         ("unknown extension", INVITE.replace("Contact:", "Require: 100rel, nothing\nContact:"), 420),
         ("unknown body", INVITE.replace("application/sdp", "application/unknown"), 415),
-        ("multipart", INVITE.replace("application/sdp", "multipart/mixed;boundary=x"), 200),
+        ("multipart", parts("application/sdp"), 200),
+        ("multipart, nothing that is read", parts("application/ISUP"), 200),
+        ("multipart, required and unknown", parts("x/y\nContent-Disposition: x;handling=required"), 415),
+        ("multipart without its boundary", INVITE.replace("application/sdp", "multipart/mixed;boundary=x"), 400),
+        ("accepts something else", INVITE.replace("Contact:", "Accept: text/nobodyKnowsThis\nContact:"), 406),
+        ("an empty Accept", INVITE.replace("Contact:", "Accept:\nContact:"), 200),
+        ("accepts all but SDP", INVITE.replace("Contact:", "Accept: application/sdp;q=0.0\nContact:"), 406),
+        ("accepts all", INVITE.replace("Contact:", "Accept: text/plain, */*;q=0.1\nContact:"), 200),
+        ("a registrar's books", INVITE.replace("INVITE", "REGISTER").replace("To: <sip:4", "To: <isbn:4"), 400),
+        ("a scheme in INVITE's To", INVITE.replace("To: <sip:4", "To: <isbn:4"), 200),
         ("packed body", INVITE.replace("Content-Type", "Content-Encoding: gzip\nContent-Type"), 415),
     ];
     for (name, text, expected) in table {

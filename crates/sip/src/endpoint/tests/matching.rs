@@ -109,6 +109,31 @@ fn what_is_malformed_is_answered_where_it_can_be_and_counted() {
 }
 
 #[test]
+fn a_via_or_to_that_cannot_be_read_does_not_keep_the_answer_back() {
+    let answer = |text: String| {
+        let mut world = World::new();
+        let outputs = world.receive(udp(), &text);
+        let [Output::Dropped { .. }, Output::Transmit { flow, bytes }] = &outputs[..] else { panic!("{outputs:?}") };
+        (flow.remote.to_string(), String::from_utf8_lossy(bytes).into_owned())
+    };
+    let via = OPTIONS.lines().find(|line| line.starts_with("Via: ")).unwrap();
+    // RFC 4475 §3.1.2.1, §3.1.2.16: to where it came from, the Via as it came.
+    let (remote, text) = answer(OPTIONS.replace(via, "Via: SIP/2.0/UDP 192.0.2.15;;,;,,"));
+    assert!(remote == PEER && text.contains("Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n"), "{remote} {text}");
+    let (_, text) = answer(OPTIONS.replace("SIP/2.0", "SIP/7.0"));
+    assert!(text.starts_with("SIP/2.0 505 "), "{text}");
+    // §3.1.2.6, §3.3.1 and §3.3.8: a To that is malformed, missing or there twice goes back as it came.
+    let to = OPTIONS.lines().find(|line| line.starts_with("To: ")).unwrap();
+    let broken = "To: \"Mr. J. User <sip:j.user@example.com>";
+    let (_, text) = answer(OPTIONS.replace(to, broken));
+    assert!(text.starts_with("SIP/2.0 400 ") && text.contains(&format!("{broken}\r\n")), "{text}");
+    let (_, text) = answer(OPTIONS.replace(&format!("{to}\n"), ""));
+    assert!(text.starts_with("SIP/2.0 400 ") && !text.contains("To: "), "{text}");
+    let (_, text) = answer(OPTIONS.replace(to, &format!("{to}\n{to}")));
+    assert!(text.starts_with("SIP/2.0 400 ") && text.matches(to).count() == 2, "{text}");
+}
+
+#[test]
 fn keepalives_are_taken_without_a_word() {
     let mut world = World::new();
     assert!(world.receive(udp(), "\n\n").is_empty());
