@@ -77,9 +77,7 @@ fn every_message_of_rfc_4475_gets_the_answer_of_the_document() {
                 let mut carrier = Carrier::new(switch.sip);
                 for (row, raw) in round {
                     let what = format!("{} over {transport}", row.file);
-                    exam.hold(&what, row.cell(transport), |expected| {
-                        carrier.ask(transport, &raw, expected)
-                    });
+                    exam.hold(&what, row.cell(transport), |expected| carrier.ask(transport, &raw, expected));
                 }
             }
         }

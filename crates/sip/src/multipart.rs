@@ -58,7 +58,10 @@ impl<'a> Part<'a> {
                 let value = line[colon + 1..].trim_ascii();
                 return Some(match memchr::memchr(b'\n', value) {
                     None => Cow::Borrowed(value),
-                    Some(_) => value.iter().map(|byte| if byte.is_ascii_whitespace() { b' ' } else { *byte }).collect(),
+                    Some(_) => value
+                        .iter()
+                        .map(|byte| if byte.is_ascii_whitespace() { b' ' } else { *byte })
+                        .collect(),
                 });
             }
         }

@@ -71,8 +71,7 @@ impl Uri {
         }
         let colon = raw.iter().position(|byte| *byte == b':').ok_or(UriError::Scheme)?;
         let scheme = scheme(&raw[..colon]).ok_or(UriError::Scheme)?;
-        if let Some(bad) = raw.iter().find(|byte| **byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"'))
-        {
+        if let Some(bad) = raw.iter().find(|byte| ENDS_A_URI[usize::from(**byte)]) {
             return Err(if matches!(bad, b'<' | b'>' | b'"') { UriError::User } else { UriError::Character });
         }
         let nothing = span(raw.len(), raw.len())?;
@@ -245,6 +244,21 @@ impl Uri {
         self.param("lr").is_some()
     }
 }
+
+/// White space, controls and what encloses a URI.
+const ENDS_A_URI: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte <= b' ' as usize {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[0x7f] = true;
+    table[b'<' as usize] = true;
+    table[b'>' as usize] = true;
+    table[b'"' as usize] = true;
+    table
+};
 
 /// Walks `;name=value` of a URI; nothing is quoted there.
 #[derive(Clone, Debug)]

@@ -75,7 +75,9 @@ fn escaped_nulls_make_two_bindings_of_one_phone() {
     let directory = Nulls(model::TenantId::default(), model::Aor::new("null-\0-null", "example.com"));
     let mut registrar = Registrar::new(RegistrarConfig::default());
     let case = corpus::cases("rfc4475").into_iter().find(|case| case.file == "escnull.dat").unwrap();
-    let Ok(Message::Request(mut request)) = Message::parse_datagram(Bytes::from(case.raw())) else { panic!() };
+    let Ok(Message::Request(mut request)) = Message::parse_datagram(Bytes::from(case.raw())) else {
+        panic!()
+    };
     let flow = sip::endpoint::Flow::udp(0, "192.0.2.4:5060".parse().unwrap());
     let mut register = |request: &sip::Request| {
         let (now, wall) = (Instant::from_secs(1), WallTime(1_000_000));

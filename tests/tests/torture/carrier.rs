@@ -134,7 +134,8 @@ impl Carrier {
         if expected == "waits" {
             return self.hang_up_within(stream);
         }
-        let wanted = expected.split(" + ").filter(|one| one.starts_with(|c: char| c.is_ascii_digit())).count();
+        let wanted =
+            expected.split(" + ").filter(|one| one.starts_with(|c: char| c.is_ascii_digit())).count();
         let mut came = Vec::new();
         while finals(&came).len() < wanted {
             match read_more(&mut stream, &mut came) {
@@ -222,9 +223,7 @@ fn read_more(stream: &mut TcpStream, came: &mut Vec<u8>) -> Stream {
             came.extend_from_slice(&piece[..length]);
             Stream::Open
         }
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            Stream::Stuck
-        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Stream::Stuck,
         // Closed while something of ours was unread.
         Err(_) => Stream::Closed,
     }
@@ -257,7 +256,8 @@ fn finals(came: &[u8]) -> Vec<String> {
 /// The request again, with the document's password for the user of its To.
 fn credentials(raw: &[u8], challenged: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(challenged);
-    let challenge = text.lines().find(|line| line.starts_with("WWW-Authenticate: Digest")).expect("a challenge");
+    let challenge =
+        text.lines().find(|line| line.starts_with("WWW-Authenticate: Digest")).expect("a challenge");
     let value = |name: &str| {
         let at = challenge.find(&format!("{name}=\"")).unwrap_or_else(|| panic!("{name} in {challenge}"));
         challenge[at + name.len() + 2..].split('"').next().unwrap_or_default()

@@ -121,7 +121,8 @@ fn request(method: &str, user: &str, mark: &str, lines: &[&str], body: &[u8]) ->
 }
 
 const NUMBER: &str = "4000000001";
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.4\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+const SDP: &str =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.4\r\ns=-\r\nc=IN IP4 192.0.2.4\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
 
 /// The message that a row of «Limits and bodies» names.
 pub fn special(name: &str, mark: &str) -> Vec<u8> {

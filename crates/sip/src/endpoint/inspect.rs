@@ -67,12 +67,7 @@ impl Endpoint {
         Err(Box::new(response))
     }
 
-    fn findings(
-        &self,
-        tx: ServerTx,
-        request: &Request,
-        rules: &Rules<'_>,
-    ) -> Result<(), Finding> {
+    fn findings(&self, tx: ServerTx, request: &Request, rules: &Rules<'_>) -> Result<(), Finding> {
         let headers = &request.headers;
         // §8.2.1: 405 with Allow; 501 for a method that nobody knows (§21.5.2).
         if !rules.allow.contains(&request.method) {
@@ -151,7 +146,8 @@ fn accepts_sdp(headers: &Headers) -> bool {
         let range = one[..end].trim_ascii();
         let known = [&b"application/sdp"[..], b"application/*", b"*/*"];
         let q = crate::params::find(&one[end..], "q").unwrap_or(b"1");
-        known.iter().any(|known| known.eq_ignore_ascii_case(range)) && !q.iter().all(|byte| b"0.".contains(byte))
+        known.iter().any(|known| known.eq_ignore_ascii_case(range))
+            && !q.iter().all(|byte| b"0.".contains(byte))
     };
     let mut ranges = headers.elements(HeaderName::Accept).peekable();
     ranges.peek().is_none() || ranges.any(fits)

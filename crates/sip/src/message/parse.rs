@@ -32,9 +32,11 @@ impl Message {
         if start == raw.len() {
             return Err(nobody(if raw.is_empty() { Fault::NotSip } else { Fault::KeepAlive }));
         }
-        let Some((line, next)) = line(&raw, start) else { return Err(nobody(Fault::NotSip)) };
-        let start_line = StartLine::parse(&raw, line, limits).ok_or(nobody(Fault::NotSip))?;
-        let head = Head::scan(raw, next, limits);
+        let Some(first) = line(&raw, start) else { return Err(nobody(Fault::NotSip)) };
+        let Some(start_line) = StartLine::parse(&raw, first.text, limits) else {
+            return Err(nobody(Fault::NotSip));
+        };
+        let head = Head::scan(raw, first.next, limits);
         let fault = start_line.fault().or(head.fault);
         let body = match fault {
             Some(fault) => Err(fault),
@@ -148,37 +150,38 @@ impl Head {
         };
         let mut at = start;
         loop {
-            let Some((line, next)) = line(&raw, at) else {
+            let Some(line) = line(&raw, at) else {
                 head.blame(Fault::Truncated);
                 return head;
             };
-            if next > limits.head_bytes {
+            if line.next > limits.head_bytes {
                 head.blame(Fault::HeadTooLarge);
                 return head;
             }
-            if line.is_empty() {
-                head.body_at = next;
+            if line.text.is_empty() {
+                head.body_at = line.next;
                 return head;
             }
             // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
-            if raw.get(next).is_some_and(|byte| scan::is_lws(*byte)) {
+            if raw.get(line.next).is_some_and(|byte| scan::is_lws(*byte)) {
                 return Head::scan(unfold(&raw, start), start, limits);
             }
             if head.headers.len() == limits.header_fields {
                 head.blame(Fault::TooManyFields);
                 return head;
             }
+            at = line.next;
             head.field(&raw, line);
-            at = next;
         }
     }
 
     /// RFC 3261 §7.3.1: `name: value`, with white space allowed around the colon.
-    fn field(&mut self, raw: &[u8], at: Range<usize>) {
+    fn field(&mut self, raw: &[u8], line: Line) {
+        let at = line.text;
         let text = &raw[at.clone()];
         let name_len = text.iter().position(|byte| !scan::is_token(*byte)).unwrap_or(text.len());
         let colon = scan::skip_lws(text, name_len);
-        if name_len == 0 || text.get(colon) != Some(&b':') {
+        if name_len == 0 || text.get(colon) != Some(&b':') || line.bare_return {
             return self.blame(Fault::HeaderLine);
         }
         let mut value_at = at.start + colon + 1;
@@ -188,9 +191,6 @@ impl Head {
         }
         while value_end > value_at && scan::is_lws(raw[value_end - 1]) {
             value_end -= 1;
-        }
-        if memchr::memchr(b'\r', &raw[value_at..value_end]).is_some() {
-            return self.blame(Fault::HeaderLine);
         }
         let known = HeaderName::parse(&text[..name_len]);
         if known == HeaderName::ContentLength {
@@ -229,11 +229,29 @@ impl Head {
     }
 }
 
-/// The line at `at` without its end, and where the next one starts; `None` when it does not end.
-fn line(raw: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
-    let end = at + memchr::memchr(b'\n', raw.get(at..)?)?;
-    let text_end = if end > at && raw[end - 1] == b'\r' { end - 1 } else { end };
-    Some((at..text_end, end + 1))
+/// A line without its end, and where the next one starts.
+struct Line {
+    text: Range<usize>,
+    next: usize,
+    /// A carriage return stands in it that ends nothing.
+    bare_return: bool,
+}
+
+/// The line at `at`; `None` when it does not end. Each byte is looked at once: what ends a line is nearly always the first
+/// CR there is.
+fn line(raw: &[u8], at: usize) -> Option<Line> {
+    let mut bare_return = false;
+    let mut from = at;
+    loop {
+        let end = from + memchr::memchr2(b'\r', b'\n', raw.get(from..)?)?;
+        if raw[end] == b'\n' {
+            return Some(Line { text: at..end, next: end + 1, bare_return });
+        }
+        if raw.get(end + 1) == Some(&b'\n') {
+            return Some(Line { text: at..end, next: end + 2, bare_return });
+        }
+        (bare_return, from) = (true, end + 1);
+    }
 }
 
 /// `raw` with the line ends before continuation lines made spaces, so that values are one line; lengths and offsets
@@ -241,12 +259,12 @@ fn line(raw: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
 fn unfold(raw: &Bytes, start: usize) -> Bytes {
     let mut plain = raw.to_vec();
     let mut at = start;
-    while let Some((line, next)) = line(raw, at) {
-        if line.is_empty() {
+    while let Some(Line { text, next, .. }) = line(raw, at) {
+        if text.is_empty() {
             break;
         }
         if raw.get(next).is_some_and(|byte| scan::is_lws(*byte)) {
-            plain[line.end..next].fill(b' ');
+            plain[text.end..next].fill(b' ');
         }
         at = next;
     }

@@ -77,10 +77,7 @@ fn what_is_required_and_unknown_refuses_the_whole() {
     let optional = body.replace("required", "optional");
     assert_eq!(content("multipart/mixed;boundary=b", &optional), sdp("v=0\r\n"));
     assert_eq!(content("multipart/alternative;boundary=b", &body), sdp("v=0\r\n"));
-    assert_eq!(
-        content("multipart/alternative;boundary=b", &format!("{ISUP}--b--")),
-        Content::NotUnderstood
-    );
+    assert_eq!(content("multipart/alternative;boundary=b", &format!("{ISUP}--b--")), Content::NotUnderstood);
 }
 
 #[test]

@@ -89,7 +89,9 @@ fn what_is_no_request_gets_no_answer() {
     for silent in [indication, response, long, overrun] {
         assert_eq!(hear_from(&silent, SOURCE), Heard::Silence, "{silent:02x?}");
     }
-    for other in [&b"INVITE sip:a@b SIP/2.0\r\n"[..], b"\r\n\r\n", b"\0\x01\0\0", b"", b"\x80\x08rtprtprtprtprtprtp"] {
+    for other in
+        [&b"INVITE sip:a@b SIP/2.0\r\n"[..], b"\r\n\r\n", b"\0\x01\0\0", b"", b"\x80\x08rtprtprtprtprtprtp"]
+    {
         assert_eq!(hear_from(other, SOURCE), Heard::Other);
     }
 }

@@ -52,12 +52,20 @@ fn what_cannot_be_served_is_refused_as_section_8_2_asks() {
         ("multipart", parts("application/sdp"), 200),
         ("multipart, nothing that is read", parts("application/ISUP"), 200),
         ("multipart, required and unknown", parts("x/y\nContent-Disposition: x;handling=required"), 415),
-        ("multipart without its boundary", INVITE.replace("application/sdp", "multipart/mixed;boundary=x"), 400),
+        (
+            "multipart without its boundary",
+            INVITE.replace("application/sdp", "multipart/mixed;boundary=x"),
+            400,
+        ),
         ("accepts something else", INVITE.replace("Contact:", "Accept: text/nobodyKnowsThis\nContact:"), 406),
         ("an empty Accept", INVITE.replace("Contact:", "Accept:\nContact:"), 200),
         ("accepts all but SDP", INVITE.replace("Contact:", "Accept: application/sdp;q=0.0\nContact:"), 406),
         ("accepts all", INVITE.replace("Contact:", "Accept: text/plain, */*;q=0.1\nContact:"), 200),
-        ("a registrar's books", INVITE.replace("INVITE", "REGISTER").replace("To: <sip:4", "To: <isbn:4"), 400),
+        (
+            "a registrar's books",
+            INVITE.replace("INVITE", "REGISTER").replace("To: <sip:4", "To: <isbn:4"),
+            400,
+        ),
         ("a scheme in INVITE's To", INVITE.replace("To: <sip:4", "To: <isbn:4"), 200),
         ("packed body", INVITE.replace("Content-Type", "Content-Encoding: gzip\nContent-Type"), 415),
     ];

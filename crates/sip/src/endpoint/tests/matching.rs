@@ -113,7 +113,9 @@ fn a_via_or_to_that_cannot_be_read_does_not_keep_the_answer_back() {
     let answer = |text: String| {
         let mut world = World::new();
         let outputs = world.receive(udp(), &text);
-        let [Output::Dropped { .. }, Output::Transmit { flow, bytes }] = &outputs[..] else { panic!("{outputs:?}") };
+        let [Output::Dropped { .. }, Output::Transmit { flow, bytes }] = &outputs[..] else {
+            panic!("{outputs:?}")
+        };
         (flow.remote.to_string(), String::from_utf8_lossy(bytes).into_owned())
     };
     let via = OPTIONS.lines().find(|line| line.starts_with("Via: ")).unwrap();
