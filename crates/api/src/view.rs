@@ -186,6 +186,9 @@ pub struct BindingView {
     pub transport: String,
     /// The phone's own name.
     pub user_agent: Option<String>,
+    /// Whether calls ring it: `rings`, `stands_by` (another connection of the same phone is rung), `unreachable` (it does
+    /// not answer).
+    pub state: String,
     /// When it ends.
     pub expires: String,
 }

@@ -21,6 +21,7 @@ mod media_side;
 mod originate;
 mod release;
 mod talk;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ use crate::Settings;
 use crate::context::Context;
 use crate::leg::Leg;
 use crate::party::{Party, PartyState};
+
+pub(crate) use watched::ToldDialog;
 
 /// One call.
 #[derive(Debug)]
@@ -83,6 +86,8 @@ pub(crate) struct CallFacts {
     pub called: Arc<str>,
     /// The agent whose phone called, so that it can be freed again.
     pub calling_agent: Option<AgentId>,
+    /// The phone of ours that called.
+    pub calling_phone: Option<model::Aor>,
 }
 
 /// How the call is to be treated.

@@ -7,6 +7,7 @@ use model::event::Event;
 use model::{Aor, CallId, LegId, TenantId};
 use sip::endpoint::{Flow, ServerTx};
 use sip::resolve::{Target, Wanted};
+use sip::subscription::WatchedDialog;
 
 use crate::Settings;
 
@@ -55,12 +56,21 @@ pub enum Input {
         /// The connection.
         connection: u64,
     },
-    /// Answers `Output::Register`.
+    /// Answers `Output::Register` and `Output::PhoneRequest`.
     Registered {
         /// The transaction that asked.
         tx: ServerTx,
         /// What to answer.
         response: sip::Response,
+    },
+    /// Send a request outside of any call, for phones' services: answered by `Output::ErrandEnded`.
+    Errand {
+        /// Names it in the answer.
+        errand: u64,
+        /// Where to.
+        flow: Flow,
+        /// Any request but INVITE, without Via.
+        request: Box<sip::Request>,
     },
     /// From the media workers.
     Media(media::command::Event),
@@ -93,6 +103,15 @@ pub struct Binding {
     pub flow: Flow,
     /// Path URIs (RFC 3327), first hop first.
     pub path: Vec<String>,
+}
+
+/// What became of a request outside of any call.
+#[derive(Clone, Debug)]
+pub enum ErrandEnded {
+    /// Its final response.
+    Answered(Box<sip::Response>),
+    /// None came in 64 × T1, or the flow cannot send.
+    Failed,
 }
 
 /// What a shard asks for.
@@ -131,6 +150,29 @@ pub enum Output {
         leg: LegId,
         /// What is to be reached.
         wanted: Wanted,
+    },
+    /// A SUBSCRIBE or MESSAGE for phones' services; answered by `Registered`.
+    PhoneRequest {
+        /// The transaction.
+        tx: ServerTx,
+        /// Its source.
+        flow: Flow,
+        /// The request.
+        request: sip::Request,
+    },
+    /// What became of an `Input::Errand`.
+    ErrandEnded {
+        /// Which.
+        errand: u64,
+        /// What.
+        ended: ErrandEnded,
+    },
+    /// What those see who watch a phone: one of its calls got so far.
+    PhoneDialog {
+        /// Whose.
+        aor: Aor,
+        /// The call.
+        dialog: WatchedDialog,
     },
     /// Where is this phone? Answered by `Located` in the same turn.
     Locate {

@@ -13,7 +13,7 @@ mod party;
 mod settings;
 mod shard;
 
-pub use io::{Binding, Input, Output};
+pub use io::{Binding, ErrandEnded, Input, Output};
 pub use live::{Live, LiveCall, LiveStage};
 pub use settings::Settings;
 pub use shard::{Identity, Shard};

@@ -1,6 +1,7 @@
 //! Owns the transactions and calls of one shard: hears the world's word, finds the call it is for, and passes on
 //! what the call wants done. Does not own what a call does with it (see `call`).
 
+mod errands;
 mod incoming;
 mod index;
 mod requests;
@@ -14,9 +15,9 @@ use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
 use routing::{Admission, Router, Ticket};
 use sip::auth::Challenger;
-use sip::endpoint::{Endpoint, EndpointConfig};
+use sip::endpoint::{ClientTx, Endpoint, EndpointConfig};
 
-use crate::call::Call;
+use crate::call::{Call, ToldDialog};
 use crate::context::Context;
 use crate::{Input, Live, LiveCall, Output, Settings};
 use index::Index;
@@ -51,6 +52,8 @@ pub struct Shard {
     ids: IdGen,
     anchor: WallAnchor,
     intake: Intake,
+    /// Requests outside of any call, by their transaction.
+    errands: HashMap<ClientTx, u64>,
     /// The call that is being handled, for `abandon`.
     current: Option<CallId>,
     out: VecDeque<Output>,
@@ -61,6 +64,8 @@ pub struct Shard {
 struct Slot {
     call: Call,
     ticket: Option<Ticket>,
+    /// What those who watch its phones know.
+    told: Vec<ToldDialog>,
 }
 
 /// Whether new calls are taken.
@@ -92,10 +97,11 @@ impl Shard {
             admission: Admission::default(),
             challengers: HashMap::new(),
             peers: HashMap::new(),
-            secret: identity.secret,
+            secret: sip::auth::secret_of(&identity.secret, &format!("shard {}", identity.shard)),
             ids: IdGen::new(identity.node, identity.shard, start_secs),
             anchor: identity.anchor,
             intake: Intake::Open,
+            errands: HashMap::new(),
             current: None,
             out: VecDeque::new(),
             settings,
@@ -138,6 +144,7 @@ impl Shard {
         if !slot.call.is_over() {
             self.close_record(&slot.call);
         }
+        self.out.extend(slot.told.drain(..).map(|told| told.over()));
         let mut context = Context {
             now,
             endpoint: &mut self.endpoint,
@@ -195,6 +202,7 @@ impl Shard {
         let routes = context.routes;
         self.index.take(id, routes);
         self.current = None;
+        slot.call.tell_watchers(&mut slot.told, &mut self.out);
         if slot.call.is_over()
             && let Some(ticket) = slot.ticket.take()
         {
@@ -267,6 +275,7 @@ impl Machine for Shard {
             Input::PeerVerified { connection, names } => drop(self.peers.insert(connection, names)),
             Input::PeerGone { connection } => drop(self.peers.remove(&connection)),
             Input::Registered { tx, response } => self.endpoint.respond(now, tx, response),
+            Input::Errand { errand, flow, request } => self.run_errand(now, errand, flow, *request),
             Input::Media(event) => {
                 let room = event.room();
                 self.with_call(now, room, |call, context| call.on_media(context, event));

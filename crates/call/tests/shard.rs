@@ -17,6 +17,7 @@ use model::{
     AgentId, Aor, CallId, DialTarget, FlowName, HotlineNumber, InterfaceName, LegId, PromptName, QueueName,
     TenantId,
 };
+use routing::PhoneServices;
 use routing::{
     Access, AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
     QueueProfile, RecordPolicy, RtpRange, TenantDomain, Trunk, TrunkIdentity,
@@ -141,6 +142,7 @@ fn settings() -> Settings {
             sign_out: Arc::from("*25"),
             echo: Arc::from("*9196"),
         },
+        phone_services: PhoneServices::default(),
         rtp_timeout: Some(Duration::from_secs(30)),
         session_expires: None,
     };
@@ -187,6 +189,12 @@ struct Bench {
     sent: Vec<(SocketAddr, Message)>,
     media: Vec<Command>,
     facts: Vec<CallFact>,
+    /// What those see who watch phones.
+    lamps: Vec<sip::subscription::Progress>,
+    /// What became of errands.
+    errands: Vec<(u64, Option<u16>)>,
+    /// Requests for phones' services.
+    phone_requests: Vec<sip::Method>,
     ports: u16,
     open: Vec<(CallId, LegId)>,
 }
@@ -211,6 +219,9 @@ impl Bench {
             sent: Vec::new(),
             media: Vec::new(),
             facts: Vec::new(),
+            lamps: Vec::new(),
+            errands: Vec::new(),
+            phone_requests: Vec::new(),
             ports: 20_000,
             open: Vec::new(),
         };
@@ -267,6 +278,12 @@ impl Bench {
                 }
                 Output::Event(Event::Call { fact, .. }) => self.facts.push(fact),
                 Output::Event(_) | Output::Register { .. } | Output::Counted(_) => {}
+                Output::PhoneRequest { request, .. } => self.phone_requests.push(request.method),
+                Output::ErrandEnded { errand, ended } => self.errands.push(match ended {
+                    call::ErrandEnded::Answered(response) => (errand, Some(response.status)),
+                    call::ErrandEnded::Failed => (errand, None),
+                }),
+                Output::PhoneDialog { dialog, .. } => self.lamps.push(dialog.progress),
             }
         }
     }
@@ -617,4 +634,71 @@ fn a_shutdown_releases_every_call_with_its_record() {
     assert_eq!(bench.ended(), (CallResult::Answered, HungUpBy::Switch, Termination::Shutdown));
     bench.request(CARRIER, "BYE");
     bench.request(PHONE, "BYE");
+}
+
+#[test]
+fn those_who_watch_the_agents_phone_see_each_step_of_its_calls() {
+    use sip::subscription::Progress::{Confirmed, Early, Terminated, Trying};
+    let (mut bench, _) = talking();
+    assert_eq!(bench.lamps, [Trying, Early, Confirmed]);
+    agent_hangs_up(&mut bench);
+    assert_eq!(bench.lamps, [Trying, Early, Confirmed, Terminated]);
+    let (mut bench, _) = talking();
+    let id = bench.shard.live_calls().next().unwrap().id;
+    bench.shard.give_up(bench.now, id);
+    bench.drain();
+    assert_eq!(bench.lamps.last(), Some(&Terminated), "a call that is given up leaves no lamp on");
+}
+
+#[test]
+fn an_errand_is_sent_and_its_end_is_told_once() {
+    let mut bench = Bench::new();
+    let flow = Flow::udp(0, PHONE.parse().unwrap());
+    let notify = |number: u8| {
+        let mut request =
+            sip::Request::new(sip::Method::Notify, format!("sip:8001@{PHONE}").parse().unwrap());
+        for (name, value) in [("From", "<sip:a@pbx.test>;tag=1"), ("To", "<sip:8001@pbx.test>;tag=2")] {
+            request.headers.push(name, value);
+        }
+        request.headers.push("Call-ID", format!("errand-{number}"));
+        request.headers.push("CSeq", "1 NOTIFY");
+        Box::new(request)
+    };
+    bench.give(Input::Errand { errand: 7, flow, request: notify(7) });
+    bench.give(Input::Errand { errand: 8, flow, request: notify(8) });
+    let Some((_, Message::Request(sent))) =
+        bench.sent.iter().find(|(_, message)| message.headers().call_id() == Ok("errand-7"))
+    else {
+        panic!("{:?}", bench.sent)
+    };
+    let answer = sip::Response::to(sent, 481).to_bytes();
+    bench.give(Input::Received { flow, bytes: answer.clone() });
+    bench.give(Input::Received { flow, bytes: answer });
+    assert_eq!(bench.errands, [(7, Some(481))]);
+    bench.now += Duration::from_secs(33);
+    while bench.shard.poll_timeout().is_some_and(|due| due <= bench.now) {
+        bench.shard.handle_timeout(bench.now);
+        bench.drain();
+    }
+    assert_eq!(bench.errands, [(7, Some(481)), (8, None)]);
+}
+
+#[test]
+fn subscribe_and_message_go_to_phones_services_within_a_dialog_too_and_publish_is_refused() {
+    let mut bench = Bench::new();
+    let flow = Flow::udp(0, PHONE.parse().unwrap());
+    for (place, (method, tag)) in
+        [("SUBSCRIBE", ""), ("SUBSCRIBE", ";tag=x"), ("MESSAGE", ""), ("PUBLISH", "")].into_iter().enumerate()
+    {
+        let text = format!(
+            "{method} sip:8001@pbx.test SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKs{place}\r\nMax-Forwards: 70\r\n\
+             From: <sip:8001@pbx.test>;tag=1\r\nTo: <sip:8001@pbx.test>{tag}\r\nCall-ID: s{place}\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:8001@{PHONE}>\r\nEvent: dialog\r\nContent-Length: 0\r\n\r\n"
+        );
+        bench.give(Input::Received { flow, bytes: text.into() });
+    }
+    use sip::Method::{Message as Text, Subscribe};
+    assert_eq!(bench.phone_requests, [Subscribe, Subscribe, Text]);
+    let Some((_, Message::Response(refused))) = bench.sent.last() else { panic!("{:?}", bench.sent) };
+    assert_eq!(refused.status, 405);
 }

@@ -75,6 +75,10 @@ impl Loaded {
         };
         sections(new_plan.limits == old_plan.limits, "limits");
         sections(new_plan.codes == old_plan.codes, "codes");
+        let (new, old_services) = (&new_plan.phone_services, &old_plan.phone_services);
+        sections(new.registrar == old_services.registrar, "registrar");
+        sections(new.subscriptions == old_services.subscriptions, "subscriptions");
+        sections(new.messages == old_services.messages, "messages");
         let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.session_expires);
         sections(media(new_plan) == media(old_plan), "media");
         sections(self.hooks == old.hooks, "hook");

@@ -279,6 +279,7 @@ impl Folder {
         self.give_phones_to_agents();
         let (limits, codes) = tables::limits(hotline, &mut reading);
         let (rtp_timeout, session_expires) = tables::media(hotline, &mut reading);
+        let phone_services = tables::phone_services(hotline, &mut reading);
         let node = tables::node(hotline);
         let hooks = tables::hooks(hotline, &mut reading);
         let transports = tables::transports(hotline);
@@ -304,6 +305,7 @@ impl Folder {
             domains: self.domains,
             limits,
             codes,
+            phone_services,
             rtp_timeout,
             session_expires,
         };

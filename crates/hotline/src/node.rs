@@ -21,6 +21,7 @@ use ledger::{Exporter, UtcOffset};
 use media_net::{MediaConfig, MediaNet};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
+use sip::subscription::Notifier;
 use sip_net::{Boxes, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, StreamLimits, Transports};
 use store::{EventJournal, Folder, StartConfig, Store};
 use tokio::net::TcpListener;
@@ -33,9 +34,11 @@ mod descriptors;
 mod figures;
 mod followers;
 mod keeper;
+mod lamps;
 mod mailbox;
 mod registrar;
 pub(crate) mod reload;
+mod services;
 pub(crate) mod settings;
 mod stop;
 mod switch;
@@ -136,7 +139,9 @@ impl Node {
         let secret = secret()?;
         let plan = Arc::new(loaded.plan.clone());
         let (registrar, unsaved, reached) =
-            restored_registrar(&started.store, &loaded, secret, &plan, clock).await;
+            restored_registrar(&started.store, &loaded, (secret, &journal), &plan, clock).await;
+        let parts = restored_services(&started.store, (secret, &advertised), &plan, clock, &unsaved).await;
+        let lamps = parts.lamps.clone();
         let left = LeftBehind::read(&started.store, &calendar, clock.wall()).await;
         let tenants = Tenants::start(around, runtime.clone(), &loaded.acd, |tenant| {
             left.of_tenant(tenant, &clock, |agent| reached.contains(agent))
@@ -156,8 +161,13 @@ impl Node {
         let foundation =
             Foundation { clock, boxes, journal, media, tenants, secret, resolver: resolver.clone() };
         let bindings = registrar::Bindings::of(&registrar);
-        let threads =
-            foundation.spawn_shards(shards, &loaded, &transports, &registrations, &bindings, &advertised)?;
+        let threads = foundation.spawn_shards(
+            shards,
+            &loaded,
+            &transports,
+            (&registrations, &bindings, &lamps),
+            &advertised,
+        )?;
         let around = registrar::Surroundings {
             registrar,
             plan,
@@ -167,8 +177,9 @@ impl Node {
             tenants: foundation.tenants.clone(),
             journal: foundation.journal.clone(),
             unsaved,
+            transports: Arc::clone(&transports),
         };
-        let mut tasks = vec![runtime.spawn(post.serve(around))];
+        let mut tasks = vec![runtime.spawn(post.serve(around, parts))];
 
         let Foundation { boxes, journal, media, tenants, .. } = foundation;
         let hooks = Hooks::new(runtime.clone(), hooks_of(&origin, &loaded), QueueLimits::default());
@@ -243,8 +254,7 @@ impl Foundation {
         shards: u8,
         loaded: &Loaded,
         transports: &Arc<Transports>,
-        registrations: &registrar::Registrations,
-        bindings: &registrar::Bindings,
+        (registrations, bindings, lamps): (&registrar::Registrations, &registrar::Bindings, &lamps::Lamps),
         advertised: &[sip::endpoint::Advertised],
     ) -> anyhow::Result<Vec<ShardThread>> {
         let told = settings::shard(loaded, advertised.to_vec());
@@ -265,6 +275,7 @@ impl Foundation {
                 journal: self.journal.clone(),
                 resolver: self.resolver.clone(),
                 boxes: self.boxes.clone(),
+                lamps: lamps.clone(),
             };
             let seat = ShardLoop {
                 machine: call::Shard::new(identity, Arc::clone(&told)),
@@ -285,17 +296,35 @@ impl Foundation {
 async fn restored_registrar(
     store: &Store,
     loaded: &Loaded,
-    secret: [u8; 32],
+    (secret, journal): ([u8; 32], &EventJournal),
     plan: &Arc<routing::Plan>,
     clock: SystemClock,
 ) -> (Registrar, Unsaved, HashSet<model::AgentId>) {
     let realm = loaded.node.product.to_string();
-    let mut registrar = Registrar::new(RegistrarConfig { realm, secret, ..RegistrarConfig::default() });
+    let secret = sip::auth::secret_of(&secret, "registrar");
+    let mut registrar =
+        Registrar::new(RegistrarConfig { realm, secret, ..registrar::limits(&plan.phone_services) });
     let router = routing::Router::new(Arc::clone(plan));
     let unsaved = Unsaved::default();
-    keeper::restore_bindings(store, &mut registrar, (plan, &router), &clock, &unsaved).await;
+    keeper::restore_bindings(store, &mut registrar, (plan, &router), (&clock, journal), &unsaved).await;
     let reached = registrar.aors().filter_map(|aor| router.phone(aor)?.agent.clone()).collect();
     (registrar, unsaved, reached)
+}
+
+/// Subscriptions of the last run, and what else phones' services begin with.
+async fn restored_services(
+    store: &Store,
+    (secret, advertised): ([u8; 32], &[sip::endpoint::Advertised]),
+    plan: &Arc<routing::Plan>,
+    clock: SystemClock,
+    unsaved: &Unsaved,
+) -> services::Parts {
+    let secret = sip::auth::secret_of(&secret, "notifier");
+    let config = services::notifier_config(&plan.phone_services, advertised.to_vec(), secret);
+    let mut notifier = Notifier::new(config);
+    let router = routing::Router::new(Arc::clone(plan));
+    keeper::restore_subscriptions(store, &mut notifier, (plan, &router), &clock, unsaved).await;
+    services::Parts { notifier, lamps: lamps::Lamps::default(), advertised: advertised.to_vec(), secret }
 }
 
 fn boxes(shards: u8, loaded: &Loaded) -> anyhow::Result<Boxes<call::Shard>> {

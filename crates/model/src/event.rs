@@ -358,6 +358,21 @@ pub enum PhoneFact {
         /// The contact's URI.
         contact: Arc<str>,
     },
+    /// The stream that alone led to the phone ended; its binding is gone.
+    ConnectionLost {
+        /// The contact's URI.
+        contact: Arc<str>,
+    },
+    /// The phone was asked and stays silent; its binding is not rung.
+    Unreachable {
+        /// The contact's URI.
+        contact: Arc<str>,
+    },
+    /// A silent phone was heard of again.
+    Reachable {
+        /// The contact's URI.
+        contact: Arc<str>,
+    },
 }
 
 /// Facts of a trunk.

@@ -81,6 +81,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
             sign_out: "*25".into(),
             echo: "*9196".into(),
         },
+        phone_services: PhoneServices::default(),
         rtp_timeout: None,
         session_expires: None,
     }

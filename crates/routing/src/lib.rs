@@ -5,12 +5,14 @@ mod admission;
 #[cfg(test)]
 mod fixtures;
 mod landing;
+mod phone_services;
 mod router;
 mod settings;
 mod trunk;
 mod trunk_numbers;
 
 pub use admission::{Admission, Refusal, RefuseCause, Ticket};
+pub use phone_services::{MessagePolicy, MessageRelay, PhoneServices, RegistrarLimits, SubscriptionLimits};
 pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
 pub use settings::{
     AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,

@@ -9,6 +9,8 @@ use model::{AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, Qu
 
 use crate::trunk::{Trunk, TrunkGroup};
 
+use crate::PhoneServices;
+
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -30,6 +32,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Codes dialled from a phone.
     pub codes: FeatureCodes,
+    /// What phones may do beside calling.
+    pub phone_services: PhoneServices,
     /// No RTP from a party that should send for this long ends the call.
     pub rtp_timeout: Option<Duration>,
     /// RFC 4028 session expiry that we ask for; None: refresh is left to the peer.

@@ -107,16 +107,25 @@ fn tenant_of(router: &Router, aor: &Aor) -> TenantId {
 /// Looks a phone up in one plan.
 struct Listed<'a>(&'a Router);
 
+fn offered(digest: DigestChoice) -> Offer {
+    match digest {
+        DigestChoice::Md5 => Offer::Md5,
+        DigestChoice::Sha256 => Offer::Sha256,
+        DigestChoice::Both => Offer::Both,
+    }
+}
+
 impl Directory for Listed<'_> {
     fn phone(&self, user: &str, domain: &str) -> Option<Phone<'_>> {
         let phone = self.0.phone_of(user, domain)?;
-        let offer = match phone.digest {
-            DigestChoice::Md5 => Offer::Md5,
-            DigestChoice::Sha256 => Offer::Sha256,
-            DigestChoice::Both => Offer::Both,
-        };
-        let account = Account { password: &phone.password, offer };
+        let account = Account { password: &phone.password, offer: offered(phone.digest) };
         let max_contacts = phone.max_contacts;
         Some(Phone { tenant: &phone.tenant, aor: &phone.aor, account, max_contacts })
+    }
+
+    fn decoy(&self, lot: u64) -> Offer {
+        let phones = &self.0.plan().phones;
+        let place = usize::try_from(lot % phones.len().max(1) as u64).unwrap_or(0);
+        phones.get(place).map_or_else(Offer::default, |phone| offered(phone.digest))
     }
 }

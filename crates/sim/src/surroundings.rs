@@ -101,6 +101,14 @@ impl Surroundings {
             call::Output::Register { tx, flow, request } => {
                 self.post(Lane::ShardToRegistrar, Due::Register { tx, flow, request: Box::new(request) });
             }
+            // Nobody watches or writes in the simulated world.
+            call::Output::PhoneRequest { tx, request, .. } => {
+                let mut response = sip::Response::to(&request, 489);
+                // invariant: To was checked when the request came in.
+                let _checked = response.set_to_tag("nobody");
+                answers.push(call::Input::Registered { tx, response });
+            }
+            call::Output::ErrandEnded { .. } | call::Output::PhoneDialog { .. } => {}
             call::Output::Locate { call, leg, aor } => {
                 let bindings = self.phones.bindings(&aor, self.now);
                 answers.push(call::Input::Located { call, leg, bindings });

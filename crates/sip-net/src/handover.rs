@@ -75,6 +75,11 @@ impl<M> Boxes<M> {
         }
     }
 
+    /// The shard that messages with this Call-ID come to.
+    pub fn home_of(&self, call_id: &str) -> u8 {
+        u8::try_from(home_of(call_id.as_bytes(), self.len())).unwrap_or(0)
+    }
+
     /// Messages lost because a shard had no room.
     pub fn refused(&self) -> u64 {
         self.inner.refused.load(Ordering::Relaxed)
@@ -87,7 +92,14 @@ pub fn shard_of(message: &[u8], shards: usize) -> usize {
     if shards <= 1 {
         return 0;
     }
-    let Some(call_id) = call_id(message) else { return 0 };
+    call_id(message).map_or(0, |call_id| home_of(call_id, shards))
+}
+
+/// The shard, below `shards`, that messages with this Call-ID come to.
+pub fn home_of(call_id: &[u8], shards: usize) -> usize {
+    if shards <= 1 {
+        return 0;
+    }
     if let Some(minted) = sip::endpoint::shard_of_call_id(call_id).map(usize::from)
         && minted < shards
     {

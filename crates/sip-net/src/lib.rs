@@ -17,7 +17,7 @@ mod transports;
 mod wake;
 
 pub use dns::{DnsConfig, DnsCounts, NoNameServer, Resolver};
-pub use handover::{Boxes, shard_of};
+pub use handover::{Boxes, home_of, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};
 pub use listener::{BindError, Listen, bind};
 pub use shard_loop::{Abandon, ShardLoop, ShardThread, World};

@@ -14,7 +14,7 @@ mod server;
 mod tests;
 
 pub use client::{AnswerError, Login};
-pub use server::{Account, Challenger, Offer, Verdict};
+pub use server::{Account, Challenger, Offer, Verdict, secret_of};
 
 /// Who asks: the party that the request is for, or one in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,21 +3,25 @@
 
 mod authenticate;
 mod binding;
+mod probe;
+mod update;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use clock::{Instant, TimerQueue, WallAnchor, WallTime};
 use model::event::PhoneFact;
 use model::{Aor, TenantId};
+use probe::{KeepAlives, Probes};
+use update::{Arrival, Outbound};
 
 pub use authenticate::{Directory, Phone, authenticate};
-pub use binding::{Binding, SavedBinding};
+pub use binding::{Binding, Duty, SavedBinding, duties};
+pub use probe::{Probe, Probed};
 
 use crate::auth::{Challenger, Side};
 use crate::endpoint::Flow;
-use crate::headers::{Contacts, HeaderName, NameAddr};
+use crate::headers::HeaderName;
 use crate::message::{Request, Response};
 
 /// Limits of registrations.
@@ -35,6 +39,10 @@ pub struct RegistrarConfig {
     pub default_expires: Duration,
     /// Longer wishes are cut to this.
     pub max_expires: Duration,
+    /// How often a phone with an outbound flow is to show that it lives (RFC 5626 §4.4.1); `None`: as it likes.
+    pub flow_timer: Option<Duration>,
+    /// How often a NAT before a phone on UDP is kept open from here; `None`: never.
+    pub nat_keep_alive: Option<Duration>,
 }
 
 impl Default for RegistrarConfig {
@@ -47,6 +55,8 @@ impl Default for RegistrarConfig {
             min_expires: Duration::from_secs(60),
             default_expires: Duration::from_secs(3600),
             max_expires: Duration::from_secs(7200),
+            flow_timer: Some(Duration::from_secs(120)),
+            nat_keep_alive: Some(Duration::from_secs(25)),
         }
     }
 }
@@ -58,6 +68,12 @@ pub struct Registrar {
     bindings: HashMap<Aor, Vec<Binding>>,
     /// The earliest expiry of each address of record.
     expiries: TimerQueue<Aor>,
+    /// Whose bindings each stream carries.
+    streams: HashMap<u64, HashSet<Aor>>,
+    probes: Probes,
+    keep_alives: KeepAlives,
+    /// When the turn of a NAT comes that is new now; `None`: they are not kept open.
+    keep_alive_from: Option<Instant>,
     /// Makes the To tags of responses differ.
     answered: u64,
 }
@@ -95,16 +111,27 @@ impl Registrar {
             config,
             bindings: HashMap::new(),
             expiries: TimerQueue::default(),
+            streams: HashMap::new(),
+            probes: Probes::default(),
+            keep_alives: KeepAlives::default(),
+            keep_alive_from: None,
             answered: 0,
         }
     }
 
     /// Takes over new limits for what is registered from now on.
     pub fn set_config(&mut self, config: RegistrarConfig) {
-        if (&config.realm, config.secret) != (&self.config.realm, self.config.secret) {
+        let asks = |config: &RegistrarConfig| (config.realm.clone(), config.secret, config.nonce_life);
+        if asks(&config) != asks(&self.config) {
             self.challenger = Challenger::new(&config.realm, config.secret, config.nonce_life);
         }
         self.config = config;
+    }
+
+    /// Takes over the limits of `config`, and keeps realm and secret.
+    pub fn set_limits(&mut self, config: &RegistrarConfig) {
+        let (realm, secret) = (self.config.realm.clone(), self.config.secret);
+        self.set_config(RegistrarConfig { realm, secret, ..config.clone() });
     }
 
     /// Answers a REGISTER that came on `flow`: authenticates, adds, refreshes or removes bindings, lists what there is.
@@ -122,6 +149,24 @@ impl Registrar {
         // invariant: To was checked when the request came in.
         let _checked = registered.response.set_to_tag(&tag);
         registered
+    }
+
+    /// Who sent `request`, by the same digest and the same counts of nonces as for REGISTER.
+    ///
+    /// # Errors
+    /// The challenge to send back.
+    pub fn authenticate<'d>(
+        &mut self,
+        wall: WallTime,
+        request: &Request,
+        directory: &'d impl Directory,
+    ) -> Result<Phone<'d>, Box<Response>> {
+        authenticate(&mut self.challenger, wall, Side::Server, request, directory).map_err(|mut challenge| {
+            self.answered += 1;
+            // invariant: To was checked when the request came in.
+            let _checked = challenge.set_to_tag(&format!("{:x}.{:x}", wall.0, self.answered));
+            challenge
+        })
     }
 
     fn judge(
@@ -149,93 +194,36 @@ impl Registrar {
             return refused(Response::to(request, 403));
         }
         let (tenant, aor) = (phone.tenant.clone(), phone.aor.clone());
-        match self.update(now, wall, flow, request, &phone) {
-            Ok(facts) => {
+        self.keep_alive_from = self.config.nat_keep_alive.map(|period| now + period);
+        match self.update(&Arrival { now, wall, flow, request }, &phone) {
+            Ok((facts, outbound)) => {
                 let changes = facts
                     .into_iter()
                     .map(|fact| Change { tenant: tenant.clone(), aor: aor.clone(), fact })
                     .collect();
-                let response = self.listing(now, request, &aor);
+                let mut response = self.listing(now, request, &aor);
+                if outbound == Outbound::Yes {
+                    // RFC 5626 §6; §4.4.1 of it: how often the phone is to show that its flow lives.
+                    response.headers.push(HeaderName::Require, "outbound");
+                    if let Some(length) = self.config.flow_timer {
+                        response.headers.push("Flow-Timer", length.as_secs().to_string());
+                    }
+                }
                 Registered { response, aor: Some(aor), changes }
             }
             Err(failed) => refused(refusal(request, failed)),
         }
     }
 
-    /// §10.3 items 6 and 7: all of it or nothing.
-    fn update(
-        &mut self,
-        now: Instant,
-        wall: WallTime,
-        flow: Flow,
-        request: &Request,
-        phone: &Phone<'_>,
-    ) -> Result<Vec<PhoneFact>, Refusal> {
-        let (headers, aor) = (&request.headers, phone.aor);
-        let contacts = headers.contacts().map_err(|_| (400, None))?;
-        let expires = headers.expires().ok().flatten().map(u64::from);
-        let order =
-            (headers.call_id().map_err(|_| (400, None))?, headers.cseq().map_err(|_| (400, None))?.number);
-        let mut list = self.bindings.get(aor).cloned().unwrap_or_default();
-        let mut facts = Vec::new();
-        match contacts {
-            Contacts::All => {
-                // Item 6: `*` only with Expires 0.
-                if expires != Some(0) {
-                    return Err((400, None));
-                }
-                if list.iter().any(|binding| binding.is_newer_than(order)) {
-                    return Err(OUT_OF_ORDER);
-                }
-                facts.extend(list.drain(..).map(|binding| binding.unregistered()));
-            }
-            Contacts::List(contacts) => {
-                for contact in contacts {
-                    let wanted = contact.expires().map(u64::from).or(expires);
-                    let wanted = wanted.unwrap_or(self.config.default_expires.as_secs());
-                    let place = list.iter().position(|binding| binding.is_for(&contact));
-                    if place.is_some_and(|place| list[place].is_newer_than(order)) {
-                        return Err(OUT_OF_ORDER);
-                    }
-                    if wanted == 0 {
-                        facts.extend(place.map(|place| list.remove(place).unregistered()));
-                        continue;
-                    }
-                    // Item 7: 423 with Min-Expires.
-                    let min = self.config.min_expires.as_secs();
-                    if wanted < min {
-                        return Err((423, Some((HeaderName::MinExpires, min.to_string()))));
-                    }
-                    let length = Duration::from_secs(wanted.min(self.config.max_expires.as_secs()));
-                    let fresh = Binding::new(&contact, flow, now + length, wall, request);
-                    match place {
-                        Some(place) => {
-                            // The same phone at another address is a fact; a refresh is not.
-                            if list[place].contact != fresh.contact {
-                                facts.push(list[place].unregistered());
-                                facts.push(fresh.registered_fact());
-                            }
-                            list[place] = fresh;
-                        }
-                        None => {
-                            facts.push(fresh.registered_fact());
-                            list.push(fresh);
-                        }
-                    }
-                }
-            }
-        }
-        while list.len() > phone.max_contacts.max(1) {
-            let oldest = (0..list.len()).min_by_key(|place| list[*place].registered).unwrap_or(0);
-            facts.push(list.remove(oldest).unregistered());
-        }
-        self.keep(aor, list);
-        Ok(facts)
-    }
-
     fn keep(&mut self, aor: &Aor, mut list: Vec<Binding>) {
         list.sort_by_key(|binding| std::cmp::Reverse(binding.q));
         self.expiries.set_or_clear(aor.clone(), list.iter().map(|binding| binding.expires).min());
+        self.index_streams(aor, &list);
+        if let Some(at) = self.keep_alive_from
+            && list.iter().any(Binding::needs_keep_alive)
+        {
+            self.keep_alives.begin(at, aor);
+        }
         if list.is_empty() {
             self.bindings.remove(aor);
         } else {
@@ -297,17 +285,59 @@ impl Registrar {
         changes
     }
 
-    /// The next instant at which `handle_timeout` has something to do.
+    /// The next instant at which [`handle_timeout`](Registrar::handle_timeout), [`poll_probe`](Registrar::poll_probe)
+    /// or [`poll_keep_alive`](Registrar::poll_keep_alive) has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.expiries.next()
+        let keep_alive = self.config.nat_keep_alive.and_then(|_| self.keep_alives.next());
+        [self.expiries.next(), self.probes.next(), keep_alive].into_iter().flatten().min()
     }
 
-    /// Removes the bindings of a stream that has ended: phones behind it cannot be reached (RFC 5626 §5.3).
+    /// A stream has ended. Phones that can be reached by a new one are asked whether they are there; the others lose
+    /// their bindings (RFC 5626 §5.3).
     pub fn connection_lost(&mut self, flow: Flow, tenant_of: impl Fn(&Aor) -> TenantId) -> Vec<Change> {
-        if flow.connection.is_none() {
-            return Vec::new();
+        let Some(connection) = flow.connection else { return Vec::new() };
+        let mut changes = Vec::new();
+        for aor in self.streams.remove(&connection).unwrap_or_default() {
+            let mut kept = Vec::new();
+            for binding in self.bindings.remove(&aor).unwrap_or_default() {
+                if binding.flow.connection != Some(connection) {
+                    kept.push(binding);
+                    continue;
+                }
+                let fact = PhoneFact::ConnectionLost { contact: binding.contact_text() };
+                match binding.without_stream() {
+                    Some(binding) => {
+                        self.probes.ask(&aor, &binding);
+                        kept.push(binding);
+                    }
+                    None => changes.push(Change { tenant: tenant_of(&aor), aor: aor.clone(), fact }),
+                }
+            }
+            self.keep(&aor, kept);
         }
-        self.remove_where(tenant_of, |_, binding| binding.flow == flow)
+        changes
+    }
+
+    /// Keeps in mind whose bindings each stream carries: `list` becomes the bindings of `aor`.
+    fn index_streams(&mut self, aor: &Aor, list: &[Binding]) {
+        let before = self.bindings.get(aor).map_or(&[][..], Vec::as_slice);
+        let carries =
+            |list: &[Binding], stream| list.iter().any(|binding| binding.flow.connection == Some(stream));
+        for stream in before.iter().filter_map(|binding| binding.flow.connection) {
+            if !carries(list, stream)
+                && let Some(carried) = self.streams.get_mut(&stream)
+            {
+                carried.remove(aor);
+                if carried.is_empty() {
+                    self.streams.remove(&stream);
+                }
+            }
+        }
+        for stream in list.iter().filter_map(|binding| binding.flow.connection) {
+            if !carries(before, stream) {
+                self.streams.entry(stream).or_default().insert(aor.clone());
+            }
+        }
     }
 
     /// Removes all bindings of phones that are no longer in the directory, after a reload.
@@ -360,28 +390,39 @@ impl Registrar {
         all
     }
 
-    /// Takes over the bindings of a snapshot that have not run out. Streams ended with the process that had them, and
-    /// their numbers are given out anew: phones behind one register again.
-    pub fn restore(&mut self, anchor: WallAnchor, now: Instant, saved: Vec<(Aor, Vec<SavedBinding>)>) {
+    /// Takes over the bindings of a snapshot that have not run out; each is asked whether its phone is still there.
+    /// Streams ended with the process that had them, and their numbers are given out anew: what only they reached is
+    /// returned as lost.
+    pub fn restore(
+        &mut self,
+        anchor: WallAnchor,
+        now: Instant,
+        saved: Vec<(Aor, Vec<SavedBinding>)>,
+    ) -> Vec<(Aor, PhoneFact)> {
+        let mut lost = Vec::new();
+        self.keep_alive_from = self.config.nat_keep_alive.map(|_| now);
         for (aor, list) in saved {
-            let list: Vec<Binding> = list
-                .into_iter()
-                .map(|binding| binding.restored(anchor))
-                .filter(|binding| binding.expires > now && binding.flow.connection.is_none())
-                .collect();
-            self.keep(&aor, list);
+            let mut kept = Vec::new();
+            for binding in list.into_iter().map(|binding| binding.restored(anchor)) {
+                let contact = binding.contact_text();
+                if binding.expires <= now {
+                    lost.push((aor.clone(), PhoneFact::Expired { contact }));
+                } else if let Some(binding) = binding.without_stream() {
+                    self.probes.ask(&aor, &binding);
+                    kept.push(binding);
+                } else {
+                    lost.push((aor.clone(), PhoneFact::ConnectionLost { contact }));
+                }
+            }
+            self.keep(&aor, kept);
         }
+        lost
     }
-}
-
-/// The facts and responses name a contact as it came.
-fn text_of(address: &NameAddr) -> Arc<str> {
-    Arc::from(address.uri().to_string())
 }
 
 /// §10.3 item 2: option tags that are required and not understood.
 fn unsupported(request: &Request) -> Option<String> {
-    const UNDERSTOOD: [&str; 2] = ["path", "gruu"];
+    const UNDERSTOOD: [&str; 2] = ["path", "outbound"];
     let unknown: Vec<String> = request
         .headers
         .elements(HeaderName::Require)

@@ -307,7 +307,11 @@ impl fmt::Debug for Uri {
 
 impl serde::Serialize for Uri {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.raw)
+        // Text where it is text: a row of numbers is four times as long.
+        match std::str::from_utf8(&self.raw) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.serialize_bytes(&self.raw),
+        }
     }
 }
 

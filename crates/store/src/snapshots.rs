@@ -16,6 +16,8 @@ pub enum Kind {
     Counter,
     /// A phone's binding.
     Registration,
+    /// A phone's subscription.
+    Subscription,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
             Kind::Agent => "agent",
             Kind::Counter => "counter",
             Kind::Registration => "registration",
+            Kind::Subscription => "subscription",
         }
     }
 }

@@ -242,7 +242,7 @@ impl Shard {
             Dialled::Number(number) => Some(number.clone()),
             _ => None,
         };
-        let newcomer = self.newcomer(
+        let mut newcomer = self.newcomer(
             tx,
             flow,
             request,
@@ -255,6 +255,7 @@ impl Shard {
                 called: &user,
             },
         );
+        newcomer.facts.calling_phone = Some(phone.aor.clone());
         self.began(&newcomer, &caller);
         match self.welcome_from_phone(now, phone, &user, number.as_ref(), &newcomer) {
             Ok(welcome) => self.born(now, newcomer, welcome),
@@ -346,6 +347,7 @@ impl Shard {
             caller: newborn.caller,
             called: Arc::from(newborn.called),
             calling_agent: None,
+            calling_phone: None,
         };
         let (id, leg) = (self.ids.mint(), self.ids.mint());
         Newcomer { id, leg, tx, flow, request, tenant: newborn.tenant, facts }
@@ -419,7 +421,7 @@ impl Shard {
             welcome.plan,
             arrival,
         );
-        self.calls.insert(id, Slot { call, ticket: Some(welcome.ticket) });
+        self.calls.insert(id, Slot { call, ticket: Some(welcome.ticket), told: Vec::new() });
         self.index.take(id, routes);
         let command =
             Command::OpenPort { room: id, port: leg, interface: flow.interface, peer: welcome.peer };

@@ -19,6 +19,9 @@ impl Shard {
             endpoint::Output::Ack { request, .. } => self.on_ack(now, &request),
             endpoint::Output::Cancelled { tx, request } => self.on_cancel(now, tx, &request),
             endpoint::Output::Response { tx, response } => {
+                if self.is_errand(tx) {
+                    return self.errand_answered(tx, response);
+                }
                 let Some((call, leg)) = self.index.by_client(tx) else {
                     // A 2xx of another fork, after the call was released: ACK and BYE (RFC 3261 §13.2.2.4).
                     return discard_late_answer(now, &mut self.endpoint, tx, &response);
@@ -39,6 +42,9 @@ impl Shard {
     }
 
     fn on_failure(&mut self, now: Instant, tx: ClientTx, failure: Failure) {
+        if self.is_errand(tx) {
+            return self.errand_failed(tx);
+        }
         let Some((call, leg)) = self.index.by_client(tx) else { return };
         self.with_call(now, call, |call, context| {
             if let Some(session) = call.session_of(leg) {
@@ -58,6 +64,9 @@ impl Shard {
         match request.method {
             Method::Invite => self.on_invite(now, tx, flow, &request),
             Method::Register => self.out.push_back(Output::Register { tx, flow, request }),
+            Method::Subscribe | Method::Message => {
+                self.out.push_back(Output::PhoneRequest { tx, flow, request });
+            }
             Method::Options => self.on_options(now, tx, flow, &request),
             // RFC 3261 §12.2.2: a request that needs a dialog, without one.
             _ => self.answer(now, tx, &request, 481, &[]),
@@ -68,6 +77,10 @@ impl Shard {
     fn on_request_within(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Request) {
         let place = DialogKey::of(&request).and_then(|key| self.index.by_dialog(&key));
         let Some((call, leg)) = place else {
+            // Subscriptions' dialogs are the notifier's, which knows its own.
+            if request.method == Method::Subscribe {
+                return self.out.push_back(Output::PhoneRequest { tx, flow, request });
+            }
             return self.answer(now, tx, &request, 481, &[]);
         };
         let mut unheard = Some(request);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use routing::{FeatureCodes, Limits};
 
 use super::listener::{DNS, INTERFACE, STREAMS, TLS};
-use super::{MANY, default, optional, required, word};
+use super::{MANY, MESSAGES, REGISTRAR, SUBSCRIPTIONS, default, optional, required, word};
 use crate::fields::{Kind, Object};
 use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
 use crate::reading::Reading;
@@ -21,6 +21,15 @@ pub(crate) static HOTLINE: Object = Object {
         default("limits", Kind::Table(&LIMITS), "{}", "容量限制", "limits"),
         default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
+        default("registrar", Kind::Table(&REGISTRAR), "{}", "话机注册", "registrations of phones"),
+        default(
+            "subscriptions",
+            Kind::Table(&SUBSCRIPTIONS),
+            "{}",
+            "占线灯和留言灯",
+            "busy lamps and message lamps",
+        ),
+        default("messages", Kind::Table(&MESSAGES), "{}", "文字消息", "text messages"),
         default("api", Kind::Table(&API), "{}", "管理接口", "the HTTP API"),
         required("interface", Kind::Tables(&INTERFACE), "监听接口", "listeners"),
         default(

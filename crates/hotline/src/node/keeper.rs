@@ -2,17 +2,18 @@
 //! most once a second and at the end, and read at the start. Does not own what they mean (see `sip::registrar`, `acd`).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use acd::Kept;
 use clock::{SystemClock, WallTime};
-use model::event::AgentState;
+use model::event::{AgentState, Event};
 use model::{AgentId, Aor, TenantId};
 use routing::{Plan, Router};
 use serde::{Deserialize, Serialize};
 use sip::registrar::{Registrar, SavedBinding};
-use store::{Kind, Snapshot, Store, StoreError};
+use sip::subscription::{Notifier, SavedSubscription};
+use store::{EventJournal, Kind, Snapshot, Store, StoreError};
 use tokio::sync::Mutex as TurnMutex;
 
 use super::calendar::Calendar;
@@ -21,16 +22,36 @@ use super::tenants::Tenants;
 /// The bindings of phones, none for a phone that has gone.
 type Noted = HashMap<(TenantId, Aor), Vec<SavedBinding>>;
 
-/// Bindings that changed since they were last written, newest state only. Clones share it.
+/// Subscriptions with their tenants, none for one that is over.
+type NotedSubscriptions = HashMap<u64, Option<(TenantId, SavedSubscription)>>;
+
+/// Bindings and subscriptions that changed since they were last written, newest state only. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unsaved {
     phones: Arc<Mutex<Noted>>,
+    subscriptions: Arc<Mutex<NotedSubscriptions>>,
 }
 
 impl Unsaved {
     /// The bindings of `aor` are these now.
     pub fn note(&self, tenant: TenantId, aor: Aor, bindings: Vec<SavedBinding>) {
         self.lock().insert((tenant, aor), bindings);
+    }
+
+    /// The subscription `id` is this now.
+    pub fn note_subscription(&self, id: u64, subscription: Option<(TenantId, SavedSubscription)>) {
+        locked(&self.subscriptions).insert(id, subscription);
+    }
+
+    fn take_subscriptions(&self) -> NotedSubscriptions {
+        std::mem::take(&mut *locked(&self.subscriptions))
+    }
+
+    fn put_back_subscriptions(&self, subscriptions: NotedSubscriptions) {
+        let mut noted = locked(&self.subscriptions);
+        for (id, subscription) in subscriptions {
+            noted.entry(id).or_insert(subscription);
+        }
     }
 
     fn take(&self) -> Noted {
@@ -45,10 +66,14 @@ impl Unsaved {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Noted> {
-        // The map is whole between any two of its calls.
-        self.phones.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        locked(&self.phones)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The maps are whole between any two of their calls.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An agent's state as it is written down.
@@ -114,7 +139,7 @@ pub(crate) async fn restore_bindings(
     store: &Store,
     registrar: &mut Registrar,
     (plan, router): (&Plan, &Router),
-    clock: &SystemClock,
+    (clock, journal): (&SystemClock, &EventJournal),
     unsaved: &Unsaved,
 ) {
     let mut read_phones = Vec::new();
@@ -126,12 +151,40 @@ pub(crate) async fn restore_bindings(
     let is_known = |tenant: &TenantId, aor: &Aor| router.phone(aor).is_some_and(|one| one.tenant == *tenant);
     let known = read_phones.iter().filter(|(tenant, aor, _)| is_known(tenant, aor));
     let known = known.map(|(_, aor, bindings)| (aor.clone(), bindings.clone())).collect();
-    registrar.restore(clock.anchor(), clock.now(), known);
+    for (aor, fact) in registrar.restore(clock.anchor(), clock.now(), known) {
+        let tenant = router.phone(&aor).map(|phone| phone.tenant.clone()).unwrap_or_default();
+        let bindings = registrar.saved(clock.anchor(), &aor);
+        unsaved.note(tenant.clone(), aor.clone(), bindings);
+        journal.append(Event::Phone { tenant, aor, fact });
+    }
     for (tenant, aor, _) in read_phones {
         if !is_known(&tenant, &aor) || registrar.bindings(&aor).is_empty() {
             unsaved.note(tenant, aor, Vec::new());
         }
     }
+}
+
+/// Gives `notifier` the subscriptions of the last run whose phones and listeners are still configured. The others are
+/// noted in `unsaved` as over.
+pub(crate) async fn restore_subscriptions(
+    store: &Store,
+    notifier: &mut Notifier,
+    (plan, router): (&Plan, &Router),
+    clock: &SystemClock,
+    unsaved: &Unsaved,
+) {
+    let mut known = Vec::new();
+    for snapshot in read(store, Kind::Subscription).await {
+        let Some((tenant, saved)) = parsed::<(TenantId, SavedSubscription)>(&snapshot) else { continue };
+        let is_of = |aor: &Aor| router.phone(aor).is_some_and(|phone| phone.tenant == tenant);
+        let has_listener = usize::from(saved.flow().interface) < plan.interfaces.len();
+        if has_listener && is_of(saved.subscriber()) && is_of(saved.watched()) {
+            known.push(saved);
+        } else {
+            unsaved.note_subscription(saved.id(), None);
+        }
+    }
+    notifier.restore(clock.anchor(), clock.now(), known);
 }
 
 /// Writes down what changed.
@@ -174,7 +227,9 @@ impl Keeper {
     /// Writes what changed since the last time. What cannot be written is tried again the next time.
     pub async fn save(&self) {
         let mut written = self.written.lock().await;
-        let saved = self.save_bindings().await.and(self.save_agents(&mut written).await);
+        let bindings = self.save_bindings().await;
+        let subscriptions = self.save_subscriptions().await;
+        let saved = bindings.and(subscriptions).and(self.save_agents(&mut written).await);
         if let Err(error) = saved {
             metrics::counter!("hotline_snapshot_failures_total").increment(1);
             tracing::warn!(%error, "重启所需状态未写入 / what a restart must know is not written");
@@ -197,6 +252,27 @@ impl Keeper {
         let saved = self.store.save_snapshots(Kind::Registration, &changed, &gone).await;
         if saved.is_err() {
             self.unsaved.put_back(phones);
+        }
+        saved
+    }
+
+    async fn save_subscriptions(&self) -> Result<(), StoreError> {
+        let subscriptions = self.unsaved.take_subscriptions();
+        if subscriptions.is_empty() {
+            return Ok(());
+        }
+        // Their names are of the node: they stand in the rows of its own tenant, their tenant within.
+        let node = TenantId::default();
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for (id, subscription) in &subscriptions {
+            match subscription {
+                Some(kept) => changed.extend(self.snapshot(&node, id.to_string(), kept)),
+                None => gone.push((node.clone(), id.to_string())),
+            }
+        }
+        let saved = self.store.save_snapshots(Kind::Subscription, &changed, &gone).await;
+        if saved.is_err() {
+            self.unsaved.put_back_subscriptions(subscriptions);
         }
         saved
     }

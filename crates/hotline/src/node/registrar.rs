@@ -1,23 +1,27 @@
 //! Owns the registrar's task, and the table of bindings that every shard reads. Does not own who may register or for
 //! how long (see `sip::registrar`).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use call::ErrandEnded;
 use clock::{Instant, SystemClock};
 use dashmap::DashMap;
 use model::event::Event;
 use model::{Aor, TenantId};
-use routing::{DigestChoice, Plan, Router};
+use routing::{DigestChoice, PhoneServices, Plan, Router};
 use sip::auth::{Account, Offer};
-use sip::endpoint::{Flow, ServerTx, Transport};
-use sip::registrar::{Binding, Change, Directory, Phone, Registered, Registrar};
-use sip_net::Boxes;
+use sip::endpoint::{Flow, ServerTx};
+use sip::registrar::{
+    Binding, Change, Directory, Duty, Phone, Registered, Registrar, RegistrarConfig, duties,
+};
+use sip::subscription::{self, Asker};
+use sip_net::{Boxes, Transports};
 use store::EventJournal;
 
 use super::keeper::Unsaved;
 use super::mailbox::{Letters, Mailbox, mailbox};
+use super::services::{FOR_EVER, KEEP_ALIVE, Parts, Proven, Services};
 use super::tenants::Tenants;
 
 /// The bindings of all phones, for readers in every thread. Clones share it.
@@ -34,6 +38,7 @@ pub(crate) struct Bound {
     pub path: Vec<String>,
     pub expires: Instant,
     pub user_agent: Option<String>,
+    pub duty: Duty,
 }
 
 impl Bindings {
@@ -48,7 +53,7 @@ impl Bindings {
 
     /// The bindings of `aor` that have not run out, best first.
     pub fn best(&self, aor: &Aor, now: Instant) -> Vec<call::Binding> {
-        let lasting = |bound: &&Bound| bound.expires > now;
+        let lasting = |bound: &&Bound| bound.expires > now && bound.duty == Duty::Rings;
         let given = |bound: &Bound| call::Binding {
             contact: bound.contact.clone(),
             flow: bound.flow,
@@ -75,19 +80,26 @@ impl Bindings {
             self.table.remove(aor);
             return Reach::None;
         }
-        let bound = |binding: &Binding| Bound {
+        let bound = |(binding, duty): (&Binding, Duty)| Bound {
             contact: binding.contact.to_string(),
-            flow: way_to(binding),
+            flow: binding.way(),
             path: binding.path.iter().map(ToString::to_string).collect(),
             expires: binding.expires,
             user_agent: binding.user_agent.as_ref().map(ToString::to_string),
+            duty,
         };
-        self.table.insert(aor.clone(), bindings.iter().map(bound).collect());
-        Reach::Some
+        let bound: Vec<Bound> = duties(bindings).map(bound).collect();
+        let reach = reach_of(&bound);
+        self.table.insert(aor.clone(), bound);
+        reach
     }
 }
 
-/// Whether a phone has a binding.
+fn reach_of(bound: &[Bound]) -> Reach {
+    if bound.iter().any(|bound| bound.duty == Duty::Rings) { Reach::Some } else { Reach::None }
+}
+
+/// Whether a phone has a binding that is rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     Some,
@@ -97,6 +109,9 @@ enum Reach {
 /// What lies in the registrar's letterbox.
 enum Letter {
     Register { shard: u8, tx: ServerTx, flow: Flow, request: Box<sip::Request> },
+    PhoneRequest { shard: u8, tx: ServerTx, flow: Flow, request: Box<sip::Request> },
+    ErrandEnded { errand: u64, ended: ErrandEnded },
+    DialogsChanged(Aor),
     ConnectionLost(Flow),
     Configure(Arc<Plan>),
     Stop,
@@ -121,6 +136,21 @@ impl Registrations {
     /// A REGISTER of `shard`, which waits for `Input::Registered`.
     pub fn register(&self, shard: u8, tx: ServerTx, flow: Flow, request: sip::Request) {
         self.mailbox.post(Letter::Register { shard, tx, flow, request: Box::new(request) });
+    }
+
+    /// A SUBSCRIBE or MESSAGE of `shard`, which waits for `Input::Registered`.
+    pub fn phone_request(&self, shard: u8, tx: ServerTx, flow: Flow, request: sip::Request) {
+        self.mailbox.post(Letter::PhoneRequest { shard, tx, flow, request: Box::new(request) });
+    }
+
+    /// What became of a request that a shard sent for us.
+    pub fn errand_ended(&self, errand: u64, ended: ErrandEnded) {
+        self.mailbox.post(Letter::ErrandEnded { errand, ended });
+    }
+
+    /// The calls of a phone that is watched became different.
+    pub fn dialogs_changed(&self, aor: Aor) {
+        self.mailbox.post(Letter::DialogsChanged(aor));
     }
 
     /// A stream ended: phones behind it cannot be reached any more.
@@ -150,13 +180,18 @@ pub(crate) struct Surroundings {
     pub journal: EventJournal,
     /// Told of what changed, for the next start.
     pub unsaved: Unsaved,
+    /// Sends what keeps NATs open.
+    pub transports: Arc<Transports>,
 }
 
 impl Post {
     /// Serves until it is told to stop.
-    pub async fn serve(self, around: Surroundings) {
+    pub async fn serve(self, around: Surroundings, parts: Parts) {
+        let policy = around.plan.phone_services.messages.clone();
+        let (boxes, unsaved) = (around.boxes.clone(), around.unsaved.clone());
+        let services = Services::new(parts, policy, boxes, around.clock, unsaved);
         let phones = Phones { router: ArcSwap::from_pointee(Router::new(Arc::clone(&around.plan))) };
-        Task { letters: self.0, phones, around }.run().await;
+        Task { letters: self.0, phones, around, services }.run().await;
     }
 }
 
@@ -168,14 +203,18 @@ struct Phones {
 /// Looks a phone up in one plan.
 struct Listed<'a>(&'a Router);
 
+fn offered(digest: DigestChoice) -> Offer {
+    match digest {
+        DigestChoice::Md5 => Offer::Md5,
+        DigestChoice::Sha256 => Offer::Sha256,
+        DigestChoice::Both => Offer::Both,
+    }
+}
+
 impl Directory for Listed<'_> {
     fn phone(&self, user: &str, domain: &str) -> Option<Phone<'_>> {
         let phone = self.0.phone_of(user, domain)?;
-        let offer = match phone.digest {
-            DigestChoice::Md5 => Offer::Md5,
-            DigestChoice::Sha256 => Offer::Sha256,
-            DigestChoice::Both => Offer::Both,
-        };
+        let offer = offered(phone.digest);
         Some(Phone {
             tenant: &phone.tenant,
             aor: &phone.aor,
@@ -183,46 +222,118 @@ impl Directory for Listed<'_> {
             max_contacts: phone.max_contacts,
         })
     }
+
+    fn decoy(&self, lot: u64) -> Offer {
+        let phones = &self.0.plan().phones;
+        let place = usize::try_from(lot % phones.len().max(1) as u64).unwrap_or(0);
+        phones.get(place).map_or_else(Offer::default, |phone| offered(phone.digest))
+    }
 }
 
 struct Task {
     letters: Letters<Letter>,
     phones: Phones,
     around: Surroundings,
+    services: Services,
 }
 
 impl Task {
     async fn run(mut self) {
         // Phones that were registered before a restart can be called at once.
         self.tell_reachable(&self.phones.router.load_full());
+        self.serve_timers();
         loop {
-            let letter = match self.around.registrar.poll_timeout() {
-                None => self.letters.next().await,
-                Some(due) => {
-                    let at = tokio::time::Instant::from_std(self.around.clock.std_instant(due));
-                    tokio::select! {
-                        biased;
-                        letter = self.letters.next() => letter,
-                        () = tokio::time::sleep_until(at) => {
-                            self.expire();
-                            continue;
-                        }
-                    }
-                }
+            let now = self.around.clock.now();
+            let due =
+                self.around.registrar.poll_timeout().into_iter().chain(self.services.poll_timeout()).min();
+            let due = due.unwrap_or(now + FOR_EVER);
+            if due <= now {
+                self.serve_timers();
+            }
+            let at = tokio::time::Instant::from_std(self.around.clock.std_instant(due.max(now)));
+            let letter = tokio::select! {
+                biased;
+                letter = self.letters.next() => letter,
+                () = tokio::time::sleep_until(at) => continue,
             };
             match letter {
                 Some(Letter::Register { shard, tx, flow, request }) => {
                     self.register(shard, tx, flow, &request)
                 }
+                Some(Letter::PhoneRequest { shard, tx, flow, request }) => {
+                    self.phone_request(Asker { shard, tx }, flow, *request);
+                }
+                Some(Letter::ErrandEnded { errand, ended }) => self.errand_ended(errand, &ended),
+                Some(Letter::DialogsChanged(aor)) => {
+                    let router = self.phones.router.load_full();
+                    self.services.dialogs_changed(aor, |aor| tenant_of(&router, aor));
+                }
                 Some(Letter::ConnectionLost(flow)) => {
                     let router = self.phones.router.load_full();
                     let changes = self.around.registrar.connection_lost(flow, |aor| tenant_of(&router, aor));
                     self.tell(changes);
+                    let lost = subscription::Input::ConnectionLost(flow);
+                    self.services.tell_notifier(lost, |aor| tenant_of(&router, aor));
                 }
                 Some(Letter::Configure(plan)) => self.configure(plan),
                 // Everybody who could write is gone: the node has stopped.
                 Some(Letter::Stop) | None => return,
             }
+        }
+    }
+
+    /// Everything that is due: what has run out, questions to phones, NATs to keep open, what phones have yet to be told.
+    fn serve_timers(&mut self) {
+        self.expire();
+        let (now, wall) = (self.around.clock.now(), self.around.clock.wall());
+        while let Some(probe) = self.around.registrar.poll_probe(now, wall) {
+            self.services.ask(probe);
+        }
+        while let Some(flows) = self.around.registrar.poll_keep_alive(now) {
+            for flow in flows {
+                // A datagram that cannot be sent is lost as in the network; the transports count it.
+                let _lost = self.around.transports.send(flow, &KEEP_ALIVE);
+            }
+        }
+        let router = self.phones.router.load_full();
+        self.services.handle_timeout(now, |aor| tenant_of(&router, aor));
+        metrics::gauge!("hotline_subscriptions").set(self.services.notifier.len() as f64);
+    }
+
+    /// A SUBSCRIBE or MESSAGE: from whom, and is it theirs to send?
+    fn phone_request(&mut self, asker: Asker, flow: Flow, request: sip::Request) {
+        let is_text = request.method == sip::Method::Message;
+        if is_text && self.services.refuses_messages() {
+            return self.services.refuse(asker, &request, 405);
+        }
+        let router = self.phones.router.load_full();
+        let directory = Listed(&router);
+        let wall = self.around.clock.wall();
+        let (sender, tenant) = match self.around.registrar.authenticate(wall, &request, &directory) {
+            Ok(phone) => (phone.aor.clone(), phone.tenant.clone()),
+            Err(challenge) => return self.services.answer(asker, *challenge),
+        };
+        // The identity is the credentials': nobody speaks for another phone.
+        let named = request.headers.from().ok();
+        let named = named.and_then(|from| directory.phone(&from.uri().user()?, from.uri().host()));
+        if named.is_none_or(|named| *named.aor != sender) {
+            return self.services.refuse(asker, &request, 403);
+        }
+        let proven = Proven { asker, flow, request, sender, tenant };
+        if is_text {
+            self.services.message(proven, &router, &self.around.registrar);
+        } else {
+            self.services.subscribe(proven, &router, |aor| tenant_of(&router, aor));
+        }
+    }
+
+    fn errand_ended(&mut self, errand: u64, ended: &ErrandEnded) {
+        let router = self.phones.router.load_full();
+        let probed = self.services.errand_ended(errand, ended, |aor| tenant_of(&router, aor));
+        if let Some((id, probed)) = probed {
+            let now = self.around.clock.now();
+            let change = self.around.registrar.probe_ended(now, id, probed, |aor| tenant_of(&router, aor));
+            self.tell(change.into_iter().collect());
         }
     }
 
@@ -257,6 +368,13 @@ impl Task {
     fn configure(&mut self, plan: Arc<Plan>) {
         let before = self.phones.router.swap(Arc::new(Router::new(plan)));
         let after = self.phones.router.load_full();
+        let services = &after.plan().phone_services;
+        self.around.registrar.set_limits(&limits(services));
+        self.services.configure(services);
+        for phone in before.plan().phones.iter().filter(|phone| after.phone(&phone.aor).is_none()) {
+            let gone = subscription::Input::PhoneGone(phone.aor.clone());
+            self.services.tell_notifier(gone, |aor| tenant_of(&before, aor));
+        }
         let changes =
             self.around.registrar.retain(|aor| after.phone(aor).is_some(), |aor| tenant_of(&before, aor));
         // Agents of phones that are gone are told by the plan that knew them.
@@ -296,10 +414,7 @@ impl Task {
         }
         for aor in touched {
             self.keep(router, &aor);
-            let was = self
-                .around
-                .bindings
-                .with(&aor, |bound| if bound.is_empty() { Reach::None } else { Reach::Some });
+            let was = self.around.bindings.with(&aor, reach_of);
             let is = self.around.bindings.put(&aor, self.around.registrar.bindings(&aor));
             if was != is
                 && let Some(agent) = router.phone(&aor).and_then(|phone| phone.agent.clone())
@@ -310,16 +425,17 @@ impl Task {
     }
 }
 
-/// Where requests to a binding are sent: to its Contact where that is the address its REGISTER came from, whatever the
-/// port (RFC 3261 §10.3); else there is a NAT between, and only the way back along the REGISTER's leads through it.
-fn way_to(binding: &Binding) -> Flow {
-    let flow = binding.flow;
-    match binding.contact.host_ip() {
-        Some(address) if flow.transport == Transport::Udp && address == flow.remote.ip() => {
-            let port = binding.contact.port().unwrap_or(Transport::Udp.default_port());
-            Flow { remote: SocketAddr::new(address, port), ..flow }
-        }
-        _ => flow,
+/// Limits of registrations, as the operator set them; realm and secret are the caller's to set.
+pub(crate) fn limits(services: &PhoneServices) -> RegistrarConfig {
+    let set = &services.registrar;
+    RegistrarConfig {
+        nonce_life: set.nonce_life,
+        min_expires: set.min_expires,
+        default_expires: set.default_expires,
+        max_expires: set.max_expires,
+        flow_timer: set.flow_timer,
+        nat_keep_alive: set.nat_keep_alive,
+        ..RegistrarConfig::default()
     }
 }
 
@@ -327,7 +443,7 @@ fn tenant_of(router: &Router, aor: &Aor) -> TenantId {
     router.phone(aor).map(|phone| phone.tenant.clone()).unwrap_or_default()
 }
 
-fn status_class(status: u16) -> &'static str {
+pub(super) fn status_class(status: u16) -> &'static str {
     match status {
         200..=299 => "2xx",
         401 => "401",

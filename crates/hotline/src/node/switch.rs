@@ -246,6 +246,12 @@ impl NodeSwitch {
             source: binding.flow.remote.to_string(),
             transport: binding.flow.transport.via().to_ascii_lowercase(),
             user_agent: binding.user_agent.clone(),
+            state: match binding.duty {
+                sip::registrar::Duty::Rings => "rings",
+                sip::registrar::Duty::StandsBy => "stands_by",
+                sip::registrar::Duty::Unreachable => "unreachable",
+            }
+            .to_owned(),
             expires: self.exporter.time(anchor.wall(binding.expires)),
         };
         self.bindings.with(aor, |bindings| bindings.iter().map(view).collect())

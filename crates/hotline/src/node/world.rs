@@ -7,6 +7,7 @@ use model::command::Refused;
 use sip_net::{Boxes, Resolver, World};
 use store::EventJournal;
 
+use super::lamps::{Lamps, Seen};
 use super::registrar::{Bindings, Registrations};
 use super::tenants::{Known, Tenants};
 
@@ -20,6 +21,7 @@ pub(crate) struct NodeWorld {
     pub journal: EventJournal,
     pub resolver: Resolver,
     pub boxes: Boxes<call::Shard>,
+    pub lamps: Lamps,
 }
 
 impl World for NodeWorld {
@@ -36,6 +38,15 @@ impl World for NodeWorld {
             }
             call::Output::Register { tx, flow, request } => {
                 self.registrations.register(self.shard, tx, flow, request);
+            }
+            call::Output::PhoneRequest { tx, flow, request } => {
+                self.registrations.phone_request(self.shard, tx, flow, request);
+            }
+            call::Output::ErrandEnded { errand, ended } => self.registrations.errand_ended(errand, ended),
+            call::Output::PhoneDialog { aor, dialog } => {
+                if self.lamps.put(aor.clone(), dialog) == Seen::BySomebody {
+                    self.registrations.dialogs_changed(aor);
+                }
             }
             call::Output::Locate { call, leg, aor } => {
                 answers.push(call::Input::Located { call, leg, bindings: self.bindings.best(&aor, now) });

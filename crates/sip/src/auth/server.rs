@@ -54,6 +54,20 @@ pub enum Verdict {
     Denied,
 }
 
+/// The secret of one of the minters of nonces of a node: a shard, the registrar. A nonce is good only where it was
+/// minted, because only there its counts are kept; elsewhere it is stale, and the phone is asked once more.
+pub fn secret_of(node: &[u8; 32], minter: &str) -> [u8; 32] {
+    let mut mac = keyed(node);
+    mac.update(b"minter ");
+    mac.update(minter.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
+    // invariant: HMAC takes keys of any length.
+    Hmac::<Sha256>::new_from_slice(secret).unwrap_or_else(|_| unreachable!())
+}
+
 /// Makes challenges and judges their answers for one realm. Nonces carry their time under a key, so that a challenge
 /// leaves nothing behind; only counts of granted nonces are kept, for as long as the nonces live.
 pub struct Challenger {
@@ -66,11 +80,10 @@ pub struct Challenger {
 }
 
 impl Challenger {
-    /// Asks for users of `realm`. Whoever knows `secret` can mint nonces: draw it at random for each process and
-    /// shard. A nonce is good for `life`.
+    /// Asks for users of `realm`. Whoever knows `secret` can mint nonces: draw it at random for each process, and derive
+    /// one for each minter by [`secret_of`]. A nonce is good for `life`.
     pub fn new(realm: &str, secret: [u8; 32], life: Duration) -> Challenger {
-        // invariant: HMAC takes keys of any length.
-        let key = Hmac::<Sha256>::new_from_slice(&secret).unwrap_or_else(|_| unreachable!());
+        let key = keyed(&secret);
         let mut dummy = key.clone();
         dummy.update(b"no such user");
         Challenger {
@@ -86,6 +99,18 @@ impl Challenger {
     /// The realm asked for.
     pub fn realm(&self) -> &str {
         &self.realm
+    }
+
+    /// A number that is always the same for `user` and that nobody else can foresee: what a stranger is asked by
+    /// depends on it, so that asking twice tells nothing.
+    pub fn lot(&self, user: &str, domain: &str) -> u64 {
+        let mut mac = self.key.clone();
+        mac.update(b"lot ");
+        mac.update(user.as_bytes());
+        mac.update(b"@");
+        mac.update(domain.to_ascii_lowercase().as_bytes());
+        let lot = mac.finalize().into_bytes();
+        u64::from_be_bytes(std::array::from_fn(|place| lot[place]))
     }
 
     /// Adds the challenges of `offer` to `response`, whose status is [`Side::status`].
@@ -191,6 +216,15 @@ impl Challenger {
         self.dummy.clone()
     }
 
+    /// Grants `nonces` nonces, each once, within one second from `now`.
+    pub(super) fn storm_for_tests(&mut self, now: WallTime, nonces: u64) {
+        for serial in 0..nonces {
+            let micros = now.0 + i64::try_from(serial).unwrap();
+            let minted = Minted { micros, serial: 1 << 40 | serial };
+            self.counts.raise(WallTime(micros), self.life, minted, 1);
+        }
+    }
+
     pub(super) fn counts_for_tests(&self) -> usize {
         self.counts.young.len() + self.counts.old.len()
     }
@@ -213,12 +247,14 @@ impl Minted {
 }
 
 /// The highest count granted for each nonce, in two generations of one nonce's life each: what is older than both
-/// has expired by its time.
+/// has expired by its time. A generation that is full ends early, and takes with it all nonces minted before it began.
 #[derive(Default)]
 struct Counts {
     young: HashMap<Minted, u32>,
     old: HashMap<Minted, u32>,
     turned: WallTime,
+    /// Nonces minted before this may have been forgotten: they are stale.
+    floor: WallTime,
 }
 
 enum Raise {
@@ -230,12 +266,19 @@ impl Counts {
     /// RFC 7616 §3.4: "If the same value is seen twice, then the request is a replay."
     fn raise(&mut self, now: WallTime, life: Duration, minted: Minted, count: u32) -> Raise {
         let since_turn = now.since(self.turned);
-        if since_turn >= life {
+        if since_turn >= life || self.young.len() >= MOST_COUNTS {
             self.old = std::mem::take(&mut self.young);
             if since_turn >= life * 2 {
                 self.old = HashMap::new();
             }
+            if since_turn < life {
+                // What was counted before the last turn is dropped before it has expired.
+                self.floor = self.turned;
+            }
             self.turned = now;
+        }
+        if minted.at() < self.floor {
+            return Raise::Replayed;
         }
         let last = self.young.get(&minted).or_else(|| self.old.get(&minted)).copied().unwrap_or(0);
         if count <= last {
@@ -245,3 +288,6 @@ impl Counts {
         Raise::Risen
     }
 }
+
+/// Nonces whose counts one generation keeps: 10 MB at most.
+const MOST_COUNTS: usize = 262_144;

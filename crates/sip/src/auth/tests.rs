@@ -253,3 +253,62 @@ fn neither_passwords_nor_responses_are_printed_for_debugging() {
     let credentials = challenger.credentials(Side::Server, &request.headers).unwrap();
     assert!(!format!("{credentials:?}").contains(&credentials.response));
 }
+
+#[test]
+fn a_nonce_of_another_minter_of_the_node_is_stale_so_that_no_count_is_granted_twice() {
+    let node = [9; 32];
+    let mut minters: Vec<Challenger> = ["shard 0", "shard 1", "registrar"]
+        .map(|minter| Challenger::new("hotline", secret_of(&node, minter), LIFE))
+        .into();
+    let challenge = challenged(&mut minters[0], NOON, Offer::Md5);
+    let mut request = register();
+    login("bench").answer(&challenge, &mut request, "c0ffee", 1).unwrap();
+    let verdicts: Vec<Verdict> = [0, 0, 1, 2]
+        .into_iter()
+        .map(|minter: usize| judge(&mut minters[minter], &request, later(1), Offer::Md5))
+        .collect();
+    use Verdict::{Granted, Stale};
+    assert_eq!(verdicts, [Granted, Stale, Stale, Stale]);
+}
+
+#[test]
+fn counts_stay_bounded_in_a_storm_and_what_was_forgotten_is_stale_not_fresh() {
+    let mut challenger = challenger();
+    let first = challenged(&mut challenger, NOON, Offer::Md5);
+    let mut replay = register();
+    login("bench").answer(&first, &mut replay, "c0ffee", 1).unwrap();
+    assert_eq!(judge(&mut challenger, &replay, NOON, Offer::Md5), Verdict::Granted);
+    challenger.storm_for_tests(later(1), 600_000);
+    assert!(challenger.counts_for_tests() <= 2 * 262_144, "{}", challenger.counts_for_tests());
+    assert_eq!(judge(&mut challenger, &replay, later(2), Offer::Md5), Verdict::Stale);
+    let fresh = challenged(&mut challenger, later(2), Offer::Md5);
+    assert_eq!(attempt(&mut challenger, &fresh, "bench", later(3)), Verdict::Granted);
+}
+
+#[test]
+fn a_hashed_user_name_is_nobodys_and_one_that_is_said_not_to_be_is_read() {
+    let mut challenger = challenger();
+    let challenge = challenged(&mut challenger, NOON, Offer::Md5);
+    let raw = challenge.headers.text(HeaderName::WwwAuthenticate).unwrap();
+    assert!(!raw.contains("userhash"), "RFC 7616 §3.4.4: not offered");
+    let mut request = register();
+    login("bench").answer(&challenge, &mut request, "c0ffee", 1).unwrap();
+    let credentials = request.headers.text(HeaderName::Authorization).unwrap().to_owned();
+    request.headers.set(HeaderName::Authorization, format!("{credentials}, userhash=false"));
+    assert_eq!(judge(&mut challenger, &request, later(1), Offer::Md5), Verdict::Granted);
+    // username* names nobody here: the request is one without credentials.
+    request.headers.set(HeaderName::Authorization, credentials.replace("username=", "username*="));
+    assert!(challenger.credentials(Side::Server, &request.headers).is_none());
+}
+
+#[test]
+fn integrity_protection_that_was_not_offered_is_refused() {
+    let mut challenger = challenger();
+    let challenge = challenged(&mut challenger, NOON, Offer::Md5);
+    let mut request = register();
+    login("bench").answer(&challenge, &mut request, "c0ffee", 1).unwrap();
+    let credentials =
+        request.headers.text(HeaderName::Authorization).unwrap().replace("qop=auth", "qop=auth-int");
+    request.headers.set(HeaderName::Authorization, credentials);
+    assert_eq!(judge(&mut challenger, &request, later(1), Offer::Md5), Verdict::Denied);
+}

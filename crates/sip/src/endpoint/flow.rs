@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::uri::Uri;
+
 /// How bytes travel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +94,19 @@ impl Flow {
     /// A datagram flow of listener `interface` to `remote`.
     pub const fn udp(interface: u16, remote: SocketAddr) -> Flow {
         Flow { interface, transport: Transport::Udp, remote, connection: None }
+    }
+
+    /// The way for a request whose next hop is `next`, to a peer that sent by this flow: to the address that `next` names
+    /// where that is the peer's, whatever the port (RFC 3261 §10.3, RFC 3327 §5.4); else there is a NAT between, and
+    /// only the way back leads through it. A stream is kept to (RFC 5626 §5.3).
+    pub fn towards(self, next: &Uri) -> Flow {
+        match next.host_ip() {
+            Some(address) if self.connection.is_none() && address == self.remote.ip() => {
+                let port = next.port().unwrap_or(self.transport.default_port());
+                Flow { remote: SocketAddr::new(address, port), ..self }
+            }
+            _ => self,
+        }
     }
 
     /// Whether both name one way, a stream yet to be opened being the one that was opened.

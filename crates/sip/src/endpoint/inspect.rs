@@ -36,13 +36,16 @@ impl Rules<'static> {
             Method::Refer,
             Method::Notify,
             Method::Register,
+            Method::Subscribe,
+            Method::Message,
         ],
         understands: &["100rel", "timer", "replaces", "norefersub", "path"],
         accept: &["application/sdp", "application/dtmf-relay", "application/dtmf", "message/sipfrag"],
     };
 
     /// `Allow` of sessions of this crate.
-    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY";
+    pub const ALLOW: &'static str =
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE";
 }
 
 impl Endpoint {

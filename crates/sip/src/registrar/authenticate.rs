@@ -11,6 +11,10 @@ use crate::message::{Request, Response};
 pub trait Directory {
     /// The phone called `user` at `domain`; for a domain that is a bare address `user` is unique on the node.
     fn phone(&self, user: &str, domain: &str) -> Option<Phone<'_>>;
+
+    /// What a user is challenged with whom nobody knows: what the phone gets on which `lot` falls. Where all phones are
+    /// offered the same a stranger is offered it too; where they are not, strangers are as different as they are.
+    fn decoy(&self, lot: u64) -> Offer;
 }
 
 /// A phone that may register.
@@ -27,7 +31,7 @@ pub struct Phone<'a> {
 }
 
 /// Who sent `request`. An unknown user costs the same work and gets the same answer as a wrong password; the challenge
-/// is the one that the user of From is due, the default's for strangers.
+/// is the one that the user of From is due, and for a stranger one that a phone might be due.
 ///
 /// # Errors
 /// The challenge to send back, without a To tag.
@@ -54,8 +58,10 @@ pub fn authenticate<'d>(
             (Verdict::Granted | Verdict::Denied, _) => {}
         }
     }
-    let named = from.as_ref().and_then(|from| directory.phone(&from.uri().user()?, domain));
-    let offer = named.map_or(Offer::default(), |phone| phone.account.offer);
+    let user = from.as_ref().and_then(|from| from.uri().user()).unwrap_or_default();
+    // Both are worked out for everybody: the time taken says nothing.
+    let decoy = directory.decoy(challenger.lot(&user, domain));
+    let offer = directory.phone(&user, domain).map_or(decoy, |phone| phone.account.offer);
     let mut response = Response::to(request, side.status());
     challenger.challenge(wall, side, offer, stale, &mut response);
     Err(Box::new(response))

@@ -7,8 +7,7 @@ use clock::{Instant, WallAnchor, WallTime};
 use model::event::PhoneFact;
 use serde::{Deserialize, Serialize};
 
-use super::text_of;
-use crate::endpoint::Flow;
+use crate::endpoint::{Flow, Transport};
 use crate::headers::{HeaderName, NameAddr};
 use crate::message::Request;
 use crate::uri::Uri;
@@ -36,8 +35,59 @@ pub struct Binding {
     pub user_agent: Option<Arc<str>>,
     /// When it was last registered or refreshed.
     pub registered: WallTime,
+    /// What is known of whether the phone is there.
+    pub(super) standing: Standing,
     call_id: Box<str>,
     cseq: u32,
+}
+
+/// What is known of whether a phone is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It registered with this process, or answered it.
+    Proven,
+    /// It registered with an earlier process, or by a stream that has ended; it is being asked.
+    Restored,
+    /// It was asked and is silent.
+    Unreachable,
+}
+
+/// What a binding is used for when its phone is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// It is rung.
+    Rings,
+    /// Another flow of the same instance is rung instead (RFC 5626 §7).
+    StandsBy,
+    /// Its phone does not answer.
+    Unreachable,
+}
+
+/// What each of `bindings`, all of one address of record and best first, is used for: of several flows of one instance
+/// the one registered last is rung (RFC 5626 §7).
+pub fn duties(bindings: &[Binding]) -> impl Iterator<Item = (&Binding, Duty)> {
+    let newer = |own: &Binding, place: usize| {
+        let same = |other: &Binding| {
+            own.reg_id.is_some()
+                && other.reg_id.is_some()
+                && own.instance.is_some()
+                && own.instance == other.instance
+        };
+        bindings.iter().enumerate().any(|(at, other)| {
+            at != place
+                && same(other)
+                && other.is_reachable()
+                && (other.registered, at) > (own.registered, place)
+        })
+    };
+    bindings.iter().enumerate().map(move |(place, binding)| {
+        let duty = match binding.is_reachable() {
+            false => Duty::Unreachable,
+            true if newer(binding, place) => Duty::StandsBy,
+            true => Duty::Rings,
+        };
+        (binding, duty)
+    })
 }
 
 /// A binding as it is written down, times as wall time.
@@ -54,7 +104,7 @@ pub struct SavedBinding {
 }
 
 impl Binding {
-    pub(super) fn new(
+    pub(crate) fn new(
         contact: &NameAddr,
         flow: Flow,
         expires: Instant,
@@ -90,9 +140,47 @@ impl Binding {
             path,
             user_agent,
             registered,
+            standing: Standing::Proven,
             call_id,
             cseq,
         }
+    }
+
+    /// Where requests to the phone are sent: see [`Flow::towards`].
+    pub fn way(&self) -> Flow {
+        self.flow.towards(self.path.first().map_or(&self.contact, NameAddr::uri))
+    }
+
+    /// Whether the Contact names another address than the REGISTER came from.
+    pub fn is_behind_nat(&self) -> bool {
+        self.path.is_empty() && self.contact.host_ip() != Some(self.flow.remote.ip())
+    }
+
+    /// Whether the phone has not stayed silent when it was asked.
+    pub fn is_reachable(&self) -> bool {
+        self.standing != Standing::Unreachable
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        self.standing == Standing::Proven
+    }
+
+    /// Whether a NAT forgets the way to the phone unless something is sent along it.
+    pub(super) fn needs_keep_alive(&self) -> bool {
+        self.flow.transport == Transport::Udp && self.is_behind_nat()
+    }
+
+    /// This binding without its stream, where the phone can be reached by a new one: over TCP, at the address that its
+    /// Contact names and its REGISTER came from.
+    pub(super) fn without_stream(mut self) -> Option<Binding> {
+        if self.flow.connection.take().is_none() {
+            return Some(self);
+        }
+        if self.flow.transport != Transport::Tcp || self.is_behind_nat() || self.reg_id.is_some() {
+            return None;
+        }
+        self.standing = Standing::Restored;
+        Some(self)
     }
 
     /// Whether `contact` means this binding: the same instance and flow (RFC 5626 §6), else the same URI (RFC 3261
@@ -112,8 +200,9 @@ impl Binding {
         *self.call_id == *call_id && self.cseq > cseq
     }
 
+    /// The facts and responses name a contact as it came.
     pub(super) fn contact_text(&self) -> Arc<str> {
-        text_of(&self.address)
+        Arc::from(self.contact.to_string())
     }
 
     pub(super) fn registered_fact(&self) -> PhoneFact {
@@ -151,7 +240,9 @@ impl SavedBinding {
     pub(super) fn restored(self, anchor: WallAnchor) -> Binding {
         let expires = anchor.instant(self.expires);
         let order = (self.call_id, self.cseq);
-        Binding::of(self.address, self.flow, expires, self.path, self.user_agent, self.registered, order)
+        let (path, agent) = (self.path, self.user_agent);
+        let binding = Binding::of(self.address, self.flow, expires, path, agent, self.registered, order);
+        Binding { standing: Standing::Restored, ..binding }
     }
 }
 

@@ -1,0 +1,101 @@
+//! Owns what a call is to those who watch its phones (占线灯): which phone has a dialog in it, and how far that got. It is
+//! read off the call's state after each step, so that no step can forget to tell. Does not own who watches (see
+//! `sip::subscription`).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use model::{Aor, DialTarget};
+use sip::subscription::{Direction, Progress, WatchedDialog};
+
+use super::{Call, Stage};
+use crate::Output;
+use crate::party::PartyState;
+
+/// A phone's dialog as it was told last.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldDialog {
+    aor: Aor,
+    dialog: WatchedDialog,
+}
+
+/// A phone's dialog as it is.
+struct Seen<'a> {
+    aor: &'a Aor,
+    id: u64,
+    direction: Direction,
+    progress: Progress,
+    remote: &'a Arc<str>,
+}
+
+impl Call {
+    /// Tells what of the phones' dialogs differs from `told`, which becomes what is told now.
+    pub fn tell_watchers(&self, told: &mut Vec<ToldDialog>, out: &mut VecDeque<Output>) {
+        told.retain(|known| {
+            let lasts = self.seen().any(|seen| seen.id == known.dialog.id);
+            if !lasts {
+                out.push_back(known.over());
+            }
+            lasts
+        });
+        for seen in self.seen() {
+            match told.iter_mut().find(|known| known.dialog.id == seen.id) {
+                Some(known) if known.dialog.progress == seen.progress => {}
+                Some(known) => {
+                    known.dialog.progress = seen.progress;
+                    out.push_back(known.output());
+                }
+                None => {
+                    let Seen { id, direction, progress, .. } = seen;
+                    let dialog = WatchedDialog { id, direction, progress, remote: seen.remote.clone() };
+                    let known = ToldDialog { aor: seen.aor.clone(), dialog };
+                    out.push_back(known.output());
+                    told.push(known);
+                }
+            }
+        }
+    }
+
+    fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
+        let caller = self.facts.calling_phone.as_ref().and_then(|aor| {
+            let progress = self.callers_progress()?;
+            let (direction, remote) = (Direction::Initiator, &self.facts.called);
+            Some(Seen { aor, id: self.id.raw(), direction, progress, remote })
+        });
+        let called = self.parties.iter().filter_map(|party| {
+            let DialTarget::Phone(aor) = &party.target else { return None };
+            let progress = match party.state {
+                PartyState::Calling => Progress::Trying,
+                PartyState::Ringing => Progress::Early,
+                PartyState::Accepted(_) | PartyState::Talking(_) => Progress::Confirmed,
+            };
+            let (direction, remote) = (Direction::Recipient, &self.facts.caller);
+            Some(Seen { aor, id: party.offer.raw(), direction, progress, remote })
+        });
+        caller.into_iter().chain(called)
+    }
+
+    fn callers_progress(&self) -> Option<Progress> {
+        if matches!(self.stage, Stage::Over) {
+            return None;
+        }
+        let rings = self.parties.iter().any(|party| party.state == PartyState::Ringing);
+        Some(match &self.caller {
+            Some(caller) if caller.session.is_established() => Progress::Confirmed,
+            _ if rings => Progress::Early,
+            _ => Progress::Trying,
+        })
+    }
+}
+
+impl ToldDialog {
+    fn output(&self) -> Output {
+        Output::PhoneDialog { aor: self.aor.clone(), dialog: self.dialog.clone() }
+    }
+
+    /// The dialog is over.
+    pub fn over(&self) -> Output {
+        let dialog = WatchedDialog { progress: Progress::Terminated, ..self.dialog.clone() };
+        Output::PhoneDialog { aor: self.aor.clone(), dialog }
+    }
+}
