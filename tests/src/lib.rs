@@ -3,6 +3,8 @@
 
 mod baresip;
 mod capture;
+mod linphone;
+mod listener;
 mod namespace;
 mod place;
 mod sipp;
@@ -12,6 +14,8 @@ mod wav;
 
 pub use baresip::{Baresip, Spoken};
 pub use capture::Capture;
+pub use linphone::Linphone;
+pub use listener::Listener;
 pub use namespace::{Namespace, alone};
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};

@@ -120,6 +120,21 @@ impl SippRun {
         assert!(status.success(), "SIPp ends with {status}:\n{}", self.errors());
     }
 
+    /// Every message of a [traced](Sipp::traced) run so far, as SIPp wrote them down.
+    pub fn messages(&self) -> String {
+        std::fs::read_to_string(self.folder.join("messages")).unwrap_or_default()
+    }
+
+    /// Waits for its end, and returns what a [traced](Sipp::traced) run sent and received.
+    ///
+    /// # Panics
+    /// When a call of it failed, or it has not ended in time.
+    pub fn succeed_traced(mut self, limit: Duration) -> String {
+        let status = until("the end of SIPp", limit, || self.child.try_wait().expect("its status"));
+        assert!(status.success(), "SIPp ends with {status}:\n{}", self.errors());
+        self.messages()
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("its status").is_none()

@@ -8,6 +8,8 @@ use anyhow::{Result, bail};
 const NEEDED: &[(&str, &str)] = &[
     ("sipp", "sip-tester"),
     ("baresip", "baresip-core"),
+    ("linphonec", "linphone-cli"),
+    ("sipsak", "sipsak"),
     ("sox", "sox"),
     ("ip", "iproute2"),
     ("nft", "nftables"),

@@ -687,18 +687,31 @@ fn an_errand_is_sent_and_its_end_is_told_once() {
 fn subscribe_and_message_go_to_phones_services_within_a_dialog_too_and_publish_is_refused() {
     let mut bench = Bench::new();
     let flow = Flow::udp(0, PHONE.parse().unwrap());
+    let mut text = String::new();
     for (place, (method, tag)) in
-        [("SUBSCRIBE", ""), ("SUBSCRIBE", ";tag=x"), ("MESSAGE", ""), ("PUBLISH", "")].into_iter().enumerate()
+        [("SUBSCRIBE", ""), ("SUBSCRIBE", ";tag=x"), ("PUBLISH", ""), ("MESSAGE", "")].into_iter().enumerate()
     {
-        let text = format!(
+        text = format!(
             "{method} sip:8001@pbx.test SIP/2.0\r\nVia: SIP/2.0/UDP {PHONE};branch=z9hG4bKs{place}\r\nMax-Forwards: 70\r\n\
              From: <sip:8001@pbx.test>;tag=1\r\nTo: <sip:8001@pbx.test>{tag}\r\nCall-ID: s{place}\r\n\
              CSeq: 1 {method}\r\nContact: <sip:8001@{PHONE}>\r\nEvent: dialog\r\nContent-Length: 0\r\n\r\n"
         );
-        bench.give(Input::Received { flow, bytes: text.into() });
+        bench.give(Input::Received { flow, bytes: text.clone().into() });
     }
-    use sip::Method::{Message as Text, Subscribe};
-    assert_eq!(bench.phone_requests, [Subscribe, Subscribe, Text]);
-    let Some((_, Message::Response(refused))) = bench.sent.last() else { panic!("{:?}", bench.sent) };
-    assert_eq!(refused.status, 405);
+    assert_eq!(bench.phone_requests, [sip::Method::Subscribe, sip::Method::Subscribe]);
+    let statuses = |bench: &Bench| -> Vec<u16> {
+        let responses = bench.sent.iter().filter_map(|(_, message)| match message {
+            Message::Response(response) => Some(response.status),
+            Message::Request(_) => None,
+        });
+        responses.collect()
+    };
+    assert_eq!(statuses(&bench), [405, 405], "MESSAGE and PUBLISH");
+    let mut settings = settings();
+    let mut plan = (*settings.plan).clone();
+    plan.phone_services.messages.relay = routing::MessageRelay::Inside;
+    settings.plan = Arc::new(plan);
+    let mut bench = Bench::of(settings);
+    bench.give(Input::Received { flow, bytes: text.into() });
+    assert_eq!(bench.phone_requests, [sip::Method::Message]);
 }

@@ -19,11 +19,8 @@ pub mod relay;
 pub mod resolve;
 mod scan;
 pub mod session;
-<<<<<<< HEAD
 pub mod stun;
-=======
 pub mod subscription;
->>>>>>> bd9d53c (Keep phones' flows, ask restored bindings, and tell watchers of calls and messages (RFC 5626, 6665))
 pub mod transaction;
 pub mod uri;
 

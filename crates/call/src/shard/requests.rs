@@ -55,7 +55,11 @@ impl Shard {
     }
 
     fn on_request(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Request) {
-        if let Err(refusal) = self.endpoint.inspect(tx, &request, &Rules::SESSION) {
+        let rules = match self.settings.plan.phone_services.messages.relay {
+            routing::MessageRelay::Off => &Rules::SWITCH,
+            routing::MessageRelay::Inside => &Rules::SWITCH_WITH_TEXTS,
+        };
+        if let Err(refusal) = self.endpoint.inspect(tx, &request, rules) {
             return self.endpoint.respond(now, tx, *refusal);
         }
         if request.to_tag().is_some() {
@@ -133,7 +137,8 @@ impl Shard {
             _ => 200,
         };
         let headers: &[(HeaderName, &str)] = &[
-            (HeaderName::Allow, Rules::ALLOW),
+            (HeaderName::Allow, Rules::SWITCH_ALLOW),
+            (HeaderName::AllowEvents, sip::subscription::ALLOW_EVENTS),
             (HeaderName::Accept, "application/sdp"),
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::Supported, "100rel, timer, replaces"),

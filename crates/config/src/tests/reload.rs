@@ -44,6 +44,19 @@ fn what_came_went_and_changed_is_named() {
         ),
         ("hotline.toml", "max_calls = 500", "max_calls = 501", "[limits] 已改 / [limits] changed"),
         ("hotline.toml", "echo = \"*9196\"", "echo = \"*9197\"", "[codes] 已改 / [codes] changed"),
+        (
+            "hotline.toml",
+            "max_expires_seconds = 3600",
+            "max_expires_seconds = 3601",
+            "[registrar] 已改 / [registrar] changed",
+        ),
+        (
+            "hotline.toml",
+            "max_per_phone = 60",
+            "max_per_phone = 61",
+            "[subscriptions] 已改 / [subscriptions] changed",
+        ),
+        ("hotline.toml", "relay = \"inside\"", "relay = \"off\"", "[messages] 已改 / [messages] changed"),
         ("hotline.toml", "timeout_seconds = 60", "timeout_seconds = 61", "[media] 已改 / [media] changed"),
         ("hotline.toml", "--from", "--to", "[hook] 已改 / [hook] changed"),
     ];

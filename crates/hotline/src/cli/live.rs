@@ -95,12 +95,13 @@ pub(crate) fn phones(global: &Global) -> anyhow::Result<Answer> {
         output::json(&phones)?;
         return Ok(Answer::Yes);
     }
-    let mut table = Table::new(["话机", "来源", "到期", "型号"]);
+    let mut table = Table::new(["话机", "来源", "状态", "到期", "型号"]);
     for phone in phones {
         if phone.bindings.is_empty() {
             table.row([
                 phone.aor.clone(),
                 "未注册 / not registered".to_owned(),
+                String::new(),
                 String::new(),
                 String::new(),
             ]);
@@ -109,6 +110,7 @@ pub(crate) fn phones(global: &Global) -> anyhow::Result<Answer> {
             table.row([
                 phone.aor.clone(),
                 format!("{} {}", binding.transport, binding.source),
+                standing(&binding.state).to_owned(),
                 short(&binding.expires),
                 binding.user_agent.unwrap_or_default(),
             ]);
@@ -116,6 +118,14 @@ pub(crate) fn phones(global: &Global) -> anyhow::Result<Answer> {
     }
     table.print()?;
     Ok(Answer::Yes)
+}
+
+fn standing(state: &str) -> &'static str {
+    match state {
+        "stands_by" => "备用 / stands by",
+        "unreachable" => "无应答 / does not answer",
+        _ => "可振铃 / rings",
+    }
 }
 
 /// Trunks and how busy they are.

@@ -250,6 +250,7 @@ impl Keeper {
             }
         }
         let saved = self.store.save_snapshots(Kind::Registration, &changed, &gone).await;
+        metrics::counter!("hotline_snapshot_batches_total", "kind" => "registration").increment(1);
         if saved.is_err() {
             self.unsaved.put_back(phones);
         }

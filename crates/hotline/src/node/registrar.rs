@@ -297,7 +297,6 @@ impl Task {
         }
         let router = self.phones.router.load_full();
         self.services.handle_timeout(now, |aor| tenant_of(&router, aor));
-        metrics::gauge!("hotline_subscriptions").set(self.services.notifier.len() as f64);
     }
 
     /// A SUBSCRIBE or MESSAGE: from whom, and is it theirs to send?

@@ -133,7 +133,7 @@ impl Services {
         // invariant: To was checked when the request came in.
         let _checked = response.set_to_tag(&format!("{:x}.{:x}", self.clock.wall().0, self.minted));
         if status == 405 {
-            response.headers.push(HeaderName::Allow, Rules::ALLOW);
+            response.headers.push(HeaderName::Allow, Rules::SWITCH_ALLOW);
         }
         self.answer(asker, response);
     }
@@ -190,6 +190,7 @@ impl Services {
                     let saved = self.notifier.saved(self.clock.anchor(), id);
                     let tenant = saved.as_ref().map(|saved| tenant_of(saved.subscriber()));
                     self.unsaved.note_subscription(id, tenant.zip(saved));
+                    metrics::gauge!("hotline_subscriptions").set(self.notifier.len() as f64);
                 }
             }
         }

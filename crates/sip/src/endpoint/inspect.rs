@@ -36,17 +36,56 @@ impl Rules<'static> {
             Method::Refer,
             Method::Notify,
             Method::Register,
-            Method::Subscribe,
-            Method::Message,
         ],
         understands: &["100rel", "timer", "replaces", "norefersub", "path"],
         accept: &["application/sdp", "application/dtmf-relay", "application/dtmf", "message/sipfrag"],
     };
 
+    /// What a switch understands: sessions, registrations and subscriptions.
+    pub const SWITCH: Rules<'static> = Rules { allow: &SWITCH_METHODS, ..Rules::SESSION };
+
+    /// What a switch understands that passes texts on.
+    pub const SWITCH_WITH_TEXTS: Rules<'static> =
+        Rules { allow: &SWITCH_METHODS_AND_TEXTS, ..Rules::SESSION };
+
+    /// `Allow` of a switch.
+    pub const SWITCH_ALLOW: &'static str =
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, REGISTER, SUBSCRIBE";
+
     /// `Allow` of sessions of this crate.
-    pub const ALLOW: &'static str =
-        "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE";
+    pub const ALLOW: &'static str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY";
 }
+
+const SWITCH_METHODS: [Method; 12] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Cancel,
+    Method::Bye,
+    Method::Options,
+    Method::Prack,
+    Method::Update,
+    Method::Info,
+    Method::Refer,
+    Method::Notify,
+    Method::Register,
+    Method::Subscribe,
+];
+
+const SWITCH_METHODS_AND_TEXTS: [Method; 13] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Cancel,
+    Method::Bye,
+    Method::Options,
+    Method::Prack,
+    Method::Update,
+    Method::Info,
+    Method::Refer,
+    Method::Notify,
+    Method::Register,
+    Method::Subscribe,
+    Method::Message,
+];
 
 impl Endpoint {
     /// Checks `request` of transaction `tx`. A request within a dialog is not checked for loops and copies.

@@ -22,8 +22,10 @@ impl Phones {
 impl Directory for Phones {
     fn phone(&self, user: &str, domain: &str) -> Option<Phone<'_>> {
         let bare = domain.parse::<std::net::IpAddr>().is_ok();
-        let (aor, offer) =
-            self.aors.iter().find(|(aor, _)| aor.user() == user && (bare || aor.domain() == domain))?;
+        let (aor, offer) = self
+            .aors
+            .iter()
+            .find(|(aor, _)| aor.user() == user && (bare || aor.domain().eq_ignore_ascii_case(domain)))?;
         let account = Account { password: "secret", offer: *offer };
         let max_contacts = if user == "9002" { 2 } else { 5 };
         Some(Phone { tenant: &self.tenant, aor, account, max_contacts })
