@@ -174,7 +174,7 @@ impl Notifier {
     /// Our Contact on `flow`.
     pub(super) fn contact(&self, flow: &crate::endpoint::Flow, watched: &Aor) -> String {
         let us = self.config.advertised.get(usize::from(flow.interface));
-        let us = us.map(|us| us.host_port()).unwrap_or_default();
+        let us = us.map(|us| us.host_port(flow.transport)).unwrap_or_default();
         let user: String = watched.user().chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
         let at = if user.is_empty() { "" } else { "@" };
         match flow.transport.uri_param() {

@@ -27,7 +27,7 @@ fn flow(user: &str) -> Flow {
 }
 
 fn config() -> NotifierConfig {
-    let us = Advertised { host: "192.0.2.1".into(), port: 5060 };
+    let us = Advertised::new("192.0.2.1", 5060);
     NotifierConfig { advertised: vec![us], most: 6, most_per_phone: 3, ..NotifierConfig::default() }
 }
 
