@@ -226,6 +226,11 @@ fn started(binary: &str, folder: &std::path::Path) -> Child {
         .expect("the switch starts")
 }
 
+#[allow(clippy::disallowed_methods, reason = "what the switch writes a second later counts too")]
+fn wait_for_the_batch() {
+    std::thread::sleep(Duration::from_millis(2_500));
+}
+
 /// Registers every phone once (challenge and answer), then refreshes them all, with a window of requests under way.
 fn whole_process(binary: String) {
     let folder = std::env::temp_dir().join(format!("hotline-register-{}", std::process::id()));
@@ -266,7 +271,7 @@ fn whole_process(binary: String) {
     };
     let users = 100_000..200_000usize;
     let before = cpu_seconds(pid);
-    let first = exchange(&mut users.clone().map(|user| register(user, 2, "127.0.0.1").into()));
+    let first = exchange(&mut users.map(|user| register(user, 2, "127.0.0.1").into()));
     println!("whole process, 401: {:.1} µs of CPU each", (cpu_seconds(pid) - before) * 10.0);
     let by_user: Vec<(usize, Response)> = first
         .into_iter()
@@ -286,7 +291,7 @@ fn whole_process(binary: String) {
         let answers = exchange(&mut made.into_iter());
         let granted = answers.iter().filter(|answer| answer.starts_with(b"SIP/2.0 200")).count();
         // What the once-a-second batch writes of this round counts too.
-        std::thread::sleep(Duration::from_millis(2_500));
+        wait_for_the_batch();
         let cost = (cpu_seconds(pid) - before) * 1e6 / 100_000.0;
         println!(
             "whole process, 200 for {what}: {cost:.1} µs of CPU each ({:.0} per core and second), {granted} granted",

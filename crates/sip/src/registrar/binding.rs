@@ -146,8 +146,12 @@ impl Binding {
         }
     }
 
-    /// Where requests to the phone are sent: see [`Flow::towards`].
+    /// Where requests to the phone are sent: by its flow where it numbers them (RFC 5626 §5.3), else see
+    /// [`Flow::towards`].
     pub fn way(&self) -> Flow {
+        if self.reg_id.is_some() && self.instance.is_some() {
+            return self.flow;
+        }
         self.flow.towards(self.path.first().map_or(&self.contact, NameAddr::uri))
     }
 

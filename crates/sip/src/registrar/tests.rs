@@ -555,11 +555,12 @@ fn a_flow_over_a_stream_is_kept_and_the_answer_says_so() {
 }
 
 #[test]
-fn over_udp_straight_to_us_outbound_is_not_promised() {
+fn over_udp_the_flow_is_kept_too_whatever_port_the_contact_names() {
     let mut world = World::new();
-    let wish = format!("Supported: path, outbound\r\nContact: <sip:9001@10.0.0.5>{INSTANCE}1\r\n");
+    let wish = format!("Supported: path, outbound\r\nContact: <sip:9001@203.0.113.7:5070>{INSTANCE}1\r\n");
     let answer = world.register("9001", &wish).response;
-    assert_eq!((answer.status, answer.headers.text(HeaderName::Require)), (200, None));
+    assert_eq!((answer.status, answer.headers.text(HeaderName::Require)), (200, Some("outbound")));
+    assert_eq!(world.registrar.bindings(&Aor::new("9001", "pbx.local"))[0].way(), flow(40001));
 }
 
 #[test]

@@ -126,8 +126,7 @@ impl Registrar {
     }
 
     /// RFC 5626 §6: a phone that asks for outbound, with an instance and a reg-id, gets it where its flow is ours to
-    /// keep, that is over a stream straight to us, or by an edge proxy that says so (`ob`). Straight over UDP the
-    /// registration is one of RFC 3261: the flow's keepalive would be STUN (§3.5.2), which is not spoken here.
+    /// keep: straight to us, where STUN and empty lines are answered (§8, §4.4.1), or by an edge proxy that says so (`ob`).
     fn outbound(
         &self,
         arrival: &Arrival<'_>,
@@ -147,7 +146,7 @@ impl Registrar {
             return Err((400, None));
         }
         if headers.elements(HeaderName::Via).nth(1).is_none() {
-            return Ok(if arrival.flow.transport.is_reliable() { Outbound::Yes } else { Outbound::No });
+            return Ok(Outbound::Yes);
         }
         // §6: the first hop is the last one in Path, which grows at its top (RFC 3327 §5.2).
         let path = headers.addresses(HeaderName::Path).map_err(|_| (400, None))?;
