@@ -1,5 +1,6 @@
 //! What it costs to read SIP: an INVITE of 1,350 bytes with SDP and digest, a 200 OK, the five routing headers; beside
-//! rsip in the same run. `cargo bench -p hotline-benches --bench parse`
+//! rsip in the same run. `cargo bench -p hotline-benches --bench parse`; instructions by
+//! `valgrind --tool=callgrind target/release/deps/parse-… few`.
 
 use std::hint::black_box;
 
@@ -11,6 +12,9 @@ use sip::Message;
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
+    // `-- few` runs each a hundred times, for a tool that counts instructions.
+    let few = std::env::args().any(|argument| argument == "few");
+    let turns = |many: u32| if few { 100 } else { many };
     let invite = Bytes::from(invite());
     let ok = Bytes::from(ok());
     println!(
@@ -18,28 +22,28 @@ fn main() {
         format!("INVITE {} bytes, 200 OK {} bytes", invite.len(), ok.len()),
         "rsip"
     );
-    let ours = measure(20_000, || {
+    let ours = measure(turns(20_000), || {
         black_box(Message::parse_datagram(black_box(invite.clone()))).expect("it is valid");
     });
-    let theirs = measure(5_000, || {
+    let theirs = measure(turns(5_000), || {
         black_box(rsip::SipMessage::try_from(black_box(&invite[..]))).expect("it is valid");
     });
     row("INVITE", ours, Some(theirs));
-    let ours = measure(20_000, || {
+    let ours = measure(turns(20_000), || {
         black_box(Message::parse_datagram(black_box(ok.clone()))).expect("it is valid");
     });
-    let theirs = measure(5_000, || {
+    let theirs = measure(turns(5_000), || {
         black_box(rsip::SipMessage::try_from(black_box(&ok[..]))).expect("it is valid");
     });
     row("200 OK", ours, Some(theirs));
     let message = Message::parse_datagram(invite).expect("it is valid");
-    let typed = measure(20_000, || {
+    let typed = measure(turns(20_000), || {
         let headers = black_box(&message).headers();
         let five = (headers.via(), headers.from(), headers.to(), headers.cseq(), headers.contact());
         assert!(black_box(five).0.is_ok());
     });
     row("Via, From, To, CSeq, Contact of the INVITE", typed, None);
-    let written = measure(20_000, || {
+    let written = measure(turns(20_000), || {
         black_box(black_box(&message).to_bytes());
     });
     row("INVITE written", written, None);

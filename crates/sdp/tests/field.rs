@@ -1,10 +1,8 @@
-//! Session descriptions as carriers and phones send them (`tests/field`), an independent parser as the oracle, and
-//! a seeded mutator.
+//! Session descriptions as carriers and phones send them (`tests/field`), and an independent parser as the oracle.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rtc_sdp::description::session::SessionDescription;
 use sdp::{Codec, Connection, Description, Direction, Local, Session};
@@ -69,6 +67,7 @@ fn most_of_the_field_corpus_can_be_answered() {
 #[test]
 fn an_independent_parser_agrees_on_what_both_accept() {
     let mut agreed = 0;
+    let mut divergences = Vec::new();
     for (name, text) in corpus() {
         let Ok(ours) = Description::parse(&text) else { continue };
         let Ok(theirs) = SessionDescription::unmarshal(&mut Cursor::new(&text)) else { continue };
@@ -89,9 +88,8 @@ fn an_independent_parser_agrees_on_what_both_accept() {
             let address = address
                 .and_then(|c| c.address.as_ref())
                 .map(|a| a.address.split('/').next().unwrap_or_default().to_owned());
-            // Pinned: of several groups the oracle keeps the last, we the first; neither is ever accepted.
-            if name != "two_c.sdp" {
-                assert_eq!(our.connection().map(host), address, "{name}");
+            if our.connection().map(host) != address {
+                divergences.push(format!("{name} address"));
             }
             let ptime = their.attribute("ptime").flatten().and_then(|ptime| ptime.parse().ok());
             assert_eq!(our.ptime(), ptime, "{name}");
@@ -104,6 +102,15 @@ fn an_independent_parser_agrees_on_what_both_accept() {
         agreed += 1;
     }
     assert!(agreed >= 24, "{agreed} descriptions were compared");
+    let document = include_str!("../../../docs/differential.md");
+    let table = document.split("\n## ").find(|section| section.starts_with("rtc-sdp")).expect("its section");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let pinned: Vec<String> = rows
+        .map(|row| {
+            row.split(" | ").take(2).map(|cell| cell.trim_end_matches('`')).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert_eq!(divergences, pinned, "the list of divergences changed");
 }
 
 fn text_of(bytes: &[u8]) -> String {
@@ -115,92 +122,4 @@ fn host(connection: Connection<'_>) -> String {
         Connection::Address(ip) | Connection::Multicast(ip) => ip.to_string(),
         Connection::Name(name) => name.to_owned(),
     }
-}
-
-/// xorshift64*, so that a failure can be run again.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % sides.max(1)
-    }
-}
-
-fn mutate(dice: &mut Dice, text: &mut Vec<u8>, others: &[Vec<u8>]) {
-    const WORDS: [&[u8]; 12] = [
-        b"m=audio 4000 RTP/AVP 8\r\n",
-        b"c=IN IP4 ",
-        b"a=rtpmap:",
-        b"\r\n",
-        b"=",
-        b"/",
-        b"99999999999999999999",
-        b" ",
-        b"\0",
-        b"\xff\xfe",
-        b"a=ptime:",
-        b"a=crypto:1 A inline:",
-    ];
-    for _ in 0..=dice.roll(6) {
-        let at = dice.roll(text.len() + 1);
-        match dice.roll(7) {
-            0 if at < text.len() => text[at] = dice.roll(256) as u8,
-            1 => text.truncate(at),
-            2 => drop(text.splice(at..at, WORDS[dice.roll(WORDS.len())].iter().copied())),
-            3 => drop(text.drain(at..(at + dice.roll(20)).min(text.len()))),
-            4 => {
-                let other = &others[dice.roll(others.len())];
-                let from = dice.roll(other.len() + 1);
-                let piece = other[from..(from + dice.roll(200)).min(other.len())].to_vec();
-                drop(text.splice(at..at, piece));
-            }
-            5 => {
-                let piece = text[at..(at + dice.roll(60)).min(text.len())].to_vec();
-                drop(text.splice(at..at, piece));
-            }
-            _ => text.push(dice.roll(256) as u8),
-        }
-    }
-}
-
-/// CPU time of this thread.
-fn cpu_time() -> Duration {
-    // SAFETY: `clock_gettime` writes the `timespec` it is given.
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-#[test]
-fn no_mutation_panics_takes_long_or_makes_an_answer_that_cannot_be_read() {
-    // The 64 KB one would make the test long without saying more.
-    let seeds: Vec<Vec<u8>> = corpus().into_values().filter(|text| text.len() < 20_000).collect();
-    let ours = Description::parse(&sdp::offer(&local())).unwrap();
-    let mut dice = Dice(0x5eed_0001);
-    let mut answers = 0;
-    for case in 0..300_000 {
-        let mut text = seeds[dice.roll(seeds.len())].clone();
-        mutate(&mut dice, &mut text, &seeds);
-        let began = cpu_time();
-        if let Ok(description) = Description::parse(&text) {
-            assert_eq!(description.to_bytes()[..], text[..]);
-            if let Ok((answer, agreed)) = sdp::answer(&description, &local()) {
-                answers += 1;
-                let back = Description::parse(&answer).unwrap_or_else(|error| panic!("case {case}: {error}"));
-                assert_eq!(back.media().len(), description.media().len(), "case {case}");
-                let taken: Vec<_> = back.media().filter(|media| media.port() != 0).collect();
-                assert_eq!(taken.len(), 1, "case {case}");
-                assert_eq!(taken[0].payload_type_of(agreed.codec), Some(agreed.payload_type), "case {case}");
-            }
-            let _ = sdp::accept(&ours, &description).map(|agreed| agreed.remote);
-            let again = sdp::reoffer(&local(), &description);
-            assert!(Description::parse(&again).is_ok(), "case {case}");
-        }
-        let took = cpu_time().saturating_sub(began);
-        assert!(took < Duration::from_millis(50), "case {case} took {took:?}");
-    }
-    assert!(answers > 50_000, "{answers} cases were answered");
 }

@@ -108,3 +108,49 @@ fn every_message_of_rfc_4475_is_the_rfcs_byte_for_byte() {
     }
     assert_eq!((seen, sums.lines().count()), (49, 49));
 }
+
+/// What one leg tells the other is copied field by field into a fresh message: none of its bytes change, and neither does
+/// the order of what is there more than once.
+#[test]
+fn what_is_relayed_leaves_byte_for_byte() {
+    let mut relayed = 0;
+    for case in ["rfc4475", "field"].into_iter().flat_map(corpus::cases) {
+        let Ok(message) = Message::parse_datagram(Bytes::from(case.raw())) else { continue };
+        let mut fresh = sip::Request::new(sip::Method::Invite, "sip:9001@192.0.2.1".parse().unwrap());
+        let mut names: Vec<String> = Vec::new();
+        for field in message.headers().iter() {
+            let name = String::from_utf8(field.name_text.to_vec()).unwrap();
+            let known = sip::HeaderName::parse(name.as_bytes());
+            if known != sip::HeaderName::ContentLength
+                && !names.iter().any(|other| {
+                    other.eq_ignore_ascii_case(&name)
+                        || (known != sip::HeaderName::Other
+                            && sip::HeaderName::parse(other.as_bytes()) == known)
+                })
+            {
+                fresh.headers.copy_from(message.headers(), name.as_str());
+                names.push(name);
+            }
+        }
+        fresh.body = message.body().clone();
+        let limits = sip::Limits { head_bytes: 1 << 20, body_bytes: 1 << 20, ..sip::Limits::DEFAULT };
+        let Ok(Message::Request(read)) = Message::parse_within(fresh.to_bytes(), &limits) else {
+            panic!("{} cannot be read again", case.file);
+        };
+        for name in &names {
+            let values = |headers: &sip::Headers| -> Vec<Vec<u8>> {
+                headers.all(name.as_str()).map(<[u8]>::to_vec).collect()
+            };
+            assert_eq!(values(message.headers()), values(&read.headers), "{} {name}", case.file);
+        }
+        assert_eq!(message.body(), &read.body, "{}", case.file);
+        for address in message.headers().addresses(sip::HeaderName::From).unwrap_or_default() {
+            // A name and an address that are taken apart and put together again.
+            let again = address.with_uri(address.uri());
+            assert_eq!(again.display_raw(), address.display_raw(), "{}", case.file);
+            assert_eq!(again.uri().as_bytes(), address.uri().as_bytes(), "{}", case.file);
+        }
+        relayed += 1;
+    }
+    assert!(relayed >= 80, "{relayed} messages");
+}
