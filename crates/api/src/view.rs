@@ -154,9 +154,12 @@ pub struct TrunkView {
     pub name: String,
     /// Whether it answers; `None` when nobody asks it.
     pub up: Option<bool>,
-    /// Since when.
+    /// Whether the carrier knows us; `None` where we do not register.
+    #[serde(default)]
+    pub registered: Option<bool>,
+    /// Since when it is up or down.
     pub since: Option<String>,
-    /// The last error, in words.
+    /// The last error and its likely cause, in words, while it lasts.
     pub error: Option<String>,
     /// Calls that are up on it.
     pub calls: u32,

@@ -22,6 +22,7 @@ mod originate;
 mod release;
 mod talk;
 mod watched;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +84,8 @@ pub(crate) struct CallFacts {
     pub trunk: Option<TrunkName>,
     pub number: Option<HotlineNumber>,
     pub caller: Arc<str>,
+    /// The caller's number where the network told it to us alone; it is not shown.
+    pub withheld: Option<Arc<str>>,
     pub called: Arc<str>,
     /// The agent whose phone called, so that it can be freed again.
     pub calling_agent: Option<AgentId>,
@@ -225,8 +228,9 @@ impl Call {
         };
         let flow = self.session.as_ref().and_then(|session| session.poll_timeout());
         let rings = self.parties.iter().filter_map(Party::ring_until);
+        let quiet = self.parties.iter().filter_map(Party::quiet_until);
         let longest = (!self.is_over()).then(|| self.began + self.settings.plan.limits.max_duration);
-        legs.chain(arriving).chain(flow).chain(rings).chain(longest).min()
+        legs.chain(arriving).chain(flow).chain(rings).chain(quiet).chain(longest).min()
     }
 
     /// Time has passed.
@@ -246,6 +250,7 @@ impl Call {
             session.handle_timeout(now);
         }
         self.stop_rings_that_ran_out(context);
+        self.leave_silent_trunks(context);
         if !self.is_over() && now >= self.began + self.settings.plan.limits.max_duration {
             self.release_by_switch(context, model::outcome::Termination::Limit);
         }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use clock::{Instant, WallAnchor};
 use media::command::Command;
 use model::event::{CallFact, Event};
-use model::{CallId, IdGen, LegId, TenantId};
-use routing::Admission;
+use model::{CallId, IdGen, LegId, TenantId, TrunkName};
+use routing::{Admission, TrunkChange, TrunkNews, TrunkStates};
 use sip::endpoint::Endpoint;
 use sip::session::DialogKey;
 use sip::transaction::{ClientTx, ServerTx};
@@ -19,6 +19,7 @@ pub(crate) struct Context<'a> {
     pub endpoint: &'a mut Endpoint,
     pub ids: &'a mut IdGen,
     pub admission: &'a mut Admission,
+    pub trunks: &'a mut TrunkStates,
     pub anchor: WallAnchor,
     pub out: &'a mut VecDeque<Output>,
     /// How the shard finds the call again; taken over by the shard after each input.
@@ -45,6 +46,13 @@ impl Context<'_> {
 
     pub fn acd(&mut self, tenant: &TenantId, input: acd::Input) {
         self.out.push_back(Output::Acd { tenant: tenant.clone(), input });
+    }
+
+    /// Something was learned of a trunk: this shard knows it at once, the others by letter.
+    pub fn trunk(&mut self, trunk: &TrunkName, change: TrunkChange) {
+        let news = TrunkNews { trunk: trunk.clone(), change };
+        self.trunks.apply(&news);
+        self.out.push_back(Output::Trunk(news));
     }
 
     pub fn fact(&mut self, tenant: &TenantId, call: CallId, fact: CallFact) {

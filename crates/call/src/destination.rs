@@ -1,11 +1,13 @@
 //! Owns where an INVITE of ours goes and what the called phone shows. Does not own when (see `call::originate`).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use media::command::Peer;
+use model::event::Direction;
 use model::{DialTarget, QueueName};
-use routing::{CodecChoice, Trunk, TrunkTransport};
+use routing::{CodecChoice, TargetHost, Trunk, TrunkBinding, WayOut};
 use sdp::Codec;
 use sip::endpoint::{Flow, Transport};
 use sip::resolve::{Target, Wanted};
@@ -13,6 +15,8 @@ use sip::session::{Local, Outgoing, Reach, Rel100, SessionTimer};
 use sip::{NameAddr, Uri};
 
 use crate::call::CallFacts;
+use crate::caller_id::{self, Introduction, Parties};
+use crate::trunk_watch::{self, contact, login};
 use crate::{Binding, Settings};
 
 /// Where an INVITE goes.
@@ -34,8 +38,18 @@ pub(crate) struct Destination {
 pub(crate) enum CallerId {
     /// The customer's: our own phones.
     Customer,
-    /// The customer's or the trunk's own, by the trunk's settings.
-    AsTrunkAllows(Arc<Trunk>),
+    /// As the trunk's settings say.
+    Trunk(Box<TrunkLeg>),
+}
+
+/// A leg through a trunk.
+#[derive(Clone, Debug)]
+pub(crate) struct TrunkLeg {
+    pub trunk: Arc<Trunk>,
+    /// Our registration with its carrier.
+    pub binding: Option<Arc<TrunkBinding>>,
+    /// The number that is dialled, in the national form.
+    pub called: Arc<str>,
 }
 
 /// What the called phone shows.
@@ -43,6 +57,10 @@ pub(crate) enum CallerId {
 pub(crate) struct Shown {
     pub name: Option<String>,
     pub number: String,
+    /// The customer's number where the network told it to us alone.
+    pub withheld: Option<String>,
+    /// The hotline number that a call out is forwarded from.
+    pub forwarded_from: Option<String>,
 }
 
 /// The way to one binding of a registered phone.
@@ -67,21 +85,14 @@ pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding
     })
 }
 
-/// The way to a number behind a trunk, or to a fixed address; None when it has none.
+/// The way to a fixed address; None when the target is none, or not reachable.
 pub(crate) fn fixed(settings: &Settings, target: &DialTarget) -> Option<Destination> {
-    match target {
-        DialTarget::Phone(_) => None,
-        DialTarget::Trunk { trunk, number } => {
-            through_trunk(settings.plan.trunks.iter().find(|known| known.name == *trunk)?, number)
-        }
-        DialTarget::Uri(uri) => {
-            let request_uri: Uri = uri.parse().ok()?;
-            let address = request_uri.host_ip()?;
-            let transport = transport_of_uri(&request_uri);
-            let remote = (address, request_uri.port().unwrap_or(transport.default_port())).into();
-            at_address(settings, request_uri, transport, remote)
-        }
-    }
+    let DialTarget::Uri(uri) = target else { return None };
+    let request_uri: Uri = uri.parse().ok()?;
+    let address = request_uri.host_ip()?;
+    let transport = transport_of_uri(&request_uri);
+    let remote = (address, request_uri.port().unwrap_or(transport.default_port())).into();
+    at_address(settings, request_uri, transport, remote)
 }
 
 /// What a fixed address with a name in it asks name servers for; None when it has none.
@@ -124,34 +135,72 @@ fn transport_of_uri(uri: &Uri) -> Transport {
     }
 }
 
-fn through_trunk(trunk: &Arc<Trunk>, number: &str) -> Option<Destination> {
-    let remote = trunk.way.targets().first()?.address(trunk.way.transport)?;
-    let host = match remote.ip() {
-        std::net::IpAddr::V4(address) => address.to_string(),
-        std::net::IpAddr::V6(address) => format!("[{address}]"),
-    };
-    let request_uri = Uri::sip(Some(&trunk.numbers.write_called(number)), &host, Some(remote.port())).ok()?;
+/// One way to `number`, kept in the national form, through a trunk.
+pub(crate) fn through_trunk(
+    way: &WayOut,
+    number: &str,
+    binding: Option<&Arc<TrunkBinding>>,
+) -> Option<Destination> {
+    let trunk = &way.trunk;
+    let request_uri = trunk_uri(trunk, Some(&trunk.numbers.write_called(number)), way.to)?;
+    let leg = TrunkLeg { trunk: trunk.clone(), binding: binding.cloned(), called: Arc::from(number) };
     Some(Destination {
-        flow: flow(trunk.interface, transport_of(trunk.way.transport), remote),
+        flow: trunk_watch::flow(trunk, way.to),
         to: request_uri.clone(),
         request_uri,
-        route: Vec::new(),
+        route: first_hops(trunk, way.to, binding.map(|binding| &**binding)),
         codecs: codecs(&trunk.codecs),
         peer: Peer::Trunk { media_from: media_from(trunk) },
-        caller_id: CallerId::AsTrunkAllows(trunk.clone()),
+        caller_id: CallerId::Trunk(Box::new(leg)),
     })
+}
+
+/// The URI of `number`, already as the trunk writes it, or of the trunk itself: at its domain, else at the name or
+/// address that is sent to.
+pub(crate) fn trunk_uri(trunk: &Trunk, number: Option<&str>, to: SocketAddr) -> Option<Uri> {
+    let is_name = |target: &&routing::Target| matches!(target.host, TargetHost::Name(_));
+    let is_address =
+        |target: &routing::Target| target.address(trunk.way.transport).is_some_and(|address| address == to);
+    let targets = trunk.way.targets();
+    let named = targets.iter().find(is_name).filter(|_| !targets.iter().any(is_address));
+    let (host, port) = match (&trunk.way.domain, named) {
+        (Some(domain), _) => caller_id::host_port(domain),
+        (None, Some(name)) => caller_id::host_port(&name.to_string()),
+        (None, None) => (to.ip().to_string(), Some(to.port())),
+    };
+    match number {
+        Some(number) => caller_id::number_uri(trunk, number, &host, port),
+        None => Uri::sip(None, &host, port).ok(),
+    }
+}
+
+/// The Route of requests to a trunk that are sent to `to`: its outbound proxy, then the carrier's Service-Route
+/// (RFC 3608 §6.1), which may begin with that proxy.
+pub(crate) fn first_hops(trunk: &Trunk, to: SocketAddr, binding: Option<&TrunkBinding>) -> Vec<NameAddr> {
+    let mut hops: Vec<NameAddr> = Vec::new();
+    if !trunk.way.proxies.is_empty() {
+        let transport = match trunk_watch::flow(trunk, to).transport.uri_param() {
+            Some(transport) => format!(";transport={transport}"),
+            None => String::new(),
+        };
+        hops.extend(NameAddr::parse(format!("<sip:{to}{transport};lr>").into_bytes()));
+    }
+    let service = binding.iter().flat_map(|binding| &binding.service_route);
+    for hop in service.filter_map(|hop| NameAddr::parse(hop.as_bytes().to_vec())) {
+        let again = hops.last().is_some_and(|last| {
+            let place =
+                |hop: &NameAddr| (hop.uri().host().to_ascii_lowercase(), hop.uri().port().unwrap_or(5060));
+            place(last) == place(&hop)
+        });
+        if !again {
+            hops.push(hop);
+        }
+    }
+    hops
 }
 
 fn flow(interface: u16, transport: Transport, remote: std::net::SocketAddr) -> Flow {
     Flow { interface, transport, remote, connection: None }
-}
-
-fn transport_of(choice: TrunkTransport) -> Transport {
-    match choice {
-        TrunkTransport::Udp => Transport::Udp,
-        TrunkTransport::Tcp => Transport::Tcp,
-        TrunkTransport::Tls => Transport::Tls,
-    }
 }
 
 /// The networks whose media a trunk may send.
@@ -177,7 +226,14 @@ pub(crate) fn shown(settings: &Settings, facts: &CallFacts, queue: Option<&Queue
         let name = profile.display.replace("{caller}", &number);
         name.replace("{queue}", &profile.title).replace("{number}", hotline)
     });
-    Shown { name: name.filter(|name| !name.is_empty()), number }
+    let is_forwarded = facts.direction == Direction::In;
+    let hotline = facts.number.as_ref().filter(|_| is_forwarded);
+    Shown {
+        name: name.filter(|name| !name.is_empty()),
+        number,
+        withheld: facts.withheld.as_ref().map(ToString::to_string),
+        forwarded_from: hotline.map(|number| number.as_str().to_owned()),
+    }
 }
 
 impl Destination {
@@ -198,23 +254,58 @@ impl Destination {
         body: Bytes,
     ) -> Option<Outgoing> {
         let us = settings.advertised.get(usize::from(self.flow.interface))?;
-        let number = match &self.caller_id {
-            CallerId::Customer => Some(shown.number.as_str()),
-            CallerId::AsTrunkAllows(trunk) => trunk.shown_caller(&shown.number),
+        match &self.caller_id {
+            CallerId::Customer => {
+                let user = if shown.number.is_empty() { "anonymous" } else { &shown.number };
+                let from = Uri::sip(Some(user), &us.host, None).ok()?;
+                Some(Outgoing {
+                    request_uri: self.request_uri.clone(),
+                    from: NameAddr::new(shown.name.as_deref(), &from),
+                    to: NameAddr::new(None, &self.to),
+                    call_id,
+                    route: self.route.clone(),
+                    headers: Vec::new(),
+                    sdp: Some(body),
+                    login: None,
+                    local: local(settings, &self.flow, user, self.reach()),
+                })
+            }
+            CallerId::Trunk(leg) => self.invite_to_trunk(settings, leg, shown, (call_id, body)),
+        }
+    }
+
+    /// Nothing of the customer's INVITE goes on: the trunk's settings say what the carrier hears.
+    fn invite_to_trunk(
+        &self,
+        settings: &Settings,
+        leg: &TrunkLeg,
+        shown: &Shown,
+        (call_id, body): (String, Bytes),
+    ) -> Option<Outgoing> {
+        let us = settings.advertised.get(usize::from(self.flow.interface))?;
+        let parties = Parties {
+            customer: &shown.number,
+            withheld: shown.withheld.as_deref(),
+            called: &leg.called,
+            forwarded_from: shown.forwarded_from.as_deref(),
         };
-        let user = number.filter(|number| !number.is_empty()).unwrap_or("anonymous");
-        let host = if us.host.contains(':') { format!("[{}]", us.host) } else { us.host.clone() };
-        let from = Uri::sip(Some(user), &host, None).ok()?;
+        let told = caller_id::introduce(&leg.trunk, leg.binding.as_deref(), &us.host, &parties)?;
+        let Introduction { from, headers, contact_user } = told;
+        let mut local = local(settings, &self.flow, &contact_user, self.reach());
+        if let Some(register) = &leg.trunk.register {
+            // A carrier compares the Contact of a call with the registered one.
+            local.contact = format!("<{}>", contact(&leg.trunk, register, &us.host_port(self.flow.transport))?);
+        }
         Some(Outgoing {
             request_uri: self.request_uri.clone(),
-            from: NameAddr::new(shown.name.as_deref(), &from),
+            from,
             to: NameAddr::new(None, &self.to),
             call_id,
             route: self.route.clone(),
-            headers: Vec::new(),
+            headers,
             sdp: Some(body),
-            login: None,
-            local: local(settings, &self.flow, user, self.reach()),
+            login: login(&leg.trunk),
+            local,
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sip::{HeaderName, Request, Uri};
+use routing::{CalledHeader, Trunk};
+use sip::{HeaderName, NameAddr, Request, Uri};
 
 /// Who calls, as the peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +15,12 @@ pub(crate) struct Caller {
     pub from_host: String,
 }
 
-/// The caller: P-Asserted-Identity (RFC 3325 §9.1; of several the one with a number), else From.
+/// The caller: P-Asserted-Identity (RFC 3325 §9.1; of several the one with a number), else Remote-Party-ID, else From.
 pub(crate) fn caller(request: &Request) -> Caller {
     let from = request.headers.from().ok();
     let from_uri = from.as_ref().map(|from| from.uri());
-    let asserted = request.headers.addresses(HeaderName::PAssertedIdentity).unwrap_or_default();
-    let number =
-        asserted.iter().filter_map(|address| number_of(address.uri())).find(|number| !number.is_empty());
-    let raw = number.or_else(|| from_uri.and_then(number_of)).unwrap_or_default();
+    let told = asserted(request).or_else(|| Some(remote_party(request)?.0));
+    let raw = told.or_else(|| from_uri.and_then(number_of)).unwrap_or_default();
     Caller {
         raw: Arc::from(raw),
         from_user: from_uri.and_then(|uri| uri.user()).map(|user| user.into_owned()).unwrap_or_default(),
@@ -29,13 +28,82 @@ pub(crate) fn caller(request: &Request) -> Caller {
     }
 }
 
-/// The numbers that an INVITE may have been dialled by, the best first: Request-URI, else To.
-pub(crate) fn called(request: &Request) -> Vec<String> {
-    let to = request.headers.to().ok();
-    let uris = std::iter::once(&request.uri).chain(to.as_ref().map(|to| to.uri()));
-    let mut numbers: Vec<String> = uris.filter_map(number_of).filter(|number| !number.is_empty()).collect();
-    numbers.dedup();
+/// The caller of a carrier's INVITE, after the trunk's rules; and apart from it the number, in the form that records
+/// keep, of a caller who wishes that nobody is shown it.
+pub(crate) fn caller_of_trunk(request: &Request, trunk: &Trunk) -> (Caller, Option<Arc<str>>) {
+    let mut caller = caller(request);
+    if !caller.raw.is_empty() {
+        caller.raw = Arc::from(trunk.numbers.read_caller(&caller.raw));
+    }
+    if !trunk.identity.honour_privacy || !wants_privacy(request) {
+        return (caller, None);
+    }
+    let number = model::numbers::Caller::parse(&caller.raw, trunk.numbers.home_area.as_deref());
+    let known = Some(number.normalised).filter(|number| !number.is_empty());
+    (Caller { raw: Arc::from("anonymous"), ..caller }, known)
+}
+
+/// RFC 3323 §4.2 and RFC 3325 §9.3: the caller's number is for the network alone. Remote-Party-ID says it by itself.
+fn wants_privacy(request: &Request) -> bool {
+    let hides = |value: &[u8]| {
+        value.split(|byte| *byte == b';').any(|word| {
+            ["id", "user", "header"]
+                .iter()
+                .any(|hides| word.trim_ascii().eq_ignore_ascii_case(hides.as_bytes()))
+        })
+    };
+    request.headers.all(HeaderName::Privacy).any(hides)
+        || (asserted(request).is_none() && remote_party(request).is_some_and(|(_, privacy)| privacy))
+}
+
+/// The first number of P-Asserted-Identity, which may hold a `sip:` and a `tel:` (RFC 3325 §9.1).
+fn asserted(request: &Request) -> Option<String> {
+    let asserted = request.headers.addresses(HeaderName::PAssertedIdentity).unwrap_or_default();
+    asserted.iter().filter_map(|address| number_of(address.uri())).find(|number| !number.is_empty())
+}
+
+/// The number of Remote-Party-ID's calling party, and whether it is to be hidden.
+fn remote_party(request: &Request) -> Option<(String, bool)> {
+    let parties = request.headers.addresses(HeaderName::RemotePartyId).ok()?;
+    let is_calling =
+        |party: &&NameAddr| party.param("party").is_none_or(|word| word.eq_ignore_ascii_case(b"calling"));
+    let party = parties.iter().find(is_calling)?;
+    let number = number_of(party.uri()).filter(|number| !number.is_empty())?;
+    let hidden = party.param("privacy").is_some_and(|word| !word.eq_ignore_ascii_case(b"off"));
+    Some((number, hidden))
+}
+
+/// The numbers that an INVITE of `trunk` may have been dialled by, the best first, after the trunk's rules: where the
+/// trunk says to look, and last the number that we are registered as. What only names our Contact is no number.
+pub(crate) fn called(request: &Request, trunk: &Trunk) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for place in &trunk.identity.called_from {
+        match place {
+            CalledHeader::RequestUri => found.extend(number_of(&request.uri)),
+            CalledHeader::CalledParty => found.extend(numbers_in(request, HeaderName::PCalledPartyId)),
+            CalledHeader::To => found.extend(request.headers.to().ok().and_then(|to| number_of(to.uri()))),
+            CalledHeader::Diversion => found.extend(numbers_in(request, HeaderName::Diversion)),
+            CalledHeader::HistoryInfo => found.extend(numbers_in(request, HeaderName::HistoryInfo)),
+        }
+    }
+    let register = trunk.register.as_ref();
+    found.extend(register.map(|register| register.user.to_string()));
+    let is_contact = |number: &str| {
+        register.is_some_and(|ours| *ours.line == *number || ours.contact_user.as_deref() == Some(number))
+    };
+    let mut numbers: Vec<String> = Vec::with_capacity(found.len());
+    for number in found.iter().filter(|number| !number.is_empty() && !is_contact(number)) {
+        let read = trunk.numbers.read_called(number).into_owned();
+        if !numbers.contains(&read) {
+            numbers.push(read);
+        }
+    }
     numbers
+}
+
+fn numbers_in(request: &Request, name: HeaderName) -> Vec<String> {
+    let addresses = request.headers.addresses(name).unwrap_or_default();
+    addresses.iter().filter_map(|address| number_of(address.uri())).collect()
 }
 
 /// The number or user of a tel: or sip: URI, a global number with its `+` (RFC 3966 §5.1.5: `phone-context` is
@@ -93,6 +161,61 @@ mod tests {
     #[test]
     fn the_request_uri_goes_before_to() {
         let request = invite("From: <sip:1@h>;tag=1");
-        assert_eq!(called(&request), ["4008001234", "02865551234"]);
+        assert_eq!(called(&request, &Trunk::named("any")), ["4008001234", "02865551234"]);
+    }
+
+    #[test]
+    fn remote_party_id_goes_before_from_and_behind_the_asserted_identity() {
+        let rpid = "Remote-Party-ID: <sip:110@h>;party=called, <sip:13800138000@h>;party=calling;privacy=off";
+        let with = |more: &str| caller(&invite(&format!("From: <sip:1@h>;tag=1\r\n{rpid}{more}"))).raw;
+        assert_eq!(&*with(""), "13800138000");
+        assert_eq!(&*with("\r\nP-Asserted-Identity: <sip:13900139000@h>"), "13900139000");
+    }
+
+    #[test]
+    fn the_dialled_number_is_looked_for_where_the_trunk_says_in_that_order() {
+        let request = invite(
+            "From: <sip:1@h>;tag=1\r\nP-Called-Party-ID: <sip:+861065551234@h>\r\n\
+             Diversion: <tel:4008005678>;reason=unconditional\r\n\
+             History-Info: <sip:4008009999@h>;index=1, <sip:01065550000@h?Reason=SIP%3Bcause%3D302>;index=1.1",
+        );
+        let mut trunk = Trunk::named("any");
+        let all = called(&request, &trunk);
+        let expected =
+            ["4008001234", "+861065551234", "02865551234", "4008005678", "4008009999", "01065550000"];
+        assert_eq!(all, expected);
+        trunk.identity.called_from = vec![CalledHeader::Diversion, CalledHeader::RequestUri];
+        assert_eq!(called(&request, &trunk), ["4008005678", "4008001234"]);
+        let rule =
+            |pattern: &str| routing::Rewrite { pattern: pattern.into(), strip: 0, prepend: "9".into() };
+        trunk.numbers.called_in = vec![rule("4008005XXX")];
+        assert_eq!(called(&request, &trunk), ["94008005678", "4008001234"]);
+    }
+
+    #[test]
+    fn a_number_that_is_withheld_is_told_apart_and_not_shown() {
+        let mut trunk = Trunk::named("any");
+        let table = [
+            ("Privacy: id", true),
+            ("Privacy: user;critical", true),
+            ("Privacy: none", false),
+            ("Subject: id", false),
+        ];
+        for (line, hidden) in table {
+            let lines = format!(
+                "From: <sip:anonymous@anonymous.invalid>;tag=1\r\nP-Asserted-Identity: <tel:+8613800138000>\r\n{line}"
+            );
+            let (caller, withheld) = caller_of_trunk(&invite(&lines), &trunk);
+            let shown = if hidden { "anonymous" } else { "+8613800138000" };
+            assert_eq!(
+                (&*caller.raw, withheld.as_deref()),
+                (shown, hidden.then_some("13800138000")),
+                "{line}"
+            );
+        }
+        let rpid = "From: <sip:1@h>;tag=1\r\nRemote-Party-ID: <sip:13800138000@h>;party=calling;privacy=full";
+        assert_eq!(&*caller_of_trunk(&invite(rpid), &trunk).0.raw, "anonymous");
+        trunk.identity.honour_privacy = false;
+        assert_eq!(&*caller_of_trunk(&invite(rpid), &trunk).0.raw, "13800138000");
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::event::Event;
-use model::{Aor, CallId, LegId, TenantId};
+use model::{Aor, CallId, LegId, TenantId, TrunkName};
+use routing::TrunkNews;
 use sip::endpoint::{Flow, ServerTx};
 use sip::resolve::{Target, Wanted};
 use sip::subscription::WatchedDialog;
@@ -81,6 +82,17 @@ pub enum Input {
         /// What it asks (`Offer`, `Withdraw`, `Say`, `Left`; its events go to the journal directly).
         output: acd::Output,
     },
+    /// Answers `Output::LocateTrunk`, in the same turn where the name is known already.
+    TrunkLocated {
+        /// Whose name.
+        trunk: TrunkName,
+        /// The name.
+        host: Box<str>,
+        /// Where to send, best first; empty when the name leads nowhere.
+        targets: Vec<Target>,
+    },
+    /// What another shard learned of a trunk.
+    Trunk(TrunkNews),
     /// An operator ends a call.
     HangUp {
         /// Which.
@@ -183,6 +195,15 @@ pub enum Output {
         /// Who is sought.
         aor: Aor,
     },
+    /// Where does this name of a trunk lead (RFC 3263)? Answered by `TrunkLocated`; asked again and again.
+    LocateTrunk {
+        /// Whose name.
+        trunk: TrunkName,
+        /// What is to be reached.
+        wanted: Wanted,
+    },
+    /// What became known of a trunk, for all other shards.
+    Trunk(TrunkNews),
     /// A fact to journal, before what follows it is performed.
     Event(Event),
     /// Something was dropped or refused without a call: counted by cause.

@@ -2,6 +2,7 @@
 //! Does not own sockets (see `sip-net`), sound (see `media`), or who talks to whom (see `acd`).
 
 mod call;
+mod caller_id;
 mod context;
 mod destination;
 mod dialled;
@@ -12,8 +13,9 @@ mod live;
 mod party;
 mod settings;
 mod shard;
+mod trunk_watch;
 
 pub use io::{Binding, ErrandEnded, Input, Output};
-pub use live::{Live, LiveCall, LiveStage};
+pub use live::{Live, LiveCall, LiveStage, TrunkSeen};
 pub use settings::Settings;
 pub use shard::{Identity, Shard};

@@ -53,6 +53,21 @@ pub enum LiveStage {
     Over,
 }
 
+/// What the node has found out about a trunk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrunkSeen {
+    /// Which.
+    pub name: TrunkName,
+    /// Whether it answers; None where nobody asks it, or not yet.
+    pub up: Option<bool>,
+    /// Since when.
+    pub since: Option<Instant>,
+    /// Whether the carrier knows us; None where we do not register.
+    pub registered: Option<bool>,
+    /// The last error, in words, while it lasts.
+    pub error: Option<Arc<str>>,
+}
+
 /// How much a shard holds, for the leak check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Live {

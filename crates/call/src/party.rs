@@ -1,13 +1,14 @@
 //! Owns the one who is called: an agent or bound phone, with a leg per binding until one answers.
 //! Does not own the choice of whom to call (see `acd`, `ivr`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use clock::Instant;
 use model::outcome::RefusalCause;
 use model::{AgentId, DialTarget, LegId, OfferId, QueueName};
 
-use routing::Ticket;
+use routing::{Ticket, WayOut};
 
 use crate::destination::Destination;
 use crate::leg::Leg;
@@ -26,10 +27,23 @@ pub(crate) struct Party {
     pub pending: Vec<PendingLeg>,
     /// What the trunk's limit counts for it.
     pub ticket: Option<Ticket>,
+    /// Trunks that are tried after the present one.
+    pub ways: VecDeque<WayOut>,
+    /// The trunk that is tried at present.
+    pub attempt: Option<Attempt>,
     /// Its answer's place among the answers of this call.
     pub answered_as: u32,
     /// The last refusal of a fork; the best one speaks for all (RFC 3261 §16.7).
     pub refusal: Option<(RefusalCause, Option<u16>)>,
+}
+
+/// A call out by one trunk.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub leg: LegId,
+    pub way: WayOut,
+    /// Until any response must have come.
+    pub quiet_until: Option<Instant>,
 }
 
 /// Who asked for the party, and so who must be told what became of it.
@@ -84,6 +98,8 @@ impl Party {
             legs,
             pending,
             ticket: None,
+            ways: VecDeque::new(),
+            attempt: None,
             answered_as: 0,
             refusal: None,
         }
@@ -95,6 +111,11 @@ impl Party {
             (AskedBy::Flow { until, .. }, PartyState::Calling | PartyState::Ringing) => Some(*until),
             _ => None,
         }
+    }
+
+    /// When a trunk that has said nothing yet is given up.
+    pub fn quiet_until(&self) -> Option<Instant> {
+        self.attempt.as_ref()?.quiet_until
     }
 
     pub fn agent(&self) -> Option<&AgentId> {
@@ -113,7 +134,7 @@ impl Party {
 
     /// Nothing is left that could still answer.
     pub fn is_exhausted(&self) -> bool {
-        self.legs.is_empty() && self.pending.is_empty()
+        self.legs.is_empty() && self.pending.is_empty() && self.ways.is_empty()
     }
 
     /// Remembers a fork's refusal; busy and rejected say more than unreachable (RFC 3261 §16.7 step 6).

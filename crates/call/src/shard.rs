@@ -5,6 +5,7 @@ mod errands;
 mod incoming;
 mod index;
 mod requests;
+mod trunks;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use clock::{Instant, Machine, TimerQueue, WallAnchor};
 use model::event::{CallFact, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
-use routing::{Admission, Router, Ticket};
+use routing::{Admission, Router, Ticket, TrunkStates};
 use sip::auth::Challenger;
 use sip::endpoint::{ClientTx, Endpoint, EndpointConfig};
 
@@ -21,6 +22,7 @@ use crate::call::{Call, ToldDialog};
 use crate::context::Context;
 use crate::{Input, Live, LiveCall, Output, Settings};
 use index::Index;
+use trunks::Watching;
 
 /// Which shard this is, and what makes its names unguessable.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,10 @@ pub struct Shard {
     index: Index,
     timers: TimerQueue<CallId>,
     admission: Admission,
+    /// What is known of trunks.
+    trunks: TrunkStates,
+    /// On the node's first shard: finds it out.
+    watch: Option<Watching>,
     /// Who asks phones for their passwords, by realm.
     challengers: HashMap<String, Challenger>,
     /// Whom the peers of connections are known to be by their certificates.
@@ -95,6 +101,8 @@ impl Shard {
             index: Index::default(),
             timers: TimerQueue::default(),
             admission: Admission::default(),
+            trunks: TrunkStates::default(),
+            watch: (identity.shard == 0).then(|| Watching::due(&settings)),
             challengers: HashMap::new(),
             peers: HashMap::new(),
             secret: sip::auth::secret_of(&identity.secret, &format!("shard {}", identity.shard)),
@@ -150,6 +158,7 @@ impl Shard {
             endpoint: &mut self.endpoint,
             ids: &mut self.ids,
             admission: &mut self.admission,
+            trunks: &mut self.trunks,
             anchor: self.anchor,
             out: &mut self.out,
             routes: Vec::new(),
@@ -194,6 +203,7 @@ impl Shard {
             endpoint: &mut self.endpoint,
             ids: &mut self.ids,
             admission: &mut self.admission,
+            trunks: &mut self.trunks,
             anchor: self.anchor,
             out: &mut self.out,
             routes: Vec::new(),
@@ -281,6 +291,8 @@ impl Machine for Shard {
                 self.with_call(now, room, |call, context| call.on_media(context, event));
             }
             Input::Acd { tenant, output } => self.on_acd(now, &tenant, output),
+            Input::TrunkLocated { trunk, host, targets } => self.trunk_located(now, &trunk, &host, &targets),
+            Input::Trunk(news) => self.trunks.apply(&news),
             Input::HangUp { call } => {
                 let cause = Termination::Commanded;
                 self.with_call(now, call, |call, context| call.release_by_switch(context, cause));
@@ -288,10 +300,15 @@ impl Machine for Shard {
             Input::Configure(settings) => {
                 self.router = Router::new(settings.plan.clone());
                 self.endpoint.set_advertised(settings.advertised.clone());
+                self.trunks.retain(&settings.plan);
                 self.settings = settings;
+                self.watch_anew(now);
             }
             Input::Drain => self.intake = Intake::Closed,
-            Input::Shutdown => self.release_all(now),
+            Input::Shutdown => {
+                self.release_all(now);
+                self.stop_watching(now);
+            }
         }
         self.pump(now);
     }
@@ -299,6 +316,7 @@ impl Machine for Shard {
     fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
         self.pump(now);
+        self.watch_on(now);
         while let Some((id, _)) = self.timers.pop(now) {
             self.with_call(now, id, |call, context| call.handle_timeout(context));
             self.pump(now);
@@ -310,6 +328,7 @@ impl Machine for Shard {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.endpoint.poll_timeout().into_iter().chain(self.timers.next()).min()
+        let watch = self.watch.as_ref().and_then(Watching::poll_timeout);
+        self.endpoint.poll_timeout().into_iter().chain(self.timers.next()).chain(watch).min()
     }
 }

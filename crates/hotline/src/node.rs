@@ -43,6 +43,7 @@ pub(crate) mod settings;
 mod stop;
 mod switch;
 mod tenants;
+mod trunks;
 mod world;
 
 pub(crate) use descriptors::raise_limit;

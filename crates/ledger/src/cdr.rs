@@ -199,6 +199,9 @@ pub struct Segment {
     pub reason: Arc<str>,
     /// When it was made.
     pub offered: WallTime,
+    /// The trunks that were tried for it, or passed over, in order.
+    #[serde(default)]
+    pub ways: Vec<Way>,
     /// When its phone rang.
     pub rang: Option<WallTime>,
     /// When it was answered.
@@ -209,6 +212,19 @@ pub struct Segment {
     pub hold: Hold,
     /// When and how it ended; of an open call not yet.
     pub left: Option<(WallTime, SegmentOutcome)>,
+}
+
+/// A trunk that was tried for a segment, or passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// The trunk.
+    pub trunk: TrunkName,
+    /// Where the INVITE was sent; None: it was passed over.
+    pub to: Option<std::net::SocketAddr>,
+    /// The SIP status of its refusal, when there was one.
+    pub status: Option<u16>,
+    /// Why it did not take the call, in words; None: it took it, or was not waited for.
+    pub failed: Option<Arc<str>>,
 }
 
 /// Holds of one segment.

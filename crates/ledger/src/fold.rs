@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cdr::{
     Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
-    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit,
+    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit, Way,
 };
 
 /// The fold of all events of a node. Reading the same events again changes nothing.
@@ -272,6 +272,8 @@ impl Draft {
             CallFact::PositionTold { entry, .. } => return self.visit(*entry).is_some(),
             CallFact::Dequeued { entry, outcome } => return self.leave_queue(at, *entry, *outcome),
             CallFact::Offered { .. }
+            | CallFact::WayTried { .. }
+            | CallFact::WayFailed { .. }
             | CallFact::Ringing { .. }
             | CallFact::OfferRefused { .. }
             | CallFact::OfferWithdrawn { .. }
@@ -343,12 +345,28 @@ impl Draft {
                     party: party.clone(),
                     reason: reason.clone(),
                     offered: at,
+                    ways: Vec::new(),
                     rang: None,
                     answered: None,
                     bridged: None,
                     hold: Hold::default(),
                     left: None,
                 });
+                true
+            }
+            CallFact::WayTried { offer, trunk, to } => {
+                let Some(segment) = self.segment(*offer) else { return false };
+                let way = Way { trunk: trunk.clone(), to: Some(*to), status: None, failed: None };
+                segment.ways.push(way);
+                true
+            }
+            CallFact::WayFailed { offer, trunk, to, status, why } => {
+                let Some(segment) = self.segment(*offer) else { return false };
+                let (status, failed) = (*status, Some(why.clone()));
+                match segment.ways.iter_mut().rev().find(|way| way.trunk == *trunk && way.to == *to) {
+                    Some(way) => (way.status, way.failed) = (status, failed),
+                    None => segment.ways.push(Way { trunk: trunk.clone(), to: *to, status, failed }),
+                }
                 true
             }
             CallFact::Ringing { offer } => self.ring(at, *offer),

@@ -174,6 +174,28 @@ pub enum CallFact {
         /// Why this one was chosen, in the strategy's words.
         reason: Arc<str>,
     },
+    /// A call out goes by this trunk.
+    WayTried {
+        /// The attempt.
+        offer: OfferId,
+        /// The trunk.
+        trunk: TrunkName,
+        /// Where the INVITE is sent.
+        to: SocketAddr,
+    },
+    /// A trunk was passed over, or did not take the call.
+    WayFailed {
+        /// The attempt.
+        offer: OfferId,
+        /// The trunk.
+        trunk: TrunkName,
+        /// Where the INVITE was sent; None: nowhere.
+        to: Option<SocketAddr>,
+        /// The SIP status, when there was one.
+        status: Option<u16>,
+        /// Why, in words (Chinese, then English).
+        why: Arc<str>,
+    },
     /// Its phone rings (180 or 183 came).
     Ringing {
         /// The attempt.
@@ -384,6 +406,16 @@ pub enum TrunkFact {
     /// It does not answer.
     Down {
         /// The last error, in words.
+        error: Arc<str>,
+    },
+    /// The carrier knows us.
+    Registered {
+        /// For how long, in seconds.
+        seconds: u32,
+    },
+    /// The carrier does not take our registration; it is tried again by itself.
+    RegistrationFailed {
+        /// What happened and what is likely the cause, in words.
         error: Arc<str>,
     },
 }

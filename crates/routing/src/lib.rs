@@ -6,13 +6,16 @@ mod admission;
 mod fixtures;
 mod landing;
 mod phone_services;
+mod pulse;
 mod router;
 mod settings;
 mod trunk;
 mod trunk_numbers;
+mod trunk_state;
 
 pub use admission::{Admission, Refusal, RefuseCause, Ticket};
 pub use phone_services::{MessagePolicy, MessageRelay, PhoneServices, RegistrarLimits, SubscriptionLimits};
+pub use pulse::{Beat, Life, Pulse};
 pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
 pub use settings::{
     AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,
@@ -24,3 +27,4 @@ pub use trunk::{
     TrunkNumbers, TrunkRegister, TrunkTransport, TrunkWay, ZeroBeforeMobile,
 };
 pub use trunk_numbers::is_pattern;
+pub use trunk_state::{PassedOver, TrunkBinding, TrunkChange, TrunkNews, TrunkStates, WayOut, WaysOut};

@@ -117,6 +117,13 @@ impl Surroundings {
                 let targets = self.names.get(&wanted.host).cloned().unwrap_or_default();
                 answers.push(call::Input::Resolved { call, leg, targets });
             }
+            call::Output::LocateTrunk { trunk, wanted } => {
+                let targets = self.names.get(&wanted.host).cloned().unwrap_or_default();
+                let host = wanted.host.clone();
+                answers.push(call::Input::TrunkLocated { trunk, host, targets });
+            }
+            // One shard has nobody else to tell.
+            call::Output::Trunk(_) => {}
             call::Output::Event(event) => self.append(event),
             call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,
         }

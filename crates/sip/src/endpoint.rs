@@ -30,7 +30,7 @@ pub use crate::transaction::{ClientTx, ServerTx};
 
 use crate::headers::{HeaderName, Via};
 use crate::message::Request;
-use crate::transaction::client::Client;
+use crate::transaction::client::{Client, ClientState};
 use crate::transaction::key::KeyMap;
 use crate::transaction::server::Server;
 use crate::transaction::slab::Slab;
@@ -148,6 +148,14 @@ impl Endpoint {
     /// Where the request of `tx` was sent, while it lives.
     pub fn flow_of(&self, tx: ClientTx) -> Option<Flow> {
         self.clients.get(tx.0).map(|client| client.flow)
+    }
+
+    /// Whether any response to the request of `tx` has come; true also once the transaction is over.
+    pub fn has_heard(&self, tx: ClientTx) -> bool {
+        let silent = |client: &Client| {
+            matches!(client.state, ClientState::Calling { .. } | ClientState::Trying { .. })
+        };
+        !self.clients.get(tx.0).is_some_and(silent)
     }
 
     /// How many transactions there are.

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use clock::Instant;
 
-use crate::auth::Login;
+use crate::auth::{Login, Side};
 use crate::endpoint::{Endpoint, Flow};
-use crate::headers::{Contacts, HeaderName, NameAddr};
+use crate::headers::{Challenge, Contacts, HeaderName, NameAddr};
 use crate::message::{Method, Request, Response};
 use crate::session::Failure;
 use crate::transaction::ClientTx;
@@ -64,6 +64,8 @@ pub enum RegistrationEvent {
         status: u16,
         /// The reason phrase.
         reason: String,
+        /// The realm of the challenge that could not be answered.
+        realm: Option<String>,
         /// The wait before the next try.
         retry_in: Duration,
     },
@@ -112,6 +114,8 @@ enum State {
 struct Asked {
     tx: ClientTx,
     request: Box<Request>,
+    /// How many challenges it has answered.
+    answered: u8,
 }
 
 /// What was told in the last `Registered`.
@@ -141,9 +145,10 @@ impl Registration {
         registration
     }
 
-    /// The carrier is reached by another flow from now on; registers there at once.
-    pub fn move_to(&mut self, now: Instant, ep: &mut Endpoint, flow: Flow) {
+    /// The carrier is reached by another flow from now on, through `route`; registers there at once.
+    pub fn move_to(&mut self, now: Instant, ep: &mut Endpoint, flow: Flow, route: Vec<NameAddr>) {
         self.flow = flow;
+        self.config.route = route;
         if let State::Waiting { .. } | State::Registered { .. } = self.state {
             self.ask(now, ep, None);
         }
@@ -163,7 +168,7 @@ impl Registration {
             State::Idle | State::Waiting { .. } => self.events.push_back(RegistrationEvent::Unregistered),
             State::Asking { .. } | State::Registered { .. } => {
                 let request = self.request(Duration::ZERO);
-                let asked = self.send(now, ep, request);
+                let asked = self.send(now, ep, request, 0);
                 self.state = State::Leaving { asked };
             }
             leaving @ State::Leaving { .. } => self.state = leaving,
@@ -217,7 +222,13 @@ impl Registration {
                     return;
                 }
                 let after = response.headers.retry_after().map(|after| after.0);
-                self.failed(now, ep, response.status, response.reason().into_owned(), after);
+                let refusal = Refusal {
+                    status: response.status,
+                    reason: response.reason().into_owned(),
+                    realm: realm_of(response),
+                    retry_after: after,
+                };
+                self.failed(now, ep, refusal);
             }
             State::Leaving { asked } => match self.again(now, ep, &asked, response) {
                 Some(asked) => self.state = State::Leaving { asked },
@@ -237,7 +248,7 @@ impl Registration {
             State::Asking { .. } => {
                 let status = failure.status();
                 let reason = crate::message::reason_phrase(status).to_owned();
-                self.failed(now, ep, status, reason, None);
+                self.failed(now, ep, Refusal { status, reason, realm: None, retry_after: None });
             }
             _ => self.events.push_back(RegistrationEvent::Unregistered),
         }
@@ -245,7 +256,7 @@ impl Registration {
 
     fn ask(&mut self, now: Instant, ep: &mut Endpoint, known: Option<Known>) {
         let request = self.request(self.expires);
-        let asked = self.send(now, ep, request);
+        let asked = self.send(now, ep, request, 0);
         self.state = State::Asking { asked, known };
     }
 
@@ -266,10 +277,10 @@ impl Registration {
         request
     }
 
-    fn send(&mut self, now: Instant, ep: &mut Endpoint, request: Request) -> Asked {
+    fn send(&mut self, now: Instant, ep: &mut Endpoint, request: Request, answered: u8) -> Asked {
         let tx = ep.request(now, self.flow, request.clone());
         self.events.push_back(RegistrationEvent::Transaction(tx));
-        Asked { tx, request: Box::new(request) }
+        Asked { tx, request: Box::new(request), answered }
     }
 
     /// What may be asked again at once: a challenge answered (§22.2), a longer time where that is wanted (§10.2.8).
@@ -281,8 +292,12 @@ impl Registration {
         response: &Response,
     ) -> Option<Asked> {
         let mut request = (*asked.request).clone();
+        let mut answered = asked.answered;
         match response.status {
+            // Who challenges without end learns no more than two answers.
+            401 | 407 if answered >= MAX_ANSWERS => return None,
             401 | 407 => {
+                answered += 1;
                 let cnonce = ep.mint_tag();
                 self.config.login.as_ref()?.answer(response, &mut request, &cnonce, 1).ok()?;
             }
@@ -299,7 +314,7 @@ impl Registration {
         }
         self.cseq += 1;
         request.headers.set(HeaderName::CSeq, format!("{} REGISTER", self.cseq));
-        Some(self.send(now, ep, request))
+        Some(self.send(now, ep, request, answered))
     }
 
     fn registered(&mut self, now: Instant, response: &Response, before: Option<Known>) {
@@ -340,24 +355,36 @@ impl Registration {
         Duration::from_secs(seconds.unwrap_or(self.expires.as_secs()).max(10))
     }
 
-    fn failed(
-        &mut self,
-        now: Instant,
-        ep: &mut Endpoint,
-        status: u16,
-        reason: String,
-        retry_after: Option<Duration>,
-    ) {
+    fn failed(&mut self, now: Instant, ep: &mut Endpoint, refusal: Refusal) {
+        let Refusal { status, reason, realm, retry_after } = refusal;
         let doubled = self.config.retry.saturating_mul(1 << self.failures.min(16));
         self.failures += 1;
         let wait = retry_after.unwrap_or(doubled).min(self.config.retry_max);
         // Up to a tenth more, lest all trunks come back at once.
         let spread = u64::try_from(wait.as_millis() / 10).unwrap_or(0);
         let wait = wait + Duration::from_millis(ep.random_below(spread + 1));
-        self.events.push_back(RegistrationEvent::Failed { status, reason, retry_in: wait });
+        self.events.push_back(RegistrationEvent::Failed { status, reason, realm, retry_in: wait });
         self.state = State::Waiting { until: now + wait };
     }
 }
+
+/// Why a REGISTER failed.
+struct Refusal {
+    status: u16,
+    reason: String,
+    realm: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+/// The realm of the first challenge in `response`.
+fn realm_of(response: &Response) -> Option<String> {
+    let side = Side::of_status(response.status)?;
+    let mut challenges = response.headers.all(side.challenge_header()).filter_map(Challenge::parse);
+    challenges.next().map(|challenge| challenge.realm)
+}
+
+/// How many challenges of one request are answered.
+const MAX_ANSWERS: u8 = 2;
 
 const LONG: Duration = Duration::from_secs(1200);
 

@@ -171,6 +171,9 @@ struct Pending {
     /// What was sent, without Via: kept where a challenge can be answered.
     #[serde(with = "stored::optional")]
     request: Option<Box<Request>>,
+    /// How many challenges were answered to send it.
+    #[serde(default)]
+    answered: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -427,12 +430,12 @@ impl Session {
     fn send(&mut self, now: Instant, ep: &mut Endpoint, request: Request, purpose: Purpose) -> ClientTx {
         let kept = self.login.is_some().then(|| Box::new(request.clone()));
         let tx = ep.request(now, self.way(), request);
-        self.pending.push(Pending { tx, purpose, request: kept });
+        self.pending.push(Pending { tx, purpose, request: kept, answered: 0 });
         self.events.push_back(SessionEvent::Transaction(tx));
         tx
     }
 
-    /// RFC 3261 §22.2: answers a 401 or 407 once, with the next number.
+    /// RFC 3261 §22.2: answers a 401 or 407 with the next number, a request's challenges twice at most.
     fn answer_challenge(
         &mut self,
         now: Instant,
@@ -441,6 +444,9 @@ impl Session {
         response: &Response,
     ) -> bool {
         if crate::auth::Side::of_status(response.status).is_none() || self.gave_up(pending.purpose) {
+            return false;
+        }
+        if pending.answered >= MAX_ANSWERS {
             return false;
         }
         let (Some(login), Some(request)) = (&self.login, &pending.request) else { return false };
@@ -453,6 +459,9 @@ impl Session {
         let number = self.dialog.local_cseq;
         again.headers.set(HeaderName::CSeq, format!("{number} {}", again.method));
         let tx = self.send(now, ep, again.clone(), pending.purpose);
+        if let Some(sent) = self.pending.last_mut() {
+            sent.answered = pending.answered + 1;
+        }
         self.resent(pending, tx, again);
         true
     }
@@ -557,6 +566,9 @@ impl Failure {
 fn sdp_of(headers: &crate::headers::Headers, body: &Bytes) -> Option<Bytes> {
     Content::of(headers, body).sdp().map(|text| Bytes::copy_from_slice(&text))
 }
+
+/// How many challenges of one request are answered: who challenges without end learns no more.
+const MAX_ANSWERS: u8 = 2;
 
 #[cfg(test)]
 mod tests;

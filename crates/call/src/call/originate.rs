@@ -36,18 +36,11 @@ impl Call {
                 context.out.push_back(Output::Locate { call: self.id, leg, aor: aor.clone() });
                 self.parties.push(party);
             }
-            DialTarget::Trunk { .. } | DialTarget::Uri(_) => {
-                if let DialTarget::Trunk { trunk, .. } = &party.target {
-                    let trunk = self.settings.plan.trunks.iter().find(|known| known.name == *trunk);
-                    match trunk.map(|trunk| context.admission.admit_leg(context.now, trunk)) {
-                        Some(Ok(ticket)) => party.ticket = Some(ticket),
-                        Some(Err(_)) => {
-                            self.parties.push(party);
-                            return self.party_refused(context, offer, RefusalCause::Limit, None);
-                        }
-                        None => {}
-                    }
-                }
+            DialTarget::Trunk { .. } => {
+                self.parties.push(party);
+                self.call_by_trunk(context, offer);
+            }
+            DialTarget::Uri(_) => {
                 if let Some(wanted) = destination::wanted(&party.target) {
                     party.pending.push(PendingLeg { id: leg, invite: PendingInvite::Targets });
                     context.out.push_back(Output::Resolve { call: self.id, leg, wanted });
@@ -96,7 +89,7 @@ impl Call {
         self.settle(context);
     }
 
-    fn open_port_for(
+    pub(super) fn open_port_for(
         &mut self,
         context: &mut Context<'_>,
         offer: OfferId,
@@ -145,6 +138,8 @@ impl Call {
         let waits = |party: &&mut Party| party.pending.iter().any(|pending| pending.id == leg);
         let Some(party) = self.parties.iter_mut().find(waits) else { return };
         party.pending.retain(|pending| pending.id != leg);
+        // No port is free for another trunk either.
+        party.ways.clear();
         let offer = party.offer;
         self.refuse_if_exhausted(context, offer);
     }
@@ -154,8 +149,9 @@ impl Call {
         match event {
             SessionEvent::Progress { status, sdp, .. } => self.on_progress(context, at, leg, status, sdp),
             SessionEvent::Answered { sdp } => self.on_answered(context, at, leg, sdp),
-            SessionEvent::Refused { status, .. } => {
+            SessionEvent::Refused { status, retry_after, .. } => {
                 self.parties[at].note_refusal(refusal_of(status), Some(status));
+                self.trunk_refused(context, at, leg, (status, retry_after));
                 self.lose_leg(context, at, leg);
             }
             SessionEvent::Offered { sdp } => self.on_offered(context, leg, sdp),
@@ -197,6 +193,9 @@ impl Call {
             // An early answer counts when the 200 brings none (RFC 3262 §5); a 200 that brings one replaces it.
             let _early = known.media.accept(&sdp);
         }
+        if let Some(attempt) = &mut party.attempt {
+            attempt.quiet_until = None;
+        }
         if !matches!(status, 180 | 183) || party.state != PartyState::Calling {
             return;
         }
@@ -229,6 +228,7 @@ impl Call {
         party.answered_as = self.answers;
         party.state = PartyState::Accepted(leg);
         party.pending.clear();
+        party.ways.clear();
         let others: Vec<LegId> = party.legs.iter().map(|leg| leg.id).filter(|id| *id != leg).collect();
         let (offer, by_acd) = (party.offer, matches!(party.asked_by, AskedBy::Acd { .. }));
         for other in others {
@@ -281,10 +281,17 @@ impl Call {
     fn lose_leg(&mut self, context: &mut Context<'_>, at: usize, leg: LegId) {
         let offer = self.parties[at].offer;
         self.hang_up_leg(context, at, leg, None);
+        self.next_way(context, offer);
         self.refuse_if_exhausted(context, offer);
     }
 
-    fn hang_up_leg(&mut self, context: &mut Context<'_>, at: usize, leg: LegId, reason: Option<&str>) {
+    pub(super) fn hang_up_leg(
+        &mut self,
+        context: &mut Context<'_>,
+        at: usize,
+        leg: LegId,
+        reason: Option<&str>,
+    ) {
         let legs = &mut self.parties[at].legs;
         let Some(place) = legs.iter().position(|known| known.id == leg) else { return };
         let mut leg = legs.swap_remove(place);
@@ -293,7 +300,7 @@ impl Call {
         self.closing.push(leg);
     }
 
-    fn refuse_if_exhausted(&mut self, context: &mut Context<'_>, offer: OfferId) {
+    pub(super) fn refuse_if_exhausted(&mut self, context: &mut Context<'_>, offer: OfferId) {
         let Some(party) = self.parties.iter().find(|party| party.offer == offer) else { return };
         if party.is_exhausted() {
             let (cause, status) = party.refusal.unwrap_or((RefusalCause::Unreachable, None));

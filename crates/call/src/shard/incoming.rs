@@ -9,8 +9,8 @@ use model::event::{AgentState, CallFact, Direction, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{AgentId, CallId, DialTarget, LegId, TenantId};
 use routing::{
-    AnswerMode, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Source, Ticket,
-    Tie, Trunk,
+    AnswerMode, Claim, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Source,
+    Ticket, Tie, Trunk,
 };
 use sip::auth::{Account, Challenger, Offer, Side, Verdict};
 use sip::endpoint::Flow;
@@ -20,7 +20,7 @@ use sip::session::{Reach, Session};
 use sip::transaction::ServerTx;
 use sip::{HeaderName, Request, Response};
 
-use super::{Intake, Shard, Slot};
+use super::{Intake, Shard, Slot, trunks};
 use crate::call::{Arrival, Call, CallFacts, CallPlan, Echo};
 use crate::context::Route;
 use crate::identity::{self, Caller};
@@ -93,6 +93,7 @@ impl Shard {
             Tie::None
         };
         let peer = flow.connection.and_then(|connection| self.peers.get(&connection));
+        let claimed = trunks::claimed_user(request);
         let facts = Facts {
             source: flow.remote.ip(),
             interface: flow.interface,
@@ -100,26 +101,41 @@ impl Shard {
             from_host: &caller.from_host,
             request_user: &user,
             tie,
-            claim: routing::Claim {
+            claim: Claim {
                 line: request.uri.param("line"),
                 tls_names: peer.map(|names| &**names).unwrap_or_default(),
-                ..routing::Claim::default()
+                user: claimed.as_deref(),
             },
         };
         match self.router.identify(&facts) {
             Source::Phone(phone) => Known::Phone(phone.clone()),
             Source::Trunk(trunk) => Known::Trunk(trunk.clone()),
-            Source::Unknown => Known::Unknown,
+            Source::Unknown => {
+                let source = (flow.remote.ip(), flow.interface);
+                self.trunk_by_target(source, request).map_or(Known::Unknown, Known::Trunk)
+            }
         }
     }
 
     pub(super) fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request) {
         match self.source_of(flow, request) {
+            Known::Unknown if self.router.may_be_a_trunk(flow.interface) => {
+                if let Err(challenge) = self.prove_trunk(now, request, None) {
+                    self.endpoint.respond(now, tx, *challenge);
+                }
+            }
             Known::Unknown => {
                 self.out.push_back(Output::Counted("refused_unknown_source"));
                 self.answer(now, tx, request, 403, &[]);
             }
-            Known::Trunk(trunk) => self.on_trunk_invite(now, tx, flow, request, &trunk),
+            Known::Trunk(trunk) => {
+                if trunk.access.challenge.is_some()
+                    && let Err(challenge) = self.prove_trunk(now, request, Some(&trunk))
+                {
+                    return self.endpoint.respond(now, tx, *challenge);
+                }
+                self.on_trunk_invite(now, tx, flow, request, &trunk);
+            }
             Known::Phone(phone) => match self.authenticate(now, request, &phone) {
                 Ok(()) => self.on_phone_invite(now, tx, flow, request, &phone),
                 Err(challenge) => self.endpoint.respond(now, tx, *challenge),
@@ -163,8 +179,8 @@ impl Shard {
 
     /// A carrier's call to a hotline number.
     fn on_trunk_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, trunk: &Trunk) {
-        let caller = identity::caller(request);
-        let dialled = identity::called(request);
+        let (caller, withheld) = identity::caller_of_trunk(request, trunk);
+        let dialled = identity::called(request, trunk);
         let number = dialled.iter().find_map(|called| self.router.number_of(called)).cloned();
         let shown = dialled::normalised(&caller.raw, trunk.numbers.home_area.as_deref());
         let newcomer = self.newcomer(
@@ -177,6 +193,7 @@ impl Shard {
                 trunk: Some(trunk.name.clone()),
                 number: number.as_ref().map(|number| number.number.clone()),
                 caller: shown,
+                withheld,
                 called: dialled.first().map(String::as_str).unwrap_or_default(),
             },
         );
@@ -252,6 +269,7 @@ impl Shard {
                 trunk: None,
                 number: number.as_ref().map(|number| number.number.clone()),
                 caller: Arc::from(phone.aor.user()),
+                withheld: None,
                 called: &user,
             },
         );
@@ -345,6 +363,7 @@ impl Shard {
             trunk: newborn.trunk,
             number: newborn.number,
             caller: newborn.caller,
+            withheld: newborn.withheld,
             called: Arc::from(newborn.called),
             calling_agent: None,
             calling_phone: None,
@@ -439,7 +458,7 @@ impl Shard {
 }
 
 /// How long a phone may use one nonce.
-const NONCE_LIVES: Duration = Duration::from_secs(300);
+pub(super) const NONCE_LIVES: Duration = Duration::from_secs(300);
 
 /// What is known of a call before it is born.
 struct Newborn<'a> {
@@ -448,6 +467,7 @@ struct Newborn<'a> {
     trunk: Option<model::TrunkName>,
     number: Option<model::HotlineNumber>,
     caller: Arc<str>,
+    withheld: Option<Arc<str>>,
     called: &'a str,
 }
 

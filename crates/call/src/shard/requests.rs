@@ -22,6 +22,9 @@ impl Shard {
                 if self.is_errand(tx) {
                     return self.errand_answered(tx, response);
                 }
+                if self.watch_heard(now, tx, &response) {
+                    return;
+                }
                 let Some((call, leg)) = self.index.by_client(tx) else {
                     // A 2xx of another fork, after the call was released: ACK and BYE (RFC 3261 §13.2.2.4).
                     return discard_late_answer(now, &mut self.endpoint, tx, &response);
@@ -44,6 +47,9 @@ impl Shard {
     fn on_failure(&mut self, now: Instant, tx: ClientTx, failure: Failure) {
         if self.is_errand(tx) {
             return self.errand_failed(tx);
+        }
+        if self.watch_failed(now, tx, failure) {
+            return;
         }
         let Some((call, leg)) = self.index.by_client(tx) else { return };
         self.with_call(now, call, |call, context| {

@@ -135,7 +135,7 @@ pub(crate) fn trunks(global: &Global) -> anyhow::Result<Answer> {
         output::json(&trunks)?;
         return Ok(Answer::Yes);
     }
-    let mut table = Table::new(["中继", "状态", "通话", "上限"]);
+    let mut table = Table::new(["中继", "状态", "注册", "自", "通话", "上限", "最近的错误"]);
     for trunk in trunks {
         let up = match trunk.up {
             Some(true) => "正常",
@@ -143,7 +143,20 @@ pub(crate) fn trunks(global: &Global) -> anyhow::Result<Answer> {
             None => "–",
         };
         let most = trunk.max_calls.map_or_else(|| "–".to_owned(), |most| most.to_string());
-        table.row([trunk.name, up.to_owned(), trunk.calls.to_string(), most]);
+        let registered = match trunk.registered {
+            Some(true) => "已注册",
+            Some(false) => "未注册",
+            None => "–",
+        };
+        table.row([
+            trunk.name,
+            up.to_owned(),
+            registered.to_owned(),
+            trunk.since.as_deref().map_or_else(|| "–".to_owned(), short),
+            trunk.calls.to_string(),
+            most,
+            trunk.error.unwrap_or_default(),
+        ]);
     }
     table.print()?;
     Ok(Answer::Yes)

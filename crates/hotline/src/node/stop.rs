@@ -74,7 +74,7 @@ impl Node {
             inbox.ask(move |shard| {
                 let _ = answer.send(match part {
                     Part::CallsUp => shard.live_calls().count(),
-                    Part::CallsInMemory => shard.live().calls,
+                    Part::CallsInMemory => shard.live().calls + shard.trunks_leaving(),
                 });
             });
             left += answered.await.unwrap_or(0);

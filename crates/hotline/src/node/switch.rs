@@ -85,21 +85,7 @@ impl Switch for NodeSwitch {
     }
 
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>> {
-        Box::pin(async move {
-            let calls = self.calls().await;
-            let loaded = self.reloader.current.load();
-            let view = |trunk: &Arc<routing::Trunk>| TrunkView {
-                name: trunk.name.to_string(),
-                up: None,
-                since: None,
-                error: None,
-                calls: count(calls.iter().filter(|call| call.trunk.as_ref() == Some(&trunk.name)).count()),
-                max_calls: trunk.limits.calls.map(count),
-            };
-            let mut trunks: Vec<TrunkView> = loaded.plan.trunks.iter().map(view).collect();
-            trunks.sort_by(|a, b| a.name.cmp(&b.name));
-            trunks
-        })
+        Box::pin(self.trunk_views())
     }
 
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>> {
@@ -147,7 +133,7 @@ impl Switch for NodeSwitch {
 }
 
 impl NodeSwitch {
-    async fn ask_shard<T: Send + 'static>(
+    pub(super) async fn ask_shard<T: Send + 'static>(
         &self,
         shard: u8,
         look: impl FnOnce(&call::Shard) -> T + Send + 'static,
@@ -173,7 +159,7 @@ impl NodeSwitch {
         all
     }
 
-    fn time(&self, at: Instant) -> String {
+    pub(super) fn time(&self, at: Instant) -> String {
         self.exporter.time(self.clock.anchor().wall(at))
     }
 
@@ -258,6 +244,6 @@ impl NodeSwitch {
     }
 }
 
-fn count(number: usize) -> u32 {
+pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

@@ -10,6 +10,7 @@ use store::EventJournal;
 use super::lamps::{Lamps, Seen};
 use super::registrar::{Bindings, Registrations};
 use super::tenants::{Known, Tenants};
+use super::trunks;
 
 /// The node, as one shard sees it.
 pub(crate) struct NodeWorld {
@@ -60,7 +61,24 @@ impl World for NodeWorld {
                     }),
                 }
             }
+            call::Output::LocateTrunk { trunk, wanted } => {
+                let (shard, boxes) = (self.shard, self.boxes.clone());
+                let host = wanted.host.clone();
+                let told = move |targets| call::Input::TrunkLocated { trunk, host, targets };
+                match self.resolver.known(&wanted) {
+                    Some(targets) => answers.push(told(targets)),
+                    None => self.resolver.find(wanted, move |targets| boxes.post(shard, told(targets))),
+                }
+            }
+            call::Output::Trunk(news) => {
+                for (shard, inbox) in self.boxes.iter().enumerate() {
+                    if shard != usize::from(self.shard) {
+                        inbox.post(call::Input::Trunk(news.clone()));
+                    }
+                }
+            }
             call::Output::Event(event) => {
+                trunks::note(&event);
                 self.journal.append(event);
             }
             call::Output::Counted(cause) => {

@@ -226,7 +226,7 @@ fn another_flow_is_registered_at_once() {
     let first = world.asked().unwrap();
     world.reply(&first, 200, &[]);
     let (now, flow) = (world.now, Flow::udp(0, "192.0.2.51:5060".parse().unwrap()));
-    world.registration.move_to(now, &mut world.ep, flow);
+    world.registration.move_to(now, &mut world.ep, flow, Vec::new());
     match world.ep.poll_output() {
         Some(Output::Transmit { flow: used, .. }) => assert_eq!(used, flow),
         other => panic!("{other:?}"),

@@ -135,7 +135,7 @@ impl Session {
 
     fn watch(&mut self, tx: ClientTx, purpose: Purpose, request: &Request) {
         let request = self.login.is_some().then(|| Box::new(request.clone()));
-        self.pending.push(Pending { tx, purpose, request });
+        self.pending.push(Pending { tx, purpose, request, answered: 0 });
         self.events.push_back(SessionEvent::Transaction(tx));
     }
 

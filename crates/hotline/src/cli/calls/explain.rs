@@ -64,6 +64,12 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::PositionTold { ahead, .. } => format!("播报前面还有 {ahead} 位 / position told"),
         CallFact::Dequeued { outcome, .. } => format!("离开队列: {} / left the queue", entry_zh(*outcome)),
         CallFact::Offered { party, reason, .. } => format!("分配给 {party}: {reason} / offered"),
+        CallFact::WayTried { trunk, to, .. } => format!("经中继 {trunk} 呼出到 {to} / sent by trunk"),
+        CallFact::WayFailed { trunk, to, status, why, .. } => {
+            let to = to.map_or_else(String::new, |to| format!(" {to}"));
+            let status = status.map_or_else(String::new, |status| format!(" (SIP {status})"));
+            format!("中继 {trunk}{to} 未接续{status}: {why}")
+        }
         CallFact::Ringing { .. } => "话机振铃 / ringing".to_owned(),
         CallFact::OfferRefused { cause, status, .. } => {
             let status = status.map_or_else(String::new, |status| format!(" (SIP {status})"));

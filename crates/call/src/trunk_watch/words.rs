@@ -1,0 +1,72 @@
+//! Owns what operators are told of a trunk that does not work: what happened, and what is likely the cause.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use routing::Trunk;
+
+/// Nobody answered.
+pub(super) fn silent(address: SocketAddr) -> Arc<str> {
+    Arc::from(format!(
+        "{address} 对 OPTIONS 没有应答, 请检查地址, 防火墙, 以及对方是否放行本机 / {address} does not answer OPTIONS: \
+         check the address, firewalls, and whether it admits us"
+    ))
+}
+
+/// It answered as if it did not work.
+pub(super) fn unwell(address: SocketAddr, status: u16) -> Arc<str> {
+    Arc::from(format!(
+        "{address} 应答 {status}, 对方过载或停用 / {address} answers {status}: overloaded or out of service"
+    ))
+}
+
+/// A name leads nowhere.
+pub(super) fn nowhere(host: &str) -> Arc<str> {
+    Arc::from(format!("域名 {host} 解析不出地址, 请检查域名和 DNS / {host} leads to no address: check the name and DNS"))
+}
+
+/// Nothing could be sent.
+pub(super) fn unsendable(address: SocketAddr) -> Arc<str> {
+    Arc::from(format!(
+        "发不到 {address}, 请检查路由和传输协议 / cannot send to {address}: check routes and transport"
+    ))
+}
+
+/// A REGISTER was refused. `realm` is what the carrier's challenge names.
+pub(super) fn register_refused(
+    (status, reason): (u16, &str),
+    realm: Option<&str>,
+    trunk: &Trunk,
+) -> Arc<str> {
+    let (zh, en) = match (status, &trunk.account) {
+        (401 | 407, None) => (
+            "对方要求鉴权, 请写 [account]".to_owned(),
+            "the carrier asks for a password: write [account]".to_owned(),
+        ),
+        (401 | 407, Some(account)) => match realm {
+            Some(realm) if *realm != *account.realm => (
+                format!("对方的 realm 是 «{realm}», 配置的是 «{}», 请写 account.realm", account.realm),
+                format!("its realm is \"{realm}\", configured is \"{}\": set account.realm", account.realm),
+            ),
+            _ => ("多半是用户名或密码不对".to_owned(), "likely a wrong user or password".to_owned()),
+        },
+        (403, _) => (
+            "多半是密码不对, 或号码未开通".to_owned(),
+            "likely a wrong password, or the number is not opened".to_owned(),
+        ),
+        (404 | 484 | 604, _) => (
+            "对方不认识这个用户或域名, 请检查 from_user, from_domain 和 registrar".to_owned(),
+            "it does not know the user or domain: check from_user, from_domain and registrar".to_owned(),
+        ),
+        (408, _) => (
+            "对方没有应答, 请检查地址, 防火墙, 以及对方是否放行本机".to_owned(),
+            "it does not answer: check the address, firewalls, and whether it admits us".to_owned(),
+        ),
+        (500..=599, _) => (
+            "对方过载或故障, 稍后重试".to_owned(),
+            "it is overloaded or broken; tried again later".to_owned(),
+        ),
+        _ => ("请向运营商核实".to_owned(), "ask the carrier".to_owned()),
+    };
+    Arc::from(format!("注册失败 {status} {reason}: {zh} / REGISTER failed: {en}"))
+}
