@@ -10,6 +10,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("baresip", "baresip-core"),
     ("linphonec", "linphone-cli"),
     ("sipsak", "sipsak"),
+    ("kamailio", "kamailio"),
     ("sox", "sox"),
     ("ip", "iproute2"),
     ("nft", "nftables"),

@@ -225,7 +225,12 @@ impl Surroundings {
             let user = address.uri().user().unwrap_or_default();
             self.router.phone_of(&user, address.uri().host()).is_some()
         });
-        let known = if by_name || self.router.trunk_of(from.ip(), interface).is_some() {
+        let user = request.uri.user().unwrap_or_default();
+        let line = request.uri.param("line").unwrap_or(&user);
+        let by_trunk = self.router.trunk_of(from.ip(), interface).is_some()
+            || self.router.trunk_of_line(line).is_some()
+            || self.router.may_be_a_trunk(interface);
+        let known = if by_name || by_trunk {
             Known::Yes
         } else {
             Known::No

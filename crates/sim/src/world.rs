@@ -231,6 +231,11 @@ impl World {
         self.shard.live()
     }
 
+    /// What the switch has found out about its trunks.
+    pub fn trunks_seen(&self) -> Vec<call::TrunkSeen> {
+        self.shard.trunks_seen()
+    }
+
     /// A tenant's ACD.
     pub fn acd(&self, tenant: &TenantId) -> &Acd {
         &self.acds[tenant]

@@ -18,7 +18,7 @@ struct Target {
     kind: &'static Kind,
 }
 
-const SAMPLES: [&str; 3] = ["starter", "bench", "office"];
+const SAMPLES: [&str; 4] = ["starter", "bench", "office", "trunks-cn"];
 
 fn targets(sources: &Sources) -> Vec<Target> {
     let mut targets = Vec::new();

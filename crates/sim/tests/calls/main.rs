@@ -9,3 +9,4 @@ mod random;
 mod signalling;
 mod stage;
 mod states;
+mod trunks;

@@ -49,7 +49,7 @@ rtp = "21000-21999"
     ),
     (
         "trunks/mobile.toml",
-        "interface = \"carrier\"\nfrom = [\"203.0.113.64/28\"]\nto = \"203.0.113.65:5060\"\ncaller = \"01065551234\"\nmax_calls = 1\n",
+        "interface = \"carrier\"\nfrom = [\"203.0.113.64/28\"]\nto = \"203.0.113.65:5060\"\ncaller = \"01065551234\"\nmax_calls = 1\nheartbeat_seconds = 0\n",
     ),
     (
         "numbers/all.toml",
