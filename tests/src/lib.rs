@@ -3,9 +3,9 @@
 
 mod baresip;
 mod capture;
+mod kamailio;
 mod linphone;
 mod listener;
-mod kamailio;
 mod namespace;
 mod place;
 mod sipp;
@@ -15,11 +15,10 @@ mod wav;
 
 pub use baresip::{Baresip, Spoken};
 pub use capture::Capture;
+pub use kamailio::Kamailio;
 pub use linphone::Linphone;
 pub use listener::Listener;
 pub use namespace::{Namespace, alone};
-pub use kamailio::Kamailio;
-pub use namespace::Namespace;
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
 pub use switch::{Call, Switch};

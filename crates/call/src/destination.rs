@@ -294,7 +294,8 @@ impl Destination {
         let mut local = local(settings, &self.flow, &contact_user, self.reach());
         if let Some(register) = &leg.trunk.register {
             // A carrier compares the Contact of a call with the registered one.
-            local.contact = format!("<{}>", contact(&leg.trunk, register, &us.host_port(self.flow.transport))?);
+            local.contact =
+                format!("<{}>", contact(&leg.trunk, register, &us.host_port(self.flow.transport))?);
         }
         Some(Outgoing {
             request_uri: self.request_uri.clone(),

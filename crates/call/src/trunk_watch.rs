@@ -244,9 +244,9 @@ impl TrunkWatch {
 impl Watched {
     fn new(now: Instant, trunk: Arc<Trunk>) -> Watched {
         Watched {
-            trunk,
             targets: Vec::new(),
             names: names::Names::of(&trunk),
+            trunk,
             registration: None,
             binding: None,
             up: None,

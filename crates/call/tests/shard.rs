@@ -277,7 +277,11 @@ impl Bench {
                     self.give(Input::Resolved { call, leg, targets: Vec::new() });
                 }
                 Output::Event(Event::Call { fact, .. }) => self.facts.push(fact),
-                Output::Event(_) | Output::Register { .. } | Output::Counted(_) | Output::Trunk(_) | Output::LocateTrunk { .. } => {}
+                Output::Event(_)
+                | Output::Register { .. }
+                | Output::Counted(_)
+                | Output::Trunk(_)
+                | Output::LocateTrunk { .. } => {}
                 Output::PhoneRequest { request, .. } => self.phone_requests.push(request.method),
                 Output::ErrandEnded { errand, ended } => self.errands.push(match ended {
                     call::ErrandEnded::Answered(response) => (errand, Some(response.status)),

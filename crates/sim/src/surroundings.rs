@@ -230,11 +230,7 @@ impl Surroundings {
         let by_trunk = self.router.trunk_of(from.ip(), interface).is_some()
             || self.router.trunk_of_line(line).is_some()
             || self.router.may_be_a_trunk(interface);
-        let known = if by_name || by_trunk {
-            Known::Yes
-        } else {
-            Known::No
-        };
+        let known = if by_name || by_trunk { Known::Yes } else { Known::No };
         self.invites.push(NewCall { call_id, from, known });
     }
 }

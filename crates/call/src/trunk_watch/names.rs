@@ -78,8 +78,7 @@ impl TrunkWatch {
             watched.error = Some(words::nowhere(host));
             return;
         }
-        let is_it =
-            |target: &Target| matches!(&target.host, TargetHost::Name(known) if known.eq_ignore_ascii_case(host));
+        let is_it = |target: &Target| matches!(&target.host, TargetHost::Name(known) if known.eq_ignore_ascii_case(host));
         let before = watched.names.addresses();
         for (_, known) in watched.names.targets.iter_mut().filter(|(target, _)| is_it(target)) {
             known.clone_from(&addresses);

@@ -22,7 +22,9 @@ pub(super) fn unwell(address: SocketAddr, status: u16) -> Arc<str> {
 
 /// A name leads nowhere.
 pub(super) fn nowhere(host: &str) -> Arc<str> {
-    Arc::from(format!("域名 {host} 解析不出地址, 请检查域名和 DNS / {host} leads to no address: check the name and DNS"))
+    Arc::from(format!(
+        "域名 {host} 解析不出地址, 请检查域名和 DNS / {host} leads to no address: check the name and DNS"
+    ))
 }
 
 /// Nothing could be sent.

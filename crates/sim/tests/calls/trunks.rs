@@ -411,10 +411,7 @@ fn a_registering_trunk_calls_by_its_service_route_and_is_called_at_its_contact()
     let routes: Vec<String> =
         invite.headers.addresses(HeaderName::Route).expect("valid").iter().map(ToString::to_string).collect();
     assert_eq!(routes, ["<sip:203.0.113.101:5060;lr>", "<sip:scscf.example.cn;lr>"]);
-    assert_eq!(
-        text(&invite, HeaderName::PPreferredIdentity),
-        "<sip:+8675528780808@gd.example.cn>"
-    );
+    assert_eq!(text(&invite, HeaderName::PPreferredIdentity), "<sip:+8675528780808@gd.example.cn>");
     assert!(text(&invite, HeaderName::From).starts_with("<sip:+8675528780808@gd.example.cn>;tag="));
     assert_eq!(invite.headers.contact().expect("valid").expect("a Contact").uri(), &contact);
     assert!(bridged(&stage.world));
