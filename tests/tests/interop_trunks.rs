@@ -88,7 +88,7 @@ fn calls_go_through_an_outbound_proxy_that_stays_in_the_way_both_ways() {
     let _turn = turn();
     let (proxy, carrier) = (Place::free(Place::mine().stranger), Place::free(Place::mine().phones));
     let settings = format!(
-        "{AREA}\nheartbeat_seconds = 5\noutbound_proxy = \"{proxy}\"\ndomain = \"{carrier}\"\ncaller = \"01065551234\"\n"
+        "{AREA}\nheartbeat_seconds = 0\noutbound_proxy = \"{proxy}\"\ndomain = \"{carrier}\"\ncaller = \"01065551234\"\n"
     );
     let switch = Switch::start(&[(TRUNK, AREA, &settings), BOUND]);
     let kamailio = Kamailio::start(proxy, switch.sip);
