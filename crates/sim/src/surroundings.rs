@@ -119,7 +119,7 @@ impl Surroundings {
             }
             call::Output::LocateTrunk { trunk, wanted } => {
                 let targets = self.names.get(&wanted.host).cloned().unwrap_or_default();
-                let host = wanted.host.clone();
+                let host = wanted.host;
                 answers.push(call::Input::TrunkLocated { trunk, host, targets });
             }
             // One shard has nobody else to tell.
