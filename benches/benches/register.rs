@@ -156,7 +156,8 @@ fn in_process() {
     }
     switch.now += Duration::from_secs(40);
     switch.endpoint.handle_timeout(switch.now);
-    let mut cseq = 10;
+    // Beyond those of the requests before: a branch is used once.
+    let mut cseq = 1_000_000;
     let firsts: Vec<Bytes> =
         (0..20_000).map(|at| register(at * 5, 3 + at as u32, "pbx.local").into()).collect();
     let mut next = firsts.iter().cycle().enumerate();
