@@ -2,7 +2,7 @@
 //! ports of media played by hand and no sockets, journal or database. `cargo bench -p hotline-benches --bench setup`
 //!
 //! `setup 1000` makes a thousand calls at one number of dialogs and prints nothing else: for
-//! `valgrind --tool=callgrind --toggle-collect='*Seat*give*'`.
+//! `valgrind --tool=callgrind --toggle-collect='*Seat*give*'`. `setup memory` asks for the bytes alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -27,6 +27,9 @@ fn main() {
         seat.fill(100);
         return seat.turn(calls);
     }
+    if std::env::args().any(|argument| argument == "memory") {
+        return print_memory();
+    }
     println!("{:<44}one call, {PER_SECOND} begin each second", "");
     for talking in [100, 1_000, 8_000, 50_000] {
         let mut seat = Seat::new();
@@ -42,9 +45,13 @@ fn main() {
             seat.outputs / u64::from(seat.begun),
         );
     }
+    print_memory();
+}
+
+fn print_memory() {
     let Memory { talking, tail } = memory();
     println!("{:<44}{talking:10.0} bytes", "an established call in its shard");
-    println!("{:<44}{tail:10.0} bytes", "a finished call's transactions, 6 in all");
+    println!("{:<44}{tail:10.0} bytes", "a finished call in its 32 s tail");
 }
 
 /// Calls that begin in a second of virtual time.

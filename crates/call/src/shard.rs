@@ -68,7 +68,8 @@ pub struct Shard {
 /// A call and what admission counts for it.
 #[derive(Debug)]
 struct Slot {
-    call: Call,
+    /// Boxed: the table moves what it holds whenever it grows.
+    call: Box<Call>,
     ticket: Option<Ticket>,
     /// What those who watch its phones know.
     told: Vec<ToldDialog>,

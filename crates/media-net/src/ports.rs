@@ -59,6 +59,8 @@ pub struct PairTable {
     free: VecDeque<(u16, Instant)>,
     /// By worker, pairs that rest bound; the longest rested first.
     kept: Vec<VecDeque<Kept>>,
+    /// How many one worker may keep.
+    share: usize,
     pairs: usize,
 }
 
@@ -74,14 +76,18 @@ pub struct Kept {
 }
 
 impl PairTable {
-    /// All even ports of `ports` whose odd neighbour is in it too, for so many workers.
-    pub fn new(ports: std::ops::RangeInclusive<u16>, workers: usize) -> PairTable {
+    /// All even ports of `ports` whose odd neighbour is in it too, for so many workers, who keep `most_kept` of them
+    /// bound while they rest. With several workers half of the range stays anybody's.
+    pub fn new(ports: std::ops::RangeInclusive<u16>, workers: usize, most_kept: usize) -> PairTable {
         let last = *ports.end();
         let free: VecDeque<_> = ports
             .filter(|port| port % 2 == 0 && *port > 0 && *port < last)
             .map(|port| (port, Instant::ZERO))
             .collect();
-        PairTable { pairs: free.len(), free, kept: vec![VecDeque::new(); workers.max(1)] }
+        let (pairs, workers) = (free.len(), workers.max(1));
+        let share = if workers == 1 { pairs } else { pairs / 2 };
+        let share = share.min(most_kept) / workers;
+        PairTable { free, kept: vec![VecDeque::new(); workers], share, pairs }
     }
 
     /// How many pairs the range holds.
@@ -118,15 +124,10 @@ impl PairTable {
         self.free.push_back((port, now + COOL_DOWN));
     }
 
-    /// Gives a used pair back to rest, bound at `place` of `worker`. `false` when that worker keeps its share already:
-    /// with several of them half of the range stays anybody's.
+    /// Gives a used pair back to rest, bound at `place` of `worker`. `false` when that worker keeps its share already.
     pub fn keep(&mut self, worker: usize, port: u16, place: u32, now: Instant) -> bool {
-        let share = match self.kept.len() {
-            1 => self.pairs,
-            workers => self.pairs / (2 * workers),
-        };
         match self.kept.get_mut(worker) {
-            Some(kept) if kept.len() < share => {
+            Some(kept) if kept.len() < self.share => {
                 kept.push_back(Kept { port, place, from: now + COOL_DOWN });
                 true
             }
@@ -152,8 +153,9 @@ pub struct PortPool {
 impl PortPool {
     /// A pool of what `interfaces` describe, for so many workers.
     pub fn new(interfaces: Vec<MediaInterface>, workers: usize, clock: SystemClock) -> PortPool {
+        let most_kept = descriptors() / DESCRIPTORS_PER_KEPT / interfaces.len().max(1);
         let with_table = |interface: MediaInterface| {
-            let table = PairTable::new(interface.ports.clone(), workers);
+            let table = PairTable::new(interface.ports.clone(), workers, most_kept);
             (interface, Mutex::new(table))
         };
         PortPool { interfaces: interfaces.into_iter().map(with_table).collect(), clock }
@@ -262,6 +264,17 @@ impl Drop for Lease {
         }
     }
 }
+
+/// How many descriptors this process may have.
+fn descriptors() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is plain data that the call fills.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    if known { usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX) } else { 1_024 }
+}
+
+/// Pairs that rest have two descriptors each: together they may take half of all.
+const DESCRIPTORS_PER_KEPT: usize = 4;
 
 fn lock(table: &Mutex<PairTable>) -> MutexGuard<'_, PairTable> {
     // A table is whole between any two of its calls, so a panic elsewhere leaves nothing half done.

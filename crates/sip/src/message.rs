@@ -90,7 +90,8 @@ impl Message {
 impl Request {
     /// A fresh request without header fields.
     pub fn new(method: Method, uri: Uri) -> Request {
-        Request { method, uri, headers: Headers::new(), body: Bytes::new() }
+        // What a request of ours has, and room for what the endpoint adds.
+        Request { method, uri, headers: Headers::with_room(16, 768), body: Bytes::new() }
     }
 
     /// Puts `body` with its Content-Type in place of what was there.
@@ -191,20 +192,26 @@ impl From<Response> for Message {
 
 fn write(start_line: &[&[u8]], headers: &Headers, body: &[u8]) -> Bytes {
     let start: usize = start_line.iter().map(|part| part.len()).sum();
-    let fields: usize = headers.iter().map(|field| field.name_text.len() + field.value.len() + 4).sum();
-    let mut out = Vec::with_capacity(start + fields + body.len() + 32);
+    let written = || headers.iter().filter(|field| field.name != HeaderName::ContentLength);
+    let fields: usize = written().map(|field| field.name_text.len() + field.value.len() + 4).sum();
+    let length = body.len().to_string();
+    let end = CONTENT_LENGTH.len() + length.len() + 4;
+    // Exact: bytes without slack are shared without another allocation.
+    let mut out = Vec::with_capacity(start + fields + end + body.len());
     for part in start_line {
         out.extend_from_slice(part);
     }
-    for field in headers.iter().filter(|field| field.name != HeaderName::ContentLength) {
+    for field in written() {
         out.extend_from_slice(field.name_text);
         out.extend_from_slice(b": ");
         out.extend_from_slice(field.value);
         out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"Content-Length: ");
-    out.extend_from_slice(body.len().to_string().as_bytes());
+    out.extend_from_slice(CONTENT_LENGTH);
+    out.extend_from_slice(length.as_bytes());
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body);
     Bytes::from(out)
 }
+
+const CONTENT_LENGTH: &[u8] = b"Content-Length: ";

@@ -183,7 +183,9 @@ impl Uri {
         // RFC 3966 §3 visual-separator. Names may hold them too: they are only dropped between digits.
         let is_dialled = |c: char| c.is_ascii_digit() || "+*#-.()".contains(c);
         if number.chars().all(is_dialled) {
-            Some(number.chars().filter(|c| !"-.()".contains(*c)).collect())
+            let mut dialled = number.to_owned();
+            dialled.retain(|c| !"-.()".contains(c));
+            Some(dialled)
         } else {
             Some(number.to_owned())
         }

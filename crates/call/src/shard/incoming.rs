@@ -440,7 +440,7 @@ impl Shard {
             welcome.plan,
             arrival,
         );
-        self.calls.insert(id, Slot { call, ticket: Some(welcome.ticket), told: Vec::new() });
+        self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(welcome.ticket), told: Vec::new() });
         self.index.take(id, routes);
         let command =
             Command::OpenPort { room: id, port: leg, interface: flow.interface, peer: welcome.peer };

@@ -10,7 +10,7 @@ fn only_whole_pairs_of_even_and_odd_are_used() {
     for (range, pairs) in
         [(10_000..=10_003, 2), (10_001..=10_004, 1), (10_000..=10_000, 0), (65_534..=65_535, 1), (0..=3, 1)]
     {
-        let mut table = PairTable::new(range.clone(), 1);
+        let mut table = PairTable::new(range.clone(), 1, 100);
         assert_eq!(table.pairs(), pairs, "{range:?}");
         while let Some(port) = table.take(at(0)) {
             assert!(port % 2 == 0 && port > 0 && range.contains(&port) && range.contains(&(port + 1)));
@@ -20,7 +20,7 @@ fn only_whole_pairs_of_even_and_odd_are_used() {
 
 #[test]
 fn a_pair_rests_before_it_is_used_again_and_the_longest_rested_goes_first() {
-    let mut table = PairTable::new(10_000..=10_005, 1);
+    let mut table = PairTable::new(10_000..=10_005, 1, 100);
     let (a, b) = (table.take(at(0)).unwrap(), table.take(at(0)).unwrap());
     table.give_back(b, at(10));
     table.give_back(a, at(20));
@@ -50,7 +50,7 @@ fn bound(pool: &Arc<PortPool>) -> (SocketAddr, Pair) {
 
 #[test]
 fn a_pair_that_rests_bound_is_taken_before_another_is_bound_and_only_by_its_worker() {
-    let mut table = PairTable::new(10_000..=10_015, 2);
+    let mut table = PairTable::new(10_000..=10_015, 2, 100);
     let port = table.take(at(0)).unwrap();
     assert!(table.keep(1, port, 7, at(0)));
     let rested = at(0) + COOL_DOWN;
@@ -64,12 +64,20 @@ fn a_pair_that_rests_bound_is_taken_before_another_is_bound_and_only_by_its_work
 
 #[test]
 fn what_a_worker_closes_is_anybodys_and_several_workers_keep_half_of_the_range_at_most() {
-    let mut table = PairTable::new(10_000..=10_015, 2);
+    let mut table = PairTable::new(10_000..=10_015, 2, 100);
     let ports: Vec<u16> = (0..3).map(|_| table.take(at(0)).unwrap()).collect();
     assert!(table.keep(0, ports[0], 0, at(0)) && table.keep(0, ports[1], 1, at(0)));
     assert!(!table.keep(0, ports[2], 2, at(0)), "8 pairs, 2 workers: 2 each");
     assert!(table.retire(0, 0) && !table.retire(0, 0));
     assert!(table.keep(0, ports[2], 2, at(0)));
+}
+
+#[test]
+fn what_rests_bound_leaves_descriptors_for_calls() {
+    let mut table = PairTable::new(10_000..=10_015, 1, 1);
+    let ports: Vec<u16> = (0..2).map(|_| table.take(at(0)).unwrap()).collect();
+    assert!(table.keep(0, ports[0], 0, at(0)));
+    assert!(!table.keep(0, ports[1], 1, at(0)));
 }
 
 #[test]
