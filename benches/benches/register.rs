@@ -213,8 +213,13 @@ fn started(binary: &str, folder: &std::path::Path) -> Child {
          bind = \"127.0.0.1:{sip}\"\n"
     );
     std::fs::write(folder.join("hotline.toml"), text).expect("written");
-    std::fs::write(folder.join("phones/all.toml"), "range = \"100000-199999\"\npassword = \"bench\"\n")
-        .expect("written");
+    // A range has a thousand numbers at most.
+    let phones: String = (100..200)
+        .map(|thousand| {
+            format!("[[phone]]\nrange = \"{thousand}000-{thousand}999\"\npassword = \"bench\"\n\n")
+        })
+        .collect();
+    std::fs::write(folder.join("phones/all.toml"), phones).expect("written");
     std::fs::write(folder.join("sip"), sip.to_string()).expect("written");
     let log = std::fs::File::create(folder.join("log")).expect("a file");
     Command::new(binary)
@@ -245,10 +250,15 @@ fn whole_process(binary: String) {
     // The first answer says that it runs.
     let probe = register(100_000, 1, "127.0.0.1");
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-    while {
+    loop {
+        let gone = child.try_wait().expect("its status");
+        assert!(gone.is_none(), "the switch does not run: {}", folder.join("log").display());
+        // Nobody listens yet: asked again.
         let _ = socket.send(probe.as_bytes());
-        socket.recv(&mut buffer).is_err()
-    } {}
+        if socket.recv(&mut buffer).is_ok() {
+            break;
+        }
+    }
     socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
     let idle = resident_kb(pid);
 
