@@ -7,7 +7,7 @@ use bytes::Bytes;
 use media::command::Peer;
 use model::event::Direction;
 use model::{DialTarget, QueueName};
-use routing::{CodecChoice, TargetHost, Trunk, TrunkBinding, WayOut};
+use routing::{CodecChoice, Reliable, TargetHost, Trunk, TrunkBinding, WayOut};
 use sdp::Codec;
 use sip::endpoint::{Flow, Transport};
 use sip::resolve::{Target, Wanted};
@@ -31,6 +31,8 @@ pub(crate) struct Destination {
     pub to: Uri,
     /// Whose number may be shown on this way.
     pub caller_id: CallerId,
+    /// Reliable provisional responses.
+    pub reliable: Reliable,
 }
 
 /// Whose number a way may show (R7).
@@ -66,13 +68,16 @@ pub(crate) struct Shown {
 /// The way to one binding of a registered phone.
 pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding) -> Option<Destination> {
     let request_uri = Uri::parse(binding.contact.into_bytes()).ok()?;
-    let (to, codecs) = match target {
+    let (to, codecs, reliable) = match target {
         DialTarget::Phone(aor) => {
             let phone = settings.plan.phones.iter().find(|phone| phone.aor == *aor);
             let codecs = phone.map(|phone| codecs(&phone.codecs)).unwrap_or_else(|| codecs(&[]));
-            (Uri::sip(Some(aor.user()), aor.domain(), None).ok()?, codecs)
+            let reliable = phone.map(|phone| phone.reliable).unwrap_or_default();
+            (Uri::sip(Some(aor.user()), aor.domain(), None).ok()?, codecs, reliable)
         }
-        DialTarget::Trunk { .. } | DialTarget::Uri(_) => (request_uri.address(), codecs(&[])),
+        DialTarget::Trunk { .. } | DialTarget::Uri(_) => {
+            (request_uri.address(), codecs(&[]), Reliable::default())
+        }
     };
     Some(Destination {
         flow: binding.flow,
@@ -82,6 +87,7 @@ pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding
         peer: Peer::Phone,
         to,
         caller_id: CallerId::Customer,
+        reliable,
     })
 }
 
@@ -122,6 +128,7 @@ fn at_address(
         codecs: codecs(&[]),
         peer: Peer::Trunk { media_from: Vec::new() },
         caller_id: CallerId::Customer,
+        reliable: Reliable::default(),
     })
 }
 
@@ -152,6 +159,7 @@ pub(crate) fn through_trunk(
         codecs: codecs(&trunk.codecs),
         peer: Peer::Trunk { media_from: media_from(trunk) },
         caller_id: CallerId::Trunk(Box::new(leg)),
+        reliable: trunk.reliable,
     })
 }
 
@@ -267,7 +275,7 @@ impl Destination {
                     headers: Vec::new(),
                     sdp: Some(body),
                     login: None,
-                    local: local(settings, &self.flow, user, self.reach()),
+                    local: local(settings, &self.flow, user, self.reach(), self.reliable),
                 })
             }
             CallerId::Trunk(leg) => self.invite_to_trunk(settings, leg, shown, (call_id, body)),
@@ -291,7 +299,7 @@ impl Destination {
         };
         let told = caller_id::introduce(&leg.trunk, leg.binding.as_deref(), &us.host, &parties)?;
         let Introduction { from, headers, contact_user } = told;
-        let mut local = local(settings, &self.flow, &contact_user, self.reach());
+        let mut local = local(settings, &self.flow, &contact_user, self.reach(), self.reliable);
         if let Some(register) = &leg.trunk.register {
             // A carrier compares the Contact of a call with the registered one.
             local.contact =
@@ -312,7 +320,7 @@ impl Destination {
 }
 
 /// What we say of ourselves on a flow.
-pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach) -> Local {
+pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach, reliable: Reliable) -> Local {
     let advertised = settings.advertised.get(usize::from(flow.interface));
     let host_port = advertised.map(|us| us.host_port(flow.transport)).unwrap_or_default();
     let user: String =
@@ -326,5 +334,10 @@ pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach) 
         Some(expires) => SessionTimer::On { expires, min: std::time::Duration::from_secs(90) },
         None => SessionTimer::Off,
     };
-    Local { contact, timer, rel100: Rel100::Supported, reach }
+    let rel100 = match reliable {
+        Reliable::Off => Rel100::Off,
+        Reliable::Supported => Rel100::Supported,
+        Reliable::Required => Rel100::Required,
+    };
+    Local { contact, timer, rel100, reach }
 }

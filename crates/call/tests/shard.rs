@@ -20,7 +20,7 @@ use model::{
 use routing::PhoneServices;
 use routing::{
     Access, AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
-    QueueProfile, RecordPolicy, RtpRange, TenantDomain, Trunk, TrunkIdentity,
+    QueueProfile, RecordPolicy, Reliable, RtpRange, TenantDomain, Trunk, TrunkIdentity,
 };
 use sip::endpoint::{Advertised, Flow};
 use sip::{Message, Request, Response};
@@ -98,6 +98,7 @@ fn settings() -> Settings {
         agent: Some(agent()),
         max_contacts: 3,
         codecs: Vec::new(),
+        reliable: Reliable::Supported,
     };
     let trunk = Trunk {
         access: Access {

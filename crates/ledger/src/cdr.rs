@@ -42,6 +42,9 @@ pub struct Cdr {
     pub quality: Vec<Quality>,
     /// How it ended.
     pub ending: Ending,
+    /// What the last peer that hung up or refused gave as its reason (RFC 3326), such as `Q.850;cause=16`.
+    #[serde(default)]
+    pub reason: Option<Arc<str>>,
 }
 
 /// Who took part in a call.

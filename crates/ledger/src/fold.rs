@@ -224,6 +224,7 @@ impl Draft {
             recordings: Vec::new(),
             quality: Vec::new(),
             ending: Ending { result: CallResult::Failure, by: HungUpBy::Switch, cause: Termination::Crashed },
+            reason: None,
         };
         Some(Draft {
             cdr,
@@ -287,6 +288,7 @@ impl Draft {
                 self.cdr.recordings.push(Recording { id: *recording, began: at, ended: None, state });
             }
             CallFact::RecordingEnded { recording } => return self.end_recording(at, *recording),
+            CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
             CallFact::MediaLost { leg } => {
                 let known = self.cdr.quality.iter().find(|q| q.leg == *leg).cloned();
                 let none = Quality { leg: *leg, received: 0, lost: 0, jitter_us: 0, went_silent: true };

@@ -293,6 +293,13 @@ pub enum CallFact {
         /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
         jitter_us: u32,
     },
+    /// A peer said why it hung up or refused (RFC 3326).
+    ReasonGiven {
+        /// Who said it.
+        by: HungUpBy,
+        /// The value of its Reason header, such as `Q.850;cause=16`.
+        reason: Arc<str>,
+    },
     /// The call ended: its one release.
     Ended {
         /// Its one result.

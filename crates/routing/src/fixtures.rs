@@ -41,6 +41,7 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         agent: None,
         max_contacts: 5,
         codecs: vec![CodecChoice::Pcma],
+        reliable: Reliable::Supported,
     }
 }
 

@@ -109,6 +109,18 @@ pub struct Cidr {
     pub prefix: u8,
 }
 
+/// Reliable provisional responses (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Reliable {
+    /// Never: a peer that insists is refused with 420.
+    Off,
+    /// Where the peer can.
+    #[default]
+    Supported,
+    /// Insisted on: a peer that cannot is refused with 421.
+    Required,
+}
+
 /// Codecs an operator may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodecChoice {
@@ -176,6 +188,8 @@ pub struct Phone {
     pub max_contacts: usize,
     /// Codecs in the order of preference.
     pub codecs: Vec<CodecChoice>,
+    /// Reliable provisional responses on its calls, in and out.
+    pub reliable: Reliable,
 }
 
 // A password never reaches a log.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::TrunkName;
 use sha2::{Digest, Sha256};
 
-use crate::settings::{Cidr, CodecChoice};
+use crate::settings::{Cidr, CodecChoice, Reliable};
 
 /// A carrier's trunk (SIP中继).
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Trunk {
     pub identity: TrunkIdentity,
     /// How numbers are written to it and read from it.
     pub numbers: TrunkNumbers,
+    /// Reliable provisional responses on its calls, in and out.
+    pub reliable: Reliable,
 }
 
 /// How a trunk's requests are known.
@@ -494,6 +496,7 @@ impl Trunk {
             heartbeat: None,
             identity: TrunkIdentity::default(),
             numbers: TrunkNumbers::default(),
+            reliable: Reliable::default(),
         }
     }
 

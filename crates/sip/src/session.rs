@@ -13,6 +13,7 @@
 //!    Over
 //! ```
 
+mod body;
 mod ending;
 mod event;
 mod incoming;
@@ -24,8 +25,10 @@ mod outgoing;
 mod peer;
 mod refer;
 mod reliable;
+mod replaced;
 mod requests;
 mod stored;
+mod timer;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,7 +38,7 @@ use clock::{Instant, TimerTable};
 use serde::{Deserialize, Serialize};
 
 pub use event::{EndCause, EndedBy, SessionEvent};
-pub use incoming::Rejection;
+pub use incoming::{Early, Rejection};
 pub use late::discard_late_answer;
 pub use local::{Local, Reach, Rel100, SessionTimer};
 pub use outgoing::Outgoing;
@@ -45,15 +48,17 @@ use crate::dialog::Dialog;
 use crate::endpoint::{Endpoint, Flow};
 use crate::headers::{HeaderName, NameAddr};
 use crate::message::{Method, Request, Response};
-use crate::multipart::Content;
 use crate::transaction::{ClientTx, ServerTx};
 use crate::uri::Uri;
+use body::sdp_of;
 use incoming::Invited;
 use keepalive::Keepalive;
 use offer::Exchange;
 use outgoing::Inviting;
 use peer::Peer;
 use refer::Refers;
+use reliable::Unpracked;
+use timer::Timer;
 
 /// One INVITE session of one leg. Plain data: it can be written down and go on elsewhere.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,10 +73,14 @@ pub struct Session {
     queued: Option<Bytes>,
     /// A 2xx of ours that awaits its ACK.
     unacked: Option<Box<Unacked>>,
+    /// A reliable provisional response that our final one overtook.
+    unpracked: Option<Unpracked>,
     /// The ACK of the last 2xx that we received, for its retransmissions.
     ack: Option<Acked>,
     peer: Peer,
     keepalive: Option<Keepalive>,
+    /// The largest Min-SE heard in this dialog (RFC 4028 §7.4).
+    min_se: Duration,
     refers: Refers,
     login: Option<Login>,
     pending: Vec<Pending>,
@@ -194,55 +203,6 @@ enum Purpose {
     Message,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
-    /// The 2xx is repeated (RFC 3261 §13.3.1.4).
-    Answer,
-    /// The ACK has not come in 64 × T1.
-    AnswerEnd,
-    /// The reliable provisional response is repeated (RFC 3262 §3).
-    Reliable,
-    /// The PRACK has not come in 64 × T1.
-    ReliableEnd,
-    /// A provisional response each minute (RFC 3261 §13.3.1.1).
-    Progress,
-    /// The wait after 491 (RFC 3261 §14.1).
-    Glare,
-    /// A re-INVITE of ours has a provisional response and no final one.
-    OfferEnd,
-    /// Time for a session refresh (RFC 4028 §10).
-    Refresh,
-    /// The session expires (RFC 4028 §10).
-    Expiry,
-    /// No retransmission of the 2xx can come any more.
-    AckEnd,
-}
-
-impl clock::TimerKey for Timer {
-    const COUNT: usize = Timer::ALL.len();
-    fn index(self) -> usize {
-        self as usize
-    }
-    fn from_index(index: usize) -> Timer {
-        Timer::ALL[index]
-    }
-}
-
-impl Timer {
-    const ALL: [Timer; 10] = [
-        Timer::Answer,
-        Timer::AnswerEnd,
-        Timer::Reliable,
-        Timer::ReliableEnd,
-        Timer::Progress,
-        Timer::Glare,
-        Timer::OfferEnd,
-        Timer::Refresh,
-        Timer::Expiry,
-        Timer::AckEnd,
-    ];
-}
-
 impl Session {
     /// Time has passed. Early, late and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant, ep: &mut Endpoint) {
@@ -258,6 +218,7 @@ impl Session {
                 Timer::Refresh => self.refresh(now, ep),
                 Timer::Expiry => self.expire(now, ep),
                 Timer::AckEnd => self.forget_answered(),
+                Timer::InviteEnd => self.invitation_expired(now, ep),
             }
         }
     }
@@ -309,9 +270,8 @@ impl Session {
                     self.offer_refused(now, ep, purpose, &response);
                 }
             }
-            Purpose::Refer if response.is_success() => self.refers.awaited += 1,
             Purpose::Refer => {
-                self.events.push_back(SessionEvent::ReferProgress { status: response.status });
+                self.refer_answered(tx, &response);
                 self.lost_if_unknown(now, ep, purpose, response.status);
             }
             Purpose::Bye | Purpose::Prack | Purpose::Message | Purpose::Answered => {
@@ -328,9 +288,7 @@ impl Session {
         match pending.purpose {
             Purpose::Invite => self.invite_failed(now, ep, failure),
             Purpose::Reinvite | Purpose::Update | Purpose::Refresh => self.offer_failed(now, ep, failure),
-            Purpose::Refer => {
-                self.events.push_back(SessionEvent::ReferProgress { status: failure.status() });
-            }
+            Purpose::Refer => self.refer_failed(tx, failure.status()),
             Purpose::Bye | Purpose::Prack | Purpose::Message | Purpose::Answered => {}
         }
     }
@@ -340,6 +298,7 @@ impl Session {
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
             && self.unacked.is_none()
+            && self.unpracked.is_none()
             && self.pending.iter().all(|pending| pending.purpose == Purpose::Answered)
     }
 
@@ -462,6 +421,7 @@ impl Session {
         if let Some(sent) = self.pending.last_mut() {
             sent.answered = pending.answered + 1;
         }
+        self.refers.resent(pending.tx, tx, number);
         self.resent(pending, tx, again);
         true
     }
@@ -538,9 +498,12 @@ impl Session {
         self.state = State::Over;
         self.queued = None;
         self.keepalive = None;
+        if self.unpracked.is_none() {
+            self.timers.clear(Timer::ReliableEnd);
+        }
         for timer in [
             Timer::Reliable,
-            Timer::ReliableEnd,
+            Timer::InviteEnd,
             Timer::Progress,
             Timer::Glare,
             Timer::OfferEnd,
@@ -560,11 +523,6 @@ impl Failure {
             Failure::TransportFailed => 503,
         }
     }
-}
-
-/// The session description in a body, if there is one; a copy that does not keep the datagram alive.
-fn sdp_of(headers: &crate::headers::Headers, body: &Bytes) -> Option<Bytes> {
-    Content::of(headers, body).sdp().map(|text| Bytes::copy_from_slice(&text))
 }
 
 /// How many challenges of one request are answered: who challenges without end learns no more.

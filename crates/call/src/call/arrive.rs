@@ -6,7 +6,7 @@ use media::command::Command;
 use model::event::CallFact;
 use model::outcome::{HungUpBy, Termination};
 use routing::{AnswerMode, RecordPolicy};
-use sip::session::{EndCause, SessionEvent};
+use sip::session::{Early, EndCause, SessionEvent};
 
 use super::{Call, Echo, Stage};
 use crate::context::Context;
@@ -36,21 +36,31 @@ impl Call {
             }
         };
         leg.describe(context);
+        if leg.session.early() == Early::No && self.plan.answer == AnswerMode::EarlyMedia {
+            // Who asks for our offer and takes no reliable responses can hear nothing before the answer.
+            self.plan.answer = AnswerMode::AtOnce;
+        }
         let mode = self.plan.answer;
+        let (now, delayed) = (context.now, arrival.offer.is_none());
         match mode {
             AnswerMode::AtOnce => {
-                leg.session.answer(context.now, context.endpoint, body.clone());
+                leg.session.answer(now, context.endpoint, body.clone());
                 self.fact(context, CallFact::SwitchAnswered);
             }
             AnswerMode::EarlyMedia => {
-                leg.session.ring(context.now, context.endpoint, 183, Some(body.clone()));
+                leg.session.ring(now, context.endpoint, 183, Some(body.clone()));
                 self.fact(context, CallFact::EarlyMediaBegan);
             }
-            AnswerMode::ByParty => leg.session.ring(context.now, context.endpoint, 180, None),
+            AnswerMode::ByParty => {
+                // RFC 3261 §13.2.1: the first reliable response carries our offer.
+                let offer = (delayed && leg.session.requires_reliable()).then(|| body.clone());
+                leg.session.ring(now, context.endpoint, 180, offer);
+            }
         }
         self.answer_body = (mode != AnswerMode::AtOnce).then_some(body);
         self.caller = Some(leg);
-        if mode != AnswerMode::AtOnce {
+        // A flow that speaks waits for the answer to our offer: the ACK's, or the PRACK's.
+        if mode == AnswerMode::ByParty || (mode == AnswerMode::EarlyMedia && !delayed) {
             self.begin_flow(context);
         }
     }
@@ -103,26 +113,22 @@ impl Call {
                     self.on_offered(context, leg, sdp);
                 }
             }
-            SessionEvent::OfferAccepted { sdp } => {
-                if let (Some(caller), Some(answer)) = (&mut self.caller, sdp)
-                    && caller.media.accept(&answer).is_ok()
-                {
-                    caller.describe(context);
-                    let leg = caller.id;
-                    self.on_media_changed(context, leg);
-                }
-            }
+            SessionEvent::OfferAccepted { sdp: Some(answer) } => self.on_caller_accepted(context, &answer),
             SessionEvent::Info { content_type, body } => {
                 if let Some(leg) = self.caller.as_ref().map(|caller| caller.id) {
                     self.on_info(context, leg, &content_type, &body);
                 }
             }
-            SessionEvent::Cancelled { .. } => {
+            SessionEvent::Cancelled { reason } => {
+                self.note_reason(context, HungUpBy::Caller, reason);
                 self.release(context, HungUpBy::Caller, Termination::Cancelled, None);
             }
             SessionEvent::Ended { cause, .. } => {
                 let (by, cause) = match cause {
-                    EndCause::Bye { .. } => (HungUpBy::Caller, Termination::Normal),
+                    EndCause::Bye { reason } => {
+                        self.note_reason(context, HungUpBy::Caller, reason);
+                        (HungUpBy::Caller, Termination::Normal)
+                    }
                     EndCause::Cancelled => (HungUpBy::Caller, Termination::Cancelled),
                     other => (HungUpBy::Switch, termination_of(&other)),
                 };
@@ -133,7 +139,8 @@ impl Call {
                     caller.session.refuse_request(context.now, context.endpoint, tx, 603);
                 }
             }
-            SessionEvent::OfferRefused { .. }
+            SessionEvent::OfferAccepted { sdp: None }
+            | SessionEvent::OfferRefused { .. }
             | SessionEvent::ReferProgress { .. }
             | SessionEvent::Progress { .. }
             | SessionEvent::Answered { .. }
@@ -141,6 +148,51 @@ impl Call {
             | SessionEvent::Transaction(_)
             | SessionEvent::TransactionOver(_) => {}
         }
+    }
+
+    /// An offer of ours was answered: of an early one, which the PRACK answers, or of a re-INVITE.
+    fn on_caller_accepted(&mut self, context: &mut Context<'_>, answer: &[u8]) {
+        let Some(caller) = &mut self.caller else { return };
+        let first = caller.media.agreed.is_none();
+        match caller.media.accept(answer) {
+            Ok(()) => {
+                caller.describe(context);
+                let leg = caller.id;
+                self.on_media_changed(context, leg);
+                if first && self.plan.answer == AnswerMode::EarlyMedia && matches!(self.stage, Stage::InFlow)
+                {
+                    self.begin_flow(context);
+                }
+            }
+            Err(unusable) if first => {
+                self.refuse(context, unusable.0, &[], model::outcome::CallResult::Failure);
+            }
+            // RFC 3261 §14.1: what was agreed before stands.
+            Err(_) => {}
+        }
+    }
+
+    /// What a peer gave as its reason, for the record (RFC 3326).
+    pub(super) fn note_reason(&self, context: &mut Context<'_>, by: HungUpBy, reason: Option<String>) {
+        if let Some(reason) = reason {
+            // A peer may write as much as a datagram holds.
+            let reason: String = reason.chars().take(200).collect();
+            self.fact(context, CallFact::ReasonGiven { by, reason: reason.into() });
+        }
+    }
+
+    /// RFC 3891: a caller wants the place of `leg`, which its Replaces names.
+    ///
+    /// # Errors
+    /// The status to refuse it with. A call that may be replaced declines with 603, as RFC 3891 §3 lets it.
+    pub fn on_replace_asked(
+        &mut self,
+        leg: model::LegId,
+        replaces: &sip::headers::Replaces,
+    ) -> Result<(), u16> {
+        let session = self.session_of(leg).ok_or(481_u16)?;
+        session.replaceable(replaces)?;
+        Err(603)
     }
 
     fn on_delayed_answer(&mut self, context: &mut Context<'_>, answer: &[u8]) {

@@ -149,7 +149,9 @@ impl Call {
         match event {
             SessionEvent::Progress { status, sdp, .. } => self.on_progress(context, at, leg, status, sdp),
             SessionEvent::Answered { sdp } => self.on_answered(context, at, leg, sdp),
-            SessionEvent::Refused { status, retry_after, .. } => {
+            SessionEvent::Refused { status, retry_after, q850, .. } => {
+                let reason = q850.map(|cause| format!("Q.850;cause={cause}"));
+                self.note_reason(context, model::outcome::HungUpBy::Agent, reason);
                 self.parties[at].note_refusal(refusal_of(status), Some(status));
                 self.trunk_refused(context, at, leg, (status, retry_after));
                 self.lose_leg(context, at, leg);
@@ -253,6 +255,9 @@ impl Call {
         cause: &sip::session::EndCause,
     ) {
         let (offer, state) = (self.parties[at].offer, self.parties[at].state);
+        if let sip::session::EndCause::Bye { reason } = cause {
+            self.note_reason(context, model::outcome::HungUpBy::Agent, reason.clone());
+        }
         match state {
             PartyState::Talking(talking) if talking == leg => {
                 let cause = super::arrive::termination_of(cause);

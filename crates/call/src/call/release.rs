@@ -41,7 +41,7 @@ impl Call {
             let (offer, asked_by) = (self.parties[0].offer, self.parties[0].asked_by.clone());
             let talked = matches!(self.parties[0].state, crate::party::PartyState::Talking(_));
             let accepted = matches!(self.parties[0].state, crate::party::PartyState::Accepted(_));
-            self.drop_party(context, 0, None);
+            self.drop_party(context, 0, reason_of(cause));
             match asked_by {
                 AskedBy::Acd { .. } if talked => {}
                 AskedBy::Acd { .. } if accepted => {
@@ -64,7 +64,7 @@ impl Call {
                 Termination::Shutdown | Termination::Internal => 503,
                 _ => 480,
             };
-            caller.session.hang_up(context.now, context.endpoint, None, status);
+            caller.session.hang_up(context.now, context.endpoint, reason_of(cause), status);
             self.closing.push(caller);
         }
         context.media(Command::CloseRoom { room: self.id });
@@ -143,6 +143,25 @@ impl Call {
     fn talked_or(&self, otherwise: CallResult) -> CallResult {
         if self.so_far.talked { CallResult::Answered } else { otherwise }
     }
+}
+
+/// What a BYE, CANCEL or refusal of ours says of the cause (RFC 3326); `None` where the status says all.
+fn reason_of(cause: Termination) -> Option<&'static str> {
+    Some(match cause {
+        Termination::Normal | Termination::FlowEnded | Termination::Cancelled => {
+            "Q.850;cause=16;text=\"Normal call clearing\""
+        }
+        Termination::Refused(_) => return None,
+        Termination::MediaTimeout => "SIP;cause=408;text=\"No RTP received\"",
+        Termination::SessionExpired => "SIP;cause=408;text=\"Session expired\"",
+        Termination::SignallingTimeout => "Q.850;cause=102;text=\"Recovery on timer expiry\"",
+        Termination::TransportFailed => "Q.850;cause=38;text=\"Network out of order\"",
+        Termination::Commanded => "Q.850;cause=31;text=\"Ended by an operator\"",
+        Termination::Shutdown | Termination::Crashed | Termination::Internal => {
+            "Q.850;cause=41;text=\"Temporary failure\""
+        }
+        Termination::Limit => "Q.850;cause=31;text=\"Longest duration reached\"",
+    })
 }
 
 /// The place of a port that was never opened.

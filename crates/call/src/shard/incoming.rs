@@ -9,13 +9,12 @@ use model::event::{AgentState, CallFact, Direction, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{AgentId, CallId, DialTarget, LegId, TenantId};
 use routing::{
-    AnswerMode, Claim, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Source,
+    AnswerMode, Claim, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Reliable, Source,
     Ticket, Tie, Trunk,
 };
 use sip::auth::{Account, Challenger, Offer, Side, Verdict};
 use sip::endpoint::Flow;
-use sip::headers::Stale;
-use sip::multipart::Content;
+use sip::headers::{Replaces, Stale};
 use sip::session::{Reach, Session};
 use sip::transaction::ServerTx;
 use sip::{HeaderName, Request, Response};
@@ -70,6 +69,7 @@ struct Welcome {
     plan: CallPlan,
     codecs: Vec<sdp::Codec>,
     peer: Peer,
+    reliable: Reliable,
     ticket: Ticket,
 }
 
@@ -211,6 +211,7 @@ impl Shard {
         number: Option<&Number>,
         newcomer: &Newcomer<'_>,
     ) -> Result<Welcome, Refused> {
+        self.replaces(newcomer)?;
         let mut ticket = self.admit(now, Some(trunk))?;
         let plan = self.plan_of(number, newcomer, &mut ticket);
         match plan {
@@ -218,12 +219,28 @@ impl Shard {
                 plan,
                 codecs: destination::codecs(&trunk.codecs),
                 peer: Peer::Trunk { media_from: destination::media_from(trunk) },
+                reliable: trunk.reliable,
                 ticket,
             }),
             Err(refused) => {
                 self.admission.release(ticket);
                 Err(refused)
             }
+        }
+    }
+
+    /// RFC 3891 §3: an INVITE that wants another call's place goes to that call, which decides.
+    fn replaces(&mut self, newcomer: &Newcomer<'_>) -> Result<(), Refused> {
+        let replaces = Replaces::of(newcomer.request).map_err(|_| Refused::with(400, CallResult::Failure))?;
+        let Some(replaces) = replaces else { return Ok(()) };
+        let unknown = Refused::with(481, CallResult::Failure);
+        let Some((call, leg)) = self.index.by_dialog(&replaces.dialog_key()) else { return Err(unknown) };
+        match self.calls.get_mut(&call) {
+            Some(slot) if slot.call.tenant == newcomer.tenant => {
+                let verdict = slot.call.on_replace_asked(leg, &replaces);
+                verdict.map_err(|status| Refused::with(status, CallResult::Failure))
+            }
+            _ => Err(unknown),
         }
     }
 
@@ -301,6 +318,7 @@ impl Shard {
             Dialled::Number(_) => Wish::Number,
             Dialled::Unknown => Wish::Unknown,
         };
+        self.replaces(newcomer)?;
         let mut ticket = self.admit(now, None)?;
         let record = RecordPolicy::Off;
         let plan = match wish {
@@ -325,9 +343,13 @@ impl Shard {
             Wish::Unknown => Err(Refused::with(404, CallResult::Failure)),
         };
         match plan {
-            Ok(plan) => {
-                Ok(Welcome { plan, codecs: destination::codecs(&phone.codecs), peer: Peer::Phone, ticket })
-            }
+            Ok(plan) => Ok(Welcome {
+                plan,
+                codecs: destination::codecs(&phone.codecs),
+                peer: Peer::Phone,
+                reliable: phone.reliable,
+                ticket,
+            }),
             Err(refused) => {
                 self.admission.release(ticket);
                 Err(refused)
@@ -404,7 +426,8 @@ impl Shard {
     /// The call exists; its caller's port is asked for.
     fn born(&mut self, now: Instant, mut newcomer: Newcomer<'_>, welcome: Welcome) {
         let (id, leg, flow) = (newcomer.id, newcomer.leg, newcomer.flow);
-        let local = destination::local(&self.settings, &flow, &newcomer.facts.called, welcome.reach());
+        let (reach, reliable) = (welcome.reach(), welcome.reliable);
+        let local = destination::local(&self.settings, &flow, &newcomer.facts.called, reach, reliable);
         let tag = self.endpoint.mint_tag();
         let session = Session::incoming(now, newcomer.tx, flow, newcomer.request, local, tag);
         let session = match session {
@@ -422,12 +445,11 @@ impl Shard {
             let input = acd::Input::Occupied { agent, call: id };
             self.out.push_back(Output::Acd { tenant: newcomer.tenant.clone(), input });
         }
-        let offer = Content::of(&newcomer.request.headers, &newcomer.request.body).sdp();
         let arrival = Arrival {
             leg,
             routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(newcomer.tx, leg)],
+            offer: session.offered(),
             session,
-            offer,
             codecs: welcome.codecs,
         };
         let routes = arrival.routes.clone();

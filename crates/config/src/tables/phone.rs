@@ -55,6 +55,13 @@ pub(crate) static PHONE: Object = Object {
             "devices registered at a time",
         ),
         default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
+        default(
+            "reliable",
+            trunk::RELIABLE,
+            "'supported'",
+            "可靠临时响应 (100rel)",
+            "reliable provisional responses",
+        ),
     ],
 };
 
@@ -77,6 +84,7 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             agent: record.text_if("agent").map(|agent| AgentId::new(&reading.tenant, &agent)),
             max_contacts: record.integer("max_contacts"),
             codecs: codecs(record, "codecs"),
+            reliable: record.choice("reliable", &trunk::RELIABLE_CHOICES),
         });
     }
     phones

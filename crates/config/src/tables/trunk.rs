@@ -1,5 +1,7 @@
 //! Owns `trunks/*.toml`: the table of its keys. Does not own how they become a trunk (see `trunk_made`).
 
+use routing::Reliable;
+
 use crate::fields::{Kind, NameKind, Object};
 use crate::tables::{CODECS, MANY, default, optional, required, word};
 
@@ -276,8 +278,24 @@ pub(crate) static TRUNK: Object = Object {
             "呼出被叫变换规则",
             "rules for called numbers as they are sent",
         ),
+        default(
+            "reliable",
+            RELIABLE,
+            "'supported'",
+            "可靠临时响应 (100rel)",
+            "reliable provisional responses",
+        ),
     ],
 };
+
+/// RFC 3262, in the words of a file.
+pub(super) const RELIABLE: Kind = Kind::Choice(&[
+    word("off", "不用", "never"),
+    word("supported", "对端支持就用", "where the peer can"),
+    word("required", "必须用, 否则拒绝 (421)", "insisted on; refused with 421 otherwise"),
+]);
+/// What the words of [`RELIABLE`] mean, in their order.
+pub(super) const RELIABLE_CHOICES: [Reliable; 3] = [Reliable::Off, Reliable::Supported, Reliable::Required];
 
 pub(crate) static TRUNK_GROUP: Object = Object {
     name: "trunk_group",

@@ -34,6 +34,7 @@ pub(crate) fn trunk(name: &str, record: &Record, reading: &mut Reading<'_>, inte
             .map(|every| Heartbeat { every, misses: record.integer("heartbeat_misses") }),
         identity: identity(record),
         numbers: numbers(record, reading),
+        reliable: record.choice("reliable", &super::trunk::RELIABLE_CHOICES),
         way,
         account,
     };

@@ -33,6 +33,13 @@ pub(super) struct Invited {
     pub(super) answer_due: Option<Bytes>,
 }
 
+impl Invited {
+    /// Whether an offer of ours went out reliably and has no answer yet.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.offer == InviteOffer::Absent && self.reliable.described() && !self.reliable.is_settled()
+    }
+}
+
 /// What the INVITE carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum InviteOffer {
@@ -40,6 +47,30 @@ pub(super) enum InviteOffer {
     Present,
     /// None: ours is in the first reliable response.
     Absent,
+}
+
+/// What a provisional response of ours may carry (RFC 3261 §13.2.1, RFC 3262 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Early {
+    /// A description, reliably: an answer, or our offer when the INVITE had none.
+    Reliable,
+    /// An early answer, unreliably; the 2xx says it again.
+    Unreliable,
+    /// No description: the INVITE asks for our offer, and the caller takes no reliable responses.
+    No,
+}
+
+/// Whether a response is to carry a description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Describes {
+    No,
+    Yes,
+}
+
+impl Describes {
+    fn when(described: bool) -> Describes {
+        if described { Describes::Yes } else { Describes::No }
+    }
 }
 
 /// An INVITE that no session can be made of: the refusal to send.
@@ -75,7 +106,7 @@ impl Session {
     /// The refusal to send when the INVITE cannot form a dialog (400), asks for too short an interval (422), or
     /// requires or lacks reliable provisional responses against `local` (420, 421).
     pub fn incoming(
-        _now: Instant,
+        now: Instant,
         tx: ServerTx,
         flow: Flow,
         request: &Request,
@@ -107,6 +138,11 @@ impl Session {
             progress: None,
             answer_due: None,
         };
+        let mut timers = TimerTable::default();
+        // RFC 3261 §13.3.1: the invitation is void when its Expires has passed without a final response.
+        if let Ok(Some(seconds)) = headers.expires() {
+            timers.set(Timer::InviteEnd, now + Duration::from_secs(seconds.into()));
+        }
         Ok(Session {
             role: Role::Callee,
             local,
@@ -116,16 +152,35 @@ impl Session {
             exchange: Exchange::Idle,
             queued: None,
             unacked: None,
+            unpracked: None,
             ack: None,
             peer,
             keepalive,
+            min_se: super::keepalive::min_se(headers),
             refers: super::refer::Refers::default(),
             login: None,
             pending: Vec::new(),
             local_sdp: None,
-            timers: TimerTable::default(),
+            timers,
             events: std::collections::VecDeque::new(),
         })
+    }
+
+    /// The SDP of an incoming session that is not yet answered: what a provisional response may carry.
+    pub fn early(&self) -> Early {
+        match &self.state {
+            State::Invited(_) if self.rings_reliably(Describes::Yes) => Early::Reliable,
+            State::Invited(invited) if invited.offer == InviteOffer::Present => Early::Unreliable,
+            _ => Early::No,
+        }
+    }
+
+    /// Whether the caller insists that each provisional response of ours be reliable (RFC 3262 §3).
+    pub fn requires_reliable(&self) -> bool {
+        match &self.state {
+            State::Invited(invited) => invited.request.headers.lists(HeaderName::Require, "100rel"),
+            _ => false,
+        }
     }
 
     /// The offer in the INVITE of an incoming session that is not yet answered.
@@ -137,20 +192,39 @@ impl Session {
     }
 
     /// Sends a provisional response, 101–199, reliably where both sides can (RFC 3262). Harmless after the answer.
+    /// A description goes out only where [`Session::early`] says that it may.
     pub fn ring(&mut self, now: Instant, ep: &mut Endpoint, status: u16, sdp: Option<Bytes>) {
-        let reliable = self.rings_reliably(sdp.is_some());
+        let reliable = self.rings_reliably(Describes::when(sdp.is_some()));
         let State::Invited(invited) = &mut self.state else { return };
         if reliable {
+            invited.progress = Some((status, None));
             invited.reliable.queue.push_back((status, sdp));
             return self.send_reliable(now, ep);
         }
+        // RFC 3261 §13.2.1: an offer of ours goes into a reliable response only.
+        let sdp = sdp.filter(|_| invited.offer == InviteOffer::Present);
         invited.progress = Some((status, sdp));
-        self.repeat_progress(now, ep);
+        self.send_progress(now, ep);
     }
 
     /// RFC 3261 §13.3.1.1: a provisional response goes out each minute, lest proxies give up.
     pub(super) fn repeat_progress(&mut self, now: Instant, ep: &mut Endpoint) {
+        let reliable = self.rings_reliably(Describes::No);
+        let State::Invited(invited) = &mut self.state else { return };
+        if let (Some((status, None)), true) = (&invited.progress, reliable) {
+            // RFC 3262 §3: with a number of its own.
+            invited.reliable.queue.push_back((*status, None));
+            return self.send_reliable(now, ep);
+        }
+        self.send_progress(now, ep);
+    }
+
+    fn send_progress(&mut self, now: Instant, ep: &mut Endpoint) {
         let State::Invited(invited) = &self.state else { return };
+        // RFC 3262 §3: who requires reliable responses gets no others; 100 goes out by itself.
+        if self.requires_reliable() {
+            return;
+        }
         let Some((status, sdp)) = &invited.progress else { return };
         let mut response = self.full_response(&invited.request, *status);
         if let Some(sdp) = sdp {
@@ -168,6 +242,7 @@ impl Session {
             invited.answer_due = Some(sdp);
             return;
         }
+        self.overtake_reliable();
         let State::Invited(invited) = std::mem::replace(&mut self.state, State::Established) else { return };
         let mut response = self.full_response(&invited.request, 200);
         if let Some(keepalive) = &self.keepalive {
@@ -182,7 +257,7 @@ impl Session {
             InviteOffer::Absent if !invited.reliable.described() => UnackedOf::DelayedAnswer,
             _ => UnackedOf::Answer,
         };
-        for timer in [Timer::Progress, Timer::Reliable, Timer::ReliableEnd] {
+        for timer in [Timer::Progress, Timer::Reliable, Timer::InviteEnd] {
             self.timers.clear(timer);
         }
         self.respond_until_acked(now, ep, invited.tx, &invited.request, response, of);
@@ -270,6 +345,7 @@ impl Session {
             return;
         }
         self.drop_exchange(now, ep);
+        self.overtake_reliable();
         let State::Invited(invited) = &self.state else { return };
         let mut response = self.response(&invited.request, status);
         for (name, value) in headers {
@@ -289,10 +365,22 @@ impl Session {
         if !matches!(self.state, State::Invited(_)) {
             return;
         }
+        let reason = request.headers.text(HeaderName::Reason).map(str::to_owned);
+        self.withdrawn(now, ep, reason);
+    }
+
+    /// RFC 3261 §13.3.1: the INVITE's Expires has passed: 487.
+    pub(super) fn invitation_expired(&mut self, now: Instant, ep: &mut Endpoint) {
+        if matches!(self.state, State::Invited(_)) {
+            self.withdrawn(now, ep, Some("SIP;cause=487;text=\"Invitation expired\"".to_owned()));
+        }
+    }
+
+    fn withdrawn(&mut self, now: Instant, ep: &mut Endpoint, reason: Option<String>) {
         self.drop_exchange(now, ep);
+        self.overtake_reliable();
         let State::Invited(invited) = &self.state else { return };
         ep.respond(now, invited.tx, self.response(&invited.request, 487));
-        let reason = request.headers.text(HeaderName::Reason).map(str::to_owned);
         self.events.push_back(SessionEvent::Cancelled { reason });
         self.finish();
     }

@@ -27,7 +27,7 @@ enum Side {
 }
 
 /// RFC 4028 §4: never less, and what Min-SE means when it is absent.
-const ABSOLUTE_MIN: Duration = Duration::from_secs(90);
+pub(super) const ABSOLUTE_MIN: Duration = Duration::from_secs(90);
 
 /// Min-SE in a message.
 pub(super) fn min_se(headers: &Headers) -> Duration {
@@ -56,7 +56,11 @@ impl Keepalive {
             None => return Ok(None),
         };
         // §9: not above what the peer asks, not below its Min-SE or ours.
-        let interval = wanted.min(expires).max(min_se(headers)).max(min);
+        let floor = min_se(headers).max(min);
+        let interval = wanted.min(expires).max(floor);
+        // "The UAS MUST NOT increase the value of the Session-Expires header field"; a peer that knows no 422 may
+        // ask for less than we would.
+        let interval = asked.map_or(interval, |asked| interval.min(asked.interval.max(ABSOLUTE_MIN)));
         let refresher = match asked.and_then(|asked| asked.refresher) {
             Some(Refresher::Uac) if peer_can => Side::Them,
             _ => Side::Us,
@@ -109,7 +113,7 @@ impl Session {
             Some(keepalive) => keepalive.write_request(headers),
             None => headers.push(HeaderName::SessionExpires, expires.as_secs().to_string()),
         }
-        headers.push(HeaderName::MinSe, min.max(ABSOLUTE_MIN).as_secs().to_string());
+        headers.push(HeaderName::MinSe, min.max(self.min_se).as_secs().to_string());
     }
 
     /// RFC 4028 §10: each 2xx to INVITE or UPDATE starts the interval anew.
@@ -131,6 +135,7 @@ impl Session {
     /// 422.
     pub(super) fn renew_as_callee(&mut self, headers: &Headers) -> Result<(), Rejection> {
         self.keepalive = Keepalive::as_callee(headers, self.local.timer, self.peer.supports("timer"))?;
+        self.min_se = self.min_se.max(min_se(headers));
         Ok(())
     }
 

@@ -25,8 +25,8 @@ pub(super) enum Exchange {
         request: Box<Request>,
         of: RemoteOffer,
     },
-    /// Our offer awaits the peer's answer.
-    Local { sdp: Option<Bytes> },
+    /// Our offer awaits the peer's answer; of a re-INVITE, the last RSeq that was acknowledged.
+    Local { sdp: Option<Bytes>, rseq: Option<u32> },
     /// The peer's offer came in a 2xx: the ACK carries the answer.
     AckDue { cseq: u32 },
     /// The peer's offer came in a reliable provisional response: the PRACK carries the answer.
@@ -116,7 +116,7 @@ impl Session {
             self.introduce(&mut request.headers);
             request.set_body("application/sdp", sdp.clone());
             self.send(now, ep, request, Purpose::Update);
-            self.exchange = Exchange::Local { sdp: Some(sdp) };
+            self.exchange = Exchange::Local { sdp: Some(sdp), rseq: None };
         }
     }
 
@@ -128,7 +128,7 @@ impl Session {
             request.set_body("application/sdp", sdp.clone());
         }
         self.send(now, ep, request, Purpose::Reinvite);
-        self.exchange = Exchange::Local { sdp };
+        self.exchange = Exchange::Local { sdp, rseq: None };
     }
 
     /// Answers `Offered` (or an `Answered` or `Progress` that carried an offer) with `sdp`.
@@ -213,24 +213,16 @@ impl Session {
     pub(super) fn updated(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx, request: Request) {
         let sdp = sdp_of(&request.headers, &request.body);
         if sdp.is_some() {
-            let settled = match &self.state {
-                State::Invited(invited) => invited.reliable.is_settled(),
-                _ => true,
-            };
-            let refusal = match &self.exchange {
-                Exchange::Idle
-                    if settled && self.unacked.as_ref().is_none_or(|unacked| unacked.of.is_answer()) =>
-                {
-                    None
-                }
-                Exchange::Idle | Exchange::Remote { .. } => Some(500),
-                _ => Some(491),
-            };
-            if let Some(status) = refusal {
+            if let Some(status) = self.update_refusal(&request) {
                 return self.refuse_for_now(now, ep, tx, &request, status);
             }
         }
-        self.dialog.refresh_target(request.headers.contact().ok().flatten().as_ref());
+        let contact = request.headers.contact().ok().flatten();
+        let tag = request.headers.from().ok().and_then(|from| from.tag().map(str::to_owned));
+        match tag.and_then(|tag| self.early_dialog(&tag)) {
+            Some(fork) => fork.refresh_target(contact.as_ref()),
+            None => self.dialog.refresh_target(contact.as_ref()),
+        }
         self.peer.learn(&request.headers);
         if let Err(rejection) = self.renew_as_callee(&request.headers) {
             return ep.respond(now, tx, rejection.response(&request, self.dialog.local_tag()));
@@ -247,6 +239,29 @@ impl Session {
         ep.respond(now, tx, response);
         if matches!(self.state, State::Established) {
             self.start_keepalive(now);
+        }
+    }
+
+    /// RFC 3311 §5.2: 491 while an offer of ours has no answer, 500 while the peer's has none.
+    fn update_refusal(&self, request: &Request) -> Option<u16> {
+        match &self.exchange {
+            Exchange::Idle => {}
+            Exchange::Local { .. } => return Some(491),
+            Exchange::Remote { .. } | Exchange::AckDue { .. } | Exchange::PrackDue { .. } => {
+                return Some(500);
+            }
+        }
+        match &self.state {
+            State::Invited(invited) if invited.reliable.is_settled() => None,
+            State::Invited(invited) if invited.awaits_answer() => Some(491),
+            State::Invited(_) => Some(500),
+            State::Inviting(_) => {
+                let from = request.headers.from().ok();
+                let settled = self.fork_is_settled(from.as_ref().and_then(|from| from.tag()));
+                (!settled).then_some(491)
+            }
+            // Our offer was in the 2xx, and the ACK with the answer has not come.
+            _ => self.unacked.as_ref().filter(|unacked| !unacked.of.is_answer()).map(|_| 491),
         }
     }
 
@@ -270,9 +285,13 @@ impl Session {
     pub(super) fn reinvite_progressed(&mut self, now: Instant, ep: &mut Endpoint, response: &Response) {
         self.timers.set(Timer::OfferEnd, now + Duration::from_secs(60));
         let rseq = response.headers.rseq().ok().flatten();
-        if let (Some(rseq), Ok(cseq)) = (rseq, response.headers.cseq())
+        let Exchange::Local { rseq: last, .. } = &mut self.exchange else { return };
+        // RFC 3262 §4: a retransmission, or one that came out of order, is as good as lost.
+        let next = last.is_none_or(|last| rseq == Some(last.wrapping_add(1)));
+        if let (Some(rseq), Ok(cseq), true) = (rseq, response.headers.cseq(), next)
             && response.headers.lists(HeaderName::Require, "100rel")
         {
+            *last = Some(rseq);
             let mut dialog = self.dialog.clone();
             self.send_prack(now, ep, &mut dialog, &format!("{rseq} {cseq}"), None);
             self.dialog = dialog;
@@ -308,7 +327,8 @@ impl Session {
             self.answered(tx);
             let cseq = response.headers.cseq().map_or(0, |cseq| cseq.number);
             let ended = !matches!(self.state, State::Established);
-            if let (Some(Exchange::Local { sdp: None }), false, true) = (&exchange, ended, sdp.is_some()) {
+            if let (Some(Exchange::Local { sdp: None, .. }), false, true) = (&exchange, ended, sdp.is_some())
+            {
                 self.exchange = Exchange::AckDue { cseq };
                 self.renew_as_caller(now, &response.headers);
                 return self.events.push_back(SessionEvent::Offered { sdp });
@@ -321,7 +341,7 @@ impl Session {
         if matches!(self.state, State::Established) {
             self.renew_as_caller(now, &response.headers);
         }
-        if let Some(Exchange::Local { sdp: offered }) = exchange {
+        if let Some(Exchange::Local { sdp: offered, .. }) = exchange {
             if offered.is_some() {
                 self.local_sdp = offered;
             }
@@ -342,7 +362,7 @@ impl Session {
         let offered = match purpose {
             Purpose::Refresh => None,
             _ => match std::mem::replace(&mut self.exchange, Exchange::Idle) {
-                Exchange::Local { sdp } => sdp,
+                Exchange::Local { sdp, .. } => sdp,
                 other => {
                     self.exchange = other;
                     None
@@ -371,9 +391,19 @@ impl Session {
                 }
                 return;
             }
+            // RFC 3261 §21.4.6, §21.5.2: what the peer does not do after all is not asked again.
+            405 | 501 if purpose != Purpose::Reinvite => {
+                self.peer.forget(&Method::Update);
+                if purpose == Purpose::Refresh {
+                    return self.timers.set(Timer::Refresh, now);
+                }
+                self.queued = self.queued.take().or(offered);
+                return self.send_queued(now, ep);
+            }
             422 => {
                 if let (Some(keepalive), SessionTimer::On { .. }) = (&mut self.keepalive, self.local.timer) {
                     let wanted = super::keepalive::min_se(&response.headers);
+                    self.min_se = self.min_se.max(wanted);
                     if wanted > keepalive.interval {
                         keepalive.interval = wanted;
                         self.queued = self.queued.take().or(offered);

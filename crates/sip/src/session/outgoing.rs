@@ -60,6 +60,8 @@ struct Fork {
     /// The last RSeq, once a reliable response came.
     rseq: Option<u32>,
     settled: Settled,
+    /// The answer that came reliably, for the 2xx that does not say it again (RFC 3262 §5).
+    answer: Option<Bytes>,
 }
 
 /// Whether the first offer has its answer, so that UPDATE may carry another.
@@ -78,6 +80,11 @@ enum Wish {
 impl Inviting {
     pub(super) fn is_cancelled(&self) -> bool {
         self.wish == Wish::Cancel
+    }
+
+    /// Whether there is an early dialog with the peer's `tag`.
+    pub(super) fn has_fork(&self, tag: &str) -> bool {
+        self.forks.iter().any(|fork| fork.dialog.remote_tag() == Some(tag))
     }
 }
 
@@ -103,9 +110,11 @@ impl Session {
             exchange: Exchange::Idle,
             queued: None,
             unacked: None,
+            unpracked: None,
             ack: None,
             peer: Peer::default(),
             keepalive: None,
+            min_se: super::keepalive::ABSOLUTE_MIN,
             refers: super::refer::Refers::default(),
             login: invite.login,
             pending: Vec::new(),
@@ -188,7 +197,7 @@ impl Session {
             None if tag.is_empty() => usize::MAX,
             None => {
                 let Ok(dialog) = self.dialog.formed_by(response) else { return };
-                inviting.forks.push(Fork { dialog, rseq: None, settled: Settled::No });
+                inviting.forks.push(Fork { dialog, rseq: None, settled: Settled::No, answer: None });
                 inviting.forks.len() - 1
             }
         };
@@ -199,8 +208,9 @@ impl Session {
                 return;
             }
             fork.rseq = Some(rseq);
-            if sdp.is_some() {
+            if sdp.is_some() && fork.settled == Settled::No {
                 fork.settled = Settled::Yes;
+                fork.answer = sdp.clone();
             }
             fork.dialog.refresh_target(response.headers.contact().ok().flatten().as_ref());
             prack = Some(format!("{rseq} {} INVITE", inviting.cseq));
@@ -246,6 +256,13 @@ impl Session {
         Some(&mut fork.dialog)
     }
 
+    /// Whether the first offer has its answer in the early dialog with `tag`.
+    pub(super) fn fork_is_settled(&self, tag: Option<&str>) -> bool {
+        let State::Inviting(inviting) = &self.state else { return false };
+        let fork = inviting.forks.iter().find(|fork| fork.dialog.remote_tag() == tag);
+        fork.is_some_and(|fork| fork.settled == Settled::Yes)
+    }
+
     /// The one early dialog in which UPDATE may carry an offer (RFC 3311 §5.1).
     pub(super) fn settled_fork(&mut self) -> Option<&mut Dialog> {
         let State::Inviting(inviting) = &mut self.state else { return None };
@@ -271,6 +288,11 @@ impl Session {
         let Ok(mut dialog) = base.formed_by(response) else { return };
         dialog.local_cseq = dialog.local_cseq.max(self.dialog.local_cseq);
         let settled = fork.is_some_and(|fork| fork.settled == Settled::Yes);
+        // Which fork's early answer counts is not known before.
+        let early = match (fork, inviting.forks.len()) {
+            (Some(fork), 2..) => fork.answer.clone(),
+            _ => None,
+        };
         let cancelled = inviting.is_cancelled();
         let offered = !inviting.request.body.is_empty();
         let (cseq, invite) = (inviting.cseq, inviting.request.headers.clone());
@@ -287,9 +309,12 @@ impl Session {
         }
         self.peer.learn(&response.headers);
         self.renew_as_caller(now, &response.headers);
-        let sdp = sdp_of(&response.headers, &response.body);
+        let sdp = sdp_of(&response.headers, &response.body).or(early);
         if offered || settled {
-            self.exchange = Exchange::Idle;
+            // An UPDATE may be on its way in either direction (RFC 3311 §5.1).
+            if !matches!(self.exchange, Exchange::Local { .. } | Exchange::Remote { .. }) {
+                self.exchange = Exchange::Idle;
+            }
             self.acknowledge(now, ep, cseq, Some(&invite), None);
         } else {
             // §13.2.2.4: the ACK carries the answer to their offer.
@@ -363,6 +388,7 @@ impl Session {
                 again.headers.set(HeaderName::CSeq, format!("{} INVITE", self.dialog.local_cseq));
                 again.headers.set(HeaderName::SessionExpires, interval.as_secs().to_string());
                 again.headers.set(HeaderName::MinSe, interval.as_secs().to_string());
+                self.min_se = self.min_se.max(interval);
                 let tx = ep.request(now, self.flow, again.clone());
                 self.watch(tx, Purpose::Invite, &again);
                 return self.invite_resent(tx, again);

@@ -35,6 +35,13 @@ impl Peer {
         METHODS.iter().position(|known| known == method).is_some_and(|place| self.allow >> place & 1 == 1)
     }
 
+    /// The peer refused `method` as unknown, whatever its Allow says.
+    pub(super) fn forget(&mut self, method: &Method) {
+        if let Some(place) = METHODS.iter().position(|known| known == method) {
+            self.allow &= !(1 << place);
+        }
+    }
+
     pub(super) fn supports(self, tag: &str) -> bool {
         TAGS.iter().position(|known| *known == tag).is_some_and(|place| self.supported >> place & 1 == 1)
     }

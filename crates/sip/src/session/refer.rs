@@ -8,9 +8,9 @@ use super::event::SessionEvent;
 use super::offer::boxed;
 use super::{Purpose, Session, State};
 use crate::endpoint::Endpoint;
-use crate::headers::{HeaderName, SubscriptionState};
-use crate::message::{Method, Request, reason_phrase};
-use crate::transaction::ServerTx;
+use crate::headers::{HeaderName, Headers, SubscriptionState};
+use crate::message::{Method, Request, Response, reason_phrase};
+use crate::transaction::{ClientTx, ServerTx};
 
 /// The REFERs of one dialog.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,8 +19,30 @@ pub(super) struct Refers {
     asked: Option<Asked>,
     /// The number of the peer's REFER whose progress we report.
     reporting: Option<u32>,
-    /// How many of ours still get reports.
-    pub(super) awaited: u32,
+    /// Ours that still get reports, oldest first.
+    ours: Vec<Ours>,
+}
+
+/// A REFER of ours: it subscribes to its reports from the moment it is sent, so that a NOTIFY may overtake its
+/// response (RFC 3515 §2.4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Ours {
+    tx: ClientTx,
+    /// Its number, which tells the reports of several apart.
+    cseq: u32,
+}
+
+impl Refers {
+    /// One of ours went out again, with credentials.
+    pub(super) fn resent(&mut self, before: ClientTx, tx: ClientTx, cseq: u32) {
+        if let Some(ours) = self.ours.iter_mut().find(|ours| ours.tx == before) {
+            *ours = Ours { tx, cseq };
+        }
+    }
+
+    fn drop_ours(&mut self, tx: ClientTx) {
+        self.ours.retain(|ours| ours.tx != tx);
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,9 +74,13 @@ impl Session {
     /// Accepts the REFER of `Transferred` with 202 and reports 100 Trying (RFC 3515 §2.4.4).
     pub fn accept_refer(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx) {
         let Some(asked) = self.refers.asked.take_if(|asked| asked.tx == tx) else { return };
-        ep.respond(now, tx, self.full_response(&asked.request, 202));
-        // RFC 4488: no subscription where the peer wants none.
-        let silent = asked.request.headers.all("Refer-Sub").any(|value| value.eq_ignore_ascii_case(b"false"));
+        let mut response = self.full_response(&asked.request, 202);
+        // RFC 4488 §4: no subscription where the peer wants none; the response says so.
+        let silent = without_reports(&asked.request.headers);
+        if silent {
+            response.headers.push(REFER_SUB, "false");
+        }
+        ep.respond(now, tx, response);
         if !silent {
             self.refers.reporting = asked.request.headers.cseq().ok().map(|cseq| cseq.number);
             self.notify_refer(now, ep, 100);
@@ -95,8 +121,9 @@ impl Session {
         }
     }
 
-    /// Asks the peer to call `target` (RFC 3515); `ReferProgress` follows. `headers` may hold Referred-By.
-    pub fn refer(&mut self, now: Instant, ep: &mut Endpoint, target: &str, headers: &[(HeaderName, &str)]) {
+    /// Asks the peer to call `target` (RFC 3515); `ReferProgress` follows. `headers` may hold Referred-By, or
+    /// `Refer-Sub: false` (RFC 4488) to be told the response alone.
+    pub fn refer(&mut self, now: Instant, ep: &mut Endpoint, target: &str, headers: &[(&str, &str)]) {
         if !matches!(self.state, State::Established) {
             return;
         }
@@ -106,20 +133,49 @@ impl Session {
         for (name, value) in headers {
             request.headers.push(*name, value);
         }
-        self.send(now, ep, request, Purpose::Refer);
+        let cseq = self.dialog.local_cseq;
+        let tx = self.send(now, ep, request, Purpose::Refer);
+        self.refers.ours.push(Ours { tx, cseq });
+    }
+
+    /// The final response to a REFER of ours.
+    pub(super) fn refer_answered(&mut self, tx: ClientTx, response: &Response) {
+        // RFC 4488 §4: a 2xx with `Refer-Sub: false` promises no reports.
+        if !response.is_success() || without_reports(&response.headers) {
+            self.refer_failed(tx, response.status);
+        }
+    }
+
+    /// No reports will come of a REFER of ours.
+    pub(super) fn refer_failed(&mut self, tx: ClientTx, status: u16) {
+        self.refers.drop_ours(tx);
+        self.events.push_back(SessionEvent::ReferProgress { status });
     }
 
     pub(super) fn notified(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx, request: &Request) {
         let event = request.headers.event().ok().flatten();
-        let refer = event.is_some_and(|event| event.package.eq_ignore_ascii_case("refer"));
+        let refer = event.filter(|event| event.package.eq_ignore_ascii_case("refer"));
+        let place = refer.and_then(|event| match event.id {
+            Some(id) => self.refers.ours.iter().position(|ours| id == ours.cseq.to_string()),
+            // RFC 3515 §2.4.6: only the first REFER of a dialog may go without.
+            None => (!self.refers.ours.is_empty()).then_some(0),
+        });
         // RFC 6665 §4.1.3: a NOTIFY without a subscription gets 481.
-        if self.refers.awaited == 0 || !refer {
-            return ep.respond(now, tx, self.response(request, 481));
+        let Some(place) = place else { return ep.respond(now, tx, self.response(request, 481)) };
+        // RFC 6665 §4.1.3: "NOTIFY requests MUST contain Subscription-State header fields".
+        let Ok(Some(state)) = request.headers.subscription_state() else {
+            return ep.respond(now, tx, self.response(request, 400));
+        };
+        let kind = request.headers.content_type().ok().flatten();
+        if kind.is_some_and(|kind| !kind.is("message", "sipfrag")) {
+            // RFC 3515 §2.4.4: "Each NOTIFY MUST contain a body of type 'message/sipfrag'".
+            let mut response = self.response(request, 415);
+            response.headers.push(HeaderName::Accept, "message/sipfrag");
+            return ep.respond(now, tx, response);
         }
         ep.respond(now, tx, self.response(request, 200));
-        let state = request.headers.subscription_state();
-        if let Ok(Some(SubscriptionState::Terminated { .. })) = state {
-            self.refers.awaited -= 1;
+        if let SubscriptionState::Terminated { .. } = state {
+            self.refers.ours.remove(place);
         }
         let line = String::from_utf8_lossy(&request.body);
         let status = line.split_whitespace().nth(1).and_then(|status| status.parse().ok());
@@ -127,4 +183,15 @@ impl Session {
             self.events.push_back(SessionEvent::ReferProgress { status });
         }
     }
+}
+
+/// RFC 4488 §4.1.
+const REFER_SUB: &str = "Refer-Sub";
+
+/// Whether a REFER asks for no reports, or its 2xx promises none (RFC 4488).
+fn without_reports(headers: &Headers) -> bool {
+    headers.all(REFER_SUB).any(|value| {
+        let value = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        value.trim_ascii().eq_ignore_ascii_case(b"false")
+    })
 }

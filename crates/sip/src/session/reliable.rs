@@ -8,7 +8,7 @@ use clock::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::event::{EndCause, EndedBy, SessionEvent};
-use super::incoming::InviteOffer;
+use super::incoming::{Describes, InviteOffer};
 use super::offer::{Exchange, RemoteOffer};
 use super::{Purpose, Rel100, Session, State, Timer, sdp_of};
 use crate::dialog::Dialog;
@@ -34,6 +34,13 @@ struct Outstanding {
     bytes: Bytes,
     interval: Duration,
     described: Described,
+}
+
+/// A reliable provisional response that a final one overtook: its PRACK is still answered (RFC 3262 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Unpracked {
+    rseq: u32,
+    cseq: u32,
 }
 
 /// Whether a description went out reliably.
@@ -64,12 +71,12 @@ impl Reliable {
 
 impl Session {
     /// Whether the next provisional response is to be reliable.
-    pub(super) fn rings_reliably(&self, described: bool) -> bool {
+    pub(super) fn rings_reliably(&self, describes: Describes) -> bool {
         let State::Invited(invited) = &self.state else { return false };
         self.local.rel100 != Rel100::Off
             && self.peer.supports("100rel")
             // RFC 3261 §13.2.1: the first reliable response carries the offer if the INVITE had none.
-            && (described || invited.offer == InviteOffer::Present || invited.reliable.described())
+            && (describes == Describes::Yes || invited.offer == InviteOffer::Present || invited.reliable.described())
     }
 
     /// RFC 3262 §3: one at a time, repeated until its PRACK.
@@ -116,8 +123,24 @@ impl Session {
         self.timers.set(Timer::Reliable, now + outstanding.interval);
     }
 
+    /// RFC 3262 §3: a final response ends the repeating, but the PRACK may be on its way.
+    pub(super) fn overtake_reliable(&mut self) {
+        let State::Invited(invited) = &mut self.state else { return };
+        self.timers.clear(Timer::Reliable);
+        if invited.reliable.outstanding.take().is_some()
+            && let Ok(cseq) = invited.request.headers.cseq()
+        {
+            self.unpracked = Some(Unpracked { rseq: invited.reliable.rseq, cseq: cseq.number });
+        } else {
+            self.timers.clear(Timer::ReliableEnd);
+        }
+    }
+
     /// RFC 3262 §3: without a PRACK in 64 × T1 the INVITE is refused with 5xx.
     pub(super) fn reliable_unacknowledged(&mut self, now: Instant, ep: &mut Endpoint) {
+        if self.unpracked.take().is_some() {
+            return;
+        }
         self.drop_exchange(now, ep);
         let State::Invited(invited) = &self.state else { return };
         ep.respond(now, invited.tx, self.response(&invited.request, 504));
@@ -126,6 +149,9 @@ impl Session {
 
     /// A PRACK within the dialog.
     pub(super) fn pracked(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx, request: Request) {
+        if self.acknowledges_overtaken(&request) {
+            return ep.respond(now, tx, self.response(&request, 200));
+        }
         let matched = match &mut self.state {
             State::Invited(invited) => {
                 let cseq = invited.request.headers.cseq();
@@ -141,7 +167,8 @@ impl Session {
         let Some(offer) = matched else { return ep.respond(now, tx, self.response(&request, 481)) };
         self.timers.clear(Timer::Reliable);
         self.timers.clear(Timer::ReliableEnd);
-        // Lest proxies give up: from here on each minute again.
+        // RFC 3261 §13.3.1.1: from here on a provisional response each minute again.
+        self.timers.set(Timer::Progress, now + Duration::from_secs(60));
         let sdp = sdp_of(&request.headers, &request.body);
         match (sdp, offer) {
             // §5: the answer to the offer that our response carried.
@@ -163,6 +190,17 @@ impl Session {
         {
             self.answer(now, ep, sdp);
         }
+    }
+
+    /// Takes the PRACK of a response that our final one overtook.
+    fn acknowledges_overtaken(&mut self, request: &Request) -> bool {
+        let Ok(rack) = request.headers.rack() else { return false };
+        let same = |late: &mut Unpracked| late.rseq == rack.rseq && late.cseq == rack.cseq.number;
+        let taken = self.unpracked.take_if(same).is_some();
+        if taken {
+            self.timers.clear(Timer::ReliableEnd);
+        }
+        taken
     }
 
     /// RFC 3262 §4: acknowledges a reliable provisional response in the dialog that it formed.

@@ -30,12 +30,12 @@ impl Session {
         self.flow = flow;
         match request.method {
             Method::Bye => self.byed(now, ep, tx, &request),
+            Method::Prack => self.pracked(now, ep, tx, request),
             _ if matches!(self.state, State::Over | State::Parting { .. }) => {
                 ep.respond(now, tx, self.response(&request, 481));
             }
             Method::Invite => self.reinvited(now, ep, tx, request),
             Method::Update => self.updated(now, ep, tx, request),
-            Method::Prack => self.pracked(now, ep, tx, request),
             Method::Info => self.informed(now, ep, tx, &request),
             Method::Refer => self.referred(now, ep, tx, &request),
             Method::Notify => self.notified(now, ep, tx, &request),
@@ -67,11 +67,25 @@ impl Session {
     }
 
     fn informed(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx, request: &Request) {
-        ep.respond(now, tx, self.response(request, 200));
+        // RFC 6086 §4.2.2: "If a UA receives an INFO request associated with an Info Package that the UA has not
+        // indicated willingness to receive, the UA MUST send a 469 (Bad Info Package) response".
+        if request.headers.has(HeaderName::InfoPackage) {
+            let mut response = self.response(request, 469);
+            response.headers.push(HeaderName::RecvInfo, "");
+            return ep.respond(now, tx, response);
+        }
         if request.body.is_empty() {
-            return; // RFC 6086 §4.2.2: a keep-alive of old peers.
+            return ep.respond(now, tx, self.response(request, 200)); // A keep-alive of old peers.
         }
         let content_type = request.headers.text(HeaderName::ContentType).unwrap_or_default().to_owned();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        if !INFO_BODIES.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+            // RFC 3261 §8.2.3.
+            let mut response = self.response(request, 415);
+            response.headers.push(HeaderName::Accept, INFO_BODIES.join(", "));
+            return ep.respond(now, tx, response);
+        }
+        ep.respond(now, tx, self.response(request, 200));
         self.events.push_back(SessionEvent::Info { content_type, body: request.body.clone() });
     }
 
@@ -85,3 +99,6 @@ impl Session {
         self.send(now, ep, request, Purpose::Message);
     }
 }
+
+/// What an INFO outside any package may carry: keys, as phones without RFC 4733 send them.
+const INFO_BODIES: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];

@@ -83,6 +83,7 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::AgentLeft { by, cause, .. } => format!("通话结束: {}挂机, {cause:?} / talk over", by.zh()),
         CallFact::SurveyAsked { .. } => "询问满意度 / survey asked".to_owned(),
         CallFact::SurveyAnswered { key, label } => format!("满意度: {label} ({key}) / survey"),
+        CallFact::ReasonGiven { by, reason } => format!("{}给出原因 / gave as its reason: {reason}", by.zh()),
         CallFact::MediaLost { .. } => "收不到对方语音 / no audio came".to_owned(),
         CallFact::Ended { result, by, cause } => {
             let by = if *by == HungUpBy::Switch {

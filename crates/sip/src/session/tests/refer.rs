@@ -5,7 +5,7 @@ fn a_refer_is_accepted_reported_and_ended() {
     let mut pair = talking();
     pair.with(End::A, |session, now, ep| {
         let target = "<sip:9002@192.0.2.9?Replaces=abc%40x%3Bto-tag%3D1%3Bfrom-tag%3D2>";
-        session.refer(now, ep, target, &[(HeaderName::ReferredBy, "<sip:a@192.0.2.1>")]);
+        session.refer(now, ep, target, &[("Referred-By", "<sip:a@192.0.2.1>")]);
     });
     pair.pass(MILLIS(100));
     let told = pair.b.hear();
