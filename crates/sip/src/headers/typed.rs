@@ -7,8 +7,8 @@ use crate::scan;
 use super::name_addr::seconds;
 use super::session_timer::seconds_and_params;
 use super::{
-    CSeq, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, RAck, Reason, Replaces,
-    RetryAfter, SessionExpires, SubscriptionState, Via,
+    CSeq, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, Privacy, RAck, Reason,
+    Replaces, RetryAfter, SessionExpires, SubscriptionState, Via,
 };
 
 impl Headers {
@@ -202,6 +202,11 @@ impl Headers {
     /// The values of Reason that are well-formed: a malformed one is no reason to refuse a BYE.
     pub fn reasons(&self) -> Vec<Reason> {
         self.elements(HeaderName::Reason).filter_map(Reason::parse).collect()
+    }
+
+    /// Privacy; no wish without one.
+    pub fn privacy(&self) -> Privacy {
+        Privacy::of(self)
     }
 
     /// Retry-After, when it is there and well-formed.

@@ -62,6 +62,10 @@ impl Session {
             return self.refuse_for_now(now, ep, tx, request, 500);
         }
         let uri = target.uri();
+        // §2.1: another method may be asked for; only an INVITE is a transfer.
+        if uri.param("method").is_some_and(|method| !method.eq_ignore_ascii_case("INVITE")) {
+            return ep.respond(now, tx, self.response(request, 603));
+        }
         self.events.push_back(SessionEvent::Transferred {
             tx,
             refer_to: uri.without_headers().to_string(),
