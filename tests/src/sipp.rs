@@ -25,8 +25,8 @@ impl Sipp {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("sipp").join(scenario).with_extension("xml");
         let mut text =
             std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
-        // The payload type of keys, unless the test has another.
-        for (name, word) in words.iter().chain(&[("EVENTS", "101")]) {
+        // What scenarios share, unless the test has another.
+        for (name, word) in words.iter().chain(&SHARED) {
             text = text.replace(&format!("@{name}@"), word);
         }
         std::fs::write(folder.join("scenario.xml"), text).expect("the scenario");
@@ -167,5 +167,54 @@ impl Drop for SippRun {
         }
     }
 }
+
+/// Words that scenarios share: a caller's header fields, and its description.
+const SHARED: [(&str, &str); 5] = [
+    (
+        "BEGINS",
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      From: <sip:13800138000@[local_ip]:[local_port]>;tag=[call_number]
+      To: <sip:[service]@[remote_ip]:[remote_port]>
+      Call-ID: [call_id]
+      Contact: <sip:13800138000@[local_ip]:[local_port]>
+      Max-Forwards: 70",
+    ),
+    (
+        "WITHIN",
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      From: <sip:13800138000@[local_ip]:[local_port]>;tag=[call_number]
+      To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      Max-Forwards: 70",
+    ),
+    (
+        "ANSWERS",
+        "[last_Via:]
+      [last_From:]
+      [last_To:]
+      [last_Call-ID:]
+      [last_CSeq:]
+      Contact: <sip:13800138000@[local_ip]:[local_port]>",
+    ),
+    (
+        "SDP",
+        "Content-Type: application/sdp
+      Content-Length: [len]
+
+      v=0
+      o=- 1 1 IN IP[local_ip_type] [local_ip]
+      s=-
+      c=IN IP[media_ip_type] [media_ip]
+      t=0 0
+      m=audio [auto_media_port] RTP/AVP 8 @EVENTS@
+      a=rtpmap:8 PCMA/8000
+      a=rtpmap:@EVENTS@ telephone-event/8000
+      a=fmtp:@EVENTS@ 0-15
+      a=ptime:20",
+    ),
+    // The payload type of keys.
+    ("EVENTS", "101"),
+];
 
 static NEXT_MEDIA: AtomicU32 = AtomicU32::new(0);

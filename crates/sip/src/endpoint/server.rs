@@ -59,8 +59,8 @@ impl Endpoint {
                 server.epoch = server.epoch.wrapping_add(1);
                 return self.transmit(flow, bytes);
             }
-            (ServerState::Accepted, 200..=299) => return self.transmit(flow, bytes),
-            (ServerState::Proceeding { .. }, 200..=299) => ServerState::Accepted,
+            (ServerState::Accepted { .. }, 200..=299) => return self.transmit(flow, bytes),
+            (ServerState::Proceeding { .. }, 200..=299) => ServerState::Accepted { tag: tag_in(&bytes) },
             (ServerState::Proceeding { .. }, _) => {
                 ServerState::Completed { last: bytes.clone(), interval: t1 }
             }
@@ -131,6 +131,7 @@ impl Endpoint {
         let (tag, waiting) = match invite.and_then(|id| self.servers.get(id)).map(|server| &server.state) {
             Some(ServerState::Proceeding { last, .. }) => (last.as_ref().and_then(to_tag_of), true),
             Some(ServerState::Completed { last, .. }) => (to_tag_of(last), false),
+            Some(ServerState::Accepted { tag }) => (tag.as_deref().map(str::to_owned), false),
             _ => (None, false),
         };
         // §9.2: no such transaction, 481; else 200, with the tag of the INVITE's responses.
@@ -159,7 +160,7 @@ impl Endpoint {
                 }
             }
             // RFC 6026 §7.1, and peers of RFC 2543 whose ACK has the branch of the INVITE.
-            Some(ServerState::Accepted) => self.outputs.push_back(Output::Ack { flow, request }),
+            Some(ServerState::Accepted { .. }) => self.outputs.push_back(Output::Ack { flow, request }),
             Some(ServerState::Confirmed) => self.drop_message(DropCause::Absorbed),
             _ => self.drop_message(DropCause::StrayAck),
         }
@@ -173,7 +174,7 @@ impl Endpoint {
             ServerState::Completed { last, .. } => Some(last.clone()),
             ServerState::Progressing(progress) => Some(progress.last.clone()),
             ServerState::Done { last } => last.message(raw),
-            ServerState::Confirmed | ServerState::Accepted | ServerState::Trying { .. } => None,
+            ServerState::Confirmed | ServerState::Accepted { .. } | ServerState::Trying { .. } => None,
         };
         match again {
             Some(bytes) => self.transmit(flow, bytes),
@@ -246,7 +247,7 @@ impl Endpoint {
         server.epoch = server.epoch.wrapping_add(1);
         let (epoch, reliable) = (server.epoch, server.flow.transport.is_reliable());
         let end = match state {
-            ServerState::Completed { .. } | ServerState::Accepted | ServerState::Done { .. } => {
+            ServerState::Completed { .. } | ServerState::Accepted { .. } | ServerState::Done { .. } => {
                 Some(Lane::SixtyFourT1)
             }
             ServerState::Confirmed => Some(Lane::T4),
@@ -307,6 +308,15 @@ pub(super) fn response_flow(flow: Flow, via: &Via) -> Flow {
     let mut answered = flow;
     answered.remote.set_port(via.port().unwrap_or(flow.transport.default_port()));
     answered
+}
+
+/// The tag of To in a response that we wrote, without reading all of it: each call's 200 passes here.
+fn tag_in(response: &[u8]) -> Option<Box<str>> {
+    let line = &response[memchr::memmem::find(response, b"\r\nTo: ")? + 2..];
+    let line = &line[..memchr::memchr(b'\r', line)?];
+    let tag = &line[memchr::memmem::rfind(line, b";tag=")? + 5..];
+    let end = memchr::memchr(b';', tag).unwrap_or(tag.len());
+    std::str::from_utf8(&tag[..end]).ok().map(Box::from)
 }
 
 /// The tag of To in a response that we sent.

@@ -31,8 +31,9 @@ pub(crate) enum ServerState {
     Completed { last: Bytes, interval: Duration },
     /// INVITE, refused and acknowledged; timer I runs.
     Confirmed,
-    /// INVITE, answered 2xx (RFC 6026 §7.1); timer L runs. Retransmitting the 2xx is the session's.
-    Accepted,
+    /// INVITE, answered 2xx (RFC 6026 §7.1); timer L runs. Retransmitting the 2xx is the session's. A CANCEL that
+    /// crossed it is answered with its `tag`.
+    Accepted { tag: Option<Box<str>> },
     /// Not INVITE, nothing sent yet. The datagram is kept to shorten what the tail keeps.
     Trying { datagram: Bytes },
     /// Not INVITE, a provisional response was sent. Figure 8's «Proceeding».
