@@ -113,7 +113,7 @@ fn check_records(history: &History, found: &mut Vec<Breach>) {
         let expected = match call.known {
             Known::No => 0,
             // Who never showed the password, or a request that no call can be made of, is no call.
-            Known::Yes if !statuses.is_empty() && statuses.iter().all(|s| NO_CALL.contains(s)) => 0,
+            Known::Yes if !statuses.is_empty() && statuses.iter().all(|s| *s == Final::NoCall) => 0,
             Known::Yes => 1,
         };
         if had != expected {
@@ -135,15 +135,28 @@ fn check_records(history: &History, found: &mut Vec<Breach>) {
         .extend(ends.into_iter().filter(|(_, ends)| *ends != 1).map(|(call, ends)| Breach::Ends(call, ends)));
 }
 
-/// Final statuses of the switch to INVITEs, by Call-ID.
-fn finals(history: &History) -> HashMap<String, Vec<u16>> {
-    let mut finals: HashMap<String, Vec<u16>> = HashMap::new();
+/// What a final response of the switch to an INVITE means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Final {
+    /// There never was a call.
+    NoCall,
+    /// A call, or its refusal.
+    OfCall,
+}
+
+/// Final responses of the switch to INVITEs, by Call-ID.
+fn finals(history: &History) -> HashMap<String, Vec<Final>> {
+    let mut finals: HashMap<String, Vec<Final>> = HashMap::new();
     for entry in history.trace.iter().filter(|entry| history.switch.contains(&entry.from)) {
         let Ok(Message::Response(response)) = Message::parse_datagram(entry.bytes.clone()) else { continue };
         let invite = response.headers.cseq().is_ok_and(|cseq| cseq.method == sip::Method::Invite);
         if invite && response.status >= 200 {
             let call_id = response.headers.call_id().unwrap_or_default().to_owned();
-            finals.entry(call_id).or_default().push(response.status);
+            // What a trunk's own option refuses is a call that failed, unlike an option that nobody knows.
+            let option = response.headers.lists(sip::HeaderName::Unsupported, "100rel");
+            let means =
+                if NO_CALL.contains(&response.status) && !option { Final::NoCall } else { Final::OfCall };
+            finals.entry(call_id).or_default().push(means);
         }
     }
     finals

@@ -3,6 +3,8 @@
 
 mod agents;
 mod flows;
+mod hand;
+mod negotiation;
 mod operator;
 mod queues;
 mod random;

@@ -212,10 +212,8 @@ impl Session {
     /// An UPDATE of the peer: RFC 3311 §5.2, RFC 4028 §7.4.
     pub(super) fn updated(&mut self, now: Instant, ep: &mut Endpoint, tx: ServerTx, request: Request) {
         let sdp = sdp_of(&request.headers, &request.body);
-        if sdp.is_some() {
-            if let Some(status) = self.update_refusal(&request) {
-                return self.refuse_for_now(now, ep, tx, &request, status);
-            }
+        if let (true, Some(status)) = (sdp.is_some(), self.update_refusal(&request)) {
+            return self.refuse_for_now(now, ep, tx, &request, status);
         }
         let contact = request.headers.contact().ok().flatten();
         let tag = request.headers.from().ok().and_then(|from| from.tag().map(str::to_owned));

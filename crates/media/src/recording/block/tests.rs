@@ -198,7 +198,8 @@ proptest! {
         finish(&mut inside, kind);
         put(&mut inside, 44, &legs.to_le_bytes());
         put(&mut inside, 46, &tenant.to_le_bytes());
-        inside[80..100.min(80 + usize::from(tenant))].fill(b'x');
+        let end = (80 + usize::from(tenant)).min(inside.len());
+        inside[80..end].fill(b'x');
         put(&mut inside, 16, &0u64.to_le_bytes());
         put(&mut inside, 24, &SEGMENT_HEADER.to_le_bytes());
         let crc = crc32c::crc32c(&inside[12..]);
