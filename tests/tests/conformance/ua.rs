@@ -100,7 +100,7 @@ pub fn wire(head: &str, body: &str) -> Bytes {
 
 impl Ua {
     pub fn new() -> Ua {
-        let advertised = vec![Advertised { host: "198.51.100.1".into(), port: 5060 }];
+        let advertised = vec![Advertised::new("198.51.100.1", 5060)];
         let now = Instant::from_secs(1_000);
         Ua {
             ep: Endpoint::new(EndpointConfig { advertised, secret: [9; 16], ..EndpointConfig::default() }),

@@ -4,7 +4,7 @@ use model::{AgentId, Aor};
 use routing::{DigestChoice, Phone};
 
 use super::agent::one_of_two;
-use super::{CODECS, codecs, default, optional, required, trunk_made, word};
+use super::{CODECS, codecs, default, optional, required, trunk, trunk_made, word};
 use crate::fields::{Kind, NameKind, Object};
 use crate::reading::Reading;
 use crate::record::Record;
