@@ -11,8 +11,7 @@ use crate::ua::{MILLIS, SECS, Ua, peers, times, udp};
 #[test]
 fn a_2xx_that_matches_no_transaction_is_dropped() {
     let mut ua = Ua::bare();
-    let (_, invite) = ua.send(Method::Invite, udp());
-    let mut other = invite.clone();
+    let (_, mut other) = ua.send(Method::Invite, udp());
     other.headers.set("Via", "SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bKforged");
     ua.mark();
     ua.reply(&other, 200, "peer", "", "");

@@ -9,8 +9,8 @@ use model::event::{AgentState, CallFact, Direction, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{AgentId, CallId, DialTarget, LegId, TenantId};
 use routing::{
-    AnswerMode, Claim, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Reliable, Source,
-    Ticket, Tie, Trunk,
+    AnswerMode, Claim, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Reliable,
+    Source, Ticket, Tie, Trunk,
 };
 use sip::auth::{Account, Challenger, Offer, Side, Verdict};
 use sip::endpoint::Flow;
