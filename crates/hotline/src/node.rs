@@ -22,7 +22,7 @@ use media_net::{MediaConfig, MediaNet};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
 use sip::subscription::Notifier;
-use sip_net::{Boxes, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, StreamLimits, Transports};
+use sip_net::{Boxes, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, Tls, Transports};
 use store::{EventJournal, Folder, StartConfig, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) mod calendar;
+mod certificates;
 mod descriptors;
 mod figures;
 mod followers;
@@ -120,6 +121,7 @@ impl Node {
         let exporter =
             Exporter { offset: UtcOffset(calendar.offset_at(clock.wall())), data_dir: data.clone() };
         // Ports are bound before anything is told of them.
+        let tls = Arc::new(Tls::load(settings::tls(&origin, &loaded))?);
         let bound = sip_net::bind(&settings::listeners(&loaded))?;
         let advertised = bound.advertised();
         let api_listener = TcpListener::bind(loaded.node.api)
@@ -152,11 +154,12 @@ impl Node {
         let lost = registrations.clone();
         let transports = Transports::serve(
             bound,
-            StreamLimits::default(),
+            settings::stream_limits(&loaded),
             boxes.clone(),
             move |flow| lost.connection_lost(flow),
             &runtime,
         )?;
+        transports.set_tls(Arc::clone(&tls));
         let draws = u64::from_le_bytes(std::array::from_fn(|place| secret[place]));
         let resolver = Resolver::new(settings::dns(&loaded), draws, runtime.clone())?;
         let foundation =
@@ -184,6 +187,7 @@ impl Node {
 
         let Foundation { boxes, journal, media, tenants, .. } = foundation;
         let hooks = Hooks::new(runtime.clone(), hooks_of(&origin, &loaded), QueueLimits::default());
+        let certificates = certificates::Certificates::new(transports.clone(), tls, &loaded, clock);
         let reloader = Arc::new(Reloader {
             origin,
             current: ArcSwap::from_pointee(loaded),
@@ -192,12 +196,14 @@ impl Node {
             tenants: tenants.clone(),
             registrations,
             resolver: resolver.clone(),
+            certificates: certificates.clone(),
             media: media.clone(),
             hooks: hooks.clone(),
             journal: journal.clone(),
             turn: Mutex::new(()),
         });
         let (closing, running) = watch::channel(Running::Yes);
+        tasks.push(runtime.spawn(until_ended(running.clone(), certificates.keep_up())));
         let switch = Arc::new(switch::NodeSwitch {
             clock,
             boxes: boxes.clone(),
@@ -277,6 +283,7 @@ impl Foundation {
                 resolver: self.resolver.clone(),
                 boxes: self.boxes.clone(),
                 lamps: lamps.clone(),
+                transports: Arc::clone(transports),
             };
             let seat = ShardLoop {
                 machine: call::Shard::new(identity, Arc::clone(&told)),

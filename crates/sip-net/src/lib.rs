@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  UDP socket ──► the shard thread that reads its listener ──┐ (another shard's Call-ID: by letter)
-//!  TCP task ────► Boxes::deliver ──► Inbox ──────────────────┴─► shard loop ──► Transports::send ──► sockets
+//!  stream task ─► Boxes::deliver ──► Inbox ──────────────────┴─► shard loop ──► Transports::send ──► sockets
 //!  media, ACD, registrar, API ─────► Inbox ──────────────────────┘        └───► World
 //! ```
 
@@ -13,6 +13,7 @@ mod inbox;
 mod listener;
 mod shard_loop;
 mod streams;
+mod tls;
 mod transports;
 mod wake;
 
@@ -21,5 +22,6 @@ pub use handover::{Boxes, home_of, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};
 pub use listener::{BindError, Listen, bind};
 pub use shard_loop::{Abandon, ShardLoop, ShardThread, World};
-pub use streams::StreamLimits;
+pub use streams::{StreamEnd, StreamEnds, StreamLimits};
+pub use tls::{Clients, Expiry, ListenerFiles, OldestVersion, PeerRule, Tls, TlsConfig, TlsError};
 pub use transports::{BoundInterfaces, Counts, SendError, Transports};

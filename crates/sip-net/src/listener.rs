@@ -1,9 +1,9 @@
 //! Owns the binding of one listener's sockets. Does not own what is read from them (see `shard_loop`, `streams`).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use sip::endpoint::Advertised;
+use sip::endpoint::{Advertised, OtherPorts, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// A listener to bind.
@@ -17,8 +17,18 @@ pub struct Listen {
     pub udp: bool,
     /// TCP is served.
     pub tcp: bool,
-    /// The address that peers are told.
-    pub advertise: IpAddr,
+    /// The ports of what is served beside them; 0 lets the system choose one.
+    pub others: OtherPorts,
+    /// What peers are told: a host name, or the address in its text form.
+    pub advertise: String,
+}
+
+impl Listen {
+    /// A listener that serves UDP and TCP, and tells peers its own address.
+    pub fn plain(name: impl Into<String>, bind: SocketAddr) -> Listen {
+        let advertise = bind.ip().to_string();
+        Listen { name: name.into(), bind, udp: true, tcp: true, others: OtherPorts::default(), advertise }
+    }
 }
 
 /// A listener that cannot be bound.
@@ -27,7 +37,7 @@ pub struct Listen {
 pub struct BindError {
     /// Which listener.
     pub name: String,
-    /// `UDP` or `TCP`.
+    /// `UDP`, `TCP`, `TLS`, `WS` or `WSS`.
     pub transport: &'static str,
     /// Where.
     pub address: SocketAddr,
@@ -40,7 +50,7 @@ pub struct BindError {
 pub(crate) struct Sockets {
     pub local: SocketAddr,
     pub udp: Option<UdpSocket>,
-    pub tcp: Option<TcpListener>,
+    pub streams: Vec<(Transport, TcpListener)>,
     pub advertised: Advertised,
 }
 
@@ -80,16 +90,26 @@ fn bind_pair(listen: &Listen) -> Result<Sockets, BindError> {
         }
         false => None,
     };
-    let tcp = match listen.tcp {
-        true => {
-            let socket = tcp_listener(local).map_err(fail("TCP", local))?;
-            local = socket.local_addr().map_err(fail("TCP", local))?;
-            Some(socket)
-        }
-        false => None,
-    };
-    let advertised = Advertised::new(listen.advertise.to_string(), local.port());
-    Ok(Sockets { local, udp, tcp, advertised })
+    let mut streams = Vec::new();
+    if listen.tcp {
+        let socket = tcp_listener(local).map_err(fail("TCP", local))?;
+        local = socket.local_addr().map_err(fail("TCP", local))?;
+        streams.push((Transport::Tcp, socket));
+    }
+    let mut others = listen.others;
+    for (transport, port) in [
+        (Transport::Tls, &mut others.tls),
+        (Transport::Ws, &mut others.ws),
+        (Transport::Wss, &mut others.wss),
+    ] {
+        let Some(port) = port else { continue };
+        let wanted = SocketAddr::new(local.ip(), *port);
+        let socket = tcp_listener(wanted).map_err(fail(transport.via(), wanted))?;
+        *port = socket.local_addr().map_err(fail(transport.via(), wanted))?.port();
+        streams.push((transport, socket));
+    }
+    let advertised = Advertised { host: listen.advertise.clone(), port: local.port(), others };
+    Ok(Sockets { local, udp, streams, advertised })
 }
 
 fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -148,8 +168,7 @@ mod tests {
     use super::*;
 
     fn listen(bind: &str) -> Listen {
-        let bind: SocketAddr = bind.parse().unwrap();
-        Listen { name: "lan".into(), bind, udp: true, tcp: true, advertise: bind.ip() }
+        Listen::plain("lan", bind.parse().unwrap())
     }
 
     #[test]
@@ -157,11 +176,39 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let bound = bind_one(&listen(address)).unwrap();
             let udp = bound.udp.unwrap().local_addr().unwrap();
-            let tcp = bound.tcp.unwrap().local_addr().unwrap();
+            let (transport, tcp) = &bound.streams[0];
+            let tcp = tcp.local_addr().unwrap();
+            assert_eq!(*transport, Transport::Tcp);
             assert_eq!(udp, tcp);
             assert_ne!(udp.port(), 0);
             assert_eq!(bound.advertised.port, udp.port());
         }
+    }
+
+    #[test]
+    fn each_further_transport_has_a_port_of_its_own_that_is_advertised() {
+        let others = OtherPorts { tls: Some(0), ws: Some(0), wss: Some(0) };
+        let listen = Listen { others, advertise: "sip.example.cn".into(), ..listen("127.0.0.1:0") };
+        let bound = bind_one(&listen).unwrap();
+        let advertised = &bound.advertised;
+        for (transport, socket) in &bound.streams {
+            assert_eq!(advertised.port_of(*transport), socket.local_addr().unwrap().port());
+        }
+        let ports: std::collections::HashSet<u16> =
+            bound.streams.iter().map(|(_, socket)| socket.local_addr().unwrap().port()).collect();
+        assert_eq!((ports.len(), ports.contains(&0)), (4, false));
+        let contact = format!("sip.example.cn:{}", advertised.others.tls.unwrap());
+        assert_eq!(advertised.host_port(Transport::Tls), contact);
+    }
+
+    #[test]
+    fn ipv4_and_ipv6_share_a_port_as_two_listeners() {
+        let four = bind_one(&listen("127.0.0.1:0")).unwrap();
+        let any = bind_one(&listen("0.0.0.0:0")).unwrap();
+        let six = bind_one(&listen(&format!("[::]:{}", any.local.port()))).unwrap();
+        assert_eq!(six.local.port(), any.local.port());
+        assert!(four.local.is_ipv4() && six.local.is_ipv6());
+        assert_eq!(bind_one(&listen("[::1]:0")).unwrap().advertised.host_port(Transport::Udp)[..5], *"[::1]");
     }
 
     #[test]

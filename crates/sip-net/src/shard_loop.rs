@@ -241,4 +241,4 @@ impl Abandon for call::Shard {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

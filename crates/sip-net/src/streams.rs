@@ -1,74 +1,49 @@
-//! Owns TCP connections: accepting, opening, reusing, their limits and deadlines. Does not own where a message ends
+//! Owns connections (TCP, TLS, WebSocket): accepting, opening, reusing, their limits. Does not own where a message ends
 //! (see `sip::framing`) or which shard it is for (see `handover`).
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use dashmap::DashMap;
-use sip::endpoint::{Flow, Transport};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use sip::endpoint::{Flow, Transport, response_fallback};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::handover::Boxes;
+use crate::tls::Tls;
 use crate::transports::{Counts, SendError};
+use ends::Ends;
+pub use ends::{StreamEnd, StreamEnds};
+pub use limits::StreamLimits;
 
 mod connection;
-
-/// How many streams there may be, and how long they may be silent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamLimits {
-    /// Streams in all.
-    pub open: usize,
-    /// Streams with one address.
-    pub open_per_source: usize,
-    /// A new stream's first message must be complete after this.
-    pub first_message: Duration,
-    /// Every message must be complete this long after its first byte.
-    pub message: Duration,
-    /// A stream on which nothing came for this long is closed. Longer than the longest registration, so that a phone
-    /// without keepalives stays reachable.
-    pub idle: Duration,
-    /// A connection that we open must be there after this.
-    pub connect: Duration,
-    /// A peer that reads nothing for this long, with something to read, is given up.
-    pub write: Duration,
-    /// Messages that may wait for a slow peer.
-    pub queued: usize,
-}
-
-impl Default for StreamLimits {
-    /// 10,000 streams, 2,000 of one address; 10 s for the first message, 20 s for each; 3,900 s idle; 4 s to connect;
-    /// 10 s to write; 1,024 queued.
-    fn default() -> StreamLimits {
-        StreamLimits {
-            open: 10_000,
-            open_per_source: 2_000,
-            first_message: Duration::from_secs(10),
-            message: Duration::from_secs(20),
-            idle: Duration::from_secs(3_900),
-            connect: Duration::from_secs(4),
-            write: Duration::from_secs(10),
-            queued: 1_024,
-        }
-    }
-}
+mod ends;
+mod greeting;
+mod limits;
+mod outbox;
+mod websocket;
 
 /// Sends on streams, whatever the machine behind the letterboxes is.
 pub(crate) trait StreamSender: Send + Sync {
     fn send(&self, flow: Flow, bytes: &Bytes) -> Result<(), SendError>;
     fn count(&self, counts: &mut Counts);
+    fn limit(&self, limits: StreamLimits);
+    fn set_tls(&self, tls: Arc<Tls>);
+    fn expect(&self, remote: SocketAddr, host: &str);
     fn close_all(&self);
 }
 
 /// Is told of a stream that ended.
 pub(crate) type Ended = Box<dyn Fn(Flow) + Send + Sync>;
 
-/// All TCP connections of the node.
+/// All connections of the node.
 pub(crate) struct Streams<M> {
     shared: Arc<Shared<M>>,
 }
@@ -77,34 +52,38 @@ pub(crate) struct Streams<M> {
 struct Shared<M> {
     /// Where each listener is bound; connections that we open start there.
     local: Vec<SocketAddr>,
-    served: Vec<u16>,
-    limits: StreamLimits,
+    served: HashSet<(u16, Transport)>,
+    limits: ArcSwap<StreamLimits>,
+    tls: ArcSwapOption<Tls>,
+    /// The hosts that addresses were found by: whom a certificate must be of.
+    expected: DashMap<SocketAddr, Box<str>>,
     boxes: Boxes<M>,
     ended: Ended,
     runtime: Handle,
     table: DashMap<u64, Stream>,
     /// The stream to use for a peer whose flow names none.
-    by_remote: DashMap<(u16, SocketAddr), u64>,
+    by_remote: DashMap<Peer, u64>,
     per_source: DashMap<IpAddr, usize>,
     next: AtomicU64,
     closing: watch::Sender<()>,
-    refused: AtomicU64,
-    garbled: AtomicU64,
-    timed_out: AtomicU64,
+    ends: Ends,
 }
+
+/// A listener, a transport and a peer's address.
+type Peer = (u16, Transport, SocketAddr);
 
 /// One connection, for those who send on it.
 struct Stream {
-    interface: u16,
-    remote: SocketAddr,
+    peer: Peer,
+    /// The address that its peer wants to be called at on this connection (RFC 5923).
+    alias: Option<SocketAddr>,
     outbox: mpsc::Sender<Bytes>,
 }
 
 impl<M: Send + 'static> Streams<M> {
-    /// No connection yet. `served` are the listeners that serve TCP.
+    /// No connection yet. `served` are the listeners' transports.
     pub fn new(
-        local: Vec<SocketAddr>,
-        served: Vec<u16>,
+        (local, served): (Vec<SocketAddr>, HashSet<(u16, Transport)>),
         limits: StreamLimits,
         boxes: Boxes<M>,
         ended: Ended,
@@ -114,7 +93,9 @@ impl<M: Send + 'static> Streams<M> {
             shared: Arc::new(Shared {
                 local,
                 served,
-                limits,
+                limits: ArcSwap::from_pointee(limits),
+                tls: ArcSwapOption::empty(),
+                expected: DashMap::new(),
                 boxes,
                 ended,
                 runtime,
@@ -123,15 +104,18 @@ impl<M: Send + 'static> Streams<M> {
                 per_source: DashMap::new(),
                 next: AtomicU64::new(1),
                 closing: watch::Sender::new(()),
-                refused: AtomicU64::new(0),
-                garbled: AtomicU64::new(0),
-                timed_out: AtomicU64::new(0),
+                ends: Ends::default(),
             }),
         }
     }
 
-    /// Accepts on `listener`, which is listener `interface` of the configuration.
-    pub fn accept(&self, interface: u16, listener: std::net::TcpListener) -> io::Result<()> {
+    /// Accepts on `listener`, which serves `transport` of listener `interface` of the configuration.
+    pub fn accept(
+        &self,
+        interface: u16,
+        transport: Transport,
+        listener: std::net::TcpListener,
+    ) -> io::Result<()> {
         let listener = {
             let _inside = self.shared.runtime.enter();
             TcpListener::from_std(listener)?
@@ -145,11 +129,11 @@ impl<M: Send + 'static> Streams<M> {
                     accepted = listener.accept() => accepted,
                 };
                 match accepted {
-                    Ok((stream, remote)) => shared.take_in(interface, remote, stream),
+                    Ok((stream, remote)) => shared.take_in((interface, transport, remote), stream),
                     Err(error) => {
                         // Out of descriptors, or the peer is gone already. A pause keeps a lasting shortage from
                         // turning into a spin.
-                        tracing::warn!(%error, "接受 TCP 连接失败 / cannot accept a connection");
+                        tracing::warn!(%error, "接受连接失败 / cannot accept a connection");
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
                 }
@@ -161,26 +145,31 @@ impl<M: Send + 'static> Streams<M> {
 
 impl<M: Send + 'static> StreamSender for Streams<M> {
     fn send(&self, flow: Flow, bytes: &Bytes) -> Result<(), SendError> {
-        let shared = &self.shared;
-        if flow.transport != Transport::Tcp || !shared.served.contains(&flow.interface) {
-            return Err(SendError::NotServed);
-        }
-        let id = match flow.connection {
-            Some(id) => id,
-            // RFC 3261 §18: a connection to this address that is open already is used again.
-            None => match shared.by_remote.get(&(flow.interface, flow.remote)).map(|id| *id) {
-                Some(id) => id,
-                None => return Arc::clone(shared).open(flow, bytes.clone()),
-            },
-        };
-        shared.enqueue(id, bytes.clone())
+        self.shared.send(flow, bytes)
     }
 
     fn count(&self, counts: &mut Counts) {
         counts.streams_open = self.shared.table.len() as u64;
-        counts.streams_refused = self.shared.refused.load(Ordering::Relaxed);
-        counts.streams_garbled = self.shared.garbled.load(Ordering::Relaxed);
-        counts.streams_timed_out = self.shared.timed_out.load(Ordering::Relaxed);
+        counts.streams_ended = self.shared.ends.so_far();
+    }
+
+    fn limit(&self, limits: StreamLimits) {
+        self.shared.limits.store(Arc::new(limits));
+    }
+
+    fn set_tls(&self, tls: Arc<Tls>) {
+        self.shared.tls.store(Some(tls));
+    }
+
+    fn expect(&self, remote: SocketAddr, host: &str) {
+        let expected = &self.shared.expected;
+        if expected.get(&remote).is_some_and(|known| **known == *host) {
+            return;
+        }
+        if expected.len() >= MOST_EXPECTED {
+            expected.clear();
+        }
+        expected.insert(remote, host.into());
     }
 
     fn close_all(&self) {
@@ -190,68 +179,78 @@ impl<M: Send + 'static> StreamSender for Streams<M> {
 }
 
 impl<M: Send + 'static> Shared<M> {
+    fn send(self: &Arc<Self>, flow: Flow, bytes: &Bytes) -> Result<(), SendError> {
+        if !self.served.contains(&(flow.interface, flow.transport)) {
+            return Err(SendError::NotServed);
+        }
+        let peer = (flow.interface, flow.transport, flow.remote);
+        match flow.connection {
+            Some(id) if self.table.contains_key(&id) => self.enqueue(id, bytes.clone()),
+            // RFC 3261 §18.2.2: the connection that a request came by is gone; its response goes to the address in its
+            // Via.
+            Some(_) => match response_fallback(flow, bytes) {
+                Some(other) => self.send(other, bytes),
+                None => Err(SendError::Closed),
+            },
+            // RFC 3261 §18: a connection to this address that is open already is used again.
+            None => match self.by_remote.get(&peer).map(|id| *id) {
+                Some(id) => self.enqueue(id, bytes.clone()),
+                None => self.open(flow, bytes.clone()),
+            },
+        }
+    }
+
     /// A stream that a peer opened.
-    fn take_in(self: &Arc<Self>, interface: u16, remote: SocketAddr, stream: TcpStream) {
-        let Some((id, outbox)) = self.admit(interface, remote) else { return };
-        let flow = Flow { interface, transport: Transport::Tcp, remote, connection: Some(id) };
+    fn take_in(self: &Arc<Self>, peer: Peer, stream: TcpStream) {
+        let Some((id, outbox)) = self.admit(peer) else { return };
+        let (interface, transport, remote) = peer;
+        let flow = Flow { interface, transport, remote, connection: Some(id) };
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
-            shared.clone().serve(flow, stream, outbox).await;
+            shared.welcome(flow, stream, outbox).await;
             shared.forget(flow);
         });
     }
 
-    /// A stream that we open for `first`.
-    fn open(self: Arc<Self>, flow: Flow, first: Bytes) -> Result<(), SendError> {
-        let Some((id, outbox)) = self.admit(flow.interface, flow.remote) else {
+    /// A stream that we open for `first`. RFC 7118 §4: only browsers open a WebSocket.
+    fn open(self: &Arc<Self>, flow: Flow, first: Bytes) -> Result<(), SendError> {
+        if matches!(flow.transport, Transport::Ws | Transport::Wss) {
             return Err(SendError::Closed);
-        };
+        }
+        let admitted = self.admit((flow.interface, flow.transport, flow.remote));
+        let (id, outbox) = admitted.ok_or(SendError::Closed)?;
         self.enqueue(id, first)?;
-        let named = Flow { connection: Some(id), ..flow };
-        let shared = Arc::clone(&self);
+        let flow = Flow { connection: Some(id), ..flow };
+        let shared = Arc::clone(self);
         self.runtime.spawn(async move {
-            match tokio::time::timeout(shared.limits.connect, shared.connect(flow)).await {
-                Ok(Ok(stream)) => shared.clone().serve(named, stream, outbox).await,
-                Ok(Err(error)) => {
-                    tracing::info!(remote = %flow.remote, %error, "TCP 连接失败 / cannot connect");
-                    shared.fail(named);
-                }
-                Err(_) => {
-                    tracing::info!(remote = %flow.remote, "TCP 连接超时 / connecting took too long");
-                    shared.fail(named);
-                }
-            }
-            shared.forget(named);
+            shared.call_on(flow, outbox).await;
+            shared.forget(flow);
         });
         Ok(())
     }
 
-    async fn connect(&self, flow: Flow) -> io::Result<TcpStream> {
-        let socket = if flow.remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        // From the listener's address, whose port the system chooses: peers allow us by address.
-        if let Some(local) = self.local.get(usize::from(flow.interface))
-            && !local.ip().is_unspecified()
-        {
-            socket.bind(SocketAddr::new(local.ip(), 0))?;
-        }
-        socket.connect(flow.remote).await
-    }
-
     /// A place in the table, where the limits allow one.
-    fn admit(&self, interface: u16, remote: SocketAddr) -> Option<(u64, mpsc::Receiver<Bytes>)> {
-        let source = remote.ip();
+    fn admit(&self, peer: Peer) -> Option<(u64, mpsc::Receiver<Bytes>)> {
+        let limits = self.limits.load();
         {
-            let mut of_source = self.per_source.entry(source).or_insert(0);
-            if self.table.len() >= self.limits.open || *of_source >= self.limits.open_per_source {
-                self.refused.fetch_add(1, Ordering::Relaxed);
+            let mut of_source = self.per_source.entry(peer.2.ip()).or_insert(0);
+            let end = if self.table.len() >= limits.open {
+                Some(StreamEnd::TooMany)
+            } else if *of_source >= limits.open_per_source {
+                Some(StreamEnd::TooManyOfSource)
+            } else {
+                None
+            };
+            if let Some(end) = end {
+                self.ends.count(end);
                 return None;
             }
             *of_source += 1;
         }
-        let (outbox, queue) = mpsc::channel(self.limits.queued);
+        let (outbox, queue) = mpsc::channel(limits.queued);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.table.insert(id, Stream { interface, remote, outbox });
-        self.by_remote.insert((interface, remote), id);
+        self.table.insert(id, Stream { peer, alias: None, outbox });
+        self.by_remote.insert(peer, id);
         Some((id, queue))
     }
 
@@ -261,18 +260,47 @@ impl<M: Send + 'static> Shared<M> {
         stream.outbox.try_send(bytes).map_err(|_| SendError::Closed)
     }
 
-    /// Nothing can be sent on `flow` any more: every shard's transactions on it fail, those that named no stream too.
-    fn fail(&self, flow: Flow) {
-        self.boxes.post_all(|| call::Input::TransportFailed { flow });
+    /// RFC 5923 §8: requests to `alias` go by this connection, whose peer has proved to be who is expected there.
+    fn give_alias(&self, flow: Flow, alias: SocketAddr, names: &[Box<str>]) {
+        let (Some(id), Some(tls)) = (flow.connection, self.tls.load_full()) else { return };
+        if !tls.is_of(flow.interface, &self.host_at(alias), names) {
+            return;
+        }
+        if let Some(mut stream) = self.table.get_mut(&id) {
+            stream.alias = Some(alias);
+            self.by_remote.insert((flow.interface, flow.transport, alias), id);
+        }
+    }
+
+    /// The host that `remote` was found by; the address itself when it was configured as one.
+    fn host_at(&self, remote: SocketAddr) -> Box<str> {
+        match self.expected.get(&remote) {
+            Some(host) => host.clone(),
+            None => remote.ip().to_string().into(),
+        }
+    }
+
+    /// What could not be sent on `flow`: responses take the way of their Via, every shard's transactions of the rest
+    /// fail, those that named no stream too.
+    fn give_back(self: &Arc<Self>, flow: Flow, unsent: Vec<Bytes>) {
+        let lost = unsent.iter().filter(|bytes| {
+            let other = response_fallback(flow, bytes);
+            other.is_none_or(|other| self.send(other, bytes).is_err())
+        });
+        if lost.count() > 0 {
+            self.boxes.post_all(|| call::Input::TransportFailed { flow });
+        }
     }
 
     /// The connection is closed.
     fn forget(&self, flow: Flow) {
         let Some(id) = flow.connection else { return };
         let Some((_, stream)) = self.table.remove(&id) else { return };
-        let at = (stream.interface, stream.remote);
-        self.by_remote.remove_if(&at, |_, known| *known == id);
-        let source = stream.remote.ip();
+        let (interface, transport, remote) = stream.peer;
+        for address in [Some(remote), stream.alias].into_iter().flatten() {
+            self.by_remote.remove_if(&(interface, transport, address), |_, known| *known == id);
+        }
+        let source = remote.ip();
         if let Some(mut of_source) = self.per_source.get_mut(&source) {
             *of_source = of_source.saturating_sub(1);
         }
@@ -280,3 +308,9 @@ impl<M: Send + 'static> Shared<M> {
         (self.ended)(flow);
     }
 }
+
+/// Addresses whose hosts are kept: more names than any node has carriers.
+const MOST_EXPECTED: usize = 4_096;
+
+#[cfg(test)]
+mod tests;

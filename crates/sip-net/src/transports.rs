@@ -14,7 +14,8 @@ use socket2::SockAddr;
 
 use crate::handover::Boxes;
 use crate::listener::Sockets;
-use crate::streams::{StreamLimits, StreamSender, Streams};
+use crate::streams::{StreamEnds, StreamLimits, StreamSender, Streams};
+use crate::tls::Tls;
 
 /// Listeners that are bound and not yet served.
 #[derive(Debug)]
@@ -63,12 +64,8 @@ pub struct Counts {
     pub inbox_over_reserve: u64,
     /// Streams that are open now.
     pub streams_open: u64,
-    /// Streams refused because there were too many, in all or from one address.
-    pub streams_refused: u64,
-    /// Streams closed because what came on them was no SIP.
-    pub streams_garbled: u64,
-    /// Streams closed because nothing came in time.
-    pub streams_timed_out: u64,
+    /// Streams that ended or never began for a reason of ours.
+    pub streams_ended: StreamEnds,
 }
 
 /// The node's signalling sockets.
@@ -108,16 +105,16 @@ impl Transports {
     ) -> io::Result<Arc<Transports>> {
         let mut sockets = Vec::with_capacity(bound.0.len());
         let mut accepting = Vec::new();
-        for (place, Sockets { local, udp, tcp, advertised }) in bound.0.into_iter().enumerate() {
+        for (place, Sockets { local, udp, streams, advertised }) in bound.0.into_iter().enumerate() {
             let place = u16::try_from(place).map_err(io::Error::other)?;
-            accepting.extend(tcp.map(|listener| (place, listener)));
+            accepting.extend(streams.into_iter().map(|(transport, listener)| (place, transport, listener)));
             sockets.push(Interface { local, udp, advertised });
         }
-        let served: Vec<u16> = accepting.iter().map(|(place, _)| *place).collect();
+        let served = accepting.iter().map(|(place, transport, _)| (*place, *transport)).collect();
         let local = sockets.iter().map(|interface| interface.local).collect();
-        let streams = Streams::new(local, served, limits, boxes, Box::new(ended), runtime.clone());
-        for (place, listener) in accepting {
-            streams.accept(place, listener)?;
+        let streams = Streams::new((local, served), limits, boxes, Box::new(ended), runtime.clone());
+        for (place, transport, listener) in accepting {
+            streams.accept(place, transport, listener)?;
         }
         Ok(Arc::new(Transports { sockets, streams: Box::new(streams), counted: Counted::default() }))
     }
@@ -130,6 +127,21 @@ impl Transports {
     /// Where each listener is bound, in order.
     pub fn local(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|interface| interface.local).collect()
+    }
+
+    /// Other limits, for connections that begin from now on.
+    pub fn limit_streams(&self, limits: StreamLimits) {
+        self.streams.limit(limits);
+    }
+
+    /// Certificates, for connections that begin from now on; those before keep theirs.
+    pub fn set_tls(&self, tls: Arc<Tls>) {
+        self.streams.set_tls(tls);
+    }
+
+    /// `remote` was found by the name `host`, which its certificate must show (RFC 5922 §7.3).
+    pub fn expect(&self, remote: SocketAddr, host: &str) {
+        self.streams.expect(remote, host);
     }
 
     /// Sends one message. Never waits: a datagram that the system has no room for is lost as in the network, a stream

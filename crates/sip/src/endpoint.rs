@@ -10,12 +10,15 @@ mod client;
 mod config;
 mod flow;
 mod inspect;
+mod large;
 mod mint;
 mod output;
 mod receive;
+mod reuse;
 mod server;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use clock::Instant;
@@ -25,10 +28,11 @@ pub use flow::{Flow, Transport};
 pub use inspect::Rules;
 pub use mint::shard_of_call_id;
 pub use output::{DropCause, Drops, Live, Output};
+pub use reuse::{alias_of, response_fallback};
 
 pub use crate::transaction::{ClientTx, ServerTx};
 
-use crate::headers::{HeaderName, Via};
+use crate::headers::HeaderName;
 use crate::message::Request;
 use crate::transaction::client::{Client, ClientState};
 use crate::transaction::key::KeyMap;
@@ -51,6 +55,8 @@ pub struct Endpoint {
     timers: Timers,
     outputs: VecDeque<Output>,
     drops: Drops,
+    /// Whom long requests reach by TCP.
+    large: HashSet<(u16, SocketAddr)>,
 }
 
 impl Endpoint {
@@ -66,6 +72,7 @@ impl Endpoint {
             timers: Timers::default(),
             outputs: VecDeque::new(),
             drops: Drops::default(),
+            large: HashSet::new(),
         }
     }
 
@@ -105,7 +112,7 @@ impl Endpoint {
         let clients: Vec<u64> =
             self.clients.iter().filter(|(_, client)| client.flow.same_way(&flow)).map(|(id, _)| id).collect();
         for id in clients {
-            self.client_transport_failed(id);
+            self.client_transport_failed(now, id);
         }
         let servers: Vec<u64> =
             self.servers.iter().filter(|(_, server)| server.flow.same_way(&flow)).map(|(id, _)| id).collect();
@@ -178,8 +185,7 @@ impl Endpoint {
 
     /// Puts our Via on top and adds what every request carries.
     fn complete(&self, flow: &Flow, request: &mut Request, branch: &str) {
-        let (host, port) = self.advertised(flow);
-        let via = Via::new(flow.transport.via(), host, port, branch);
+        let via = self.via(flow, branch);
         request.headers.push_front(HeaderName::Via, via);
         // RFC 3261 §8.1.1.6: 70.
         if !request.headers.has(HeaderName::MaxForwards) {

@@ -129,6 +129,9 @@ impl Call {
             let offer = party.offer;
             return self.refuse_if_exhausted(context, offer);
         };
+        if destination.takes_large_over_tcp() {
+            context.endpoint.allow_large_over_tcp(destination.flow.interface, destination.flow.remote);
+        }
         let session = Session::outgoing(context.now, context.endpoint, destination.flow, outgoing);
         context.routes.push(Route::Dialog(session.dialog_key(), leg));
         party.legs.push(Leg { id: leg, session, media });

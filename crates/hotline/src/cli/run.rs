@@ -1,11 +1,13 @@
 //! Owns `run`: from a folder to a running switch, and from a signal to its end.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use api::metrics::Metrics;
 use config::{Loaded, Sources};
+use sip::endpoint::{Advertised, Transport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -88,22 +90,32 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn introduce(global: &Global, node: &Node, data: &Path) -> anyhow::Result<()> {
     let loaded = node.reloader.current.load();
     let data = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    let sockets: Vec<_> = loaded
+        .plan
+        .interfaces
+        .iter()
+        .zip(node.transports.local().into_iter().zip(node.transports.advertised()))
+        .flat_map(|(interface, (local, advertised))| sockets_of(interface, local, &advertised))
+        .collect();
     if global.json {
         let listeners: Vec<String> = node.transports.local().iter().map(ToString::to_string).collect();
-        let ready =
-            serde_json::json!({ "ready": true, "listeners": listeners, "api": node.api, "data": data });
+        let ready = serde_json::json!({
+            "ready": true, "listeners": listeners, "sockets": sockets, "api": node.api, "data": data,
+        });
         return output::lines([ready.to_string()]);
     }
     let mut lines = vec![format!("hotline {} 已启动 / is running", env!("CARGO_PKG_VERSION"))];
-    for (interface, local) in loaded.plan.interfaces.iter().zip(node.transports.local()) {
-        let transports = match (interface.udp, interface.tcp) {
-            (true, true) => "UDP+TCP",
-            (true, false) => "UDP",
-            (false, _) => "TCP",
-        };
+    for interface in &loaded.plan.interfaces {
+        let of_interface = sockets.iter().filter(|socket| *socket.interface == *interface.name.as_str());
+        let shown: Vec<_> =
+            of_interface.map(|socket| format!("{} {}", socket.transport, socket.address)).collect();
         lines.push(format!(
-            "  信令 / SIP      {} {transports} {local},对外 / advertised {},RTP {}–{}",
-            interface.name, interface.advertise, interface.rtp.low, interface.rtp.high
+            "  信令 / SIP      {} {},对外 / advertised {},RTP {}–{}",
+            interface.name,
+            shown.join(" "),
+            interface.host.as_deref().map_or_else(|| interface.advertise.to_string(), str::to_owned),
+            interface.rtp.low,
+            interface.rtp.high
         ));
     }
     for number in &loaded.plan.numbers {
@@ -113,6 +125,34 @@ fn introduce(global: &Global, node: &Node, data: &Path) -> anyhow::Result<()> {
     lines.push(format!("  数据 / data     {}", data.display()));
     lines.push("  Ctrl-C 停止 / stops".to_owned());
     output::lines(lines)
+}
+
+/// A socket that is listened on.
+#[derive(serde::Serialize)]
+struct ListeningSocket {
+    interface: String,
+    transport: &'static str,
+    address: SocketAddr,
+}
+
+fn sockets_of(
+    interface: &routing::Interface,
+    local: SocketAddr,
+    advertised: &Advertised,
+) -> Vec<ListeningSocket> {
+    let served = [
+        (Transport::Udp, interface.udp),
+        (Transport::Tcp, interface.tcp),
+        (Transport::Tls, interface.tls.is_some()),
+        (Transport::Ws, interface.ws.is_some()),
+        (Transport::Wss, interface.wss.is_some()),
+    ];
+    let socket = |(transport, _): (Transport, bool)| ListeningSocket {
+        interface: interface.name.to_string(),
+        transport: transport.via(),
+        address: SocketAddr::new(local.ip(), advertised.port_of(transport)),
+    };
+    served.into_iter().filter(|(_, served)| *served).map(socket).collect()
 }
 
 /// The signals that a switch obeys.

@@ -72,10 +72,10 @@ impl Sources {
         let over: u64 = self.boxes.iter().map(sip_net::Inbox::over_reserve).sum();
         counter!("hotline_inbox_over_reserve_total", "inbox" => "shard").absolute(over);
         gauge!("hotline_sip_streams").set(counts.streams_open as f64);
-        counter!("hotline_sip_streams_closed_total", "cause" => "refused").absolute(counts.streams_refused);
-        counter!("hotline_sip_streams_closed_total", "cause" => "garbled").absolute(counts.streams_garbled);
-        counter!("hotline_sip_streams_closed_total", "cause" => "timed_out")
-            .absolute(counts.streams_timed_out);
+        for end in sip_net::StreamEnd::ALL {
+            let count = counts.streams_ended.of(end);
+            counter!("hotline_sip_streams_closed_total", "cause" => end.word()).absolute(count);
+        }
     }
 
     fn names(&self) {

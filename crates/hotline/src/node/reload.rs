@@ -16,6 +16,7 @@ use sip_net::{Boxes, Resolver};
 use store::EventJournal;
 use tokio::sync::mpsc;
 
+use super::certificates::Certificates;
 use super::registrar::Registrations;
 use super::settings::{self, Origin};
 use super::tenants::Tenants;
@@ -29,6 +30,7 @@ pub(crate) struct Reloader {
     pub tenants: Tenants,
     pub registrations: Registrations,
     pub resolver: Resolver,
+    pub certificates: Certificates,
     pub media: MediaNet,
     pub hooks: Hooks,
     pub journal: EventJournal,
@@ -78,6 +80,7 @@ impl Reloader {
                 warning.en
             );
         }
+        self.certificates.configure(&self.origin, &loaded);
         if let Err(error) = self.resolver.configure(settings::dns(&loaded)) {
             tracing::error!("{error}");
         }

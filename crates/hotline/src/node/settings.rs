@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{Loaded, Sources};
+use config::{Loaded, OldestTls, Sources};
 use media::command::Language;
 use media_net::{MediaInterface, PromptCache};
 use model::TenantId;
-use sip::endpoint::{Advertised, Transport};
-use sip_net::{DnsConfig, Listen};
+use routing::{ClientCertificate, TargetHost, TrunkTransport};
+use sip::endpoint::{Advertised, OtherPorts, Transport};
+use sip_net::{Clients, DnsConfig, Listen, ListenerFiles, OldestVersion, PeerRule, StreamLimits, TlsConfig};
 
 /// Where a configuration came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +43,68 @@ pub(crate) fn listeners(loaded: &Loaded) -> Vec<Listen> {
         bind: interface.bind,
         udp: interface.udp,
         tcp: interface.tcp,
-        advertise: interface.advertise,
+        others: OtherPorts { tls: interface.tls, ws: interface.ws, wss: interface.wss },
+        advertise: match &interface.host {
+            Some(host) => host.to_string(),
+            None => interface.advertise.to_string(),
+        },
     };
     loaded.plan.interfaces.iter().map(listen).collect()
+}
+
+/// Limits of connections.
+pub(crate) fn stream_limits(loaded: &Loaded) -> StreamLimits {
+    let streams = &loaded.transports.streams;
+    StreamLimits {
+        open: streams.max_connections,
+        open_per_source: streams.max_connections_per_address,
+        handshake: streams.handshake,
+        first_message: streams.first_message,
+        message: streams.message,
+        idle: streams.idle,
+        connect: streams.connect,
+        write: streams.write,
+        queued: streams.queued,
+        ping: streams.ping,
+    }
+}
+
+/// What TLS shows, asks for and trusts, files below the folder.
+pub(crate) fn tls(origin: &Origin, loaded: &Loaded) -> TlsConfig {
+    let file = |path: &Arc<str>| match origin {
+        Origin::Folder(folder) => folder.join(&**path),
+        Origin::Embedded => PathBuf::from(&**path),
+    };
+    let listener = |interface: &routing::Interface| {
+        let files = interface.certificate.as_ref()?;
+        let clients = match (files.client_certificate, &files.client_ca) {
+            (ClientCertificate::Optional, Some(ca)) => Clients::MayShow(file(ca)),
+            (ClientCertificate::Required, Some(ca)) => Clients::MustShow(file(ca)),
+            (ClientCertificate::Off, _) | (_, None) => Clients::NotAsked,
+        };
+        Some(ListenerFiles { certificate: file(&files.certificate), key: file(&files.key), clients })
+    };
+    let over_tls = loaded.plan.trunks.iter().filter(|trunk| trunk.way.transport == TrunkTransport::Tls);
+    let rules = over_tls.flat_map(|trunk| {
+        let rule = move |target: &routing::Target| PeerRule {
+            interface: trunk.interface,
+            host: match &target.host {
+                TargetHost::Address(address) => address.to_string().into(),
+                TargetHost::Name(name) => (**name).into(),
+            },
+            name: trunk.way.tls_name.as_deref().map(Into::into),
+            ca: trunk.way.ca.as_ref().map(file),
+        };
+        trunk.way.to.iter().chain(&trunk.way.proxies).map(rule)
+    });
+    TlsConfig {
+        listeners: loaded.plan.interfaces.iter().map(listener).collect(),
+        peers: rules.collect(),
+        oldest: match loaded.transports.tls.oldest {
+            OldestTls::V1_2 => OldestVersion::Tls12,
+            OldestTls::V1_3 => OldestVersion::Tls13,
+        },
+    }
 }
 
 /// Whom to ask for names.

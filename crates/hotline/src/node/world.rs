@@ -1,10 +1,14 @@
 //! Owns what a shard's outputs other than sending mean on this node: who is told. Does not own what a shard decides
 //! (see `call`).
 
+use std::sync::Arc;
+
 use clock::Instant;
 use media_net::MediaNet;
 use model::command::Refused;
-use sip_net::{Boxes, Resolver, World};
+use sip::endpoint::Transport;
+use sip::resolve::Target;
+use sip_net::{Boxes, Resolver, Transports, World};
 use store::EventJournal;
 
 use super::lamps::{Lamps, Seen};
@@ -23,6 +27,7 @@ pub(crate) struct NodeWorld {
     pub resolver: Resolver,
     pub boxes: Boxes<call::Shard>,
     pub lamps: Lamps,
+    pub transports: Arc<Transports>,
 }
 
 impl World for NodeWorld {
@@ -54,12 +59,15 @@ impl World for NodeWorld {
             }
             call::Output::Resolve { call, leg, wanted } => {
                 let (shard, boxes) = (self.shard, self.boxes.clone());
-                match self.resolver.known(&wanted) {
-                    Some(targets) => answers.push(call::Input::Resolved { call, leg, targets }),
-                    None => self.resolver.find(wanted, move |targets| {
-                        boxes.post(shard, call::Input::Resolved { call, leg, targets });
-                    }),
+                let transports = Arc::clone(&self.transports);
+                if let Some(targets) = self.resolver.known(&wanted) {
+                    expect(&transports, &targets);
+                    return answers.push(call::Input::Resolved { call, leg, targets });
                 }
+                self.resolver.find(wanted, move |targets| {
+                    expect(&transports, &targets);
+                    boxes.post(shard, call::Input::Resolved { call, leg, targets });
+                });
             }
             call::Output::LocateTrunk { trunk, wanted } => {
                 let (shard, boxes) = (self.shard, self.boxes.clone());
@@ -108,6 +116,13 @@ impl NodeWorld {
             }
         };
         answers.push(call::Input::Media(event));
+    }
+}
+
+/// Over TLS, whoever is found there must be the one who was sought.
+pub(crate) fn expect(transports: &Transports, targets: &[Target]) {
+    for target in targets.iter().filter(|target| target.transport == Transport::Tls) {
+        transports.expect(target.address, &target.name);
     }
 }
 

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::{InboxLimits, Listen, StreamLimits};
+use crate::{InboxLimits, Listen, StreamEnd, StreamLimits};
 
 /// Sends back what it received; panics when it is told to; asks to be woken when it is told to.
 #[derive(Default)]
-struct Echo {
+pub(crate) struct Echo {
     out: std::collections::VecDeque<Output>,
     due: Option<Instant>,
     woken: Option<Flow>,
@@ -34,6 +34,12 @@ impl Machine for Echo {
                 self.out.push_back(Output::Transmit { flow, bytes });
             }
             Input::TransportFailed { .. } => self.out.push_back(Output::Counted("failed")),
+            Input::PeerVerified { names, .. } => {
+                // A few names in a test's life.
+                let told = format!("verified {}", names.join(" ")).leak();
+                self.out.push_back(Output::Counted(told));
+            }
+            Input::PeerGone { .. } => self.out.push_back(Output::Counted("peer gone")),
             _ => {}
         }
     }
@@ -75,22 +81,24 @@ impl World for Counter {
 }
 
 /// Running shards with one listener, and what they counted.
-struct Rig {
-    address: SocketAddr,
+pub(crate) struct Rig {
+    pub address: SocketAddr,
     boxes: Boxes<Echo>,
-    transports: Arc<Transports>,
+    pub transports: Arc<Transports>,
     threads: Vec<ShardThread>,
-    counted: mpsc::Receiver<&'static str>,
-    ended: mpsc::Receiver<Flow>,
+    pub counted: mpsc::Receiver<&'static str>,
+    pub ended: mpsc::Receiver<Flow>,
     _runtime: Runtime,
 }
 
 impl Rig {
     fn start(shards: u8, limits: StreamLimits) -> Rig {
+        Rig::start_on(Listen::plain("lan", "127.0.0.1:0".parse().unwrap()), shards, limits)
+    }
+
+    pub fn start_on(listen: Listen, shards: u8, limits: StreamLimits) -> Rig {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let bind = "127.0.0.1:0".parse().unwrap();
-        let listen = Listen { name: "lan".into(), bind, udp: true, tcp: true, advertise: bind.ip() };
         let bound = crate::bind(&[listen]).unwrap();
         let address = bound.local()[0];
         let boxes = Boxes::new((0..shards).map(|_| Inbox::new(InboxLimits::default()).unwrap()).collect());
@@ -115,17 +123,17 @@ impl Rig {
         Rig { address, boxes, transports, threads, counted, ended, _runtime: runtime }
     }
 
-    fn stop(self) {
+    pub fn stop(self) {
         self.boxes.iter().for_each(Inbox::stop);
         self.threads.into_iter().for_each(ShardThread::join);
     }
 
-    fn counts(&self, wanted: &str) {
+    pub fn counts(&self, wanted: &str) {
         assert_eq!(self.counted.recv_timeout(PATIENCE).unwrap(), wanted);
     }
 }
 
-fn message(word: &str, call_id: u32) -> Vec<u8> {
+pub(crate) fn message(word: &str, call_id: u32) -> Vec<u8> {
     format!("{word} sip:a@b SIP/2.0\r\nCall-ID: {call_id}\r\nContent-Length: 0\r\n\r\n").into_bytes()
 }
 
@@ -239,7 +247,7 @@ fn what_is_no_sip_closes_its_stream_and_is_counted() {
     assert_eq!(peer.read(&mut [0; 10]).unwrap(), 0);
     rig.ended.recv_timeout(PATIENCE).unwrap();
     let counts = rig.transports.counts();
-    assert_eq!((counts.streams_garbled, counts.streams_open), (1, 0));
+    assert_eq!((counts.streams_ended.of(StreamEnd::Garbled), counts.streams_open), (1, 0));
     rig.stop();
 }
 
@@ -263,7 +271,8 @@ fn a_stream_that_says_nothing_or_trickles_is_closed_in_time() {
     assert!(sent < 10_000);
     rig.ended.recv_timeout(PATIENCE).unwrap();
     rig.ended.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(rig.transports.counts().streams_timed_out, 2);
+    let ended = rig.transports.counts().streams_ended;
+    assert_eq!((ended.of(StreamEnd::FirstMessageSlow), ended.of(StreamEnd::MessageSlow)), (1, 1));
     rig.stop();
 }
 
@@ -277,7 +286,7 @@ fn one_address_gets_no_more_streams_than_allowed() {
     }
     let mut third = tcp_peer(rig.address);
     assert!(matches!(third.read(&mut [0; 10]), Ok(0) | Err(_)));
-    assert_eq!(rig.transports.counts().streams_refused, 1);
+    assert_eq!(rig.transports.counts().streams_ended.of(StreamEnd::TooManyOfSource), 1);
     rig.stop();
 }
 

@@ -1,72 +1,84 @@
-//! Owns one TCP connection: reading frames with deadlines, and writing what is queued.
+//! Owns one connection of bytes (TCP, TLS): reading frames with deadlines, and writing what is queued.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::endpoint::Flow;
+use sip::endpoint::{Flow, alias_of};
 use sip::framing::{Frame, Splitter};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Shared;
+use super::outbox::Outbox;
+use super::{Shared, StreamEnd};
 
 /// Why a connection is over.
 #[derive(Debug)]
-enum Over {
+pub(super) enum Over {
     /// The peer closed it.
     Closed,
-    /// Nothing came in time.
-    TimedOut,
-    /// What came is no SIP.
-    Garbled,
-    /// The system's word.
-    Failed(std::io::Error),
+    /// We end it, for a reason that is counted.
+    Ended(StreamEnd),
+    /// The system's word, or the library's.
+    Failed(Box<dyn std::error::Error + Send + Sync>),
     /// We close every stream.
     Closing,
 }
 
 impl<M: Send + 'static> Shared<M> {
-    /// Serves a connection until it is over, then tells the shards when something could not be sent.
-    pub(super) async fn serve(self: Arc<Self>, flow: Flow, stream: TcpStream, outbox: mpsc::Receiver<Bytes>) {
-        // Messages are small and complete: waiting for more to fill a segment only delays them.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY");
-        }
-        let (reader, writer) = stream.into_split();
-        let mut outbox = Outbox { queue: outbox, unsent: Unsent::Nothing };
+    /// Serves a connection until it is over, then gives back what could not be sent. `names` are those that its peer has
+    /// proved to have.
+    pub(super) async fn serve_bytes(
+        self: &Arc<Self>,
+        (flow, names): (Flow, Option<Arc<[Box<str>]>>),
+        reader: impl AsyncRead + Unpin,
+        mut writer: impl AsyncWrite + Unpin,
+        mut outbox: Outbox,
+    ) {
         let mut closing = self.closing.subscribe();
         let over = tokio::select! {
             _ = closing.changed() => Over::Closing,
-            over = self.read(flow, reader) => over,
-            over = self.write(writer, &mut outbox) => over,
+            over = self.read(flow, names.as_deref(), reader) => over,
+            over = self.write(&mut writer, &mut outbox) => over,
         };
-        match &over {
-            Over::TimedOut => drop(self.timed_out.fetch_add(1, Ordering::Relaxed)),
-            Over::Garbled => drop(self.garbled.fetch_add(1, Ordering::Relaxed)),
+        // TLS says good-bye; a peer that is gone does not hear it.
+        let _ = timeout(LINGER, writer.shutdown()).await;
+        self.over(flow, &over, outbox);
+    }
+
+    /// Counts how a connection ended, and gives back what could not be sent.
+    pub(super) fn over(self: &Arc<Self>, flow: Flow, over: &Over, outbox: Outbox) {
+        match over {
+            Over::Ended(end) => self.ends.count(*end),
             Over::Failed(error) => {
-                tracing::debug!(remote = %flow.remote, %error, "TCP 连接出错 / connection failed")
+                tracing::debug!(remote = %flow.remote, %error, "连接出错 / connection failed")
             }
             Over::Closed | Over::Closing => {}
         }
-        if outbox.has_unsent() {
-            self.fail(flow);
+        let unsent = outbox.unsent();
+        if !unsent.is_empty() && !matches!(over, Over::Closing) {
+            self.give_back(flow, unsent);
         }
     }
 
-    async fn read(&self, flow: Flow, mut reader: OwnedReadHalf) -> Over {
+    async fn read(
+        self: &Arc<Self>,
+        flow: Flow,
+        names: Option<&[Box<str>]>,
+        mut reader: impl AsyncRead + Unpin,
+    ) -> Over {
+        let limits = self.limits.load_full();
         let mut splitter = Splitter::new(sip::Limits::default());
         let mut piece = vec![0u8; PIECE];
-        let mut deadline = Instant::now() + self.limits.first_message;
+        let (mut deadline, mut too_late) =
+            (Instant::now() + limits.first_message, StreamEnd::FirstMessageSlow);
+        // RFC 5923: who has proved its name may say at which address it wants to be reached here.
+        let mut unaliased = names;
         loop {
-            let length = match tokio::time::timeout_at(deadline, reader.read(&mut piece)).await {
-                Err(_) => return Over::TimedOut,
+            let length = match timeout_at(deadline, reader.read(&mut piece)).await {
+                Err(_) => return Over::Ended(too_late),
                 Ok(Ok(0)) => return Over::Closed,
-                Ok(Err(error)) => return Over::Failed(error),
+                Ok(Err(error)) => return Over::Failed(error.into()),
                 Ok(Ok(length)) => length,
             };
             let was_within = splitter.is_within_message();
@@ -76,6 +88,12 @@ impl<M: Send + 'static> Shared<M> {
                 match splitter.next_frame() {
                     Ok(Some(Frame::Message(bytes))) => {
                         complete += 1;
+                        if let Some(names) = unaliased
+                            && let Some(alias) = alias_of(flow, &bytes)
+                        {
+                            self.give_alias(flow, alias, names);
+                            unaliased = None;
+                        }
                         self.boxes.deliver(flow, bytes);
                     }
                     // RFC 5626 §4.4.1: a double CRLF is answered with one.
@@ -92,34 +110,40 @@ impl<M: Send + 'static> Shared<M> {
                         // What came before is still being answered, and the writer takes what is queued, before this
                         // connection is dropped.
                         tokio::time::sleep(LINGER).await;
-                        return Over::Garbled;
+                        return Over::Ended(StreamEnd::Garbled);
                     }
                 }
             }
             // A message's time runs from its first byte: bytes that trickle in do not win more of it.
             if splitter.is_within_message() {
                 if complete > 0 || !was_within {
-                    deadline = Instant::now() + self.limits.message;
+                    (deadline, too_late) = (Instant::now() + limits.message, StreamEnd::MessageSlow);
                 }
             } else if complete > 0 {
-                deadline = Instant::now() + self.limits.idle;
+                (deadline, too_late) = (Instant::now() + limits.idle, StreamEnd::Idle);
             }
         }
     }
 
-    async fn write(&self, mut writer: OwnedWriteHalf, outbox: &mut Outbox) -> Over {
+    async fn write(&self, writer: &mut (impl AsyncWrite + Unpin), outbox: &mut Outbox) -> Over {
+        let limit = self.limits.load().write;
         while let Some(bytes) = outbox.next().await {
-            match tokio::time::timeout(self.limits.write, writer.write_all(&bytes)).await {
-                Ok(Ok(())) => outbox.unsent = Unsent::Nothing,
-                Ok(Err(error)) => return Over::Failed(error),
-                Err(_) => return Over::TimedOut,
+            let write = async {
+                writer.write_all(&bytes).await?;
+                // TLS keeps a record back until it is flushed.
+                writer.flush().await
+            };
+            match timeout(limit, write).await {
+                Ok(Ok(())) => outbox.written(),
+                Ok(Err(error)) => return Over::Failed(error.into()),
+                Err(_) => return Over::Ended(StreamEnd::NotReading),
             }
         }
         Over::Closed
     }
 
     /// Queues our own answer to something that is no message of a transaction; a peer that does not read gets none.
-    fn reply(&self, flow: Flow, bytes: Bytes) {
+    pub(super) fn reply(&self, flow: Flow, bytes: Bytes) {
         if let Some(id) = flow.connection
             && self.enqueue(id, bytes).is_err()
         {
@@ -128,34 +152,7 @@ impl<M: Send + 'static> Shared<M> {
     }
 }
 
-/// What waits to be written.
-struct Outbox {
-    queue: mpsc::Receiver<Bytes>,
-    unsent: Unsent,
-}
-
-/// What was taken from the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unsent {
-    Nothing,
-    One,
-}
-
-impl Outbox {
-    async fn next(&mut self) -> Option<Bytes> {
-        let bytes = self.queue.recv().await?;
-        self.unsent = Unsent::One;
-        Some(bytes)
-    }
-
-    /// Closes the queue: whether a message is left that nobody will send.
-    fn has_unsent(&mut self) -> bool {
-        self.queue.close();
-        self.unsent == Unsent::One || self.queue.try_recv().is_ok()
-    }
-}
-
 /// Read at once.
 const PIECE: usize = 4_096;
-/// How long answers have to leave before their connection is closed.
+/// How long answers and a good-bye have to leave before their connection is closed.
 const LINGER: Duration = Duration::from_millis(100);

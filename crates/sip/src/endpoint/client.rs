@@ -20,6 +20,7 @@
 use bytes::Bytes;
 use clock::Instant;
 
+use super::large::Retried;
 use super::{Endpoint, Flow, Output};
 use crate::endpoint::DropCause;
 use crate::headers::HeaderName;
@@ -37,7 +38,10 @@ impl Endpoint {
         let branch = self.mint.branch(id);
         let mut request = request;
         self.complete(&flow, &mut request, &branch);
-        let sent = request.to_bytes();
+        let (flow, sent) = self.sized(flow, &mut request, &branch);
+        if let Some(client) = self.clients.get_mut(id) {
+            client.flow = flow;
+        }
         self.transmit(flow, sent.clone());
         let interval = self.config.t1;
         let state = match request.method {
@@ -214,7 +218,10 @@ impl Endpoint {
         self.timers.set(Lane::Other, Due { at: now + next, ..due });
     }
 
-    pub(super) fn client_transport_failed(&mut self, id: u64) {
+    pub(super) fn client_transport_failed(&mut self, now: Instant, id: u64) {
+        if self.retry_large(now, id) == Retried::Yes {
+            return;
+        }
         let Some(client) = self.clients.get(id) else { return };
         let waited = !matches!(
             client.state,
@@ -230,7 +237,7 @@ impl Endpoint {
     }
 
     /// Enters `state` and sets its timers.
-    fn begin_client(&mut self, now: Instant, id: u64, state: ClientState) {
+    pub(super) fn begin_client(&mut self, now: Instant, id: u64, state: ClientState) {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.epoch = client.epoch.wrapping_add(1);
         let (epoch, reliable) = (client.epoch, client.flow.transport.is_reliable());

@@ -2,6 +2,7 @@
 
 mod client;
 mod inspect;
+mod large;
 mod matching;
 mod server;
 

@@ -54,12 +54,15 @@ impl Via {
     }
 
     /// Our own hop: `SIP/2.0/transport host:port;branch=branch;rport` (RFC 3581 §3); `rport` only where it means
-    /// something, which is UDP.
+    /// something, which is UDP, and `alias` over TLS (RFC 5923).
     pub fn new(transport: &str, host: &str, port: u16, branch: &str) -> Via {
         let mut text = format!("SIP/2.0/{transport} ");
         uri::push_host_port(&mut text, host, Some(port));
         if transport.eq_ignore_ascii_case("UDP") {
             text.push_str(";rport");
+        } else if transport.eq_ignore_ascii_case("TLS") {
+            // RFC 5923 §8: requests back may come by our connection.
+            text.push_str(";alias");
         }
         text.push_str(";branch=");
         text.push_str(branch);

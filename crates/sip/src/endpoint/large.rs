@@ -1,0 +1,89 @@
+//! Owns requests that are too long for a datagram. RFC 3261 §18.1.1. Does not own who can take them otherwise: an
+//! operator says so.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use clock::Instant;
+
+use super::{Endpoint, Flow, Transport};
+use crate::headers::{HeaderName, Via};
+use crate::message::{Message, Request};
+use crate::transaction::client::ClientState;
+
+impl Endpoint {
+    /// From now on requests of more than 1,300 bytes to `remote` go by TCP instead of UDP. The operator has said that
+    /// it can: RFC 3261 asks for it of everybody, and few carriers listen on TCP.
+    pub fn allow_large_over_tcp(&mut self, interface: u16, remote: SocketAddr) {
+        if self.large.len() >= MOST && !self.large.contains(&(interface, remote)) {
+            self.large.clear();
+        }
+        self.large.insert((interface, remote));
+    }
+
+    /// The way that `request`, completed for `flow`, takes, and its bytes.
+    pub(super) fn sized(&self, flow: Flow, request: &mut Request, branch: &str) -> (Flow, Bytes) {
+        let sent = request.to_bytes();
+        let goes_by_tcp = sent.len() > LARGEST
+            && flow.transport == Transport::Udp
+            && self.large.contains(&(flow.interface, flow.remote));
+        if !goes_by_tcp {
+            return (flow, sent);
+        }
+        let flow = Flow { transport: Transport::Tcp, ..flow };
+        request.headers.set_first(HeaderName::Via, self.via(&flow, branch));
+        (flow, request.to_bytes())
+    }
+
+    /// RFC 3261 §18.1.1: where TCP is refused, UDP is tried after all, and kept to from then on. Whether `id` was such a
+    /// request.
+    pub(super) fn retry_large(&mut self, now: Instant, id: u64) -> Retried {
+        let Some(client) = self.clients.get(id) else { return Retried::No };
+        let (flow, sent) = match &client.state {
+            ClientState::Calling { sent, .. } | ClientState::Trying { sent, .. } => {
+                (client.flow, sent.clone())
+            }
+            _ => return Retried::No,
+        };
+        if flow.transport != Transport::Tcp || !self.large.remove(&(flow.interface, flow.remote)) {
+            return Retried::No;
+        }
+        // invariant: what we sent can be read again.
+        let Ok(Message::Request(mut request)) = Message::parse_datagram(sent) else { return Retried::No };
+        let via = request.headers.via();
+        let Some(branch) = via.as_ref().ok().and_then(|via| via.branch()) else { return Retried::No };
+        let flow = Flow { transport: Transport::Udp, ..flow };
+        let via = self.via(&flow, branch);
+        request.headers.set_first(HeaderName::Via, via);
+        let (sent, interval) = (request.to_bytes(), self.config.t1);
+        self.transmit(flow, sent.clone());
+        let Some(client) = self.clients.get_mut(id) else { return Retried::No };
+        client.flow = flow;
+        let state = match &client.state {
+            ClientState::Calling { cancel, .. } => {
+                ClientState::Calling { sent, interval, cancel: cancel.clone() }
+            }
+            _ => ClientState::Trying { sent, interval },
+        };
+        self.begin_client(now, id, state);
+        Retried::Yes
+    }
+
+    /// Our own hop on `flow`.
+    pub(super) fn via(&self, flow: &Flow, branch: &str) -> Via {
+        let (host, port) = self.advertised(flow);
+        Via::new(flow.transport.via(), host, port, branch)
+    }
+}
+
+/// Whether a request goes another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retried {
+    Yes,
+    No,
+}
+
+/// RFC 3261 §18.1.1: within 200 bytes of the path's MTU, or beyond 1,300 when that is not known.
+const LARGEST: usize = 1_300;
+/// How many peers are remembered.
+const MOST: usize = 4_096;
