@@ -27,13 +27,38 @@ pub struct Spoken {
 impl Baresip {
     /// Registers `user` at the switch and speaks a tone in every call.
     pub fn start(space: &Namespace, switch: SocketAddr, user: &str, password: &str, hz: f64) -> Baresip {
+        Baresip::run(space, switch, (user, password), hz, None)
+    }
+
+    /// As [`start`](Baresip::start), over TLS; the switch must show a certificate that `ca` (PEM) vouches for.
+    pub fn start_over_tls(
+        space: &Namespace,
+        switch: SocketAddr,
+        login: (&str, &str),
+        hz: f64,
+        ca: &Path,
+    ) -> Baresip {
+        Baresip::run(space, switch, login, hz, Some(ca))
+    }
+
+    fn run(
+        space: &Namespace,
+        switch: SocketAddr,
+        (user, password): (&str, &str),
+        hz: f64,
+        ca: Option<&Path>,
+    ) -> Baresip {
         let folder = new_folder();
         let speech = folder.join("speech.wav");
         write_tone(&speech, hz, 120);
-        let config = config(space.inside, &speech, &folder);
+        let mut config = config(space.inside, &speech, &folder);
+        if let Some(ca) = ca {
+            config.push_str(&format!("sip_cafile {}\nsip_verify_server yes\n", ca.display()));
+        }
+        let transport = if ca.is_some() { "tls" } else { "udp" };
         std::fs::write(folder.join("config"), config).expect("its configuration");
         let account = format!(
-            "<sip:{user}@{switch};transport=udp>;auth_pass={password};answermode=auto;audio_codecs=pcma;regint=300\n"
+            "<sip:{user}@{switch};transport={transport}>;auth_pass={password};answermode=auto;audio_codecs=pcma;regint=300\n"
         );
         std::fs::write(folder.join("accounts"), account).expect("its account");
         std::fs::write(folder.join("contacts"), "").expect("its contacts");

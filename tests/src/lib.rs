@@ -2,8 +2,10 @@
 //! agent's phone, and ears for what was recorded. The tests themselves live in `tests/`.
 
 mod baresip;
+mod browser;
 mod capture;
 mod kamailio;
+mod certificates;
 mod linphone;
 mod listener;
 mod namespace;
@@ -14,8 +16,10 @@ mod waiting;
 mod wav;
 
 pub use baresip::{Baresip, Spoken};
+pub use browser::Browser;
 pub use capture::Capture;
 pub use kamailio::Kamailio;
+pub use certificates::Certificates;
 pub use linphone::Linphone;
 pub use listener::Listener;
 pub use namespace::{Namespace, alone};

@@ -24,6 +24,8 @@ pub struct Switch {
     pub folder: PathBuf,
     /// Where it listens for SIP.
     pub sip: SocketAddr,
+    /// Every socket it listens on, as it says itself.
+    sockets: Value,
     api: SocketAddr,
     child: Child,
 }
@@ -73,12 +75,24 @@ impl Switch {
         });
         let ready: Value = serde_json::from_str(&ready).expect("its first line is JSON");
         let address = |at: &Value| at.as_str().and_then(|text| text.parse().ok()).expect("an address");
-        let switch =
-            Switch { sip: address(&ready["listeners"][0]), api: address(&ready["api"]), folder, child };
+        let switch = Switch {
+            sip: address(&ready["listeners"][0]),
+            sockets: ready["sockets"].clone(),
+            api: address(&ready["api"]),
+            folder,
+            child,
+        };
         until("/healthz", Duration::from_secs(10), || {
             switch.get("/healthz").filter(|text| text.contains("true"))
         });
         switch
+    }
+
+    /// Where it listens for SIP by `transport` (`UDP`, `TCP`, `TLS`, `WS`, `WSS`).
+    pub fn socket(&self, transport: &str) -> SocketAddr {
+        let sockets = self.sockets.as_array().expect("sockets");
+        let socket = sockets.iter().find(|socket| socket["transport"] == transport).expect("it is served");
+        socket["address"].as_str().and_then(|text| text.parse().ok()).expect("an address")
     }
 
     /// The switch's process.

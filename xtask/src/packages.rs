@@ -1,5 +1,6 @@
 //! Owns the system packages that tests need: installs the missing ones as root on Debian, names them otherwise.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -15,6 +16,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("cc", "build-essential"),
+    ("openssl", "openssl"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
 
 /// Installs what is missing, or says what to install.
@@ -22,7 +26,7 @@ pub fn ensure() -> Result<()> {
     let missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
-        return Ok(());
+        return browser_phone();
     }
     let words = missing.join(" ");
     if !is_root() || !is_installed("apt-get") {
@@ -32,7 +36,29 @@ pub fn ensure() -> Result<()> {
     apt(&["update"])?;
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(&missing);
-    apt(&arguments)
+    apt(&arguments)?;
+    browser_phone()
+}
+
+/// The telephone in a browser that tests call with: what its lock file names, installed once per lock file.
+fn browser_phone() -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/js");
+    let (lock, installed) = (folder.join("package-lock.json"), folder.join("node_modules/.installed"));
+    let wanted = std::fs::read(&lock)?;
+    if std::fs::read(&installed).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    eprintln!("▶ npm ci");
+    let status = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
+    if !status.success() {
+        bail!("失败 / failed: npm ci ({})", folder.display());
+    }
+    Ok(std::fs::write(installed, wanted)?)
 }
 
 fn apt(arguments: &[&str]) -> Result<()> {
