@@ -173,6 +173,7 @@ fn names_shown(certificates: Option<&[CertificateDer<'static>]>) -> Option<Names
 }
 
 /// The server's side of a WebSocket that carries SIP (RFC 7118 §4.1).
+#[allow(clippy::result_large_err, reason = "a refusal's shape is the library's")]
 async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<WebSocketStream<Watched<S>>> {
     let limits = sip::Limits::default();
     let longest = limits.head_bytes + limits.body_bytes;
