@@ -247,7 +247,7 @@ pub(crate) fn shown(settings: &Settings, facts: &CallFacts, queue: Option<&Queue
 impl Destination {
     /// Whether its operator says that requests too long for a datagram reach it by TCP.
     pub fn takes_large_over_tcp(&self) -> bool {
-        matches!(&self.caller_id, CallerId::AsTrunkAllows(trunk) if trunk.way.large_over_tcp)
+        matches!(&self.caller_id, CallerId::Trunk(leg) if leg.trunk.way.large_over_tcp)
     }
 
     /// Where requests within the dialog go: a phone may be behind a NAT, a carrier means the Contact it writes.

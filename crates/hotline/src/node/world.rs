@@ -7,7 +7,7 @@ use clock::Instant;
 use media_net::MediaNet;
 use model::command::Refused;
 use sip::endpoint::Transport;
-use sip::resolve::Target;
+use sip::resolve::{Target, Wanted};
 use sip_net::{Boxes, Resolver, Transports, World};
 use store::EventJournal;
 
@@ -58,25 +58,12 @@ impl World for NodeWorld {
                 answers.push(call::Input::Located { call, leg, bindings: self.bindings.best(&aor, now) });
             }
             call::Output::Resolve { call, leg, wanted } => {
-                let (shard, boxes) = (self.shard, self.boxes.clone());
-                let transports = Arc::clone(&self.transports);
-                if let Some(targets) = self.resolver.known(&wanted) {
-                    expect(&transports, &targets);
-                    return answers.push(call::Input::Resolved { call, leg, targets });
-                }
-                self.resolver.find(wanted, move |targets| {
-                    expect(&transports, &targets);
-                    boxes.post(shard, call::Input::Resolved { call, leg, targets });
-                });
+                self.find(wanted, move |targets| call::Input::Resolved { call, leg, targets }, answers);
             }
             call::Output::LocateTrunk { trunk, wanted } => {
-                let (shard, boxes) = (self.shard, self.boxes.clone());
                 let host = wanted.host.clone();
                 let told = move |targets| call::Input::TrunkLocated { trunk, host, targets };
-                match self.resolver.known(&wanted) {
-                    Some(targets) => answers.push(told(targets)),
-                    None => self.resolver.find(wanted, move |targets| boxes.post(shard, told(targets))),
-                }
+                self.find(wanted, told, answers);
             }
             call::Output::Trunk(news) => {
                 for (shard, inbox) in self.boxes.iter().enumerate() {
@@ -101,6 +88,25 @@ impl World for NodeWorld {
 }
 
 impl NodeWorld {
+    /// Tells where a name leads: in this turn where it is known, else by letter.
+    fn find(
+        &self,
+        wanted: Wanted,
+        told: impl FnOnce(Vec<Target>) -> call::Input + Send + 'static,
+        answers: &mut Vec<call::Input>,
+    ) {
+        let (shard, boxes) = (self.shard, self.boxes.clone());
+        let transports = Arc::clone(&self.transports);
+        if let Some(targets) = self.resolver.known(&wanted) {
+            expect(&transports, &targets);
+            return answers.push(told(targets));
+        }
+        self.resolver.find(wanted, move |targets| {
+            expect(&transports, &targets);
+            boxes.post(shard, told(targets));
+        });
+    }
+
     /// A port is opened in this turn; the rest goes to the workers.
     fn media(&mut self, command: media::command::Command, answers: &mut Vec<call::Input>) {
         use media::command::{Command, Event};
@@ -120,7 +126,7 @@ impl NodeWorld {
 }
 
 /// Over TLS, whoever is found there must be the one who was sought.
-pub(crate) fn expect(transports: &Transports, targets: &[Target]) {
+fn expect(transports: &Transports, targets: &[Target]) {
     for target in targets.iter().filter(|target| target.transport == Transport::Tls) {
         transports.expect(target.address, &target.name);
     }
