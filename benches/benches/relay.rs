@@ -10,7 +10,7 @@ use hotline_benches::{Cost, Counting, measure, row};
 use media::command::Peer;
 use media::{Channel, PortIndex, Room, Sink, TapPacket};
 use model::{CallId, LegId, RecordingId};
-use sdp::{Codec, Direction, Negotiated};
+use sdp::{Codec, KeyWay, Negotiated};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -79,17 +79,5 @@ fn relay(caller: Codec, agent: Codec, tap: Tap) -> Cost {
 }
 
 fn agreed(remote: SocketAddr, codec: Codec) -> Negotiated {
-    Negotiated {
-        remote,
-        remote_rtcp: remote,
-        codec,
-        payload_type: codec.payload_type(),
-        receive_payload_type: codec.payload_type(),
-        dtmf: None,
-        receive_dtmf: None,
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        on_hold: false,
-        rtcp_mux: false,
-    }
+    Negotiated { keys: KeyWay::Events, ..Negotiated::plain(remote, codec) }
 }

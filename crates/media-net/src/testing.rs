@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use media::codec::{self, Codec};
+use media::codec::Codec;
+use media::g711::{self, Law};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -41,7 +42,7 @@ pub fn own_address(test: u8) -> IpAddr {
 pub fn tone(hz: f64, codec: Codec, nth: usize) -> [u8; 160] {
     std::array::from_fn(|n| {
         let phase = 2.0 * PI * hz * (nth * 160 + n) as f64 / 8_000.0;
-        codec::encode(codec, (8_000.0 * phase.sin()) as i16)
+        g711::encode(Law::of(codec).unwrap(), (8_000.0 * phase.sin()) as i16)
     })
 }
 
@@ -50,8 +51,8 @@ pub fn channels(path: &Path) -> [Vec<i16>; 2] {
     let bytes = std::fs::read(path).unwrap();
     let sample = |at: &[u8]| match bytes[20] {
         1 => i16::from_le_bytes([at[0], at[1]]),
-        6 => codec::decode(Codec::Pcma, at[0]),
-        7 => codec::decode(Codec::Pcmu, at[0]),
+        6 => g711::decode(Law::Pcma, at[0]),
+        7 => g711::decode(Law::Pcmu, at[0]),
         tag => panic!("format {tag}"),
     };
     let width = usize::from(bytes[34]) / 8;

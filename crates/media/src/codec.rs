@@ -1,231 +1,256 @@
-//! Owns G.711: A-law and µ-law to and from linear samples, exact by ITU-T G.711 on all inputs, and from one law to
-//! the other. Does not own which codec a port speaks (see [`sdp::Negotiated`]).
+//! Owns codecs as streams of one talker or one listener: payloads to and from linear samples of 8 kHz, and how long a
+//! payload lasts. Does not own which codec a port speaks (see [`sdp::Negotiated`]), nor G.711's tables (see
+//! [`crate::g711`]).
+//!
+//! Everything linear here is 8 kHz mono: of G.722 the lower half is spoken and heard, Opus runs at its narrow band. Legs
+//! that share a wideband codec are relayed and lose nothing.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use audio_codec::g722::{Bitrate, G722Decoder, G722Encoder};
+use audio_codec::{Decoder as _, Encoder as _};
+use opus_rs::{Application, OpusDecoder, OpusEncoder};
+
+use crate::g711::{self, Law};
+use crate::halfband::{Doubler, Halver};
 
 pub use sdp::Codec;
 
-/// Samples per second of every codec here.
+/// Samples per second of everything linear.
 pub const SAMPLE_RATE: u32 = 8_000;
 
-/// Samples, and bytes of G.711, in 20 ms.
+/// Samples in 20 ms.
 pub const FRAME: usize = 160;
 
-/// Silence: the code for the smallest positive amplitude.
-pub const fn silence(codec: Codec) -> u8 {
+/// The longest payload of 20 ms that [`Encoder::encode`] writes, in bytes.
+pub const LONGEST: usize = 400;
+
+/// The longest payload that is decoded, in samples: 120 ms (RFC 7587 §4.2).
+const MOST: usize = 6 * FRAME;
+
+/// What Opus spends on a call, in bits per second: transparent for speech of 8 kHz.
+const OPUS_RATE: i32 = 24_000;
+
+/// Units of a codec's RTP clock in one sample of 8 kHz.
+#[inline]
+pub const fn ticks_per_sample(clock_rate: u32) -> u32 {
+    let ticks = clock_rate / SAMPLE_RATE;
+    if ticks == 0 { 1 } else { ticks }
+}
+
+/// How many samples of 8 kHz a payload lasts; 0 when it is no payload of `codec`.
+#[inline]
+pub fn length(codec: Codec, payload: &[u8]) -> usize {
     match codec {
-        Codec::Pcma => 0xd5,
-        Codec::Pcmu => 0xff,
+        // G.722 has a byte for two samples of 16 kHz.
+        Codec::Pcma | Codec::Pcmu | Codec::G722 => payload.len(),
+        // RFC 3551 §4.5.6: frames of 10 bytes for 10 ms; one of 2 bytes (Annex B) may end the packet.
+        Codec::G729 => payload.len().div_ceil(G729_FRAME) * 80,
+        Codec::Opus => opus_length(payload),
     }
 }
 
-/// The linear sample (16 bit) of one code.
-#[inline]
-pub fn decode(codec: Codec, code: u8) -> i16 {
-    match codec {
-        Codec::Pcma => FROM_PCMA[code as usize],
-        Codec::Pcmu => FROM_PCMU[code as usize],
-    }
-}
-
-/// The code of one linear sample (16 bit).
-#[inline]
-pub fn encode(codec: Codec, sample: i16) -> u8 {
-    match codec {
-        Codec::Pcma => encode_pcma(sample),
-        Codec::Pcmu => encode_pcmu(sample),
-    }
-}
-
-/// Turns a payload of one codec into another in place, byte by byte.
-#[inline]
-pub fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
-    let table = match (from, to) {
-        (Codec::Pcma, Codec::Pcmu) => &PCMA_TO_PCMU,
-        (Codec::Pcmu, Codec::Pcma) => &PCMU_TO_PCMA,
-        (Codec::Pcma, Codec::Pcma) | (Codec::Pcmu, Codec::Pcmu) => return,
+/// RFC 6716 §3.1, §3.2: the first byte says how long a frame is, and with the second how many there are.
+fn opus_length(payload: &[u8]) -> usize {
+    let Some(toc) = payload.first() else { return 0 };
+    let frame = match toc >> 3 {
+        config @ 0..=11 => [80, 160, 320, 480][usize::from(config & 3)],
+        config @ 12..=15 => [80, 160][usize::from(config & 1)],
+        config => [20, 40, 80, 160][usize::from(config & 3)],
     };
-    for byte in payload {
-        *byte = table[*byte as usize];
-    }
-}
-
-/// ITU-T G.711 §3 table 1, as ITU-T G.191 `alaw_compress` computes it.
-const fn encode_pcma(sample: i16) -> u8 {
-    let magnitude = (if sample < 0 { !sample } else { sample } as u16) >> 4;
-    let code = if magnitude < 16 {
-        magnitude as u8
-    } else {
-        // 16–31 is segment 1; each doubling is one more.
-        let segment = 12 - magnitude.leading_zeros() as u16;
-        (segment << 4 | (magnitude >> (segment - 1)) & 0xf) as u8
+    let frames = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => payload.get(1).map_or(0, |count| usize::from(count & 0x3f)),
     };
-    (if sample < 0 { code } else { code | 0x80 }) ^ 0x55
+    if frame * frames <= MOST { frame * frames } else { 0 }
 }
 
-/// ITU-T G.711 §3 table 2, as ITU-T G.191 `ulaw_compress` computes it.
-const fn encode_pcmu(sample: i16) -> u8 {
-    let mut magnitude = ((if sample < 0 { !sample } else { sample } as u16) >> 2) + 33;
-    if magnitude > 0x1fff {
-        magnitude = 0x1fff;
-    }
-    // 33–63 is segment 1; each doubling is one more.
-    let segment = 11 - magnitude.leading_zeros() as u16;
-    let code = ((8 - segment) << 4 | (0xf - ((magnitude >> segment) & 0xf))) as u8;
-    if sample < 0 { code } else { code | 0x80 }
+/// Hears one talker: payloads in order become samples.
+pub struct Decoder {
+    codec: Codec,
+    state: Decoding,
 }
 
-const fn decode_pcma(code: u8) -> i16 {
-    let plain = code ^ 0x55;
-    let segment = (plain & 0x7f) >> 4;
-    let mut magnitude = (plain & 0xf) as i16;
-    if segment > 0 {
-        magnitude += 16;
-    }
-    magnitude = (magnitude << 4) + 8;
-    if segment > 1 {
-        magnitude <<= segment - 1;
-    }
-    if plain & 0x80 != 0 { magnitude } else { -magnitude }
+enum Decoding {
+    Law(Law),
+    G722(Box<(G722Decoder, Halver)>),
+    G729(Box<g729_sys::Decoder>),
+    Opus(Box<OpusDecoder>),
 }
 
-const fn decode_pcmu(code: u8) -> i16 {
-    let plain = !code;
-    let segment = (plain >> 4) & 7;
-    let mantissa = (plain & 0xf) as i16;
-    let step = 8i16 << segment;
-    let magnitude = (0x80i16 << segment) + step * mantissa + step / 2 - 4 * 33;
-    if code & 0x80 != 0 { magnitude } else { -magnitude }
+impl Decoder {
+    /// A decoder that has heard nothing.
+    pub fn new(codec: Codec) -> Decoder {
+        let state = match (Law::of(codec), codec) {
+            (Some(law), _) => Decoding::Law(law),
+            (None, Codec::G722) => {
+                let decoder = G722Decoder::with_options(Bitrate::Mode1_64000, false, false);
+                Decoding::G722(Box::new((decoder, Halver::default())))
+            }
+            (None, Codec::G729) => Decoding::G729(Box::new(g729_sys::Decoder::new())),
+            (None, _) => Decoding::Opus(Box::new(opus_decoder())),
+        };
+        Decoder { codec, state }
+    }
+
+    /// What it decodes.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Appends the samples of the next payload to `out`. What is no payload of the codec adds nothing.
+    pub fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) {
+        let samples = length(self.codec, payload);
+        if samples > MOST {
+            return;
+        }
+        match &mut self.state {
+            Decoding::Law(law) => out.extend(payload.iter().map(|code| g711::decode(*law, *code))),
+            Decoding::G722(both) => {
+                let (decoder, halver) = &mut **both;
+                let mut wide = [0; 2 * MOST];
+                let written = decoder.decode_into(payload, &mut wide).unwrap_or(0);
+                halver.halve(&wide[..written], out);
+            }
+            Decoding::G729(decoder) => {
+                for frame in payload.chunks(G729_FRAME) {
+                    match frame.len() {
+                        G729_FRAME => out.extend(decoder.decode(frame, false, false, false)),
+                        // Annex B: two bytes describe the noise of a silence.
+                        2 => out.extend(decoder.decode(frame, false, true, false)),
+                        _ => {}
+                    }
+                }
+            }
+            Decoding::Opus(decoder) => decode_opus(decoder, payload, samples, out),
+        }
+    }
+
+    /// Appends what the codec itself makes up for `samples` lost ones; `false` when it has no such means.
+    pub fn conceal(&mut self, samples: usize, out: &mut Vec<i16>) -> bool {
+        match &mut self.state {
+            Decoding::Law(_) | Decoding::G722(_) | Decoding::G729(_) => false,
+            Decoding::Opus(decoder) => {
+                // Opus conceals in steps of 2.5 ms.
+                let steps = samples.next_multiple_of(20);
+                let start = out.len();
+                decode_opus(decoder, &[], steps, out);
+                out.resize(start + samples, 0);
+                true
+            }
+        }
+    }
 }
 
-static FROM_PCMA: [i16; 256] = {
-    let mut table = [0; 256];
-    let mut code = 0;
-    while code < 256 {
-        table[code] = decode_pcma(code as u8);
-        code += 1;
-    }
-    table
-};
+fn opus_decoder() -> OpusDecoder {
+    // invariant: 8 kHz mono is one of the rates that Opus has (RFC 6716 §2.1.3).
+    OpusDecoder::new(SAMPLE_RATE.cast_signed(), 1).expect("Opus decodes at 8 kHz")
+}
 
-static FROM_PCMU: [i16; 256] = {
-    let mut table = [0; 256];
-    let mut code = 0;
-    while code < 256 {
-        table[code] = decode_pcmu(code as u8);
-        code += 1;
+/// Decodes a packet, or conceals one when it is empty. A decoder that a hostile packet brings down is replaced by a new
+/// one: nobody else's call may end with it.
+fn decode_opus(decoder: &mut Box<OpusDecoder>, packet: &[u8], samples: usize, out: &mut Vec<i16>) {
+    let mut linear = [0f32; MOST];
+    let Some(frame) = linear.get_mut(..samples).filter(|frame| !frame.is_empty()) else { return };
+    let decoded = catch_unwind(AssertUnwindSafe(|| decoder.decode(packet, samples, frame)));
+    match decoded {
+        Ok(Ok(written)) => out.extend(linear[..written.min(samples)].iter().map(|sample| {
+            // Out of range saturates.
+            (sample * 32_768.0) as i16
+        })),
+        Ok(Err(_)) => {}
+        Err(_) => **decoder = opus_decoder(),
     }
-    table
-};
+}
 
-static PCMA_TO_PCMU: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut code = 0;
-    while code < 256 {
-        table[code] = encode_pcmu(decode_pcma(code as u8));
-        code += 1;
-    }
-    table
-};
+/// Speaks to one listener, or to all that hear the same: 20 ms at a time.
+pub struct Encoder {
+    codec: Codec,
+    state: Encoding,
+}
 
-static PCMU_TO_PCMA: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut code = 0;
-    while code < 256 {
-        table[code] = encode_pcma(decode_pcmu(code as u8));
-        code += 1;
+enum Encoding {
+    Law(Law),
+    G722(Box<(G722Encoder, Doubler)>),
+    G729(Box<g729_sys::Encoder>),
+    Opus(Box<OpusEncoder>),
+}
+
+impl Encoder {
+    /// An encoder that has said nothing.
+    pub fn new(codec: Codec) -> Encoder {
+        let state = match (Law::of(codec), codec) {
+            (Some(law), _) => Encoding::Law(law),
+            (None, Codec::G722) => {
+                let encoder = G722Encoder::with_options(Bitrate::Mode1_64000, false, false);
+                Encoding::G722(Box::new((encoder, Doubler::default())))
+            }
+            // Annex B is refused in our descriptions.
+            (None, Codec::G729) => Encoding::G729(Box::new(g729_sys::Encoder::new(false))),
+            (None, _) => Encoding::Opus(Box::new(opus_encoder())),
+        };
+        Encoder { codec, state }
     }
-    table
-};
+
+    /// What it encodes to.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Encodes 20 ms and says how many bytes of `out` they are.
+    pub fn encode(&mut self, frame: &[i16; FRAME], out: &mut [u8; LONGEST]) -> usize {
+        match &mut self.state {
+            Encoding::Law(law) => {
+                for (code, sample) in out.iter_mut().zip(frame) {
+                    *code = g711::encode(*law, *sample);
+                }
+                FRAME
+            }
+            Encoding::G722(both) => {
+                let (encoder, doubler) = &mut **both;
+                let wide: [i16; 2 * FRAME] = doubler.double(frame);
+                encoder.encode_into(&wide, out).unwrap_or(0)
+            }
+            Encoding::G729(encoder) => {
+                let mut written = 0;
+                for (half, bytes) in frame.as_chunks::<80>().0.iter().zip(out.as_chunks_mut::<G729_FRAME>().0) {
+                    written += usize::from(encoder.encode_into(half, bytes));
+                }
+                written
+            }
+            Encoding::Opus(encoder) => {
+                let linear = frame.map(|sample| f32::from(sample) / 32_768.0);
+                encoder.encode(&linear, FRAME, out).unwrap_or(0)
+            }
+        }
+    }
+}
+
+fn opus_encoder() -> OpusEncoder {
+    // invariant: 8 kHz mono is one of the rates that Opus has (RFC 6716 §2.1.3).
+    let made = OpusEncoder::new(SAMPLE_RATE.cast_signed(), 1, Application::Voip);
+    let mut encoder = made.expect("Opus encodes at 8 kHz");
+    encoder.bitrate_bps = OPUS_RATE;
+    encoder.complexity = 5;
+    encoder
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decoder({:?})", self.codec)
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encoder({:?})", self.codec)
+    }
+}
+
+/// Bytes of a G.729 frame of 10 ms.
+const G729_FRAME: usize = 10;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// ITU-T G.191 release 2023, `alaw_compress`, written out as it stands there.
-    fn g191_alaw(sample: i16) -> u8 {
-        let mut ix = if sample < 0 { !sample >> 4 } else { sample >> 4 };
-        if ix > 15 {
-            let mut iexp = 1;
-            while ix > 16 + 15 {
-                ix >>= 1;
-                iexp += 1;
-            }
-            ix -= 16;
-            ix += iexp << 4;
-        }
-        if sample >= 0 {
-            ix |= 0x80;
-        }
-        (ix ^ 0x55) as u8
-    }
-
-    /// ITU-T G.191 release 2023, `ulaw_compress`, written out as it stands there.
-    fn g191_ulaw(sample: i16) -> u8 {
-        let mut absno = if sample < 0 { (!sample >> 2) + 33 } else { (sample >> 2) + 33 };
-        if absno > 0x1fff {
-            absno = 0x1fff;
-        }
-        let mut i = absno >> 6;
-        let mut segno = 1;
-        while i != 0 {
-            segno += 1;
-            i >>= 1;
-        }
-        let high = 8 - segno;
-        let low = 0xf - ((absno >> segno) & 0xf);
-        let code = (high << 4 | low) as u8;
-        if sample >= 0 { code | 0x80 } else { code }
-    }
-
-    #[test]
-    fn all_65536_samples_encode_as_the_itu_reference_does() {
-        for sample in i16::MIN..=i16::MAX {
-            assert_eq!(encode(Codec::Pcma, sample), g191_alaw(sample), "A-law of {sample}");
-            assert_eq!(encode(Codec::Pcmu, sample), g191_ulaw(sample), "µ-law of {sample}");
-        }
-    }
-
-    #[test]
-    fn known_codes_decode_to_the_values_of_the_itu_tables() {
-        // ITU-T G.711 tables 1a, 2a: decoder output values, scaled to 16 bit (×8, ×4).
-        for (code, value) in [(0xd5, 8), (0x55, -8), (0xaa, 32256), (0x2a, -32256), (0x80, 5504), (0xd4, 24)]
-        {
-            assert_eq!(decode(Codec::Pcma, code), value, "A-law {code:#x}");
-        }
-        for (code, value) in [(0xff, 0), (0x7f, 0), (0x80, 32124), (0x00, -32124), (0xfe, 8), (0xf0, 120)] {
-            assert_eq!(decode(Codec::Pcmu, code), value, "µ-law {code:#x}");
-        }
-    }
-
-    #[test]
-    fn every_code_survives_decoding_and_encoding() {
-        for code in 0..=255 {
-            assert_eq!(encode(Codec::Pcma, decode(Codec::Pcma, code)), code);
-            // Negative zero of µ-law is the one code whose value has another code.
-            let expected = if code == 0x7f { 0xff } else { code };
-            assert_eq!(encode(Codec::Pcmu, decode(Codec::Pcmu, code)), expected);
-        }
-    }
-
-    #[test]
-    fn a_tone_keeps_its_power_from_law_to_law() {
-        let tone: Vec<i16> = (0..8_000)
-            .map(|n| (9_000.0 * (2.0 * std::f64::consts::PI * 440.0 * f64::from(n) / 8e3).sin()) as i16)
-            .collect();
-        let power = |samples: &[i16]| samples.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>();
-        for (from, to) in [(Codec::Pcma, Codec::Pcmu), (Codec::Pcmu, Codec::Pcma)] {
-            let mut bytes: Vec<u8> = tone.iter().map(|s| encode(from, *s)).collect();
-            transcode(from, to, &mut bytes);
-            let heard: Vec<i16> = bytes.iter().map(|b| decode(to, *b)).collect();
-            let noise: Vec<i16> = heard.iter().zip(&tone).map(|(h, t)| h - t).collect();
-            let ratio_db = 10.0 * (power(&tone) / power(&noise)).log10();
-            assert!(ratio_db > 33.0, "{from:?} to {to:?}: {ratio_db} dB");
-            assert!((power(&heard) / power(&tone) - 1.0).abs() < 0.01);
-        }
-    }
-
-    #[test]
-    fn silence_is_the_smallest_amplitude() {
-        assert_eq!(decode(Codec::Pcma, silence(Codec::Pcma)), 8);
-        assert_eq!(decode(Codec::Pcmu, silence(Codec::Pcmu)), 0);
-    }
-}
+pub(crate) mod tests;

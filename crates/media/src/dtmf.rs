@@ -1,5 +1,7 @@
 //! Owns keys as RFC 4733 events: those a peer presses, told once each, and those we press. Does not own how their
-//! packets are numbered (see [`crate::rtp_send`]), nor keys heard in the audio.
+//! packets are numbered (see [`crate::rtp_send`]), nor keys heard in the audio (see [`inband`]).
+
+pub mod inband;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -32,7 +34,7 @@ pub struct EventPayload {
     pub event: u8,
     /// The last packet of it, or one of its repetitions.
     pub end: End,
-    /// Samples since its beginning.
+    /// Units of the event's clock since its beginning.
     pub duration: u16,
 }
 
@@ -51,6 +53,12 @@ impl EventPayload {
         let bytes = payload.first_chunk::<4>()?;
         let end = if bytes[1] & 0x80 != 0 { End::Over } else { End::GoesOn };
         Some(EventPayload { event: bytes[0], end, duration: u16::from_be_bytes([bytes[2], bytes[3]]) })
+    }
+
+    /// The same event with its duration, which is in samples of 8 kHz, counted in a clock of `clock` Hz.
+    pub fn counted_in(self, clock: u32) -> EventPayload {
+        let duration = u32::from(self.duration) * (clock / 8_000).max(1);
+        EventPayload { duration: u16::try_from(duration).unwrap_or(u16::MAX), ..self }
     }
 
     /// The payload, at −10 dBm0.
@@ -85,12 +93,21 @@ struct Press {
     before: u32,
     duration: u16,
     last_packet: Instant,
+    /// Units of its clock in a millisecond.
+    per_milli: u32,
     told: bool,
 }
 
 impl KeyReceive {
-    /// Takes an event packet. Two presses are told at once when the end of the first was lost.
-    pub fn take(&mut self, now: Instant, header: &Header, payload: &[u8]) -> [Option<Pressed>; 2] {
+    /// Takes an event packet whose durations count `clock` units a second. Two presses are told at once when the end
+    /// of the first was lost.
+    pub fn take(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        payload: &[u8],
+        clock: u32,
+    ) -> [Option<Pressed>; 2] {
         let Some(event) = EventPayload::parse(payload) else { return [None, None] };
         let Some(key) = Key::from_event(event.event) else { return [None, None] };
         let mut lost = None;
@@ -115,6 +132,7 @@ impl KeyReceive {
                     before: 0,
                     duration: event.duration,
                     last_packet: now,
+                    per_milli: (clock / 1_000).max(1),
                     told: false,
                 });
             }
@@ -158,14 +176,14 @@ impl Press {
     /// The packet repeats an event before this one.
     fn is_after(&self, header: &Header) -> bool {
         let behind = self.timestamp.wrapping_sub(header.timestamp);
-        self.ssrc == header.ssrc && (1..80_000).contains(&behind)
+        self.ssrc == header.ssrc && (1..10_000 * self.per_milli).contains(&behind)
     }
 
     fn tell(&mut self) -> Option<Pressed> {
         if std::mem::replace(&mut self.told, true) {
             return None;
         }
-        Some(Pressed { key: self.key, millis: (self.before + u32::from(self.duration)) / 8 })
+        Some(Pressed { key: self.key, millis: (self.before + u32::from(self.duration)) / self.per_milli })
     }
 }
 
@@ -208,6 +226,11 @@ impl KeySend {
         }
     }
 
+    /// The longest press whose length an event of `clock` units a second can tell, in milliseconds.
+    pub fn longest(clock: u32) -> u32 {
+        KeySend::LONGEST.min(SEGMENT / (clock / 1_000).max(1))
+    }
+
     /// Whether a key is being pressed: audio is silent meanwhile.
     pub fn is_pressing(&self) -> bool {
         self.now_sent.is_some()
@@ -218,7 +241,7 @@ impl KeySend {
         self.now_sent.map(|sending| sending.next_at)
     }
 
-    /// The packet that is due, if one is; call again until there is none.
+    /// The packet that is due, if one is; call again until there is none. Its duration is in samples of 8 kHz.
     pub fn poll_packet(&mut self, now: Instant) -> Option<(KeyPacket, EventPayload)> {
         loop {
             let sending = self.now_sent.as_mut().filter(|sending| sending.next_at <= now)?;

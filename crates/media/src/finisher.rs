@@ -14,7 +14,7 @@ use clock::WallTime;
 use model::{CallId, RecordingId, TenantId};
 use sha2::{Digest, Sha256};
 
-use crate::codec::Codec;
+use crate::g711::Law;
 use crate::recording::{AudioBlock, Entry, Moment};
 use crate::wav::{Format, stereo_header};
 use placement::{Placement, PlacementSurvey};
@@ -29,6 +29,7 @@ pub struct Survey {
     end: Option<u64>,
     pcma: bool,
     pcmu: bool,
+    others: bool,
 }
 
 /// What the blocks of a recording say about it.
@@ -64,9 +65,10 @@ impl Survey {
             match entry {
                 Entry::Packet(packet) => {
                     self.last_us = self.last_us.max(packet.at_us);
-                    match packet.codec {
-                        Codec::Pcma => self.pcma = true,
-                        Codec::Pcmu => self.pcmu = true,
+                    match Law::of(packet.codec) {
+                        Some(Law::Pcma) => self.pcma = true,
+                        Some(Law::Pcmu) => self.pcmu = true,
+                        None => self.others = true,
                     }
                     self.placement.packet(&packet);
                 }
@@ -82,10 +84,12 @@ impl Survey {
 
     /// What was found; `None` when there was no block.
     pub fn plan(self) -> Option<Plan> {
+        // One law on both sides is kept byte by byte; anything else becomes linear.
         let format = match (self.pcma, self.pcmu) {
+            _ if self.others => Format::Pcm16,
             (true, true) => Format::Pcm16,
-            (false, true) => Format::G711(Codec::Pcmu),
-            (_, false) => Format::G711(Codec::Pcma),
+            (false, true) => Format::G711(Law::Pcmu),
+            (_, false) => Format::G711(Law::Pcma),
         };
         let length_us = self.end.unwrap_or(self.last_us).min(LONGEST_US);
         Some(Plan {
@@ -160,8 +164,8 @@ impl Stereo {
     /// Those of `out`.
     pub fn begin(plan: Plan, out: &mut impl io::Write) -> io::Result<Stereo> {
         let samples = match plan.format {
-            Format::G711(Codec::Pcma) => Samples::Alaw(Timeline::new(plan.frames)),
-            Format::G711(Codec::Pcmu) => Samples::Ulaw(Timeline::new(plan.frames)),
+            Format::G711(Law::Pcma) => Samples::Alaw(Timeline::new(plan.frames)),
+            Format::G711(Law::Pcmu) => Samples::Ulaw(Timeline::new(plan.frames)),
             Format::Pcm16 => Samples::Linear(Timeline::new(plan.frames)),
         };
         let mut stereo = Stereo { samples, placement: plan.placement, hash: Sha256::new(), bytes: 0 };

@@ -4,9 +4,13 @@
 pub mod clip;
 pub mod codec;
 pub mod command;
+mod conceal;
 pub mod dtmf;
 pub mod finisher;
+pub mod g711;
+mod halfband;
 mod jitter;
+mod noise;
 pub mod player;
 mod port;
 mod port_report;
@@ -20,6 +24,7 @@ pub mod rtp_receive;
 pub mod rtp_send;
 pub mod sink;
 pub mod speech;
+pub mod srtp;
 pub mod tone;
 pub mod wav;
 

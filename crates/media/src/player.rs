@@ -7,7 +7,7 @@ use std::time::Duration;
 use clock::Instant;
 use model::PlayId;
 
-use crate::clip::Clip;
+use crate::clip::{Clip, ClipFrame};
 use crate::codec::Codec;
 use crate::command::PlayMode;
 use crate::rtp_receive::samples;
@@ -74,7 +74,7 @@ impl Player {
         self.frame += 1;
         self.ahead += 160;
         match self.clips[self.clip].frame(codec, self.frame - 1) {
-            Some(payload) => Frame::Due(payload),
+            Some(frame) => Frame::Due(frame),
             None => Frame::NotYet,
         }
     }
@@ -86,10 +86,10 @@ impl Player {
 }
 
 /// What a playback has to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// 20 ms of audio.
-    Due(&'a [u8]),
+    Due(ClipFrame<'a>),
     /// Nothing now.
     NotYet,
     /// Nothing any more.

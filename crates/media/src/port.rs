@@ -8,11 +8,13 @@ use clock::Instant;
 use model::LegId;
 use smallvec::SmallVec;
 
-use sdp::Negotiated;
+use sdp::{KeyWay, Negotiated};
 
-use crate::codec::Codec;
+use crate::codec::{self, Codec, Encoder};
 use crate::command::Peer;
+use crate::dtmf::inband::ToneReceive;
 use crate::dtmf::{KeyReceive, KeySend};
+use crate::g711::Law;
 use crate::jitter::Jitter;
 use crate::player::Player;
 use crate::port_report::PortReport;
@@ -20,9 +22,11 @@ use crate::port_source::PortSource;
 use crate::quality::Quality;
 use crate::rtp_receive::RtpReceive;
 use crate::rtp_send::RtpSend;
+use crate::sink::{Channel, PortIndex, Sink};
+use crate::srtp::Secured;
 
 /// A port of a room. Indices are places in the room.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Port {
     pub leg: LegId,
     pub agreed: Option<Negotiated>,
@@ -38,13 +42,86 @@ pub(crate) struct Port {
     pub heard_by: SmallVec<[u16; 2]>,
     /// Ports that this one hears.
     pub hears: SmallVec<[u16; 2]>,
-    /// What it says, while somebody hears it mixed with others.
+    /// What it says, while somebody hears it decoded, or keys are looked for in it.
     pub jitter: Option<Box<Jitter>>,
+    /// Keys in what it says, while they have no other way.
+    pub tones: Option<Box<ToneReceive>>,
+    /// How what others say reaches it.
+    pub hearing: Hearing,
+    /// What it has said so far.
+    pub speech: Speech,
+    /// What we say to it, when its codec has a state.
+    pub encoder: Option<Encoder>,
+    /// Keys and counters of its SRTP.
+    pub secured: Option<Box<Secured>>,
+    /// The level of what it says.
+    pub loudness: Loudness,
     /// Samples since the last mixed frame that was sent.
     pub mixed_ahead: u64,
+    /// When the peer was last told of a silence, while it goes on.
+    pub noise_told: Option<Instant>,
     /// When the last believed packet came.
     pub heard_at: Option<Instant>,
     pub dropped: u64,
+    /// Packets whose tag was wrong, or that came before (SRTP).
+    pub unauthentic: u64,
+}
+
+/// How what others say reaches a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hearing {
+    /// Packet by packet, with another header.
+    Relayed,
+    /// Decoded, mixed and encoded in our own time.
+    Decoded,
+}
+
+/// What a port's peer has said so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// The agreed codec, or the other law.
+    Agreed,
+    /// Comfort noise beside it: who does not know noise cannot be relayed to.
+    Noisy,
+    /// A codec that was not agreed: nobody can be relayed to.
+    Varied,
+}
+
+/// Whether a port's peer was ever heard to make a sound (R37).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Loudness {
+    looked: u32,
+    loud: u32,
+}
+
+impl Loudness {
+    /// One packet of so many is looked at.
+    const EACH: u64 = 16;
+    /// Fewer packets than this say nothing.
+    const ENOUGH: u32 = 10;
+
+    /// Looks at some packets: whether one sample is above −42 dBm0, or the codec says that nobody speaks.
+    #[inline]
+    pub fn look(&mut self, nth: u64, codec: Codec, payload: &[u8]) {
+        if nth.is_multiple_of(Loudness::EACH) {
+            self.examine(codec, payload);
+        }
+    }
+
+    fn examine(&mut self, codec: Codec, payload: &[u8]) {
+        self.looked += 1;
+        let loud = match Law::of(codec) {
+            Some(law) => payload.iter().any(|code| crate::g711::decode(law, *code).unsigned_abs() > 300),
+            // The payload itself must be decoded to be judged; a silence descriptor is known by its length.
+            None => payload.len() > 6,
+        };
+        self.loud += u32::from(loud);
+    }
+
+    /// Whether packets came and none had a sound.
+    pub fn is_silent(self) -> bool {
+        self.looked >= Loudness::ENOUGH && self.loud == 0
+    }
 }
 
 /// What a payload type means on a port.
@@ -52,6 +129,7 @@ pub(crate) struct Port {
 pub(crate) enum Kind {
     Audio(Codec),
     Key,
+    Noise,
     Unknown,
 }
 
@@ -71,17 +149,83 @@ impl Port {
             heard_by: SmallVec::new(),
             hears: SmallVec::new(),
             jitter: None,
+            tones: None,
+            hearing: Hearing::Relayed,
+            speech: Speech::Agreed,
+            encoder: None,
+            secured: None,
+            loudness: Loudness::default(),
             mixed_ahead: 0,
+            noise_told: None,
             heard_at: None,
             dropped: 0,
+            unauthentic: 0,
         }
     }
 
     pub fn describe(&mut self, now: Instant, agreed: Negotiated) {
         self.source.describe(now, agreed.remote);
+        self.send.set_clock(codec::ticks_per_sample(agreed.codec.clock_rate()));
+        if self.encoder.as_ref().is_some_and(|encoder| encoder.codec() != agreed.codec) {
+            self.encoder = None;
+        }
+        if agreed.keys != KeyWay::Inband {
+            self.tones = None;
+        } else if self.tones.is_none() {
+            self.tones = Some(Box::default());
+        }
+        self.speech = Speech::Agreed;
         self.agreed = Some(agreed);
+        self.secure();
         if let Some(watch) = &mut self.watch {
             watch.begin(now);
+        }
+    }
+
+    /// Takes the agreed keys. Keys that the machine cannot use end the stream: nothing goes out in plain instead.
+    fn secure(&mut self) {
+        let Some(srtp) = self.agreed.and_then(|agreed| agreed.srtp) else {
+            self.secured = None;
+            return;
+        };
+        let keyed = match self.secured.take() {
+            Some(mut secured) => secured.rekey(srtp).map(|()| secured),
+            None => Secured::new(srtp).map(Box::new),
+        };
+        self.secured = keyed;
+        if let (None, Some(agreed)) = (&self.secured, &mut self.agreed) {
+            agreed.direction = sdp::Direction::Inactive;
+        }
+    }
+
+    /// Sends a packet of RTP to the peer, encrypted where that was agreed.
+    #[inline]
+    pub fn transmit(&mut self, index: PortIndex, to: SocketAddr, packet: &[u8], sink: &mut impl Sink) {
+        match &mut self.secured {
+            None => sink.rtp(index, to, packet),
+            Some(secured) => {
+                if let Some(sealed) = secured.seal_rtp(packet) {
+                    sink.rtp(index, to, &sealed);
+                }
+            }
+        }
+    }
+
+    /// Sends a compound of RTCP to the peer, encrypted where that was agreed.
+    pub fn transmit_report(
+        &mut self,
+        (index, channel): (PortIndex, Channel),
+        to: SocketAddr,
+        compound: &[u8],
+        sink: &mut impl Sink,
+    ) {
+        match &mut self.secured {
+            None => sink.rtcp(index, channel, to, compound),
+            Some(secured) => {
+                if let Some(sealed) = secured.seal_rtcp(compound) {
+                    sink.rtcp(index, channel, to, &sealed);
+                }
+            }
         }
     }
 
@@ -92,14 +236,24 @@ impl Port {
             Kind::Audio(agreed.codec)
         } else if agreed.receive_dtmf == Some(payload_type) {
             Kind::Key
+        } else if agreed.receive_noise == Some(payload_type) {
+            Kind::Noise
         } else if payload_type == Codec::Pcma.payload_type() {
             // Static numbers mean what they always mean: some gateways change the law in mid-call.
             Kind::Audio(Codec::Pcma)
         } else if payload_type == Codec::Pcmu.payload_type() {
             Kind::Audio(Codec::Pcmu)
+        } else if payload_type == STATIC_NOISE {
+            Kind::Noise
         } else {
             Kind::Unknown
         }
+    }
+
+    /// Units of the peer's RTP clock in a sample of 8 kHz, for audio of `codec`.
+    #[inline]
+    pub fn ticks_of(&self, codec: Codec) -> u32 {
+        codec::ticks_per_sample(codec.clock_rate())
     }
 
     /// Where and how packets go out; `None` while the peer does not want any.
@@ -110,8 +264,16 @@ impl Port {
             to: self.source.target()?,
             codec: agreed.codec,
             payload_type: agreed.payload_type,
+            keys: agreed.keys,
             key_payload_type: agreed.dtmf,
+            key_clock: agreed.dtmf_clock,
+            noise_payload_type: agreed.noise,
         })
+    }
+
+    /// Whether what the peer says sounds like a key, which a listener that knows another way should not hear twice.
+    pub fn is_hushed_for(&self, keys: KeyWay) -> bool {
+        keys != KeyWay::Inband && self.tones.as_ref().is_some_and(|tones| tones.suspects())
     }
 
     /// Whether what others say goes to this port now: nothing else is said or pressed to it.
@@ -120,10 +282,10 @@ impl Port {
         self.player.is_none() && !self.keys_out.is_pressing()
     }
 
-    /// Whether it hears several others, mixed by us.
+    /// Whether what it hears was decoded by us.
     #[inline]
-    pub fn is_mixed(&self) -> bool {
-        self.hears.len() > 1
+    pub fn is_decoded(&self) -> bool {
+        self.hearing == Hearing::Decoded
     }
 
     /// Whether the peer should send at all (RFC 3264 §8.4).
@@ -136,6 +298,9 @@ impl Port {
             received: self.receive.received,
             lost: self.receive.lost(),
             dropped: self.dropped,
+            unauthentic: self.unauthentic,
+            silent: self.loudness.is_silent(),
+            codec: self.agreed.map(|agreed| agreed.codec),
             sent: self.send.packets(),
             jitter_us: self.receive.jitter_us(),
             jitter_max_us: self.receive.jitter_max_us(),
@@ -167,8 +332,14 @@ pub(crate) struct Outlet {
     pub to: SocketAddr,
     pub codec: Codec,
     pub payload_type: u8,
+    pub keys: KeyWay,
     pub key_payload_type: Option<u8>,
+    pub key_clock: u32,
+    pub noise_payload_type: Option<u8>,
 }
+
+/// RFC 3551 §6: comfort noise at 8 kHz, which gateways send whether or not it was agreed.
+const STATIC_NOISE: u8 = 13;
 
 /// Waits for a port's silence.
 #[derive(Clone, Copy, Debug)]

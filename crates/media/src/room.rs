@@ -6,6 +6,7 @@
 //! keys, mixed speech, reports, silence.
 
 mod forward;
+mod keys;
 mod mix;
 mod tick;
 
@@ -17,17 +18,19 @@ use model::say::Key;
 use model::{CallId, LegId, PlayId, RecordingId};
 use smallvec::SmallVec;
 
-use sdp::Negotiated;
+use sdp::{KeyWay, Negotiated};
 
 use crate::clip::Clip;
+use crate::codec::Encoder;
 use crate::command::{Event, Mark, Peer, PlayEnd, PlayMode};
+use crate::g711::Law;
 use crate::jitter::Jitter;
 use crate::player::Player;
-use crate::port::{Port, Watch};
+use crate::port::{Hearing, Port, Speech, Watch};
 use crate::sink::{PortIndex, Sink};
 
 /// Ports and who hears whom.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Room {
     id: CallId,
     ports: Vec<Option<Box<Port>>>,
@@ -38,6 +41,8 @@ pub struct Room {
     due: Option<Instant>,
     /// The one port whose peer may send our own stream back.
     echo: Option<PortIndex>,
+    /// What a conference's listeners hear, encoded once for all who say nothing themselves.
+    shared: Vec<Encoder>,
 }
 
 /// A recording that is being made.
@@ -59,7 +64,7 @@ enum Keeping {
 impl Room {
     /// A room without ports.
     pub fn new(id: CallId) -> Room {
-        Room { id, ports: Vec::new(), recordings: SmallVec::new(), mix_at: None, due: None, echo: None }
+        Room { id, ports: Vec::new(), recordings: SmallVec::new(), mix_at: None, due: None, echo: None, shared: Vec::new() }
     }
 
     /// Whose room it is.
@@ -100,6 +105,7 @@ impl Room {
     pub fn describe(&mut self, now: Instant, leg: LegId, negotiated: Negotiated) {
         if let Some(port) = self.port_of(leg) {
             port.describe(now, negotiated);
+            self.line_up(now);
             self.rearm();
         }
     }
@@ -176,10 +182,10 @@ impl Room {
         }
     }
 
-    /// Presses a key towards a port's peer, after those that wait.
+    /// Presses a key towards a port's peer, after those that wait: as events or as tones, as was agreed.
     pub fn send_digit(&mut self, now: Instant, leg: LegId, key: Key, millis: u32) {
         if let Some(port) = self.port_of(leg) {
-            port.keys_out.press(now, key, millis);
+            port.press_out(now, key, millis);
             self.rearm();
         }
     }
@@ -268,29 +274,60 @@ impl Room {
         self.due
     }
 
-    /// Gives a jitter buffer to those whom somebody hears mixed, and takes it from the others.
+    /// Decides who is relayed to and who hears decoded sound, and gives a jitter buffer to those who are decoded.
     fn line_up(&mut self, now: Instant) {
-        let mut mixed: SmallVec<[u16; 8]> = SmallVec::new();
-        for port in self.ports.iter().flatten().filter(|port| port.is_mixed()) {
-            mixed.extend_from_slice(&port.hears);
-        }
-        for (place, port) in self.ports.iter_mut().enumerate() {
-            let Some(port) = port else { continue };
-            if port.player.is_none() && !port.is_mixed() && port.send.is_own() {
+        let mut decoded: SmallVec<[u16; 8]> = SmallVec::new();
+        for place in 0..self.ports.len() {
+            let hearing = self.hearing_of(place);
+            let Some(port) = self.ports[place].as_deref_mut() else { continue };
+            port.hearing = hearing;
+            if hearing == Hearing::Decoded {
+                decoded.extend_from_slice(&port.hears);
+            }
+            if port.player.is_none() && !port.is_decoded() && port.send.is_own() {
                 // Mixed speech ended: what comes next begins in its own time.
                 port.send.pause();
             }
-            if !mixed.contains(&(place as u16)) {
+        }
+        let mut any = false;
+        for (place, port) in self.ports.iter_mut().enumerate() {
+            let Some(port) = port else { continue };
+            let wanted = port.tones.is_some() || decoded.contains(&(place as u16));
+            any |= wanted;
+            if !wanted {
                 port.jitter = None;
             } else if port.jitter.is_none() {
                 port.jitter = Some(Box::new(Jitter::new()));
             }
         }
         self.mix_at = match self.mix_at {
-            _ if mixed.is_empty() => None,
+            _ if !any => None,
             Some(at) => Some(at),
             None => Some(now),
         };
+    }
+
+    /// How what others say reaches the port at `place`: transcoding is only for legs that share no codec.
+    fn hearing_of(&self, place: usize) -> Hearing {
+        let Some(port) = self.ports[place].as_deref() else { return Hearing::Relayed };
+        let (Some(agreed), [talker]) = (&port.agreed, &port.hears[..]) else {
+            return if port.hears.len() > 1 { Hearing::Decoded } else { Hearing::Relayed };
+        };
+        let talker = self.ports.get(usize::from(*talker)).and_then(Option::as_deref);
+        let Some((talker, spoken)) = talker.and_then(|talker| Some((talker, talker.agreed?.codec))) else {
+            return Hearing::Relayed;
+        };
+        let same = spoken == agreed.codec;
+        let by_table = Law::of(spoken).is_some() && Law::of(agreed.codec).is_some();
+        // Keys in the audio are cut out for a listener that gets them in another way.
+        let cut = talker.tones.is_some() && agreed.keys != KeyWay::Inband;
+        let relayed = match talker.speech {
+            _ if cut => false,
+            Speech::Agreed => same || by_table,
+            Speech::Noisy => (same || by_table) && agreed.noise.is_some(),
+            Speech::Varied => false,
+        };
+        if relayed { Hearing::Relayed } else { Hearing::Decoded }
     }
 
     fn rearm(&mut self) {

@@ -1,4 +1,5 @@
 //! Owns one talker's stream as received: its order, media time, loss and jitter (RFC 3550 §6.4.1, A.1, A.3, A.8).
+//! Media time is in samples of 8 kHz whatever the codec's RTP clock.
 //! Does not own whether its source is believed (see [`crate::port_source`]).
 
 use clock::Instant;
@@ -48,9 +49,11 @@ pub struct RtpReceive {
     stream: Option<Stream>,
     /// Packets believed, as they came.
     pub received: u64,
-    /// Jitter in samples, times 16 (RFC 3550 A.8).
+    /// Jitter in units of the RTP clock, times 16 (RFC 3550 A.8).
     jitter: u32,
     jitter_max: u32,
+    /// Units of the audio's RTP clock in a sample of 8 kHz; 0 before the first packet.
+    ticks: u32,
     expected_prior: u64,
     received_prior: u64,
 }
@@ -58,6 +61,8 @@ pub struct RtpReceive {
 #[derive(Clone, Debug)]
 struct Stream {
     ssrc: u32,
+    /// Units of its RTP clock in a sample of 8 kHz.
+    ticks: u32,
     first: u64,
     /// Packets before this one have the times or numbers of another stream, and no place in this one.
     epoch: u64,
@@ -78,13 +83,18 @@ impl RtpReceive {
     #[inline]
     pub fn take(&mut self, now: Instant, header: &Header, timing: Timing) -> Received {
         self.received += 1;
+        let ticks = timing.ticks();
+        if matches!(timing, Timing::Audio(_)) && self.ticks != ticks {
+            self.change_clock(ticks);
+        }
         let Some(stream) = &mut self.stream else {
             let place = Place {
                 sequence: (1 << 16) + u64::from(header.sequence),
-                media_time: (1 << 32) + u64::from(header.timestamp),
+                media_time: (1 << 32) + u64::from(header.timestamp / ticks),
             };
             self.stream = Some(Stream {
                 ssrc: header.ssrc,
+                ticks,
                 first: place.sequence,
                 epoch: 0,
                 highest: place,
@@ -94,12 +104,12 @@ impl RtpReceive {
                 last_arrival: now,
                 seen: 1,
                 suspect: None,
-                transit: matches!(timing, Timing::Audio).then(|| transit(now, header.timestamp)),
+                transit: matches!(timing, Timing::Audio(_)).then(|| transit(now, header.timestamp, ticks)),
             });
             return Received::Placed(place);
         };
         if stream.ssrc != header.ssrc {
-            stream.begin_anew(now, header);
+            stream.begin_anew(now, header, ticks);
             return Received::Placed(stream.highest);
         }
         let step = header.sequence.wrapping_sub(stream.last_sequence);
@@ -109,17 +119,18 @@ impl RtpReceive {
         if step > MAX_DROPOUT {
             // RFC 3550 A.1: two packets in a row say that the other side restarted without telling.
             if stream.suspect == Some(header.sequence) {
-                stream.begin_anew(now, header);
+                stream.begin_anew(now, header, ticks);
                 return Received::Placed(stream.highest);
             }
             stream.suspect = Some(header.sequence.wrapping_add(1));
             return Received::Suspect;
         }
         let place = stream.forward(now, header, step, timing);
-        if let (Timing::Audio, Some(before)) =
-            (timing, stream.transit.replace(transit(now, header.timestamp)))
-        {
-            self.jitter(before, transit(now, header.timestamp));
+        if let Timing::Audio(_) = timing {
+            let after = transit(now, header.timestamp, ticks);
+            if let Some(before) = stream.transit.replace(after) {
+                self.jitter(before, after);
+            }
         }
         Received::Placed(place)
     }
@@ -141,12 +152,12 @@ impl RtpReceive {
 
     /// Interarrival jitter in microseconds.
     pub fn jitter_us(&self) -> u32 {
-        samples_to_us(self.jitter >> 4)
+        self.to_us(self.jitter)
     }
 
     /// The largest interarrival jitter, in microseconds.
     pub fn jitter_max_us(&self) -> u32 {
-        samples_to_us(self.jitter_max >> 4)
+        self.to_us(self.jitter_max)
     }
 
     /// The report about this stream since the last one (RFC 3550 §6.4.1, A.3); `None` before the first packet.
@@ -174,6 +185,20 @@ impl RtpReceive {
         })
     }
 
+    /// Times counted by another clock say nothing about those before: the next packet begins anew.
+    #[cold]
+    fn change_clock(&mut self, ticks: u32) {
+        if self.ticks != 0 {
+            let scale = |jitter: u32| jitter / self.ticks * ticks;
+            (self.jitter, self.jitter_max) = (scale(self.jitter), scale(self.jitter_max));
+        }
+        self.ticks = ticks;
+    }
+
+    fn to_us(&self, jitter: u32) -> u32 {
+        (jitter >> 4).saturating_mul(125) / self.ticks.max(1)
+    }
+
     fn expected(&self) -> u64 {
         self.stream.as_ref().map_or(0, |stream| stream.highest.sequence - stream.first + 1)
     }
@@ -182,7 +207,7 @@ impl RtpReceive {
     fn jitter(&mut self, before: u32, after: u32) {
         let difference = after.wrapping_sub(before).cast_signed().unsigned_abs();
         // A talker that set its clock anew is no jitter.
-        if difference < MAX_AHEAD as u32 {
+        if difference < MAX_AHEAD as u32 * self.ticks.max(1) {
             self.jitter = self.jitter + difference - ((self.jitter + 8) >> 4);
             self.jitter_max = self.jitter_max.max(self.jitter);
         }
@@ -192,23 +217,36 @@ impl RtpReceive {
 /// What may be learned from a packet's timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
-    /// It is the time of its first sample, sent at once.
-    Audio,
-    /// It is the beginning of an event that may have begun long ago (RFC 4733 §2.2.2).
-    Event,
+    /// It is the time of its first sample, sent at once, in so many units for a sample of 8 kHz.
+    Audio(u32),
+    /// It is the beginning of an event that may have begun long ago (RFC 4733 §2.2.2), in so many units.
+    Event(u32),
+}
+
+impl Timing {
+    #[inline]
+    const fn ticks(self) -> u32 {
+        match self {
+            Timing::Audio(ticks) | Timing::Event(ticks) => ticks,
+        }
+    }
 }
 
 impl Stream {
     fn forward(&mut self, now: Instant, header: &Header, step: u16, timing: Timing) -> Place {
+        let ticks = timing.ticks();
         let sequence = self.highest.sequence + u64::from(step);
         self.cycles = self.cycles.wrapping_add(u16::from(header.sequence < self.last_sequence));
         self.last_sequence = header.sequence;
         self.highest.sequence = sequence;
         self.seen = if step < 128 { self.seen << step | 1 } else { 1 };
         self.suspect = None;
-        let ahead = i64::from(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed());
-        let elapsed = samples(self.last_arrival, now);
         let before = self.highest.media_time;
+        if ticks != self.ticks {
+            return self.other_clock(now, header, timing);
+        }
+        let ahead = in_samples(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed(), ticks);
+        let elapsed = samples(self.last_arrival, now);
         if ahead < 0 && ahead > -MAX_BEHIND {
             // Events and audio of one talker may overlap; the stream's own time does not go back.
             return Place { sequence, media_time: before.saturating_add_signed(ahead) };
@@ -216,16 +254,31 @@ impl Stream {
         let jumps = ahead < 0 || ahead > elapsed.cast_signed() + MAX_AHEAD;
         match timing {
             // All packets of an event have the time of its beginning.
-            Timing::Event if jumps || ahead == 0 => return Place { sequence, media_time: before },
-            Timing::Audio if jumps => {
+            Timing::Event(_) if jumps || ahead == 0 => return Place { sequence, media_time: before },
+            Timing::Audio(_) if jumps => {
                 self.highest.media_time += elapsed.max(PACKET);
                 self.epoch = sequence;
                 self.transit = None;
             }
-            Timing::Event | Timing::Audio => self.highest.media_time += ahead.unsigned_abs(),
+            Timing::Event(_) | Timing::Audio(_) => self.highest.media_time += ahead.unsigned_abs(),
         }
         self.last_timestamp = header.timestamp;
         self.last_arrival = now;
+        self.highest
+    }
+
+    /// RFC 7160 §4.1: after a change of clock, real time says how far the stream went. Events that are counted by
+    /// another clock than their audio leave its time alone.
+    #[cold]
+    fn other_clock(&mut self, now: Instant, header: &Header, timing: Timing) -> Place {
+        if let Timing::Audio(ticks) = timing {
+            self.highest.media_time += samples(self.last_arrival, now).max(PACKET);
+            self.epoch = self.highest.sequence;
+            self.ticks = ticks;
+            self.transit = None;
+            self.last_timestamp = header.timestamp;
+            self.last_arrival = now;
+        }
         self.highest
     }
 
@@ -237,13 +290,14 @@ impl Stream {
         }
         self.seen |= bit;
         self.first = self.first.min(sequence);
-        let behind = i64::from(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed());
+        let behind = in_samples(header.timestamp.wrapping_sub(self.last_timestamp).cast_signed(), self.ticks);
         let media_time = self.highest.media_time.saturating_add_signed(behind.clamp(-MAX_AHEAD, 0));
         Received::Placed(Place { sequence, media_time })
     }
 
     /// The talker has another SSRC or restarted: its stream goes on where real time says.
-    fn begin_anew(&mut self, now: Instant, header: &Header) {
+    fn begin_anew(&mut self, now: Instant, header: &Header, ticks: u32) {
+        self.ticks = ticks;
         let elapsed = samples(self.last_arrival, now);
         self.highest.sequence += 1;
         self.highest.media_time += elapsed.max(PACKET);
@@ -259,18 +313,22 @@ impl Stream {
     }
 }
 
-/// The difference between arrival and media time, in samples; only its changes mean anything (RFC 3550 A.8).
-fn transit(now: Instant, timestamp: u32) -> u32 {
-    (samples(Instant::ZERO, now) as u32).wrapping_sub(timestamp)
+/// A difference of RTP times in samples of 8 kHz.
+#[inline]
+fn in_samples(difference: i32, ticks: u32) -> i64 {
+    // Nearly all clocks run at 8 kHz, and a division costs more than a look.
+    if ticks == 1 { i64::from(difference) } else { i64::from(difference) / i64::from(ticks) }
+}
+
+/// The difference between arrival and media time, in units of the RTP clock; only its changes mean anything (RFC 3550
+/// A.8).
+fn transit(now: Instant, timestamp: u32, ticks: u32) -> u32 {
+    (samples(Instant::ZERO, now) as u32).wrapping_mul(ticks).wrapping_sub(timestamp)
 }
 
 /// Samples of 8 kHz between two instants.
 pub(crate) fn samples(from: Instant, to: Instant) -> u64 {
     u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX) / 125
-}
-
-fn samples_to_us(samples: u32) -> u32 {
-    samples.saturating_mul(125)
 }
 
 #[cfg(test)]

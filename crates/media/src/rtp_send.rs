@@ -47,6 +47,8 @@ pub struct RtpSend {
     ahead: u64,
     packets: u64,
     octets: u64,
+    /// Units of the RTP clock in a sample of 8 kHz: media time is counted in samples and multiplied when sent.
+    ticks: u32,
 }
 
 impl RtpSend {
@@ -62,7 +64,18 @@ impl RtpSend {
             ahead: 0,
             packets: 0,
             octets: 0,
+            ticks: 1,
         }
+    }
+
+    /// Counts time in so many units for a sample of 8 kHz from now on, as the codec's RTP clock wants.
+    pub fn set_clock(&mut self, ticks: u32) {
+        self.ticks = ticks;
+    }
+
+    #[inline]
+    fn timestamp(&self, media_time: u64) -> u32 {
+        (media_time as u32).wrapping_mul(self.ticks)
     }
 
     /// The slot for a packet of port `from` that stands at `place` in its stream; `None` when it belongs before
@@ -85,7 +98,7 @@ impl RtpSend {
         }
         let media_time = place.media_time.wrapping_add(self.shift.media_time);
         self.note(now, Place { sequence, media_time });
-        Some(Slot { at: (sequence as u16, media_time as u32), marker })
+        Some(Slot { at: (sequence as u16, self.timestamp(media_time)), marker })
     }
 
     /// The slot for our own next frame, `ahead` samples after our frame before it.
@@ -99,7 +112,7 @@ impl RtpSend {
         };
         let place = Place { sequence: self.highest.sequence + 1, media_time };
         self.note(now, place);
-        Slot { at: (place.sequence as u16, media_time as u32), marker }
+        Slot { at: (place.sequence as u16, self.timestamp(media_time)), marker }
     }
 
     /// The slot for the next packet of a key; all packets of one key have one time (RFC 4733 §2.2.2).
@@ -114,7 +127,7 @@ impl RtpSend {
         self.take_over(Feed::Keys);
         let place = Place { sequence: self.highest.sequence + 1, media_time };
         self.note(now, place);
-        Slot { at: (place.sequence as u16, media_time as u32), marker }
+        Slot { at: (place.sequence as u16, self.timestamp(media_time)), marker }
     }
 
     /// Lets the next packet begin anew: what fed the stream pauses.
@@ -144,7 +157,7 @@ impl RtpSend {
         let reached = self.reached_at?;
         Some(SenderInfo {
             ntp: rtcp::ntp(now),
-            rtp: self.highest.media_time.wrapping_add(samples(reached, now)) as u32,
+            rtp: self.timestamp(self.highest.media_time.wrapping_add(samples(reached, now))),
             packets: self.packets as u32,
             octets: self.octets as u32,
         })

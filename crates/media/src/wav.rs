@@ -3,13 +3,14 @@
 
 use std::io::Cursor;
 
-use crate::codec::{Codec, SAMPLE_RATE};
+use crate::codec::SAMPLE_RATE;
+use crate::g711::Law;
 
 /// What the samples of a recording's file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// One byte a sample: A-law is WAVE format 6, µ-law format 7 (RFC 2361 appendix A).
-    G711(Codec),
+    G711(Law),
     /// Two bytes a sample: WAVE format 1.
     Pcm16,
 }
@@ -18,8 +19,8 @@ impl Format {
     const fn tag(self) -> u16 {
         match self {
             Format::Pcm16 => 1,
-            Format::G711(Codec::Pcma) => 6,
-            Format::G711(Codec::Pcmu) => 7,
+            Format::G711(Law::Pcma) => 6,
+            Format::G711(Law::Pcmu) => 7,
         }
     }
 

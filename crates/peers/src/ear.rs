@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clock::Instant;
-use media::codec;
+use media::codec::Decoder;
 use sdp::Codec;
 
 /// Samples of one window: 100 ms at 8 kHz.
@@ -13,10 +13,11 @@ const WINDOW: usize = 800;
 const AUDIBLE: f64 = 100.0 * 100.0;
 
 /// What a peer heard, in windows of 100 ms by arrival.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Ear {
     began: Option<Instant>,
     samples: Vec<i16>,
+    decoder: Option<Decoder>,
     /// When each packet of `samples` came.
     marks: Vec<(Instant, usize)>,
     packets: u64,
@@ -49,12 +50,18 @@ impl Ear {
         self.expected = Some(sequence.wrapping_add(1));
     }
 
-    /// Takes the payload of an audio packet.
-    pub fn take(&mut self, now: Instant, codec: Codec, payload: &[u8]) {
+    /// Takes the payload of an audio packet; its samples.
+    pub fn take(&mut self, now: Instant, codec: Codec, payload: &[u8]) -> &[i16] {
         self.packets += 1;
         self.began.get_or_insert(now);
         self.marks.push((now, self.samples.len()));
-        self.samples.extend(payload.iter().map(|code| codec::decode(codec, *code)));
+        let decoder = match &mut self.decoder {
+            Some(decoder) if decoder.codec() == codec => decoder,
+            decoder => decoder.insert(Decoder::new(codec)),
+        };
+        let start = self.samples.len();
+        decoder.decode(payload, &mut self.samples);
+        &self.samples[start..]
     }
 
     /// Audio packets heard.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use clock::Instant;
-use media::codec;
-use media::dtmf::KeySend;
+use media::codec::{Encoder, LONGEST, ticks_per_sample};
+use media::dtmf::{End, KeySend, inband};
 use media::rtp::{HEADER, Marker, write_header};
 use media::rtp_send::KeyPacket;
 use model::say::Key;
-use sdp::Negotiated;
+use sdp::{KeyWay, Negotiated};
 
 /// 20 ms at 8 kHz.
 const FRAME: usize = 160;
@@ -28,10 +28,11 @@ pub enum Sound {
 }
 
 /// What a peer says.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Mouth {
     sound: Sound,
     phase: f64,
+    encoder: Option<Encoder>,
     keys: KeySend,
     sequence: u16,
     timestamp: u32,
@@ -47,6 +48,7 @@ impl Mouth {
         Mouth {
             sound: Sound::Silence,
             phase: 0.0,
+            encoder: None,
             keys: KeySend::default(),
             sequence: ssrc as u16,
             timestamp: ssrc.rotate_left(7),
@@ -85,7 +87,8 @@ impl Mouth {
     pub fn poll_packet(&mut self, now: Instant, agreed: &Negotiated) -> Option<Vec<u8>> {
         let due = self.due.filter(|due| *due <= now)?;
         self.due = Some(due + PTIME);
-        self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+        let ticks = ticks_per_sample(agreed.codec.clock_rate());
+        self.timestamp = self.timestamp.wrapping_add(FRAME as u32 * ticks);
         let key = self.keys.poll_packet(now);
         let payload_type = agreed.dtmf.filter(|_| key.is_some());
         if let (Some((kind, payload)), Some(payload_type)) = (key, payload_type) {
@@ -96,13 +99,28 @@ impl Mouth {
                 }
                 KeyPacket::Following => Marker::Following,
             };
-            return Some(self.packet(marker, payload_type, self.key_began, &payload.to_bytes()));
+            let told = payload.counted_in(agreed.dtmf_clock);
+            return Some(self.packet(marker, payload_type, self.key_began, &told.to_bytes()));
         }
         if !agreed.direction.sends() || self.sound == Sound::Nothing {
             return None;
         }
-        let frame: [u8; FRAME] = std::array::from_fn(|_| codec::encode(agreed.codec, self.sample()));
-        Some(self.packet(Marker::Following, agreed.payload_type, self.timestamp, &frame))
+        let pressed = key.filter(|_| agreed.keys == KeyWay::Inband).map(|(_, payload)| payload);
+        let frame: [i16; FRAME] = match pressed {
+            Some(payload) if payload.end == End::GoesOn => {
+                let at = u32::from(payload.duration).saturating_sub(FRAME as u32);
+                Key::from_event(payload.event).map_or([0; FRAME], |key| inband::sound(key, at))
+            }
+            Some(_) => [0; FRAME],
+            None => std::array::from_fn(|_| self.sample()),
+        };
+        let encoder = match &mut self.encoder {
+            Some(encoder) if encoder.codec() == agreed.codec => encoder,
+            encoder => encoder.insert(Encoder::new(agreed.codec)),
+        };
+        let mut payload = [0; LONGEST];
+        let length = encoder.encode(&frame, &mut payload);
+        Some(self.packet(Marker::Following, agreed.payload_type, self.timestamp, &payload[..length]))
     }
 
     fn sample(&mut self) -> i16 {

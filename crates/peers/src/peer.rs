@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{Instant, Machine};
+use media::codec::FRAME;
 use media::dtmf::KeyReceive;
+use media::dtmf::inband::ToneReceive;
 use media::rtp::{Header, is_rtcp};
+use media::srtp::Secured;
 use model::say::Key;
-use sdp::{Codec, Description, Direction, Local, Negotiated};
+use sdp::{Codec, Description, Direction, KeyWay, Local, Negotiated, Secrecy};
 use sip::endpoint::{Advertised, Endpoint, EndpointConfig};
 use sip::session::Session;
 use sip::transaction::ServerTx;
@@ -180,6 +183,12 @@ pub struct Peer {
     pub(crate) mouth: Mouth,
     ear: Ear,
     keys: KeyReceive,
+    tones: ToneReceive,
+    secrecy: Secrecy,
+    secured: Option<Secured>,
+    /// Packets that were not authentic.
+    refused: u64,
+    pub(crate) way: KeyWay,
     pub(crate) out: VecDeque<Output>,
 }
 
@@ -216,6 +225,11 @@ impl Peer {
             registration: None,
             ear: Ear::default(),
             keys: KeyReceive::default(),
+            tones: ToneReceive::default(),
+            secrecy: Secrecy::Off,
+            secured: None,
+            refused: 0,
+            way: KeyWay::Events,
             out: VecDeque::new(),
         }
     }
@@ -228,6 +242,26 @@ impl Peer {
     /// Changes what it does when it is called.
     pub fn behave(&mut self, behaviour: Behaviour) {
         self.config.behaviour = behaviour;
+    }
+
+    /// Changes how it encrypts its media, from the next description on.
+    pub fn encrypt(&mut self, secrecy: Secrecy) {
+        self.secrecy = secrecy;
+    }
+
+    /// Changes how it presses and hears keys, from the next description on.
+    pub fn press_by(&mut self, way: KeyWay) {
+        self.way = way;
+    }
+
+    /// What the present call agreed on.
+    pub fn agreed(&self) -> Option<Negotiated> {
+        self.call.as_ref().and_then(|call| call.agreed)
+    }
+
+    /// Packets that came and were not authentic.
+    pub fn refused_packets(&self) -> u64 {
+        self.refused
     }
 
     /// What it heard since the beginning.
@@ -254,34 +288,74 @@ impl Peer {
             address: self.config.rtp.ip(),
             port: self.config.rtp.port(),
             codecs: self.config.codecs.clone(),
-            dtmf: true,
+            dtmf: self.way == KeyWay::Events,
+            noise: false,
+            secrecy: self.secrecy,
             session: sdp::Session { id: self.config.seed >> 1, version },
             direction,
         }
     }
 
     fn hear(&mut self, now: Instant, datagram: &[u8]) {
-        let Some(agreed) = self.call.as_ref().and_then(|call| call.agreed) else { return };
+        let Some(agreed) = self.agreed() else { return };
         if is_rtcp(datagram) {
             return;
         }
+        self.rekey(&agreed);
+        let mut plain = datagram.to_vec();
+        if let Some(secured) = &mut self.secured {
+            match secured.open_rtp(&mut plain) {
+                Ok(length) => plain.truncate(length),
+                Err(_) => {
+                    self.refused += 1;
+                    return;
+                }
+            }
+        }
+        let datagram = &plain[..];
         let Some(header) = Header::parse(datagram) else { return };
         let payload = &datagram[header.payload()];
         self.ear.follow(header.sequence);
         if Some(header.payload_type) == agreed.receive_dtmf {
-            for pressed in self.keys.take(now, &header, payload).into_iter().flatten() {
+            for pressed in self.keys.take(now, &header, payload, agreed.dtmf_clock).into_iter().flatten() {
                 self.happened(Happening::Key(pressed.key));
             }
         } else if header.payload_type == agreed.receive_payload_type {
-            self.ear.take(now, agreed.codec, payload);
+            let heard = self.ear.take(now, agreed.codec, payload);
+            let frames = heard.as_chunks::<FRAME>().0.iter();
+            let told: Vec<_> = frames.filter_map(|frame| self.tones.take(frame)).collect();
+            if agreed.keys == KeyWay::Inband {
+                for pressed in told {
+                    self.happened(Happening::Key(pressed.key));
+                }
+            }
+        }
+    }
+
+    /// Takes the keys of a new agreement.
+    fn rekey(&mut self, agreed: &Negotiated) {
+        match (agreed.srtp, &mut self.secured) {
+            (None, secured) => *secured = None,
+            (Some(srtp), Some(secured)) => {
+                if secured.rekey(srtp).is_none() {
+                    self.secured = None;
+                }
+            }
+            (Some(srtp), None) => self.secured = Secured::new(srtp),
         }
     }
 
     fn speak(&mut self, now: Instant) {
-        let Some(agreed) = self.call.as_ref().and_then(|call| call.agreed) else { return };
+        let Some(agreed) = self.agreed() else { return };
+        self.rekey(&agreed);
         while self.mouth.poll_timeout().is_some_and(|due| due <= now) {
             if let Some(bytes) = self.mouth.poll_packet(now, &agreed) {
-                self.out.push_back(Output::Rtp { to: agreed.remote, bytes: bytes.into() });
+                let bytes = match &mut self.secured {
+                    Some(secured) => secured.seal_rtp(&bytes).map(bytes::BytesMut::freeze),
+                    None => Some(bytes.into()),
+                };
+                let sent = bytes.map(|bytes| Output::Rtp { to: agreed.remote, bytes });
+                self.out.extend(sent);
             }
         }
     }

@@ -371,15 +371,29 @@ impl<'a> Media<'a> {
     /// Whether `payload_type` carries `codec`.
     pub fn carries(&self, payload_type: u8, codec: Codec) -> bool {
         match self.rtpmap(payload_type) {
+            // RFC 7587 §6.1: Opus says two channels however many it has; some write none.
+            Some(map) if codec == Codec::Opus => map.is(codec.name(), codec.clock_rate()),
+            // RFC 3551 §4.5.2 says 8,000 for G.722; some write the true 16,000 and count by 8,000 all the same.
+            Some(map) if codec == Codec::G722 => {
+                (map.is(codec.name(), 8_000) || map.is(codec.name(), 16_000)) && map.is_mono()
+            }
             Some(map) => map.is(codec.name(), codec.clock_rate()) && map.is_mono(),
-            None => payload_type == codec.payload_type(),
+            None => codec.is_static() && payload_type == codec.payload_type(),
         }
     }
 
-    /// The payload type of telephone-event at 8 kHz (RFC 4733 §7.1.1).
-    pub fn telephone_event(&self) -> Option<u8> {
+    /// The payload type of telephone-event at `clock_rate` Hz (RFC 4733 §7.1.1).
+    pub fn telephone_event(&self, clock_rate: u32) -> Option<u8> {
         self.payload_types()
-            .find(|number| self.rtpmap(*number).is_some_and(|map| map.is("telephone-event", 8_000)))
+            .find(|number| self.rtpmap(*number).is_some_and(|map| map.is("telephone-event", clock_rate)))
+    }
+
+    /// The payload type of comfort noise at 8 kHz (RFC 3389 §4): 13, or another that is named so.
+    pub fn comfort_noise(&self) -> Option<u8> {
+        self.payload_types().find(|number| match self.rtpmap(*number) {
+            Some(map) => map.is("CN", 8_000),
+            None => *number == 13,
+        })
     }
 }
 
@@ -426,14 +440,16 @@ pub struct Crypto<'a> {
     pub suite: &'a [u8],
     /// `inline:` and the key, with what follows it.
     pub key: &'a [u8],
+    /// Session parameters, separated by blanks (RFC 4568 §6.3).
+    pub parameters: &'a [u8],
 }
 
 impl<'a> Crypto<'a> {
     fn read(value: &'a [u8]) -> Option<Crypto<'a>> {
         let (tag, rest) = word(value)?;
         let (suite, rest) = word(rest)?;
-        let (key, _) = word(rest)?;
-        Some(Crypto { tag: number(tag)?, suite, key })
+        let (key, rest) = word(rest)?;
+        Some(Crypto { tag: number(tag)?, suite, key, parameters: rest.trim_ascii() })
     }
 }
 

@@ -1,10 +1,12 @@
 //! Owns session descriptions: a parser and printer that keep every line, and offer/answer. Does not own media
 //! (see `media`), nor when to offer (see `sip` and `call`).
 
+mod crypto;
 mod description;
 mod negotiated;
 mod offer_answer;
 
+pub use crypto::{MasterKey, Secrecy, Srtp, Suite};
 pub use description::{Connection, Crypto, Description, Media, Origin, ParseError, RtpMap};
-pub use negotiated::{Codec, Direction, Local, Negotiated, Session};
+pub use negotiated::{Codec, Direction, KeyWay, Local, Negotiated, Session};
 pub use offer_answer::{Unacceptable, accept, answer, offer, reoffer};

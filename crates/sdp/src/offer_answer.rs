@@ -5,11 +5,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::crypto::{self, Chosen};
 use crate::description::{Connection, Description, Media};
-use crate::{Codec, Direction, Local, Negotiated};
+use crate::{Codec, Direction, KeyWay, Local, Negotiated, Srtp, Suite};
 
-/// The payload type under which we offer telephone-event, as nearly all peers do.
-const OFFERED_TELEPHONE_EVENT: u8 = 101;
+/// The payload types under which we offer telephone-event at 8 and 48 kHz, as nearly all peers do.
+const OFFERED_EVENTS: [u8; 2] = [101, 110];
+
+/// The static payload type of comfort noise at 8 kHz (RFC 3389 §4).
+const COMFORT_NOISE: u8 = 13;
+
+/// Profiles of plain RTP, and of SRTP (RFC 4568, RFC 5124).
+const PLAIN: [&[u8]; 2] = [b"RTP/AVP", b"RTP/AVPF"];
+const SECURE: [&[u8]; 2] = [b"RTP/SAVP", b"RTP/SAVPF"];
 
 /// Milliseconds of audio per packet that we ask for, and assume of a peer that says nothing (RFC 3551 §4.2).
 const PTIME: u16 = 20;
@@ -17,12 +25,12 @@ const PTIME: u16 = 20;
 /// Writes an offer of one audio stream.
 pub fn offer(local: &Local) -> Bytes {
     let mut text = head(local, "0 0");
-    our_stream(&mut text, local, OFFERED_TELEPHONE_EVENT);
+    our_stream(&mut text, local, &Numbers::ours());
     Bytes::from(text)
 }
 
 /// Writes an offer within a session whose peer's last description was `peer`: its streams keep their places
-/// (RFC 3264 §8) and its telephone-event keeps its number (§8.3.2).
+/// (RFC 3264 §8) and its payload types keep their numbers (§8.3.2).
 pub fn reoffer(local: &Local, peer: &Description) -> Bytes {
     let Some(ours) = peer.media().position(|media| media.port() != 0 && is_audio(&media)) else {
         return offer(local);
@@ -30,7 +38,7 @@ pub fn reoffer(local: &Local, peer: &Description) -> Bytes {
     let mut text = head(local, "0 0");
     for (place, media) in peer.media().enumerate() {
         if place == ours {
-            our_stream(&mut text, local, media.telephone_event().unwrap_or(OFFERED_TELEPHONE_EVENT));
+            our_stream(&mut text, local, &Numbers::known_to(&media));
         } else {
             refuse(&mut text, &media);
         }
@@ -75,7 +83,9 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
     }
     let (codec, payload_type, receive_payload_type) =
         first_common(&theirs, &ours).ok_or(Unacceptable::NoCodec)?;
-    let events = theirs.telephone_event().zip(ours.telephone_event());
+    let events = events_beside(codec, |clock| theirs.telephone_event(clock).zip(ours.telephone_event(clock)));
+    let noise = theirs.comfort_noise().zip(ours.comfort_noise()).filter(|_| codec != Codec::Opus);
+    let srtp = accepted_keys(&theirs, &ours)?;
     let target = Target::of(&theirs, family_of(&ours))?;
     let direction = ours.direction().within(theirs.direction().reversed());
     Ok(Negotiated {
@@ -84,8 +94,13 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
         codec,
         payload_type,
         receive_payload_type,
-        dtmf: events.map(|(theirs, _)| theirs),
-        receive_dtmf: events.map(|(_, ours)| ours),
+        dtmf: events.map(|((theirs, _), _)| theirs),
+        receive_dtmf: events.map(|((_, ours), _)| ours),
+        dtmf_clock: events.map_or(8_000, |(_, clock)| clock),
+        keys: key_way(events.is_some()),
+        noise: noise.map(|(theirs, _)| theirs),
+        receive_noise: noise.map(|(_, ours)| ours),
+        srtp,
         ptime_ms: ptime(&theirs),
         direction: target.direction(direction),
         on_hold: target.is_held() || held(&theirs, ours.direction()),
@@ -102,6 +117,15 @@ pub enum Unacceptable {
     /// The peer set our stream's port to 0.
     #[error("对方拒绝了音频 / the peer refused the audio stream")]
     Refused,
+    /// The stream is SRTP, which is off on this leg.
+    #[error("对方要求 SRTP,而本侧未启用 / the peer wants SRTP, which is off here")]
+    Encrypted,
+    /// The stream is plain RTP where SRTP is required.
+    #[error("本侧要求 SRTP,而对方只提供明文 RTP / SRTP is required here and the peer offers plain RTP")]
+    Unencrypted,
+    /// SRTP without a key that we can use.
+    #[error("SRTP 没有可用的 a=crypto / no usable a=crypto for SRTP")]
+    NoKey,
     /// No common codec.
     #[error("没有共同的编码 / no common codec")]
     NoCodec,
@@ -141,7 +165,10 @@ fn negotiate(media: &Media<'_>, local: &Local) -> Result<(Negotiated, Direction)
         .find_map(|codec| Some((*codec, media.payload_type_of(*codec)?)))
         .ok_or(Unacceptable::NoCodec)?;
     let target = Target::of(media, local.address)?;
-    let dtmf = media.telephone_event().filter(|_| local.dtmf);
+    let srtp = chosen_keys(media, local)?;
+    let events = events_beside(codec, |clock| media.telephone_event(clock)).filter(|_| local.dtmf);
+    let dtmf = events.map(|(number, _)| number);
+    let noise = media.comfort_noise().filter(|_| local.noise && codec != Codec::Opus);
     // RFC 3264 §6.1
     let direction = media.direction().reversed().within(local.direction);
     let negotiated = Negotiated {
@@ -153,6 +180,11 @@ fn negotiate(media: &Media<'_>, local: &Local) -> Result<(Negotiated, Direction)
         receive_payload_type: payload_type,
         dtmf,
         receive_dtmf: dtmf,
+        dtmf_clock: events.map_or(8_000, |(_, clock)| clock),
+        keys: key_way(events.is_some()),
+        noise,
+        receive_noise: noise,
+        srtp,
         ptime_ms: ptime(media),
         direction: target.direction(direction),
         on_hold: target.is_held() || held(media, Direction::SendRecv),
@@ -164,7 +196,7 @@ fn negotiate(media: &Media<'_>, local: &Local) -> Result<(Negotiated, Direction)
 /// The first codec of `theirs` that `ours` has too, with its number there and here.
 fn first_common(theirs: &Media<'_>, ours: &Media<'_>) -> Option<(Codec, u8, u8)> {
     theirs.payload_types().find_map(|number| {
-        [Codec::Pcma, Codec::Pcmu]
+        Codec::ALL
             .into_iter()
             .find(|codec| theirs.carries(number, *codec))
             .and_then(|codec| Some((codec, number, ours.payload_type_of(codec)?)))
@@ -172,9 +204,53 @@ fn first_common(theirs: &Media<'_>, ours: &Media<'_>) -> Option<(Codec, u8, u8)>
 }
 
 fn is_audio(media: &Media<'_>) -> bool {
-    let plain: [&[u8]; 2] = [b"RTP/AVP", b"RTP/AVPF"];
-    media.kind().eq_ignore_ascii_case(b"audio")
-        && plain.iter().any(|name| media.protocol().eq_ignore_ascii_case(name))
+    media.kind().eq_ignore_ascii_case(b"audio") && (is_rtp(media, &PLAIN) || is_secure(media))
+}
+
+/// Whether the stream's profile is that of SRTP.
+fn is_secure(media: &Media<'_>) -> bool {
+    is_rtp(media, &SECURE)
+}
+
+fn is_rtp(media: &Media<'_>, profiles: &[&[u8]]) -> bool {
+    profiles.iter().any(|name| media.protocol().eq_ignore_ascii_case(name))
+}
+
+/// The payload type of events and its clock rate: the codec's, else 8 kHz, which many offer beside Opus too.
+fn events_beside<T>(codec: Codec, find: impl Fn(u32) -> Option<T>) -> Option<(T, u32)> {
+    [codec.clock_rate(), 8_000].into_iter().find_map(|clock| Some((find(clock)?, clock)))
+}
+
+const fn key_way(events: bool) -> KeyWay {
+    if events { KeyWay::Events } else { KeyWay::Inband }
+}
+
+/// The keys for an answer to `media`. A key beside RTP/AVP is how peers offer SRTP without insisting on it; a stream
+/// that must be encrypted never falls back to plain.
+fn chosen_keys(media: &Media<'_>, local: &Local) -> Result<Option<Srtp>, Unacceptable> {
+    let Some(ours) = local.secrecy.key() else {
+        return if is_secure(media) { Err(Unacceptable::Encrypted) } else { Ok(None) };
+    };
+    match Chosen::of(media) {
+        Some(chosen) => Ok(Some(chosen.with(ours))),
+        None if is_secure(media) => Err(Unacceptable::NoKey),
+        None if local.secrecy.is_required() => Err(Unacceptable::Unencrypted),
+        None => Ok(None),
+    }
+}
+
+/// The keys after `theirs` answered `ours`. RFC 4568 §5.1.3: the answer names one of the offered lines.
+fn accepted_keys(theirs: &Media<'_>, ours: &Media<'_>) -> Result<Option<Srtp>, Unacceptable> {
+    let Some(answered) = Chosen::of(theirs) else {
+        let insists = is_secure(ours) || is_secure(theirs) || theirs.crypto().next().is_some();
+        return if insists { Err(Unacceptable::NoKey) } else { Ok(None) };
+    };
+    let offered = ours.crypto().find(|line| {
+        line.tag == answered.tag && line.suite == answered.suite.name().as_bytes()
+    });
+    let key = offered.and_then(|_| Chosen::of(ours)).ok_or(Unacceptable::NoKey)?;
+    // All our lines have one key.
+    Ok(Some(answered.with(key.theirs)))
 }
 
 /// RFC 3264 §8.4: a stream whose writer no longer listens, though we wanted to speak, is on hold.
@@ -249,20 +325,86 @@ fn head(local: &Local, time: &str) -> String {
     text
 }
 
-fn our_stream(text: &mut String, local: &Local, telephone_event: u8) {
-    push(text, format_args!("m=audio {} RTP/AVP", local.port));
-    for codec in &local.codecs {
-        push(text, format_args!(" {}", codec.payload_type()));
+/// The payload types of an offer of ours.
+struct Numbers {
+    opus: u8,
+    /// telephone-event at 8 and at 48 kHz.
+    events: [u8; 2],
+    protocol: Protocol,
+}
+
+/// Which profile an offer of ours names.
+#[derive(Clone, Copy, PartialEq)]
+enum Protocol {
+    /// What our own settings say.
+    Ours,
+    /// The peer spoke of SRTP.
+    Secure,
+}
+
+impl Numbers {
+    fn ours() -> Numbers {
+        Numbers { opus: Codec::Opus.payload_type(), events: OFFERED_EVENTS, protocol: Protocol::Ours }
     }
-    if local.dtmf {
-        push(text, format_args!(" {telephone_event}"));
+
+    /// The numbers that `media` has for the same things, else ours, else any that it has for nothing.
+    fn known_to(media: &Media<'_>) -> Numbers {
+        let mut taken: Vec<u8> = media.payload_types().collect();
+        let mut number = |known: Option<u8>, ours: u8| {
+            let free = || (96..=127).rev().find(|number| !taken.contains(number)).unwrap_or(ours);
+            let number = known.unwrap_or_else(|| if taken.contains(&ours) { free() } else { ours });
+            taken.push(number);
+            number
+        };
+        let [slow, fast] = OFFERED_EVENTS;
+        Numbers {
+            opus: number(media.payload_type_of(Codec::Opus), Codec::Opus.payload_type()),
+            events: [
+                number(media.telephone_event(8_000), slow),
+                number(media.telephone_event(48_000), fast),
+            ],
+            protocol: if is_secure(media) { Protocol::Secure } else { Protocol::Ours },
+        }
+    }
+
+    fn of(&self, codec: Codec) -> u8 {
+        if codec == Codec::Opus { self.opus } else { codec.payload_type() }
+    }
+}
+
+fn our_stream(text: &mut String, local: &Local, numbers: &Numbers) {
+    let secure = local.secrecy.is_required()
+        || local.secrecy.key().is_some() && numbers.protocol == Protocol::Secure;
+    push(text, format_args!("m=audio {} {}", local.port, if secure { "RTP/SAVP" } else { "RTP/AVP" }));
+    for codec in &local.codecs {
+        push(text, format_args!(" {}", numbers.of(*codec)));
+    }
+    // RFC 3389 §4: 13 is static, and for codecs of 8 kHz.
+    let noise = local.noise && local.codecs.iter().any(|codec| *codec != Codec::Opus);
+    if noise {
+        push(text, format_args!(" {COMFORT_NOISE}"));
+    }
+    let mut clocks: Vec<(u8, u32)> = Vec::new();
+    for (number, clock) in numbers.events.into_iter().zip([8_000, 48_000]) {
+        if local.dtmf && local.codecs.iter().any(|codec| codec.clock_rate() == clock || clock == 8_000) {
+            push(text, format_args!(" {number}"));
+            clocks.push((number, clock));
+        }
     }
     text.push_str("\r\n");
     for codec in &local.codecs {
-        rtpmap(text, codec.payload_type(), *codec);
+        format_of(text, numbers.of(*codec), *codec);
     }
-    if local.dtmf {
-        events(text, telephone_event);
+    if noise {
+        push(text, format_args!("a=rtpmap:{COMFORT_NOISE} CN/8000\r\n"));
+    }
+    for (number, clock) in clocks {
+        events(text, number, clock);
+    }
+    if let Some(key) = local.secrecy.key() {
+        for (tag, suite) in (1..).zip(Suite::ALL) {
+            text.push_str(&crypto::line(tag, suite, key));
+        }
     }
     push(text, format_args!("a=ptime:{PTIME}\r\na={}\r\n", local.direction.name()));
 }
@@ -276,13 +418,19 @@ fn accept_stream(
 ) {
     let (port, protocol) = (local.port, String::from_utf8_lossy(media.protocol()));
     push(text, format_args!("m=audio {port} {protocol} {}", agreed.payload_type));
-    if let Some(number) = agreed.dtmf {
+    for number in agreed.noise.into_iter().chain(agreed.dtmf) {
         push(text, format_args!(" {number}"));
     }
     text.push_str("\r\n");
-    rtpmap(text, agreed.payload_type, agreed.codec);
+    format_of(text, agreed.payload_type, agreed.codec);
+    if let Some(number) = agreed.noise {
+        push(text, format_args!("a=rtpmap:{number} CN/8000\r\n"));
+    }
     if let Some(number) = agreed.dtmf {
-        events(text, number);
+        events(text, number, agreed.dtmf_clock);
+    }
+    if let (Some(srtp), Some(chosen)) = (agreed.srtp, Chosen::of(media)) {
+        text.push_str(&crypto::line(chosen.tag, srtp.suite, srtp.ours));
     }
     push(text, format_args!("a=ptime:{PTIME}\r\na={}\r\n", direction.name()));
     if agreed.rtcp_mux {
@@ -305,13 +453,17 @@ fn refuse(text: &mut String, media: &Media<'_>) {
     text.push_str("\r\n");
 }
 
-fn rtpmap(text: &mut String, number: u8, codec: Codec) {
-    push(text, format_args!("a=rtpmap:{number} {}/{}\r\n", codec.name(), codec.clock_rate()));
+fn format_of(text: &mut String, number: u8, codec: Codec) {
+    let (name, clock, channels) = (codec.name(), codec.clock_rate(), codec.rtpmap_channels());
+    push(text, format_args!("a=rtpmap:{number} {name}/{clock}{channels}\r\n"));
+    if let Some(parameters) = codec.format_parameters() {
+        push(text, format_args!("a=fmtp:{number} {parameters}\r\n"));
+    }
 }
 
 /// RFC 4733 §2.4.1: events 0–15 are the telephone's keys.
-fn events(text: &mut String, number: u8) {
-    push(text, format_args!("a=rtpmap:{number} telephone-event/8000\r\na=fmtp:{number} 0-15\r\n"));
+fn events(text: &mut String, number: u8, clock: u32) {
+    push(text, format_args!("a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n"));
 }
 
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {

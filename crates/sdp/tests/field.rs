@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 
 use rtc_sdp::description::session::SessionDescription;
-use sdp::{Codec, Connection, Description, Direction, Local, Session};
+use sdp::{Codec, Connection, Description, Direction, Local, Secrecy, Session};
 
 /// Every file of the corpus but the table itself.
 fn corpus() -> BTreeMap<String, Vec<u8>> {
@@ -24,6 +24,8 @@ fn local() -> Local {
         port: 20_000,
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         dtmf: true,
+        noise: false,
+        secrecy: Secrecy::Off,
         session: Session { id: 1, version: 1 },
         direction: Direction::SendRecv,
     }

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ledger::ExportedCdr;
-use media::codec;
+use media::g711::{self, Law};
 use model::outcome::{CallResult, HungUpBy};
-use sdp::Codec;
 
 use super::story::{AGENT, AGENT_HZ, CALLER, CALLER_HZ, HOLD, NUMBER, TALK, Told};
 
@@ -128,8 +127,8 @@ impl Recorded {
         let (format, data) =
             chunks(&bytes).ok_or_else(|| format!("{}: 不是 WAV / no WAV", path.display()))?;
         let samples: Vec<i16> = match format {
-            6 => data.iter().map(|code| codec::decode(Codec::Pcma, *code)).collect(),
-            7 => data.iter().map(|code| codec::decode(Codec::Pcmu, *code)).collect(),
+            6 => data.iter().map(|code| g711::decode(Law::Pcma, *code)).collect(),
+            7 => data.iter().map(|code| g711::decode(Law::Pcmu, *code)).collect(),
             1 => data.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect(),
             other => return Err(format!("WAV format {other}")),
         };

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clock::SystemClock;
 use media::codec::Codec;
+use media::g711::{self, Law};
 use media::command::{Language, Mark, PlayMode, Voice};
 use model::event::{Event as Fact, RecordingFact};
 use model::say::SayItem;
 use model::{IdGen, PlayId, PromptName, TenantId};
-use sdp::{Direction, Negotiated};
+use sdp::{KeyWay, Negotiated};
 
 use super::*;
 use crate::MediaInterface;
@@ -88,17 +89,11 @@ impl Stand {
         let address = self.net.open_port(call, leg, 0, peer).unwrap();
         let socket = UdpSocket::bind((address.ip(), 0)).unwrap();
         let negotiated = Negotiated {
-            remote: socket.local_addr().unwrap(),
-            remote_rtcp: socket.local_addr().unwrap(),
-            codec,
-            payload_type: codec.payload_type(),
-            receive_payload_type: codec.payload_type(),
             dtmf: Some(101),
             receive_dtmf: Some(101),
-            ptime_ms: 20,
-            direction: Direction::SendRecv,
-            on_hold: false,
+            keys: KeyWay::Events,
             rtcp_mux: true,
+            ..Negotiated::plain(socket.local_addr().unwrap(), codec)
         };
         socket.connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -220,7 +215,7 @@ impl Party {
 
     fn heard_level(&self, hz: f64) -> f64 {
         let samples: Vec<i16> =
-            self.heard.iter().map(|code| media::codec::decode(self.codec, *code)).collect();
+            self.heard.iter().map(|code| g711::decode(Law::of(self.codec).unwrap(), *code)).collect();
         level(&samples, hz)
     }
 }

@@ -20,7 +20,7 @@ impl Ear {
 
     fn packet(&mut self, timestamp: u32, event: u8, end: End, duration: u16) {
         let payload = EventPayload { event, end, duration }.to_bytes();
-        let told = self.keys.take(self.now, &header(timestamp, Marker::Following), &payload);
+        let told = self.keys.take(self.now, &header(timestamp, Marker::Following), &payload, 8_000);
         self.heard.extend(told.into_iter().flatten().map(|press| (press.key.as_char(), press.millis)));
         self.now += Duration::from_millis(20);
     }
@@ -86,7 +86,7 @@ fn events_that_are_no_keys_are_passed_over() {
     let mut ear = Ear::new();
     ear.packet(1_000, 16, End::Over, 480);
     ear.packet(2_000, 255, End::Over, 480);
-    let told = ear.keys.take(ear.now, &header(3_000, Marker::First), &[1]);
+    let told = ear.keys.take(ear.now, &header(3_000, Marker::First), &[1], 8_000);
     assert_eq!(told, [None, None]);
     ear.wait(1_000);
     assert!(ear.heard.is_empty());

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 
 use model::LegId;
 
+use crate::codec;
 use crate::recording::Packet;
 
 /// Samples of 8 kHz in `micros`.
@@ -163,7 +164,7 @@ impl Placement {
 
 /// When the packet's first sample was spoken, were the way here without delay: in samples since the beginning.
 fn spoken(packet: &Packet<'_>) -> i64 {
-    samples(packet.at_us) as i64 - packet.payload.len() as i64
+    samples(packet.at_us) as i64 - codec::length(packet.codec, packet.payload) as i64
 }
 
 fn delay(packet: &Packet<'_>) -> i64 {

@@ -6,8 +6,9 @@ use model::LegId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec;
+use crate::codec::Codec;
 use crate::command::Mark;
+use crate::g711;
 use crate::recording::{Block, BlockView, Place, Recorder, Start};
 use crate::sink::{Side, TapPacket};
 
@@ -32,7 +33,7 @@ fn voice(hz: f64, position: u64) -> i16 {
 
 /// 20 ms of a talker: packet number `nth`, on time (its last sample arrives as it is spoken).
 fn speech(leg: u64, codec: Codec, nth: u64, hz: f64) -> Sent {
-    let payload = (0..160).map(|n| codec::encode(codec, voice(hz, nth * 160 + n))).collect();
+    let payload = (0..160).map(|n| g711::encode(Law::of(codec).unwrap(), voice(hz, nth * 160 + n))).collect();
     Sent { leg, arrives_us: (nth + 1) * 20_000, media_time: nth * 160, codec, payload }
 }
 
@@ -92,8 +93,8 @@ impl Wav {
     fn channels(&self) -> [Vec<i16>; 2] {
         let data = &self.bytes[58..];
         match self.format {
-            Format::G711(codec) => [0, 1].map(|channel| {
-                data.chunks_exact(2).map(|frame| codec::decode(codec, frame[channel])).collect()
+            Format::G711(law) => [0, 1].map(|channel| {
+                data.chunks_exact(2).map(|frame| g711::decode(law, frame[channel])).collect()
             }),
             Format::Pcm16 => [0, 2].map(|channel| {
                 data.chunks_exact(4).map(|f| i16::from_le_bytes([f[channel], f[channel + 1]])).collect()
@@ -164,7 +165,7 @@ fn a_clean_call_is_kept_byte_by_byte_with_each_party_in_its_channel() {
             .flat_map(|nth| [speech(CALLER, codec, nth, 440.0), speech(AGENT, codec, nth, 660.0)])
             .collect();
         let wav = finish(&mut record(sent.clone(), &[], Some(10_000)));
-        assert_eq!((wav.format, wav.millis, wav.ended), (Format::G711(codec), 10_000, true));
+        assert_eq!((wav.format, wav.millis, wav.ended), (Format::G711(Law::of(codec).unwrap()), 10_000, true));
         let channel = |leg, place: usize| {
             let spoken: Vec<u8> =
                 sent.iter().filter(|p| p.leg == leg).flat_map(|p| p.payload.clone()).collect();
@@ -371,14 +372,14 @@ fn a_missing_block_is_silence_and_the_rest_keeps_its_place() {
     let changed = kept.iter().zip(&spoken).filter(|(kept, spoken)| kept != spoken).count();
     assert!((1..=8_000).contains(&changed), "{changed}");
     let silent =
-        kept.iter().zip(&spoken).all(|(kept, spoken)| kept == spoken || *kept == codec::silence(Codec::Pcma));
+        kept.iter().zip(&spoken).all(|(kept, spoken)| kept == spoken || *kept == g711::silence(Law::Pcma));
     assert!(silent);
 }
 
 #[test]
 fn nothing_recorded_is_silence_of_its_length() {
     let wav = finish(&mut record(Vec::new(), &[], Some(1_500)));
-    assert_eq!((wav.millis, wav.format), (1_500, Format::G711(Codec::Pcma)));
+    assert_eq!((wav.millis, wav.format), (1_500, Format::G711(Law::Pcma)));
     assert!(wav.bytes[58..].iter().all(|byte| *byte == 0xd5));
     assert!(Survey::default().plan().is_none());
 }

@@ -5,7 +5,8 @@ use std::io;
 
 use model::LegId;
 
-use crate::codec::{self, Codec};
+use crate::codec::{Codec, Decoder};
+use crate::g711::{self, Law};
 use crate::recording::Packet;
 use crate::sink::Side;
 
@@ -16,7 +17,9 @@ pub trait Sample: Copy {
     /// No sound.
     const SILENCE: Self;
     /// A sample that came as `code`.
-    fn decoded(codec: Codec, code: u8) -> Self;
+    fn decoded(law: Law, code: u8) -> Self;
+    /// A sample that was decoded by a codec with a state.
+    fn linear(sample: i16) -> Self;
     /// Two sounds at once.
     fn mixed(self, other: Self) -> Self;
     /// The bytes of a file: left, right, left, right…
@@ -32,16 +35,16 @@ pub struct Alaw(u8);
 pub struct Ulaw(u8);
 
 macro_rules! g711_sample {
-    ($name:ident, $codec:expr) => {
+    ($name:ident, $law:expr) => {
         impl Sample for $name {
-            const SILENCE: $name = $name(codec::silence($codec));
+            const SILENCE: $name = $name(g711::silence($law));
             #[inline]
-            fn decoded(from: Codec, code: u8) -> $name {
-                if from == $codec {
-                    $name(code)
-                } else {
-                    $name(codec::encode($codec, codec::decode(from, code)))
-                }
+            fn decoded(from: Law, code: u8) -> $name {
+                if from == $law { $name(code) } else { $name::linear(g711::decode(from, code)) }
+            }
+            #[inline]
+            fn linear(sample: i16) -> $name {
+                $name(g711::encode($law, sample))
             }
             fn mixed(self, other: $name) -> $name {
                 // A-law has no zero: silence would add its own small amplitude.
@@ -51,8 +54,8 @@ macro_rules! g711_sample {
                 if self == $name::SILENCE {
                     return other;
                 }
-                let sum = codec::decode($codec, self.0).saturating_add(codec::decode($codec, other.0));
-                $name(codec::encode($codec, sum))
+                let sum = g711::decode($law, self.0).saturating_add(g711::decode($law, other.0));
+                $name(g711::encode($law, sum))
             }
             fn interleave(left: &[$name], right: &[$name], out: &mut Vec<u8>) {
                 out.extend(left.iter().zip(right).flat_map(|(left, right)| [left.0, right.0]));
@@ -61,14 +64,18 @@ macro_rules! g711_sample {
     };
 }
 
-g711_sample!(Alaw, Codec::Pcma);
-g711_sample!(Ulaw, Codec::Pcmu);
+g711_sample!(Alaw, Law::Pcma);
+g711_sample!(Ulaw, Law::Pcmu);
 
 impl Sample for i16 {
     const SILENCE: i16 = 0;
     #[inline]
-    fn decoded(codec: Codec, code: u8) -> i16 {
-        codec::decode(codec, code)
+    fn decoded(law: Law, code: u8) -> i16 {
+        g711::decode(law, code)
+    }
+    #[inline]
+    fn linear(sample: i16) -> i16 {
+        sample
     }
     fn mixed(self, other: i16) -> i16 {
         self.saturating_add(other)
@@ -106,6 +113,15 @@ struct Track<S> {
     ring: Box<[S]>,
     /// The position behind the last sample.
     filled: i64,
+    /// Packets of codecs with a state, until those before them can no longer come.
+    waiting: Vec<Waiting>,
+    decoder: Option<Decoder>,
+}
+
+struct Waiting {
+    at: i64,
+    codec: Codec,
+    payload: Box<[u8]>,
 }
 
 impl<S: Sample> Timeline<S> {
@@ -147,7 +163,8 @@ impl<S: Sample> Timeline<S> {
         let known = self.tracks.iter().position(|track| track.leg == leg && track.side == side);
         let index = known.unwrap_or_else(|| {
             let ring = vec![S::SILENCE; RING].into_boxed_slice();
-            self.tracks.push(Track { leg, side, ring, filled: i64::MIN });
+            let (waiting, decoder) = (Vec::new(), None);
+            self.tracks.push(Track { leg, side, ring, filled: i64::MIN, waiting, decoder });
             self.tracks.len() - 1
         });
         &mut self.tracks[index]
@@ -158,6 +175,10 @@ impl<S: Sample> Timeline<S> {
         for channel in &mut self.channels {
             channel.clear();
             channel.resize(length, S::SILENCE);
+        }
+        let (written, limit) = (self.written, self.written + RING as i64);
+        for track in &mut self.tracks {
+            track.decode(written, written + frames, limit.min(self.frames));
         }
         let mut beside = [Beside::Nobody; 2];
         for track in self.tracks.iter_mut().filter(|track| track.filled > self.written) {
@@ -183,16 +204,52 @@ enum Beside {
 impl<S: Sample> Track<S> {
     /// Keeps the part of the packet between positions `from` and `to`.
     fn put(&mut self, packet: &Packet<'_>, at: i64, from: i64, to: i64) {
+        match Law::of(packet.codec) {
+            Some(law) => {
+                let codes = packet.payload.iter().map(|code| S::decoded(law, *code));
+                self.place(codes, packet.payload.len(), at, (from, to));
+            }
+            // A decoder must hear the packets in their order, which is certain when this second is written.
+            None => {
+                let place = self.waiting.partition_point(|waiting| waiting.at <= at);
+                let payload = Box::from(packet.payload);
+                self.waiting.insert(place, Waiting { at, codec: packet.codec, payload });
+            }
+        }
+    }
+
+    /// Decodes what begins before position `end`, and keeps of it what lies between `from` and `to`.
+    fn decode(&mut self, from: i64, end: i64, to: i64) {
+        let due = self.waiting.partition_point(|waiting| waiting.at < end);
+        let mut linear = Vec::new();
+        for Waiting { at, codec, payload } in self.waiting.drain(..due).collect::<Vec<_>>() {
+            let decoder = match &mut self.decoder {
+                Some(decoder) if decoder.codec() == codec => decoder,
+                decoder => decoder.insert(Decoder::new(codec)),
+            };
+            linear.clear();
+            decoder.decode(&payload, &mut linear);
+            self.place(linear.iter().map(|sample| S::linear(*sample)), linear.len(), at, (from, to));
+        }
+    }
+
+    fn place(
+        &mut self,
+        samples: impl Iterator<Item = S>,
+        length: usize,
+        at: i64,
+        (from, to): (i64, i64),
+    ) {
         let first = at.max(from);
-        let last = at.saturating_add(packet.payload.len() as i64).min(to);
+        let last = at.saturating_add(length as i64).min(to);
         if first >= last {
             return;
         }
-        let mut codes = packet.payload[(first - at) as usize..(last - at) as usize].iter();
+        let mut samples = samples.skip((first - at) as usize);
         for part in parts(first, (last - first) as usize) {
-            // The ring's part comes first: at its end no code has been taken in vain.
-            for (slot, code) in self.ring[part].iter_mut().zip(codes.by_ref()) {
-                *slot = S::decoded(packet.codec, *code);
+            // The ring's part comes first: at its end no sample has been taken in vain.
+            for (slot, sample) in self.ring[part].iter_mut().zip(samples.by_ref()) {
+                *slot = sample;
             }
         }
         self.filled = self.filled.max(last);

@@ -451,6 +451,9 @@ const fn codec_of(code: u8) -> Option<Codec> {
     match code {
         0 => Some(Codec::Pcmu),
         8 => Some(Codec::Pcma),
+        9 => Some(Codec::G722),
+        18 => Some(Codec::G729),
+        111 => Some(Codec::Opus),
         _ => None,
     }
 }

@@ -1,14 +1,16 @@
-//! Owns the way of one received datagram through a room: no allocation, no lock, at most one byte-wise transcoding.
+//! Owns the way of one received datagram through a room: no allocation, no lock, at most one transcoding by table. What needs
+//! more is decoded in the room's own time (see [`super::mix`]).
 
 use std::net::SocketAddr;
 
 use clock::Instant;
+use sdp::KeyWay;
 
 use super::{Keeping, Room};
 use crate::codec::{self, Codec};
 use crate::command::Event;
-use crate::dtmf::Pressed;
-use crate::port::{Kind, Port};
+use crate::g711::{self, Law};
+use crate::port::{Kind, Port, Speech};
 use crate::rtcp;
 use crate::rtp::{self, HEADER, Header};
 use crate::rtp_receive::{Place, Received, Timing};
@@ -29,7 +31,12 @@ impl Room {
         let room = self.id;
         let Some(port) = self.port_at(index) else { return };
         // RFC 5761 §4: RTCP may come to the RTP port.
-        if channel == Channel::Rtcp || rtp::is_rtcp(datagram) {
+        let is_report = channel == Channel::Rtcp || rtp::is_rtcp(datagram);
+        let datagram = match port.open(datagram, is_report) {
+            Some(datagram) => datagram,
+            None => return,
+        };
+        if is_report {
             port.take_report(now, source, datagram);
             return;
         }
@@ -53,18 +60,26 @@ impl Room {
         }
         match kind {
             Kind::Audio(codec) => {
-                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Audio) {
+                let timing = Timing::Audio(port.ticks_of(codec));
+                if let Received::Placed(place) = port.receive.take(now, &header, timing) {
+                    port.loudness.look(place.sequence, codec, &datagram[header.payload()]);
                     self.relay_audio(now, index, (place, codec), &header, datagram, sink);
                 }
             }
+            Kind::Noise => {
+                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Audio(1)) {
+                    self.relay_noise(now, index, place, &header, datagram, sink);
+                }
+            }
             Kind::Key => {
-                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Event) {
-                    let told = port.keys_in.take(now, &header, &datagram[header.payload()]);
-                    let leg = port.leg;
-                    for Pressed { key, millis } in told.into_iter().flatten() {
-                        sink.event(Event::Digit { room, port: leg, key, millis });
+                let clock = port.agreed.map_or(8_000, |agreed| agreed.dtmf_clock);
+                let timing = Timing::Event(codec::ticks_per_sample(clock));
+                if let Received::Placed(place) = port.receive.take(now, &header, timing) {
+                    let told = port.keys_in.take(now, &header, &datagram[header.payload()], clock);
+                    for pressed in told.into_iter().flatten() {
+                        self.tell_key(now, index, pressed, KeyWay::Events, sink);
                     }
-                    self.relay_key(now, index, place, &header, datagram, sink);
+                    self.relay_key(now, (index, clock), place, &header, datagram, sink);
                 }
                 self.rearm();
             }
@@ -94,13 +109,14 @@ impl Room {
         }
         let listeners = port.heard_by.len();
         let mut written = spoken;
+        let mut misfit = false;
         // Those of the talker's own law come first, since the payload is transcoded where it lies.
         for turn in [Turn::SameLaw, Turn::OtherLaw] {
             let mut left = false;
             for nth in 0..listeners {
                 let Some(to) = self.listener(talker, nth) else { continue };
                 let Some(listener) = self.port_at(to) else { continue };
-                if listener.is_mixed() || !listener.listens() {
+                if listener.is_decoded() || !listener.listens() {
                     continue;
                 }
                 let Some(outlet) = listener.outlet() else { continue };
@@ -109,17 +125,66 @@ impl Room {
                     continue;
                 }
                 if written != outlet.codec {
-                    codec::transcode(written, outlet.codec, &mut datagram[header.payload()]);
+                    let (Some(from), Some(to)) = (Law::of(written), Law::of(outlet.codec)) else {
+                        misfit = true;
+                        continue;
+                    };
+                    g711::transcode(from, to, &mut datagram[header.payload()]);
                     written = outlet.codec;
                 }
                 if let Some(slot) = listener.send.relay(now, talker.0, place) {
                     let packet = rewrite(datagram, header, outlet.payload_type, slot, listener.send.ssrc);
                     listener.send.sent(packet.len() - HEADER);
-                    sink.rtp(to, outlet.to, packet);
+                    listener.transmit(to, outlet.to, packet, sink);
                 }
             }
             if !left {
                 break;
+            }
+        }
+        if misfit {
+            self.decode_from_now_on(now, talker, Speech::Varied);
+        }
+    }
+
+    /// What `talker` says no longer fits all who hear it packet by packet.
+    #[cold]
+    fn decode_from_now_on(&mut self, now: Instant, talker: PortIndex, speech: Speech) {
+        let Some(port) = self.port_at(talker) else { return };
+        if port.speech != Speech::Varied && port.speech != speech {
+            port.speech = speech;
+            self.line_up(now);
+            self.rearm();
+        }
+    }
+
+    /// Hands comfort noise (RFC 3389) to those who hear the talker and know it; the others hear it decoded.
+    fn relay_noise(
+        &mut self,
+        now: Instant,
+        talker: PortIndex,
+        place: Place,
+        header: &Header,
+        datagram: &mut [u8],
+        sink: &mut impl Sink,
+    ) {
+        self.decode_from_now_on(now, talker, Speech::Noisy);
+        let Some(port) = self.port_at(talker) else { return };
+        if let Some(jitter) = &mut port.jitter {
+            jitter.push_noise(place.media_time, &datagram[header.payload()]);
+        }
+        for nth in 0..port.heard_by.len() {
+            let Some(to) = self.listener(talker, nth) else { continue };
+            let Some(listener) = self.port_at(to) else { continue };
+            if listener.is_decoded() || !listener.listens() {
+                continue;
+            }
+            let Some(outlet) = listener.outlet() else { continue };
+            let Some(number) = outlet.noise_payload_type else { continue };
+            if let Some(slot) = listener.send.relay(now, talker.0, place) {
+                let packet = rewrite(datagram, header, number, slot, listener.send.ssrc);
+                listener.send.sent(packet.len() - HEADER);
+                listener.transmit(to, outlet.to, packet, sink);
             }
         }
     }
@@ -128,7 +193,7 @@ impl Room {
     fn relay_key(
         &mut self,
         now: Instant,
-        talker: PortIndex,
+        (talker, clock): (PortIndex, u32),
         place: Place,
         header: &Header,
         datagram: &mut [u8],
@@ -138,17 +203,21 @@ impl Room {
         for nth in 0..listeners {
             let Some(to) = self.listener(talker, nth) else { continue };
             let Some(listener) = self.port_at(to) else { continue };
-            if listener.is_mixed() || !listener.listens() {
+            if listener.is_decoded() || !listener.listens() {
                 continue;
             }
             let Some(outlet) = listener.outlet() else { continue };
+            // Another clock counts other durations: such a key is pressed anew.
+            if outlet.keys != KeyWay::Events || outlet.key_clock != clock {
+                continue;
+            }
             let Some(number) = outlet.key_payload_type else { continue };
             if let Some(slot) = listener.send.relay(now, talker.0, place) {
                 let first = if header.marker { rtp::Marker::First } else { slot.marker };
                 let slot = crate::rtp_send::Slot { marker: first, ..slot };
                 let packet = rewrite(datagram, header, number, slot, listener.send.ssrc);
                 listener.send.sent(packet.len() - HEADER);
-                sink.rtp(to, outlet.to, packet);
+                listener.transmit(to, outlet.to, packet, sink);
             }
         }
     }
@@ -207,7 +276,7 @@ impl Room {
     }
 
     #[inline]
-    fn listener(&self, talker: PortIndex, nth: usize) -> Option<PortIndex> {
+    pub(super) fn listener(&self, talker: PortIndex, nth: usize) -> Option<PortIndex> {
         let port = self.ports.get(usize::from(talker.0))?.as_deref()?;
         port.heard_by.get(nth).copied().map(PortIndex)
     }
@@ -220,6 +289,23 @@ enum Turn {
 }
 
 impl Port {
+    /// The datagram in plain. One of SRTP that is not authentic, or came before, is counted and changes nothing: not
+    /// even whose packets are believed.
+    #[inline]
+    fn open<'a>(&mut self, datagram: &'a mut [u8], is_report: bool) -> Option<&'a mut [u8]> {
+        let Some(secured) = &mut self.secured else { return Some(datagram) };
+        let opened =
+            if is_report { secured.open_rtcp(datagram) } else { secured.open_rtp(datagram) };
+        match opened {
+            Ok(length) => datagram.get_mut(..length),
+            Err(_) => {
+                self.dropped += 1;
+                self.unauthentic += 1;
+                None
+            }
+        }
+    }
+
     /// The header of a packet that is RTP, of a kind we agreed on, and from the peer.
     #[inline]
     fn check(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) -> Option<(Header, Kind)> {

@@ -1,14 +1,18 @@
 //! A room in virtual time: talkers with their own clocks, and everything the room hands out.
 
 mod attacks;
+mod codecs;
 mod continuity;
 mod keys;
 mod mixing;
 mod playing;
 mod recording;
+mod noise;
 mod relay;
 mod reports;
+mod secret;
 mod sources;
+mod tones;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,11 +21,11 @@ use std::time::Duration;
 use clock::Instant;
 use model::{CallId, LegId, PlayId, RecordingId};
 
-use sdp::{Codec, Direction, Negotiated};
+use sdp::{Codec, Direction, KeyWay, Negotiated};
 
 use super::Room;
 use crate::clip::Clip;
-use crate::codec;
+use crate::g711::{self, Law};
 use crate::command::{Event, Peer, PlayEnd, PlayMode};
 use crate::rtp::{self, HEADER, Header, Marker};
 use crate::sink::{Channel, PortIndex, Side, Sink, TapPacket};
@@ -131,17 +135,11 @@ pub(super) fn address(text: &str) -> SocketAddr {
 pub(super) fn agreed(remote: &str, codec: Codec) -> Negotiated {
     let remote = address(remote);
     Negotiated {
-        remote,
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
-        codec,
-        payload_type: codec.payload_type(),
-        receive_payload_type: codec.payload_type(),
         dtmf: Some(101),
         receive_dtmf: Some(101),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        on_hold: false,
-        rtcp_mux: false,
+        keys: KeyWay::Events,
+        ..Negotiated::plain(remote, codec)
     }
 }
 
@@ -187,8 +185,8 @@ impl World {
 
     /// `talker` says 20 ms at `level`; what is sent because of it.
     pub fn says(&mut self, talker: &mut Talker, level: i16) -> Vec<Sent> {
-        let codec = if talker.payload_type == 8 { Codec::Pcma } else { Codec::Pcmu };
-        let datagram = talker.datagram(&[codec::encode(codec, level); 160]);
+        let law = if talker.payload_type == 8 { Law::Pcma } else { Law::Pcmu };
+        let datagram = talker.datagram(&[g711::encode(law, level); 160]);
         self.came(talker.port, talker.source, datagram)
     }
 
@@ -234,10 +232,10 @@ pub(super) fn clip(frames: usize, level: i16) -> Arc<Clip> {
 
 /// The level a listener hears of a payload, after one law's rounding.
 pub(super) fn level(codec: Codec, payload: &[u8]) -> i16 {
-    codec::decode(codec, payload[payload.len() / 2])
+    g711::decode(Law::of(codec).unwrap(), payload[payload.len() / 2])
 }
 
 /// The level that a listener of `codec` hears of `level`.
 pub(super) fn heard(codec: Codec, level: i16) -> i16 {
-    codec::decode(codec, codec::encode(codec, level))
+    g711::decode(Law::of(codec).unwrap(), g711::encode(Law::of(codec).unwrap(), level))
 }

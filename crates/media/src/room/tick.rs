@@ -1,13 +1,14 @@
-//! Owns what time brings to a room: frames of playbacks, keys we press, ends of keys that were lost, reports, and
+//! Owns what time brings to a room: frames of playbacks, keys we press (see [`super::keys`]), ends of keys that were lost, reports, and
 //! silence that lasts too long.
 
 use clock::Instant;
 use model::CallId;
+use sdp::KeyWay;
 
 use super::Room;
-use crate::codec::FRAME;
+use crate::clip::ClipFrame;
+use crate::codec::{Codec, Encoder, FRAME, LONGEST};
 use crate::command::{Event, PlayEnd};
-use crate::dtmf::Pressed;
 use crate::player::Frame;
 use crate::port::{Outlet, Port};
 use crate::rtcp;
@@ -22,22 +23,29 @@ impl Room {
             return;
         }
         let room = self.id;
+        for place in 0..self.ports.len() {
+            let Some(port) = &mut self.ports[place] else { continue };
+            if port.poll_timeout().is_none_or(|due| due > now) {
+                continue;
+            }
+            if let Some(pressed) = port.keys_in.handle_timeout(now) {
+                self.tell_key(now, PortIndex(place as u16), pressed, KeyWay::Events, sink);
+            }
+        }
+        // What was pressed in these frames is passed on at once.
+        self.mix(now, sink);
         for (place, port) in self.ports.iter_mut().enumerate() {
             let Some(port) = port else { continue };
             if port.poll_timeout().is_some_and(|due| due <= now) {
                 port.tick(now, (room, PortIndex(place as u16)), sink);
             }
         }
-        self.mix(now, sink);
         self.rearm();
     }
 }
 
 impl Port {
     fn tick(&mut self, now: Instant, (room, index): (CallId, PortIndex), sink: &mut impl Sink) {
-        if let Some(Pressed { key, millis }) = self.keys_in.handle_timeout(now) {
-            sink.event(Event::Digit { room, port: self.leg, key, millis });
-        }
         if self.agreed.is_some() {
             self.press(now, index, sink);
             self.play(now, (room, index), sink);
@@ -46,19 +54,6 @@ impl Port {
             }
         }
         self.watch_silence(now, room, sink);
-    }
-
-    /// Sends the packets of our keys that are due.
-    fn press(&mut self, now: Instant, index: PortIndex, sink: &mut impl Sink) {
-        while let Some((packet, payload)) = self.keys_out.poll_packet(now) {
-            let known = self.outlet().and_then(|outlet| Some((outlet, outlet.key_payload_type?)));
-            let Some(known) = known else {
-                self.send.pause();
-                continue;
-            };
-            let slot = self.send.key(now, packet);
-            self.send_own(index, known, slot, &payload.to_bytes(), sink);
-        }
     }
 
     /// Sends the frames of the playback that are due, and says when it ended.
@@ -73,14 +68,19 @@ impl Port {
         }
         loop {
             match player.poll_frame(now, codec) {
-                Frame::Due(payload) => {
-                    let mut frame = [0; FRAME];
-                    frame.copy_from_slice(payload);
+                Frame::Due(frame) => {
                     // A peer that holds us hears nothing, but the prompt's time passes.
-                    if let Some(outlet) = outlet {
-                        let slot = self.send.own(now, player.take_ahead());
-                        self.send_own(index, (outlet, outlet.payload_type), slot, &frame, sink);
-                    }
+                    let Some(outlet) = outlet else { continue };
+                    let mut payload = [0; LONGEST];
+                    let length = match frame {
+                        ClipFrame::Payload(known) => {
+                            payload[..known.len()].copy_from_slice(known);
+                            known.len()
+                        }
+                        ClipFrame::Linear(frame) => self.encoder_for(codec).encode(&frame, &mut payload),
+                    };
+                    let slot = self.send.own(now, player.take_ahead());
+                    self.send_own(index, (outlet, outlet.payload_type), slot, &payload[..length], sink);
                 }
                 Frame::NotYet => {
                     self.player = Some(player);
@@ -96,6 +96,28 @@ impl Port {
         }
     }
 
+    /// What encodes our own sound for the peer.
+    pub(super) fn encoder_for(&mut self, codec: Codec) -> &mut Encoder {
+        if self.encoder.as_ref().is_some_and(|encoder| encoder.codec() != codec) {
+            self.encoder = None;
+        }
+        self.encoder.get_or_insert_with(|| Encoder::new(codec))
+    }
+
+    /// Encodes and sends 20 ms of ours.
+    pub(super) fn send_linear(
+        &mut self,
+        index: PortIndex,
+        outlet: Outlet,
+        slot: Slot,
+        frame: &[i16; FRAME],
+        sink: &mut impl Sink,
+    ) {
+        let mut payload = [0; LONGEST];
+        let length = self.encoder_for(outlet.codec).encode(frame, &mut payload);
+        self.send_own(index, (outlet, outlet.payload_type), slot, &payload[..length], sink);
+    }
+
     /// Sends one packet of ours: at most a frame.
     pub(super) fn send_own(
         &mut self,
@@ -105,14 +127,14 @@ impl Port {
         payload: &[u8],
         sink: &mut impl Sink,
     ) {
-        let mut packet = [0; HEADER + FRAME];
+        let mut packet = [0; HEADER + LONGEST];
         let length = HEADER + payload.len();
         if let Some((header, body)) = packet.split_first_chunk_mut::<HEADER>() {
             rtp::write_header(header, slot.marker, payload_type, slot.at, self.send.ssrc);
             body[..payload.len()].copy_from_slice(payload);
         }
         self.send.sent(payload.len());
-        sink.rtp(index, outlet.to, &packet[..length]);
+        self.transmit(index, outlet.to, &packet[..length], sink);
     }
 
     /// RFC 3550 §6.4: a sender's report when we sent since the last one or before, else a receiver's.
@@ -142,7 +164,7 @@ impl Port {
         }
     }
 
-    fn send_report(&self, index: PortIndex, compound: &[u8], sink: &mut impl Sink) {
+    fn send_report(&mut self, index: PortIndex, compound: &[u8], sink: &mut impl Sink) {
         let Some(agreed) = self.agreed else { return };
         let (channel, to) = if agreed.rtcp_mux {
             (Channel::Rtp, self.source.target())
@@ -150,7 +172,7 @@ impl Port {
             (Channel::Rtcp, self.report_target(agreed.remote_rtcp))
         };
         if let Some(to) = to {
-            sink.rtcp(index, channel, to, compound);
+            self.transmit_report((index, channel), to, compound, sink);
         }
     }
 

@@ -20,7 +20,7 @@ impl Wire {
     }
 
     fn took(&mut self, sequence: u16, timestamp: u32) -> Option<Place> {
-        match self.event(sequence, timestamp, 1, Timing::Audio) {
+        match self.event(sequence, timestamp, 1, Timing::Audio(1)) {
             Received::Placed(place) => Some(place),
             Received::Duplicate | Received::Suspect => None,
         }
@@ -100,7 +100,7 @@ fn a_new_ssrc_goes_on_where_real_time_says() {
     let mut wire = Wire::new();
     let first = wire.took(10, 1_600).unwrap();
     wire.wait(1_000);
-    let Received::Placed(next) = wire.event(500, 77, 2, Timing::Audio) else { panic!() };
+    let Received::Placed(next) = wire.event(500, 77, 2, Timing::Audio(1)) else { panic!() };
     assert_eq!(next, Place { sequence: first.sequence + 1, media_time: first.media_time + 8_000 });
     assert!(wire.receive.is_of(2) && wire.receive.ssrc() == Some(2));
 }
@@ -130,7 +130,7 @@ fn all_packets_of_an_event_have_its_time_however_long_it_is() {
     let first = wire.took(10, 1_600).unwrap();
     for nth in 0..200u16 {
         wire.wait(20);
-        let Received::Placed(place) = wire.event(11 + nth, 1_760, 1, Timing::Event) else { panic!() };
+        let Received::Placed(place) = wire.event(11 + nth, 1_760, 1, Timing::Event(1)) else { panic!() };
         assert_eq!(place.media_time, first.media_time + 160);
     }
     wire.wait(20);
@@ -143,9 +143,9 @@ fn all_packets_of_an_event_have_its_time_however_long_it_is() {
 fn events_between_audio_do_not_turn_time_back() {
     let mut wire = Wire::new();
     wire.took(10, 1_600);
-    wire.event(11, 1_760, 1, Timing::Event);
+    wire.event(11, 1_760, 1, Timing::Event(1));
     let audio = wire.took(12, 1_920).unwrap();
-    let Received::Placed(event) = wire.event(13, 1_760, 1, Timing::Event) else { panic!() };
+    let Received::Placed(event) = wire.event(13, 1_760, 1, Timing::Event(1)) else { panic!() };
     assert_eq!(event.media_time, audio.media_time - 160);
     assert_eq!(wire.took(14, 2_080).unwrap().media_time, audio.media_time + 160);
 }
@@ -183,7 +183,7 @@ fn no_sequence_of_packets_breaks_it() {
                 3 => sequence = sequence.wrapping_sub(roll() as u16 % 200),
                 _ => (sequence, timestamp) = (sequence.wrapping_add(1), timestamp.wrapping_add(160)),
             }
-            let timing = if roll() % 8 == 0 { Timing::Event } else { Timing::Audio };
+            let timing = if roll() % 8 == 0 { Timing::Event(1) } else { Timing::Audio(1) };
             wire.event(sequence, timestamp, (roll() % 20 / 19) as u32, timing);
             wire.wait(roll() % 40);
             if roll() % 50 == 0 {

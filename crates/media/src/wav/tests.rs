@@ -80,7 +80,7 @@ fn the_header_of_a_pcm_file_is_read_by_others() {
 
 #[test]
 fn the_header_of_a_g711_file_says_what_follows() {
-    for (codec, tag) in [(Codec::Pcma, 6), (Codec::Pcmu, 7)] {
+    for (codec, tag) in [(Law::Pcma, 6), (Law::Pcmu, 7)] {
         let header = stereo_header(Format::G711(codec), 8_000);
         let u32_at = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap());
         assert_eq!(header.len(), 58);
@@ -93,7 +93,7 @@ fn the_header_of_a_g711_file_says_what_follows() {
 #[test]
 fn the_header_counts_every_frame_and_tells_its_length() {
     for frames in [0, 1, 5, 8_001] {
-        let header = stereo_header(Format::G711(Codec::Pcma), frames);
+        let header = stereo_header(Format::G711(Law::Pcma), frames);
         assert_eq!(u32::from_le_bytes(header[54..58].try_into().unwrap()), 2 * frames as u32);
         assert_eq!(stereo_millis(&header), Some(frames / 8));
     }

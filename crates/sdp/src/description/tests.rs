@@ -59,7 +59,7 @@ fn attributes_are_read_in_spite_of_spaces_and_case() {
     assert_eq!(media.payload_types().collect::<Vec<_>>(), [8, 101]);
     assert_eq!(media.payload_type_of(Codec::Pcma), Some(8));
     assert_eq!(media.payload_type_of(Codec::Pcmu), None);
-    assert_eq!(media.telephone_event(), Some(101));
+    assert_eq!(media.telephone_event(8_000), Some(101));
     assert_eq!(media.fmtp(101), Some(&b"0-15"[..]));
     assert_eq!(media.fmtp(8), None);
     assert_eq!(media.ptime(), Some(20));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::Session;
+use crate::{MasterKey, Secrecy, Session};
 
 fn local() -> Local {
     Local {
@@ -7,6 +7,8 @@ fn local() -> Local {
         port: 20_000,
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         dtmf: true,
+        noise: false,
+        secrecy: Secrecy::Off,
         session: Session { id: 77, version: 1 },
         direction: Direction::SendRecv,
     }
@@ -43,10 +45,8 @@ fn an_answer_has_one_codec_and_the_offers_numbers() {
         receive_payload_type: 8,
         dtmf: Some(96),
         receive_dtmf: Some(96),
-        ptime_ms: 20,
-        direction: Direction::SendRecv,
-        on_hold: false,
-        rtcp_mux: false,
+        keys: KeyWay::Events,
+        ..Negotiated::plain("192.0.2.1:49170".parse().unwrap(), Codec::Pcma)
     };
     assert_eq!(agreed, expected);
 }
@@ -256,4 +256,166 @@ fn an_offer_again_keeps_places_and_numbers() {
     let sent = Description::parse(text.as_bytes()).unwrap();
     let answer = offered(&format!("m=video 0 RTP/AVP 31\r\n{}", BASIC.replace("101", "96")));
     assert_eq!(accept(&sent, &answer).unwrap().remote.port(), 49_170);
+}
+
+fn key(fill: u8) -> MasterKey {
+    MasterKey([fill; MasterKey::BYTES])
+}
+
+fn with(codecs: &[Codec], secrecy: Secrecy) -> Local {
+    Local { codecs: codecs.to_vec(), secrecy, ..local() }
+}
+
+fn lines(text: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(text).lines().map(str::to_owned).collect()
+}
+
+/// Both sides' view after `ours` offered and `theirs` answered.
+fn agree(ours: &Local, theirs: &Local) -> Result<(Negotiated, Negotiated), Unacceptable> {
+    let sent = Description::parse(&offer(ours)).unwrap();
+    let (text, answerer) = answer(&sent, theirs)?;
+    Ok((accept(&sent, &Description::parse(&text).unwrap())?, answerer))
+}
+
+#[test]
+fn every_codec_is_offered_and_answered_with_its_number_and_parameters() {
+    for codec in Codec::ALL {
+        let (offerer, answerer) =
+            agree(&with(&[codec], Secrecy::Off), &with(&Codec::ALL, Secrecy::Off)).unwrap();
+        assert_eq!((offerer.codec, answerer.codec), (codec, codec));
+        assert_eq!(offerer.payload_type, codec.payload_type());
+        // RFC 4733 §2.1: events count in the codec's own clock.
+        assert_eq!((offerer.dtmf_clock, answerer.dtmf_clock), (codec.clock_rate(), codec.clock_rate()));
+        assert_eq!(offerer.keys, KeyWay::Events);
+    }
+    let text = lines(&offer(&with(&[Codec::Opus, Codec::G729, Codec::G722], Secrecy::Off)));
+    for line in [
+        "m=audio 20000 RTP/AVP 111 18 9 101 110",
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 useinbandfec=1;stereo=0;sprop-stereo=0",
+        "a=rtpmap:18 G729/8000",
+        "a=fmtp:18 annexb=no",
+        "a=rtpmap:9 G722/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=rtpmap:110 telephone-event/48000",
+    ] {
+        assert!(text.iter().any(|known| known == line), "{line} in {text:?}");
+    }
+}
+
+#[test]
+fn static_numbers_need_no_rtpmap_and_dynamic_ones_do() {
+    let all = with(&[Codec::G722, Codec::G729, Codec::Opus], Secrecy::Off);
+    for (formats, expected) in [("9", Codec::G722), ("18", Codec::G729)] {
+        let (_, agreed) = answer(&offered(&format!("m=audio 4 RTP/AVP {formats}\r\n")), &all).unwrap();
+        assert_eq!(agreed.codec, expected);
+    }
+    assert_eq!(answer(&offered("m=audio 4 RTP/AVP 111\r\n"), &all).unwrap_err(), Unacceptable::NoCodec);
+    // Chrome and Linphone write Opus with two channels, some with none, G.722 sometimes with its true rate.
+    for map in ["96 opus/48000/2", "96 OPUS/48000", "96 G722/16000"] {
+        let offer = offered(&format!("m=audio 4 RTP/AVP 96\r\na=rtpmap:{map}\r\n"));
+        assert_eq!(answer(&offer, &all).unwrap().1.payload_type, 96, "{map}");
+    }
+}
+
+#[test]
+fn events_at_8_khz_stand_beside_opus_where_the_peer_has_no_others() {
+    let offer = offered(
+        "m=audio 4 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/8000\r\n",
+    );
+    let (_, agreed) = answer(&offer, &with(&[Codec::Opus], Secrecy::Off)).unwrap();
+    assert_eq!((agreed.dtmf, agreed.dtmf_clock), (Some(97), 8_000));
+}
+
+#[test]
+fn a_reoffer_keeps_the_peers_dynamic_numbers() {
+    let peer = offered(
+        "m=audio 4 RTP/AVP 96 111\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:111 telephone-event/48000\r\n",
+    );
+    let text = lines(&reoffer(&with(&[Codec::Opus], Secrecy::Off), &peer));
+    assert!(text.contains(&"m=audio 20000 RTP/AVP 96 101 111".to_owned()), "{text:?}");
+    // 101 means something else to this peer.
+    let peer = offered("m=audio 4 RTP/AVP 8 101\r\na=rtpmap:101 L16/8000\r\n");
+    let text = lines(&reoffer(&with(&[Codec::Pcma], Secrecy::Off), &peer));
+    assert!(text.contains(&"m=audio 20000 RTP/AVP 8 127".to_owned()), "{text:?}");
+}
+
+#[test]
+fn comfort_noise_is_agreed_only_where_it_is_switched_on_and_not_beside_opus() {
+    let offer = offered("m=audio 4 RTP/AVP 8 13\r\n");
+    assert_eq!(answer(&offer, &local()).unwrap().1.noise, None);
+    let on = Local { noise: true, ..local() };
+    let (text, agreed) = answer(&offer, &on).unwrap();
+    assert_eq!((agreed.noise, agreed.receive_noise), (Some(13), Some(13)));
+    assert!(lines(&text).contains(&"m=audio 20000 RTP/AVP 8 13".to_owned()));
+    let (offerer, _) = agree(&on, &on).unwrap();
+    assert_eq!(offerer.noise, Some(13));
+    let opus = Local { codecs: vec![Codec::Opus], ..on };
+    assert_eq!(agree(&opus, &opus).unwrap().0.noise, None);
+}
+
+#[test]
+fn srtp_is_agreed_by_each_pair_of_settings_as_the_table_says() {
+    let (a, b) = (key(1), key(2));
+    let all = |key| [Secrecy::Off, Secrecy::Optional(key), Secrecy::Required(key)];
+    // Rows: the offerer off, optional, required. Columns: the answerer's same.
+    let encrypted = [[Some(false), Some(false), None], [Some(false), Some(true), Some(true)], [None, Some(true), Some(true)]];
+    for (ours, row) in all(a).into_iter().zip(encrypted) {
+        for (theirs, expected) in all(b).into_iter().zip(row) {
+            let agreed = agree(&with(&[Codec::Pcma], ours), &with(&[Codec::Pcma], theirs));
+            let got = agreed.as_ref().ok().map(|(offerer, answerer)| {
+                let keys = offerer.srtp.map(|srtp| (srtp.ours, srtp.theirs, srtp.suite));
+                let mirrored = answerer.srtp.map(|srtp| (srtp.theirs, srtp.ours, srtp.suite));
+                assert_eq!(keys, mirrored);
+                if let Some(srtp) = offerer.srtp {
+                    assert_eq!((srtp.ours, srtp.theirs, srtp.suite), (a, b, Suite::Aes128Sha1Tag80));
+                }
+                offerer.srtp.is_some()
+            });
+            assert_eq!(got, expected, "{ours:?} to {theirs:?}: {agreed:?}");
+        }
+    }
+}
+
+#[test]
+fn required_srtp_never_falls_back_to_plain() {
+    let required = with(&[Codec::Pcma], Secrecy::Required(key(1)));
+    let plain = answer(&offered("m=audio 4 RTP/AVP 8\r\n"), &required).unwrap_err();
+    assert_eq!(plain, Unacceptable::Unencrypted);
+    let line = crypto::line(1, Suite::Aes128Sha1Tag80, key(7));
+    let bad = [
+        "m=audio 4 RTP/SAVP 8\r\n".to_owned(),
+        format!("m=audio 4 RTP/SAVP 8\r\n{}", line.replace("SHA1_80", "SHA1_96")),
+        format!("m=audio 4 RTP/SAVP 8\r\n{} UNENCRYPTED_SRTP\r\n", line.trim_end()),
+        format!("m=audio 4 RTP/SAVP 8\r\n{}|2^31|1:4\r\n", line.trim_end()),
+    ];
+    for offer in bad {
+        assert_eq!(answer(&offered(&offer), &required).unwrap_err(), Unacceptable::NoKey, "{offer}");
+    }
+    let hint = format!("m=audio 4 RTP/SAVP 8\r\n{} WSH=128\r\n", line.trim_end());
+    assert!(answer(&offered(&hint), &required).is_ok());
+    // A plain answer to our SRTP offer, one with a tag that was not offered, and one with another suite's name.
+    let sent = Description::parse(&offer(&required)).unwrap();
+    for answered in [
+        "m=audio 4 RTP/SAVP 8\r\n".to_owned(),
+        format!("m=audio 4 RTP/SAVP 8\r\n{}", crypto::line(9, Suite::Aes128Sha1Tag80, key(7))),
+        format!("m=audio 4 RTP/SAVP 8\r\n{}", crypto::line(1, Suite::Aes128Sha1Tag32, key(7))),
+    ] {
+        assert_eq!(accept(&sent, &offered(&answered)).unwrap_err(), Unacceptable::NoKey, "{answered}");
+    }
+}
+
+#[test]
+fn the_offerers_order_chooses_the_suite_and_the_answer_names_its_tag() {
+    let offer = offered(&format!(
+        "m=audio 4 RTP/SAVP 8\r\n{}{}",
+        crypto::line(5, Suite::Aes128Sha1Tag32, key(3)),
+        crypto::line(6, Suite::Aes128Sha1Tag80, key(4))
+    ));
+    let (text, agreed) = answer(&offer, &with(&[Codec::Pcma], Secrecy::Optional(key(1)))).unwrap();
+    let srtp = agreed.srtp.unwrap();
+    assert_eq!((srtp.suite, srtp.theirs), (Suite::Aes128Sha1Tag32, key(3)));
+    let crypto: Vec<String> = lines(&text).into_iter().filter(|line| line.starts_with("a=crypto")).collect();
+    assert_eq!(crypto, [crypto::line(5, Suite::Aes128Sha1Tag32, key(1)).trim_end()]);
+    assert!(lines(&text).contains(&"m=audio 20000 RTP/SAVP 8".to_owned()));
 }
