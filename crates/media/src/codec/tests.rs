@@ -41,6 +41,13 @@ pub(crate) fn share(samples: &[i16], hz: f64) -> f64 {
     if all == 0.0 { 0.0 } else { 2.0 * (re * re + im * im) / samples.len() as f64 / all }
 }
 
+/// The same, each 50 ms for itself: what was lost may shift the tone's phase.
+pub(crate) fn share_by_windows(samples: &[i16], hz: f64) -> f64 {
+    let windows = samples.as_chunks::<400>().0;
+    let all: f64 = windows.iter().map(|window| power(window)).sum();
+    windows.iter().map(|window| share(window, hz) * power(window)).sum::<f64>() / all.max(1.0)
+}
+
 pub(crate) fn power(samples: &[i16]) -> f64 {
     samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len().max(1) as f64
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::codec::tests::{power, share};
+use crate::codec::tests::{power, share, share_by_windows};
 use crate::codec::{Encoder, LONGEST};
 use crate::g711::{self, Law};
 
@@ -150,11 +150,11 @@ fn a_tone_comes_through_every_codec_with_loss_reorder_and_jitter() {
             });
             let (heard, clean) = (&heard[40 * FRAME..180 * FRAME], &clean[40 * FRAME..180 * FRAME]);
             let gain = 10.0 * (power(heard) / power(clean)).log10();
-            let pitch = share(heard, 440.0);
+            let pitch = share_by_windows(heard, 440.0);
             // A speech codec that predicts takes a while to find the tone again.
             let most = if codec == Codec::G729 { 9.0 } else { 3.0 };
             assert!(gain.abs() < most, "{codec:?} {percent} %: {gain} dB");
-            let least = if percent == 0 { 0.85 } else { 0.25 };
+            let least = if percent == 0 { 0.85 } else { 0.6 };
             assert!(pitch > least, "{codec:?} {percent} %: {pitch}");
         }
     }

@@ -2,7 +2,7 @@
 //! reorders, checked by measurement.
 
 use super::*;
-use crate::codec::tests::{power, share};
+use crate::codec::tests::{power, share, share_by_windows};
 use crate::codec::{Decoder, Encoder, FRAME, LONGEST, ticks_per_sample};
 
 /// A peer that says a tone in its codec.
@@ -116,7 +116,7 @@ fn a_tone_comes_through_every_pair_of_codecs_in_every_weather() {
                 for (port, codec, hz) in [(1, to, 440.0), (0, from, 1_000.0)] {
                     let heard = heard(&world, PortIndex(port), codec);
                     let middle = &heard[25 * FRAME..140 * FRAME];
-                    let amplitude = (2.0 * power(middle) * share(middle, hz)).sqrt();
+                    let amplitude = (2.0 * power(middle) * share_by_windows(middle, hz)).sqrt();
                     // What is relayed has the network's holes; what is decoded is mended.
                     let least = match percent {
                         0 => 6_000.0,
@@ -127,7 +127,7 @@ fn a_tone_comes_through_every_pair_of_codecs_in_every_weather() {
                         (least..11_000.0).contains(&amplitude),
                         "{from:?} to {to:?}, {percent} %, towards {codec:?}: {amplitude}"
                     );
-                    let strange = (2.0 * power(middle) * share(middle, 2_000.0)).sqrt();
+                    let strange = (2.0 * power(middle) * share_by_windows(middle, 2_000.0)).sqrt();
                     assert!(strange < 900.0, "{from:?} to {to:?}, {percent} %: {strange} at 2 kHz");
                 }
             }
