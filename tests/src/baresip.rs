@@ -25,9 +25,20 @@ pub struct Spoken {
 }
 
 impl Baresip {
-    /// Registers `user` at the switch and speaks a tone in every call.
+    /// Registers `user` at the switch and speaks a tone in every call, in plain A-law.
     pub fn start(space: &Namespace, switch: SocketAddr, user: &str, password: &str, hz: f64) -> Baresip {
-        Baresip::run(space, switch, (user, password), hz, None)
+        Baresip::run(space, switch, (user, password), hz, (None, "audio_codecs=pcma"))
+    }
+
+    /// As [`start`](Baresip::start); `parameters` of its account choose codecs and encryption.
+    pub fn start_with(
+        space: &Namespace,
+        switch: SocketAddr,
+        login: (&str, &str),
+        hz: f64,
+        parameters: &str,
+    ) -> Baresip {
+        Baresip::run(space, switch, login, hz, (None, parameters))
     }
 
     /// As [`start`](Baresip::start), over TLS; the switch must show a certificate that `ca` (PEM) vouches for.
@@ -38,7 +49,7 @@ impl Baresip {
         hz: f64,
         ca: &Path,
     ) -> Baresip {
-        Baresip::run(space, switch, login, hz, Some(ca))
+        Baresip::run(space, switch, login, hz, (Some(ca), "audio_codecs=pcma"))
     }
 
     fn run(
@@ -46,7 +57,7 @@ impl Baresip {
         switch: SocketAddr,
         (user, password): (&str, &str),
         hz: f64,
-        ca: Option<&Path>,
+        (ca, parameters): (Option<&Path>, &str),
     ) -> Baresip {
         let folder = new_folder();
         let speech = folder.join("speech.wav");
@@ -58,7 +69,7 @@ impl Baresip {
         let transport = if ca.is_some() { "tls" } else { "udp" };
         std::fs::write(folder.join("config"), config).expect("its configuration");
         let account = format!(
-            "<sip:{user}@{switch};transport={transport}>;auth_pass={password};answermode=auto;audio_codecs=pcma;regint=300\n"
+            "<sip:{user}@{switch};transport={transport}>;auth_pass={password};answermode=auto;{parameters};regint=300\n"
         );
         std::fs::write(folder.join("accounts"), account).expect("its account");
         std::fs::write(folder.join("contacts"), "").expect("its contacts");
@@ -118,10 +129,11 @@ impl Drop for Baresip {
 }
 
 fn config(inside: Ipv4Addr, speech: &Path, folder: &Path) -> String {
-    let modules: String = ["g711", "aufile", "aubridge", "sndfile", "account", "menu"]
-        .map(|name| format!("{} {name}.so\n", if name == "menu" { "module_app" } else { "module" }))
-        .concat()
-        .replace("module account.so", "module_app account.so");
+    let modules: String =
+        ["g711", "g722", "opus", "srtp", "aufile", "aubridge", "sndfile", "account", "menu"]
+            .map(|name| format!("{} {name}.so\n", if name == "menu" { "module_app" } else { "module" }))
+            .concat()
+            .replace("module account.so", "module_app account.so");
     let (speech, folder) = (speech.display(), folder.display());
     format!(
         "sip_listen {inside}:5060\n\

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 
-/// A WAV file's channels as 16-bit samples at 8 kHz.
+/// A WAV file's channels as 16-bit samples at 8 kHz, whatever the file's own rate.
 #[derive(Debug)]
 pub struct Wav {
     /// First channel: the caller.
@@ -29,8 +29,8 @@ impl Wav {
             if name == b"fmt " {
                 (format, channels, rate) = (body[0], body[2], word(at + 12));
             } else if name == b"data" {
-                assert_eq!(rate, 8_000, "{}: 8 kHz", path.display());
-                return Wav::of(format, channels, body);
+                assert_eq!(rate % 8_000, 0, "{}: a multiple of 8 kHz", path.display());
+                return Wav::of(format, channels, body).every(rate / 8_000);
             }
             at += 8 + size + size % 2;
         }
@@ -50,6 +50,12 @@ impl Wav {
         assert_eq!(channels, 2, "mono or stereo");
         let every_other = |from: usize| samples.iter().skip(from).step_by(2).copied().collect();
         Wav { left: every_other(0), right: every_other(1) }
+    }
+
+    /// One sample of so many: what was written has nothing above 4 kHz.
+    fn every(self, step: usize) -> Wav {
+        let of = |channel: Vec<i16>| channel.into_iter().step_by(step).collect();
+        Wav { left: of(self.left), right: of(self.right) }
     }
 
     /// Its length.

@@ -132,7 +132,7 @@ pub(crate) struct Arrival {
     pub leg: LegId,
     pub session: sip::session::Session,
     pub offer: Option<bytes::Bytes>,
-    pub codecs: Vec<sdp::Codec>,
+    pub media: crate::leg::MediaTerms,
     /// How the shard finds it.
     pub routes: Vec<crate::context::Route>,
 }

@@ -7,6 +7,8 @@ use media::command::Command;
 use model::event::{CallFact, Event};
 use model::{CallId, IdGen, LegId, TenantId, TrunkName};
 use routing::{Admission, TrunkChange, TrunkNews, TrunkStates};
+use sdp::MasterKey;
+use sha2::{Digest, Sha256};
 use sip::endpoint::Endpoint;
 use sip::session::DialogKey;
 use sip::transaction::{ClientTx, ServerTx};
@@ -21,6 +23,8 @@ pub(crate) struct Context<'a> {
     pub admission: &'a mut Admission,
     pub trunks: &'a mut TrunkStates,
     pub anchor: WallAnchor,
+    /// What keys are made of; nobody else knows it.
+    pub secret: [u8; 32],
     pub out: &'a mut VecDeque<Output>,
     /// How the shard finds the call again; taken over by the shard after each input.
     pub routes: Vec<Route>,
@@ -40,6 +44,18 @@ pub(crate) enum Route {
 }
 
 impl Context<'_> {
+    /// The key with which we encrypt what `leg` is sent: the same for the leg's whole life, and known to nobody who
+    /// does not know the process's secret.
+    pub fn media_key(&self, leg: LegId) -> MasterKey {
+        let hash = Sha256::new()
+            .chain_update(self.secret)
+            .chain_update(b"srtp")
+            .chain_update(leg.raw().to_be_bytes())
+            .chain_update(self.secret)
+            .finalize();
+        MasterKey(std::array::from_fn(|place| hash[place]))
+    }
+
     pub fn media(&mut self, command: Command) {
         self.out.push_back(Output::Media(command));
     }

@@ -7,8 +7,7 @@ use bytes::Bytes;
 use media::command::Peer;
 use model::event::Direction;
 use model::{DialTarget, QueueName};
-use routing::{CodecChoice, Reliable, TargetHost, Trunk, TrunkBinding, WayOut};
-use sdp::Codec;
+use routing::{MediaChoice, Reliable, TargetHost, Trunk, TrunkBinding, WayOut};
 use sip::endpoint::{Flow, Transport};
 use sip::resolve::{Target, Wanted};
 use sip::session::{Local, Outgoing, Reach, Rel100, SessionTimer};
@@ -16,6 +15,7 @@ use sip::{NameAddr, Uri};
 
 use crate::call::CallFacts;
 use crate::caller_id::{self, Introduction, Parties};
+use crate::leg::MediaTerms;
 use crate::trunk_watch::{self, contact, login};
 use crate::{Binding, Settings};
 
@@ -25,7 +25,7 @@ pub(crate) struct Destination {
     pub flow: Flow,
     pub request_uri: Uri,
     pub route: Vec<NameAddr>,
-    pub codecs: Vec<Codec>,
+    pub media: MediaTerms,
     pub peer: Peer,
     /// What the To header names.
     pub to: Uri,
@@ -68,22 +68,22 @@ pub(crate) struct Shown {
 /// The way to one binding of a registered phone.
 pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding) -> Option<Destination> {
     let request_uri = Uri::parse(binding.contact.into_bytes()).ok()?;
-    let (to, codecs, reliable) = match target {
+    let (to, media, reliable) = match target {
         DialTarget::Phone(aor) => {
             let phone = settings.plan.phones.iter().find(|phone| phone.aor == *aor);
-            let codecs = phone.map(|phone| codecs(&phone.codecs)).unwrap_or_else(|| codecs(&[]));
+            let media = phone.map(|phone| MediaTerms::of(&phone.media)).unwrap_or_else(usual);
             let reliable = phone.map(|phone| phone.reliable).unwrap_or_default();
-            (Uri::sip(Some(aor.user()), aor.domain(), None).ok()?, codecs, reliable)
+            (Uri::sip(Some(aor.user()), aor.domain(), None).ok()?, media, reliable)
         }
         DialTarget::Trunk { .. } | DialTarget::Uri(_) => {
-            (request_uri.address(), codecs(&[]), Reliable::default())
+            (request_uri.address(), usual(), Reliable::default())
         }
     };
     Some(Destination {
         flow: binding.flow,
         request_uri,
         route: binding.path.iter().filter_map(|hop| NameAddr::parse(hop.clone().into_bytes())).collect(),
-        codecs,
+        media,
         peer: Peer::Phone,
         to,
         caller_id: CallerId::Customer,
@@ -125,7 +125,7 @@ fn at_address(
         to: request_uri.address(),
         request_uri,
         route: Vec::new(),
-        codecs: codecs(&[]),
+        media: usual(),
         peer: Peer::Trunk { media_from: Vec::new() },
         caller_id: CallerId::Customer,
         reliable: Reliable::default(),
@@ -156,7 +156,7 @@ pub(crate) fn through_trunk(
         to: request_uri.clone(),
         request_uri,
         route: first_hops(trunk, way.to, binding.map(|binding| &**binding)),
-        codecs: codecs(&trunk.codecs),
+        media: MediaTerms::of(&trunk.media),
         peer: Peer::Trunk { media_from: media_from(trunk) },
         caller_id: CallerId::Trunk(Box::new(leg)),
         reliable: trunk.reliable,
@@ -216,13 +216,9 @@ pub(crate) fn media_from(trunk: &Trunk) -> Vec<(std::net::IpAddr, u8)> {
     trunk.media_from.iter().map(|block| (block.address, block.prefix)).collect()
 }
 
-/// An operator's choice as codecs; both laws, A first, where nothing was chosen.
-pub(crate) fn codecs(chosen: &[CodecChoice]) -> Vec<Codec> {
-    let of = |choice: &CodecChoice| match choice {
-        CodecChoice::Pcma => Codec::Pcma,
-        CodecChoice::Pcmu => Codec::Pcmu,
-    };
-    if chosen.is_empty() { vec![Codec::Pcma, Codec::Pcmu] } else { chosen.iter().map(of).collect() }
+/// What is agreed with an address that no setting names: both laws, A first.
+fn usual() -> MediaTerms {
+    MediaTerms::of(&MediaChoice::default())
 }
 
 /// What a called phone shows for this caller, by the queue's pattern.

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use media::command::Command;
 use model::LegId;
-use sdp::{Codec, Description, Direction, Local, Negotiated};
+use routing::{CodecChoice, KeyChoice, MediaChoice, SrtpChoice};
+use sdp::{Codec, Description, Direction, KeyWay, Local, MasterKey, Negotiated, Secrecy};
 use sip::session::Session;
 
 use crate::context::Context;
@@ -27,11 +28,60 @@ pub(crate) enum Hold {
     ByPeer,
 }
 
+/// What a leg may agree on.
+#[derive(Clone, Debug)]
+pub(crate) struct MediaTerms {
+    /// The best first.
+    pub codecs: Vec<Codec>,
+    srtp: SrtpChoice,
+    keys: KeyChoice,
+    noise: bool,
+}
+
+impl MediaTerms {
+    /// An operator's choice.
+    pub fn of(choice: &MediaChoice) -> MediaTerms {
+        let codec = |choice: &CodecChoice| match choice {
+            CodecChoice::Pcma => Codec::Pcma,
+            CodecChoice::Pcmu => Codec::Pcmu,
+            CodecChoice::G722 => Codec::G722,
+            CodecChoice::G729 => Codec::G729,
+            CodecChoice::Opus => Codec::Opus,
+        };
+        MediaTerms {
+            codecs: choice.codecs.iter().map(codec).collect(),
+            srtp: choice.srtp,
+            keys: choice.keys,
+            noise: choice.comfort_noise,
+        }
+    }
+
+    /// The codecs of `first` that are ours too, then our others.
+    pub fn preferring(mut self, first: &[Codec]) -> MediaTerms {
+        let mut codecs = first.to_vec();
+        codecs.retain(|codec| self.codecs.contains(codec));
+        self.codecs.retain(|codec| !codecs.contains(codec));
+        codecs.append(&mut self.codecs);
+        MediaTerms { codecs, ..self }
+    }
+
+    /// What was agreed, with the way of keys that the operator wants.
+    fn applied_to(&self, negotiated: Negotiated) -> Negotiated {
+        let keys = match (self.keys, negotiated.keys) {
+            (KeyChoice::Info, _) => KeyWay::Info,
+            (KeyChoice::Rfc4733, KeyWay::Inband) => KeyWay::Nowhere,
+            (_, way) => way,
+        };
+        Negotiated { keys, ..negotiated }
+    }
+}
+
 /// The leg's side of the media agreement.
 #[derive(Clone, Debug)]
 pub(crate) struct LegMedia {
     port: SocketAddr,
-    codecs: Vec<Codec>,
+    terms: MediaTerms,
+    secrecy: Secrecy,
     numbers: sdp::Session,
     /// The offer of ours that awaits its answer.
     offered: Option<Description>,
@@ -45,18 +95,25 @@ pub(crate) struct LegMedia {
 pub(crate) struct Unusable(pub u16);
 
 impl LegMedia {
-    pub fn new(leg: LegId, port: SocketAddr, codecs: Vec<Codec>) -> LegMedia {
+    pub fn new(leg: LegId, port: SocketAddr, terms: MediaTerms, key: MasterKey) -> LegMedia {
+        let secrecy = match terms.srtp {
+            SrtpChoice::Off => Secrecy::Off,
+            SrtpChoice::Optional => Secrecy::Optional(key),
+            SrtpChoice::Required => Secrecy::Required(key),
+        };
         // The o= id is below 2^63 for peers that keep it in a signed number.
         let numbers = sdp::Session { id: leg.raw() >> 2, version: 0 };
-        LegMedia { port, codecs, numbers, offered: None, peer: None, agreed: None }
+        LegMedia { port, terms, secrecy, numbers, offered: None, peer: None, agreed: None }
     }
 
     fn local(&self) -> Local {
         Local {
             address: self.port.ip(),
             port: self.port.port(),
-            codecs: self.codecs.clone(),
-            dtmf: true,
+            codecs: self.terms.codecs.clone(),
+            dtmf: matches!(self.terms.keys, KeyChoice::Auto | KeyChoice::Rfc4733),
+            noise: self.terms.noise,
+            secrecy: self.secrecy,
             session: self.numbers,
             direction: Direction::SendRecv,
         }
@@ -68,7 +125,7 @@ impl LegMedia {
         let offer = Description::parse(offer).map_err(|_| Unusable(400))?;
         let (answer, negotiated) = sdp::answer(&offer, &self.local()).map_err(|_| Unusable(488))?;
         self.numbers.version += 1;
-        self.agreed = Some(negotiated);
+        self.agreed = Some(self.terms.applied_to(negotiated));
         self.peer = Some(offer);
         Ok(answer)
     }
@@ -89,7 +146,8 @@ impl LegMedia {
     pub fn accept(&mut self, answer: &[u8]) -> Result<(), Unusable> {
         let answer = Description::parse(answer).map_err(|_| Unusable(488))?;
         let offered = self.offered.as_ref().ok_or(Unusable(488))?;
-        self.agreed = Some(sdp::accept(offered, &answer).map_err(|_| Unusable(488))?);
+        let negotiated = sdp::accept(offered, &answer).map_err(|_| Unusable(488))?;
+        self.agreed = Some(self.terms.applied_to(negotiated));
         self.peer = Some(answer);
         Ok(())
     }
@@ -97,7 +155,7 @@ impl LegMedia {
     /// Codecs in the order in which this leg spoke or would speak them, for the other leg's offer.
     pub fn preference(&self) -> Vec<Codec> {
         let spoken = self.agreed.as_ref().map(|agreed| agreed.codec);
-        let rest = self.codecs.iter().copied().filter(|codec| Some(*codec) != spoken);
+        let rest = self.terms.codecs.iter().copied().filter(|codec| Some(*codec) != spoken);
         spoken.into_iter().chain(rest).collect()
     }
 }

@@ -161,6 +161,7 @@ impl Shard {
             admission: &mut self.admission,
             trunks: &mut self.trunks,
             anchor: self.anchor,
+            secret: self.secret,
             out: &mut self.out,
             routes: Vec::new(),
         };
@@ -206,6 +207,7 @@ impl Shard {
             admission: &mut self.admission,
             trunks: &mut self.trunks,
             anchor: self.anchor,
+            secret: self.secret,
             out: &mut self.out,
             routes: Vec::new(),
         };

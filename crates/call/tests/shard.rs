@@ -97,7 +97,7 @@ fn settings() -> Settings {
         interface: 0,
         agent: Some(agent()),
         max_contacts: 3,
-        codecs: Vec::new(),
+        media: routing::MediaChoice::default(),
         reliable: Reliable::Supported,
     };
     let trunk = Trunk {
@@ -105,7 +105,7 @@ fn settings() -> Settings {
             from: vec![Cidr { address: "198.51.100.0".parse().unwrap(), prefix: 24 }],
             ..Access::default()
         },
-        codecs: Vec::new(),
+        media: routing::MediaChoice::default(),
         identity: TrunkIdentity { show_caller: true, ..TrunkIdentity::default() },
         ..Trunk::named("ims")
     };

@@ -55,9 +55,53 @@ const fn word(word: &'static str, zh: &'static str, en: &'static str) -> Choice 
 const CODECS: Kind = Kind::List(&Kind::Choice(&[
     word("pcma", "G.711 A 律, 国内常用", "G.711 A-law"),
     word("pcmu", "G.711 µ 律", "G.711 µ-law"),
+    word("g722", "G.722 宽带", "G.722, wideband"),
+    word("g729", "G.729A, 8 kbit/s", "G.729A, 8 kbit/s"),
+    word("opus", "Opus", "Opus"),
 ]));
 
-const CODEC_CHOICES: [routing::CodecChoice; 2] = [routing::CodecChoice::Pcma, routing::CodecChoice::Pcmu];
+const CODEC_CHOICES: [routing::CodecChoice; 5] = [
+    routing::CodecChoice::Pcma,
+    routing::CodecChoice::Pcmu,
+    routing::CodecChoice::G722,
+    routing::CodecChoice::G729,
+    routing::CodecChoice::Opus,
+];
+
+/// What `srtp` of a trunk or phone takes, in the order of [`SRTP_CHOICES`].
+const SRTP: Kind = Kind::Choice(&[
+    word("off", "明文 RTP", "plain RTP"),
+    word("optional", "对端支持则加密", "encrypted where the peer can"),
+    word("required", "必须加密, 否则拒绝呼叫", "encrypted or no call"),
+]);
+
+const SRTP_CHOICES: [routing::SrtpChoice; 3] =
+    [routing::SrtpChoice::Off, routing::SrtpChoice::Optional, routing::SrtpChoice::Required];
+
+/// What `dtmf` of a trunk or phone takes, in the order of [`KEY_CHOICES`].
+const KEYS: Kind = Kind::Choice(&[
+    word("auto", "对端支持则用 RFC 4733, 否则带内", "RFC 4733 where the peer can, else tones"),
+    word("rfc4733", "只用 RFC 4733", "RFC 4733 alone"),
+    word("info", "SIP INFO", "SIP INFO"),
+    word("inband", "带内音频", "tones in the audio"),
+]);
+
+const KEY_CHOICES: [routing::KeyChoice; 4] = [
+    routing::KeyChoice::Auto,
+    routing::KeyChoice::Rfc4733,
+    routing::KeyChoice::Info,
+    routing::KeyChoice::Inband,
+];
+
+/// How media are exchanged with the trunk or phone of `record`.
+fn media_choice(record: &crate::record::Record) -> routing::MediaChoice {
+    routing::MediaChoice {
+        codecs: codecs(record, "codecs"),
+        srtp: record.choice("srtp", &SRTP_CHOICES),
+        keys: record.choice("dtmf", &KEY_CHOICES),
+        comfort_noise: record.bool("comfort_noise"),
+    }
+}
 
 /// The codecs of `key`, in their order.
 fn codecs(record: &crate::record::Record, key: &str) -> Vec<routing::CodecChoice> {

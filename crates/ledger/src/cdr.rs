@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::WallTime;
+use model::event::CallFact;
 use model::event::Direction;
 use model::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
 use model::say::Key;
@@ -317,6 +318,48 @@ pub struct Quality {
     pub jitter_us: u32,
     /// Whether no RTP came for the configured time (无声).
     pub went_silent: bool,
+    /// The last round trip in microseconds (RFC 3550 §6.4.1).
+    #[serde(default)]
+    pub round_trip_us: Option<u32>,
+    /// Mean opinion score in hundredths, estimated (ITU-T G.107); 0 when nothing was received.
+    #[serde(default)]
+    pub mos_centi: u16,
+    /// Packets came, and none had a sound (R37 无声来电).
+    #[serde(default)]
+    pub silent: bool,
+}
+
+impl Quality {
+    /// A leg of which nothing is known yet.
+    pub fn unknown(leg: LegId) -> Quality {
+        Quality {
+            leg,
+            received: 0,
+            lost: 0,
+            jitter_us: 0,
+            went_silent: false,
+            round_trip_us: None,
+            mos_centi: 0,
+            silent: false,
+        }
+    }
+
+    /// What a leg's figures say; None for another fact.
+    pub fn of(fact: &CallFact) -> Option<Quality> {
+        let CallFact::Quality { leg, received, lost, jitter_us, round_trip_us, mos_centi, silent } = fact
+        else {
+            return None;
+        };
+        Some(Quality {
+            received: *received,
+            lost: *lost,
+            jitter_us: *jitter_us,
+            round_trip_us: *round_trip_us,
+            mos_centi: *mos_centi,
+            silent: *silent,
+            ..Quality::unknown(*leg)
+        })
+    }
 }
 
 /// How a call ended.

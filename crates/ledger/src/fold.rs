@@ -125,16 +125,9 @@ impl Ledger {
     }
 
     fn learn_late(&mut self, tenant: &TenantId, call: CallId, fact: &CallFact) -> Option<Update> {
-        let CallFact::Quality { leg, received, lost, jitter_us } = fact else {
+        let Some(quality) = Quality::of(fact) else {
             self.strays += 1;
             return None;
-        };
-        let quality = Quality {
-            leg: *leg,
-            received: *received,
-            lost: *lost,
-            jitter_us: *jitter_us,
-            went_silent: false,
         };
         Some(Update::Amended { tenant: tenant.clone(), call, amendment: Amendment::Quality(quality) })
     }
@@ -291,16 +284,14 @@ impl Draft {
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
             CallFact::MediaLost { leg } => {
                 let known = self.cdr.quality.iter().find(|q| q.leg == *leg).cloned();
-                let none = Quality { leg: *leg, received: 0, lost: 0, jitter_us: 0, went_silent: true };
-                self.cdr.set_quality(Quality { went_silent: true, ..known.unwrap_or(none) });
+                let known = known.unwrap_or_else(|| Quality::unknown(*leg));
+                self.cdr.set_quality(Quality { went_silent: true, ..known });
             }
-            CallFact::Quality { leg, received, lost, jitter_us } => self.cdr.set_quality(Quality {
-                leg: *leg,
-                received: *received,
-                lost: *lost,
-                jitter_us: *jitter_us,
-                went_silent: false,
-            }),
+            CallFact::Quality { .. } => {
+                if let Some(quality) = Quality::of(fact) {
+                    self.cdr.set_quality(quality);
+                }
+            }
             CallFact::Ended { .. } => {}
         }
         true

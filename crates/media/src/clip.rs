@@ -34,11 +34,7 @@ pub enum ClipFrame<'a> {
 impl Clip {
     /// Encodes linear samples (16 bit, 8 kHz, mono).
     pub fn from_samples(samples: &[i16]) -> Clip {
-        Clip {
-            pcma: encoded(Law::Pcma, samples),
-            pcmu: encoded(Law::Pcmu, samples),
-            others: Vec::new(),
-        }
+        Clip { pcma: encoded(Law::Pcma, samples), pcmu: encoded(Law::Pcmu, samples), others: Vec::new() }
     }
 
     /// Silence of `millis`, rounded up to whole frames.

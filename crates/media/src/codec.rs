@@ -215,7 +215,8 @@ impl Encoder {
             }
             Encoding::G729(encoder) => {
                 let mut written = 0;
-                for (half, bytes) in frame.as_chunks::<80>().0.iter().zip(out.as_chunks_mut::<G729_FRAME>().0) {
+                for (half, bytes) in frame.as_chunks::<80>().0.iter().zip(out.as_chunks_mut::<G729_FRAME>().0)
+                {
                     written += usize::from(encoder.encode_into(half, bytes));
                 }
                 written

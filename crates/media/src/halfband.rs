@@ -32,9 +32,8 @@ impl Doubler {
         for (sample, two) in samples.iter().zip(out.as_chunks_mut::<2>().0) {
             self.last.copy_within(1.., 0);
             self.last[2 * PAIRS - 1] = f32::from(*sample);
-            let between: f32 = (0..PAIRS)
-                .map(|nth| TAPS[nth] * (self.last[PAIRS - 1 - nth] + self.last[PAIRS + nth]))
-                .sum();
+            let between: f32 =
+                (0..PAIRS).map(|nth| TAPS[nth] * (self.last[PAIRS - 1 - nth] + self.last[PAIRS + nth])).sum();
             // The true samples stand where they were, the new ones between them.
             *two = [self.last[PAIRS - 1] as i16, between as i16];
         }
@@ -55,9 +54,8 @@ impl Halver {
         for [even, odd] in samples.as_chunks::<2>().0 {
             self.even.copy_within(1.., 0);
             self.even[PAIRS] = f32::from(*even);
-            let beside: f32 = (0..PAIRS)
-                .map(|nth| TAPS[nth] * (self.odd[PAIRS - 1 - nth] + self.odd[PAIRS + nth]))
-                .sum();
+            let beside: f32 =
+                (0..PAIRS).map(|nth| TAPS[nth] * (self.odd[PAIRS - 1 - nth] + self.odd[PAIRS + nth])).sum();
             out.push((0.5 * (self.even[0] + beside)) as i16);
             self.odd.copy_within(1.., 0);
             self.odd[2 * PAIRS - 1] = f32::from(*odd);
@@ -73,7 +71,9 @@ mod tests {
     #[test]
     fn tones_of_the_narrow_band_survive_there_and_back_and_others_do_not_fold_into_it() {
         let tone = |hz: f64, rate: f64| -> Vec<i16> {
-            (0..3_200).map(|n| (8_000.0 * (2.0 * std::f64::consts::PI * hz * f64::from(n) / rate).sin()) as i16).collect()
+            (0..3_200)
+                .map(|n| (8_000.0 * (2.0 * std::f64::consts::PI * hz * f64::from(n) / rate).sin()) as i16)
+                .collect()
         };
         for hz in [300.0, 1_000.0, 3_000.0, 3_400.0] {
             let (mut doubler, mut halver, mut back) = (Doubler::default(), Halver::default(), Vec::new());

@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn the_wildest_spectrum_stays_bounded() {
         for code in [0, 255] {
-            let mut noise = Noise::parse(&[0, code, 255 - code, code, code, code, code, code, code, code, code]).unwrap();
+            let mut noise =
+                Noise::parse(&[0, code, 255 - code, code, code, code, code, code, code, code, code]).unwrap();
             let mut out = Vec::new();
             noise.fill(8_000, &mut out);
             assert_eq!(out.len(), 8_000);

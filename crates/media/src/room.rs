@@ -64,7 +64,15 @@ enum Keeping {
 impl Room {
     /// A room without ports.
     pub fn new(id: CallId) -> Room {
-        Room { id, ports: Vec::new(), recordings: SmallVec::new(), mix_at: None, due: None, echo: None, shared: Vec::new() }
+        Room {
+            id,
+            ports: Vec::new(),
+            recordings: SmallVec::new(),
+            mix_at: None,
+            due: None,
+            echo: None,
+            shared: Vec::new(),
+        }
     }
 
     /// Whose room it is.

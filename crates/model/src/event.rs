@@ -292,6 +292,15 @@ pub enum CallFact {
         lost: u64,
         /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
         jitter_us: u32,
+        /// The last round trip in microseconds, when the peer's reports told it (RFC 3550 §6.4.1).
+        #[serde(default)]
+        round_trip_us: Option<u32>,
+        /// Mean opinion score in hundredths, 100–441, estimated (ITU-T G.107); 0 when nothing was received.
+        #[serde(default)]
+        mos_centi: u16,
+        /// Packets came, and none had a sound (无声来电).
+        #[serde(default)]
+        silent: bool,
     },
     /// A peer said why it hung up or refused (RFC 3326).
     ReasonGiven {

@@ -244,6 +244,11 @@ impl Peer {
         self.config.behaviour = behaviour;
     }
 
+    /// Changes what it speaks, the best first, from the next description on.
+    pub fn speak_by(&mut self, codecs: Vec<Codec>) {
+        self.config.codecs = codecs;
+    }
+
     /// Changes how it encrypts its media, from the next description on.
     pub fn encrypt(&mut self, secrecy: Secrecy) {
         self.secrecy = secrecy;

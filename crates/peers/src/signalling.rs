@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use clock::Instant;
-use sdp::{Description, Direction};
+use model::say::Key;
+use sdp::{Description, Direction, KeyWay};
 use sip::endpoint::{self, Flow, Rules};
 use sip::session::{DialogKey, Failure, Local, Outgoing, Reach, Rel100, Session, SessionEvent, SessionTimer};
 use sip::transaction::{ClientTx, ServerTx};
@@ -24,13 +25,24 @@ impl Peer {
             }
             Command::Hold => self.reoffer(now, Direction::SendOnly),
             Command::Resume => self.reoffer(now, Direction::SendRecv),
-            Command::Press(key) => self.mouth.press(now, key),
+            Command::Press(key) => self.press(now, key),
             Command::Say(sound) => self.mouth.say(sound),
             Command::HangUp => {
                 if let Some(call) = &mut self.call {
                     call.session.hang_up(now, &mut self.endpoint, None, 480);
                 }
             }
+        }
+    }
+
+    /// Presses a key as events or tones beside what is said, or by INFO.
+    fn press(&mut self, now: Instant, key: Key) {
+        match (self.way, &mut self.call) {
+            (KeyWay::Info, Some(call)) => {
+                let body = format!("Signal={}\r\nDuration=160\r\n", key.as_char());
+                call.session.send_info(now, &mut self.endpoint, "application/dtmf-relay", body.into());
+            }
+            _ => self.mouth.press(now, key),
         }
     }
 
@@ -265,6 +277,14 @@ impl Peer {
             }
             SessionEvent::OfferAccepted { sdp } => self.take_answer(now, sdp.as_deref()),
             SessionEvent::Offered { sdp } => self.on_offered(now, sdp),
+            SessionEvent::Info { body, .. } => {
+                let text = String::from_utf8_lossy(&body);
+                let signal = text.lines().find_map(|line| line.strip_prefix("Signal="));
+                let key = signal.and_then(|signal| Key::from_char(signal.trim().chars().next()?));
+                if let Some(key) = key {
+                    self.happened(Happening::Key(key));
+                }
+            }
             SessionEvent::Refused { status, .. } => self.leave(Happening::Refused(status)),
             SessionEvent::Cancelled { .. } => self.leave(Happening::Cancelled),
             SessionEvent::Ended { .. } => self.leave(Happening::Ended),
@@ -276,7 +296,6 @@ impl Peer {
             SessionEvent::Transaction(_)
             | SessionEvent::TransactionOver(_)
             | SessionEvent::OfferRefused { .. }
-            | SessionEvent::Info { .. }
             | SessionEvent::ReferProgress { .. } => {}
         }
     }

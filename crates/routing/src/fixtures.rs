@@ -14,7 +14,7 @@ pub fn trunk(name: &str, interface: u16, from: &[(&str, u8)]) -> Trunk {
     Trunk {
         interface,
         access: Access { from: from.iter().map(block).collect(), ..Access::default() },
-        codecs: vec![CodecChoice::Pcma],
+        media: MediaChoice { codecs: vec![CodecChoice::Pcma], ..MediaChoice::default() },
         ..Trunk::named(name)
     }
 }
@@ -40,7 +40,7 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         interface: 0,
         agent: None,
         max_contacts: 5,
-        codecs: vec![CodecChoice::Pcma],
+        media: MediaChoice { codecs: vec![CodecChoice::Pcma], ..MediaChoice::default() },
         reliable: Reliable::Supported,
     }
 }

@@ -19,7 +19,8 @@ pub use pulse::{Beat, Life, Pulse};
 pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
 pub use settings::{
     AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,
-    Interface, Limits, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable, RtpRange, TenantDomain,
+    Interface, KeyChoice, Limits, MediaChoice, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable,
+    RtpRange, SrtpChoice, TenantDomain,
 };
 pub use trunk::{
     Access, CalledHeader, CallerHeader, Diversion, GroupMember, Heartbeat, NumberForm, NumberUri, Rewrite,

@@ -121,6 +121,56 @@ pub enum Reliable {
     Required,
 }
 
+/// How media are exchanged with a trunk or a phone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaChoice {
+    /// Codecs in the order of preference.
+    pub codecs: Vec<CodecChoice>,
+    /// Whether they are encrypted.
+    pub srtp: SrtpChoice,
+    /// How keys travel.
+    pub keys: KeyChoice,
+    /// Comfort noise (RFC 3389) is offered and accepted: the peer may send nothing while nobody speaks.
+    pub comfort_noise: bool,
+}
+
+impl Default for MediaChoice {
+    fn default() -> MediaChoice {
+        MediaChoice {
+            codecs: vec![CodecChoice::Pcma, CodecChoice::Pcmu],
+            srtp: SrtpChoice::Off,
+            keys: KeyChoice::Auto,
+            comfort_noise: false,
+        }
+    }
+}
+
+/// Whether media are SRTP, its keys in the session description (RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SrtpChoice {
+    /// Plain RTP.
+    #[default]
+    Off,
+    /// SRTP where the peer can.
+    Optional,
+    /// SRTP or no call.
+    Required,
+}
+
+/// How keys (DTMF) travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KeyChoice {
+    /// As events where the peer can, else as tones.
+    #[default]
+    Auto,
+    /// As RFC 4733 events or not at all.
+    Rfc4733,
+    /// As SIP INFO.
+    Info,
+    /// As tones in the audio.
+    Inband,
+}
+
 /// Codecs an operator may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodecChoice {
@@ -128,6 +178,12 @@ pub enum CodecChoice {
     Pcma,
     /// G.711 µ-law.
     Pcmu,
+    /// G.722, wideband.
+    G722,
+    /// G.729 Annex A.
+    G729,
+    /// Opus.
+    Opus,
 }
 
 /// A hotline number (400 号码).
@@ -186,8 +242,8 @@ pub struct Phone {
     pub agent: Option<AgentId>,
     /// Bindings at a time.
     pub max_contacts: usize,
-    /// Codecs in the order of preference.
-    pub codecs: Vec<CodecChoice>,
+    /// How media are exchanged with it.
+    pub media: MediaChoice,
     /// Reliable provisional responses on its calls, in and out.
     pub reliable: Reliable,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::TrunkName;
 use sha2::{Digest, Sha256};
 
-use crate::settings::{Cidr, CodecChoice, Reliable};
+use crate::settings::{Cidr, MediaChoice, Reliable};
 
 /// A carrier's trunk (SIP中继).
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +23,8 @@ pub struct Trunk {
     pub media_from: Vec<Cidr>,
     /// How it is reached.
     pub way: TrunkWay,
-    /// Codecs in the order of preference.
-    pub codecs: Vec<CodecChoice>,
+    /// How media are exchanged with it.
+    pub media: MediaChoice,
     /// How many calls it may have.
     pub limits: TrunkLimits,
     /// What its challenges are answered with.
@@ -489,7 +489,7 @@ impl Trunk {
             access: Access::default(),
             media_from: Vec::new(),
             way: TrunkWay::default(),
-            codecs: vec![CodecChoice::Pcma, CodecChoice::Pcmu],
+            media: MediaChoice::default(),
             limits: TrunkLimits::default(),
             account: None,
             register: None,

@@ -91,6 +91,8 @@ pub enum KeyWay {
     Inband,
     /// As SIP INFO.
     Info,
+    /// Not at all: the peer has no way that it may use.
+    Nowhere,
 }
 
 /// Which way audio flows, seen by the side that says so (RFC 3264 §5.1).

@@ -245,9 +245,8 @@ fn accepted_keys(theirs: &Media<'_>, ours: &Media<'_>) -> Result<Option<Srtp>, U
         let insists = is_secure(ours) || is_secure(theirs) || theirs.crypto().next().is_some();
         return if insists { Err(Unacceptable::NoKey) } else { Ok(None) };
     };
-    let offered = ours.crypto().find(|line| {
-        line.tag == answered.tag && line.suite == answered.suite.name().as_bytes()
-    });
+    let offered =
+        ours.crypto().find(|line| line.tag == answered.tag && line.suite == answered.suite.name().as_bytes());
     let key = offered.and_then(|_| Chosen::of(ours)).ok_or(Unacceptable::NoKey)?;
     // All our lines have one key.
     Ok(Some(answered.with(key.theirs)))
@@ -359,10 +358,7 @@ impl Numbers {
         let [slow, fast] = OFFERED_EVENTS;
         Numbers {
             opus: number(media.payload_type_of(Codec::Opus), Codec::Opus.payload_type()),
-            events: [
-                number(media.telephone_event(8_000), slow),
-                number(media.telephone_event(48_000), fast),
-            ],
+            events: [number(media.telephone_event(8_000), slow), number(media.telephone_event(48_000), fast)],
             protocol: if is_secure(media) { Protocol::Secure } else { Protocol::Ours },
         }
     }
@@ -373,8 +369,8 @@ impl Numbers {
 }
 
 fn our_stream(text: &mut String, local: &Local, numbers: &Numbers) {
-    let secure = local.secrecy.is_required()
-        || local.secrecy.key().is_some() && numbers.protocol == Protocol::Secure;
+    let secure =
+        local.secrecy.is_required() || local.secrecy.key().is_some() && numbers.protocol == Protocol::Secure;
     push(text, format_args!("m=audio {} {}", local.port, if secure { "RTP/SAVP" } else { "RTP/AVP" }));
     for codec in &local.codecs {
         push(text, format_args!(" {}", numbers.of(*codec)));

@@ -122,6 +122,11 @@ impl World {
         self.seats[id.0].peer.behave(behaviour);
     }
 
+    /// Changes how a peer speaks: its codecs, encryption, keys.
+    pub fn adjust(&mut self, id: PeerId, change: impl FnOnce(&mut Peer)) {
+        change(&mut self.seats[id.0].peer);
+    }
+
     /// What happened to a peer, and when.
     pub fn happened(&self, id: PeerId) -> &[(Instant, Happening)] {
         &self.seats[id.0].happened

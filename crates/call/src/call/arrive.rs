@@ -21,7 +21,7 @@ impl Call {
         let mut leg = Leg {
             id: arrival.leg,
             session: arrival.session,
-            media: LegMedia::new(arrival.leg, address, arrival.codecs),
+            media: LegMedia::new(arrival.leg, address, arrival.media, context.media_key(arrival.leg)),
         };
         let body = match &arrival.offer {
             Some(offer) => leg.media.answer(offer),

@@ -6,6 +6,7 @@ use model::LegId;
 use model::event::CallFact;
 use model::outcome::HungUpBy;
 use model::say::{Key, SayItem, Tone};
+use sdp::KeyWay;
 
 use super::{Call, Playing, Stage};
 use crate::context::Context;
@@ -113,10 +114,31 @@ impl Call {
             Stage::Talking(talk) => self.opposite(talk, leg),
             _ => None,
         };
-        if let Some(port) = others {
+        if let Some(port) = others
+            && !self.send_key_by_info(context, port, key, millis)
+        {
             context.media(Command::SendDigit { port, key, millis });
         }
         self.on_key(context, leg, key);
+    }
+}
+
+impl Call {
+    /// Tells the peer of `leg` a key by SIP INFO; `false` when it wants keys in another way.
+    pub(super) fn send_key_by_info(
+        &mut self,
+        context: &mut Context<'_>,
+        leg: LegId,
+        key: Key,
+        millis: u32,
+    ) -> bool {
+        let Some(known) = self.legs_mut().find(|known| known.id == leg) else { return false };
+        let by_info = known.media.agreed.is_some_and(|agreed| agreed.keys == KeyWay::Info);
+        if by_info {
+            let body = format!("Signal={}\r\nDuration={millis}\r\n", key.as_char());
+            known.session.send_info(context.now, context.endpoint, "application/dtmf-relay", body.into());
+        }
+        by_info
     }
 }
 

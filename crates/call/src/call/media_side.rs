@@ -25,7 +25,17 @@ impl Call {
                 self.refuse(context, 503, &[(HeaderName::RetryAfter, "5")], CallResult::Failure);
             }
             Event::PortFailed { port, .. } => self.on_party_port_failed(context, port),
-            Event::Digit { port, key, .. } => self.on_key(context, port, key),
+            Event::Digit { port, key, millis, .. } => {
+                // Media has passed it on as events and tones; INFO is ours.
+                let other = match &self.stage {
+                    Stage::Talking(talk) if talk.holders.is_empty() => self.opposite(talk, port),
+                    _ => None,
+                };
+                if let Some(other) = other {
+                    self.send_key_by_info(context, other, key, millis);
+                }
+                self.on_key(context, port, key);
+            }
             Event::Played { play, how, .. } => self.on_played(context, play, &how),
             Event::RtpTimeout { port, .. } => {
                 if !self.is_over() {
@@ -34,9 +44,17 @@ impl Call {
                 }
             }
             Event::Quality { port, quality, .. } => {
-                let (received, lost, jitter_us) = (quality.received, quality.lost, quality.jitter_us);
                 self.measured.retain(|known| *known != port);
-                self.fact(context, CallFact::Quality { leg: port, received, lost, jitter_us });
+                let fact = CallFact::Quality {
+                    leg: port,
+                    received: quality.received,
+                    lost: quality.lost,
+                    jitter_us: quality.jitter_us,
+                    round_trip_us: quality.round_trip_us,
+                    mos_centi: if quality.received == 0 { 0 } else { quality.mos_centi() },
+                    silent: quality.silent,
+                };
+                self.fact(context, fact);
             }
             Event::FirstPacket { .. } | Event::RecordingClosed { .. } => {}
         }

@@ -116,12 +116,8 @@ impl Call {
         let Some(pending) = party.pending.iter().position(|pending| pending.id == leg) else { return };
         let PendingInvite::Port(destination) = party.pending.swap_remove(pending).invite else { return };
         // The caller's codec goes first, so that nothing need be transcoded.
-        let mut codecs = caller_codecs;
-        codecs.retain(|codec| destination.codecs.contains(codec));
-        codecs.extend(
-            destination.codecs.iter().filter(|codec| !codecs.contains(codec)).copied().collect::<Vec<_>>(),
-        );
-        let mut media = LegMedia::new(leg, address, codecs);
+        let terms = destination.media.clone().preferring(&caller_codecs);
+        let mut media = LegMedia::new(leg, address, terms, context.media_key(leg));
         let body = media.offer();
         let call_id = context.endpoint.mint_call_id();
         let Some(outgoing) = destination.invite(&self.settings, &shown, call_id, body) else {

@@ -31,7 +31,12 @@ impl Call {
             Stage::Talking(talk) => self.end_talk(context, &talk, by, cause),
             Stage::Queued { entry, .. } => context.acd(&self.tenant, acd::Input::Leave { entry }),
             Stage::Arriving(arrival) => {
-                let media = crate::leg::LegMedia::new(arrival.leg, UNBOUND, arrival.codecs);
+                let media = crate::leg::LegMedia::new(
+                    arrival.leg,
+                    UNBOUND,
+                    arrival.media,
+                    context.media_key(arrival.leg),
+                );
                 self.caller = Some(Leg { id: arrival.leg, session: arrival.session, media });
             }
             Stage::InFlow | Stage::Dialling { .. } | Stage::Over => {}
@@ -108,7 +113,12 @@ impl Call {
         self.recording = None;
         let arriving = match stage {
             Stage::Arriving(arrival) => {
-                let media = crate::leg::LegMedia::new(arrival.leg, UNBOUND, arrival.codecs);
+                let media = crate::leg::LegMedia::new(
+                    arrival.leg,
+                    UNBOUND,
+                    arrival.media,
+                    context.media_key(arrival.leg),
+                );
                 Some(Leg { id: arrival.leg, session: arrival.session, media })
             }
             _ => None,

@@ -23,6 +23,7 @@ use super::{Intake, Shard, Slot, trunks};
 use crate::call::{Arrival, Call, CallFacts, CallPlan, Echo};
 use crate::context::Route;
 use crate::identity::{self, Caller};
+use crate::leg::MediaTerms;
 use crate::{Output, destination, dialled};
 
 /// Who sent a request.
@@ -67,7 +68,7 @@ impl From<Refusal> for Refused {
 /// What a newcomer is given.
 struct Welcome {
     plan: CallPlan,
-    codecs: Vec<sdp::Codec>,
+    media: MediaTerms,
     peer: Peer,
     reliable: Reliable,
     ticket: Ticket,
@@ -217,7 +218,7 @@ impl Shard {
         match plan {
             Ok(plan) => Ok(Welcome {
                 plan,
-                codecs: destination::codecs(&trunk.codecs),
+                media: MediaTerms::of(&trunk.media),
                 peer: Peer::Trunk { media_from: destination::media_from(trunk) },
                 reliable: trunk.reliable,
                 ticket,
@@ -345,7 +346,7 @@ impl Shard {
         match plan {
             Ok(plan) => Ok(Welcome {
                 plan,
-                codecs: destination::codecs(&phone.codecs),
+                media: MediaTerms::of(&phone.media),
                 peer: Peer::Phone,
                 reliable: phone.reliable,
                 ticket,
@@ -450,7 +451,7 @@ impl Shard {
             routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(newcomer.tx, leg)],
             offer: session.offered(),
             session,
-            codecs: welcome.codecs,
+            media: welcome.media,
         };
         let routes = arrival.routes.clone();
         let call = Call::arriving(

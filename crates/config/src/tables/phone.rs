@@ -4,7 +4,7 @@ use model::{AgentId, Aor};
 use routing::{DigestChoice, Phone};
 
 use super::agent::one_of_two;
-use super::{CODECS, codecs, default, optional, required, trunk, trunk_made, word};
+use super::{CODECS, KEYS, SRTP, default, media_choice, optional, required, trunk, trunk_made, word};
 use crate::fields::{Kind, NameKind, Object};
 use crate::reading::Reading;
 use crate::record::Record;
@@ -62,6 +62,21 @@ pub(crate) static PHONE: Object = Object {
             "可靠临时响应 (100rel)",
             "reliable provisional responses",
         ),
+        default(
+            "srtp",
+            SRTP,
+            "'off'",
+            "语音加密 (SRTP, 密钥在 SDP 中)",
+            "media encryption (SRTP, keys in SDP)",
+        ),
+        default("dtmf", KEYS, "'auto'", "按键 (DTMF) 的传送方式", "how keys (DTMF) travel"),
+        default(
+            "comfort_noise",
+            Kind::Bool,
+            "false",
+            "允许静音抑制与舒适噪声 (RFC 3389)",
+            "silence suppression with comfort noise (RFC 3389) is allowed",
+        ),
     ],
 };
 
@@ -83,7 +98,7 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             interface,
             agent: record.text_if("agent").map(|agent| AgentId::new(&reading.tenant, &agent)),
             max_contacts: record.integer("max_contacts"),
-            codecs: codecs(record, "codecs"),
+            media: media_choice(record),
             reliable: record.choice("reliable", &trunk::RELIABLE_CHOICES),
         });
     }

@@ -3,7 +3,7 @@
 use routing::Reliable;
 
 use crate::fields::{Kind, NameKind, Object};
-use crate::tables::{CODECS, MANY, default, optional, required, word};
+use crate::tables::{CODECS, KEYS, MANY, SRTP, default, optional, required, word};
 
 pub(crate) static TRUNK: Object = Object {
     name: "trunk",
@@ -84,6 +84,21 @@ pub(crate) static TRUNK: Object = Object {
             "domain in Request-URI and To; the address sent to unless set",
         ),
         default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
+        default(
+            "srtp",
+            SRTP,
+            "'off'",
+            "语音加密 (SRTP, 密钥在 SDP 中)",
+            "media encryption (SRTP, keys in SDP)",
+        ),
+        default("dtmf", KEYS, "'auto'", "按键 (DTMF) 的传送方式", "how keys (DTMF) travel"),
+        default(
+            "comfort_noise",
+            Kind::Bool,
+            "false",
+            "允许静音抑制与舒适噪声 (RFC 3389)",
+            "silence suppression with comfort noise (RFC 3389) is allowed",
+        ),
         optional("max_calls", Kind::Integer(1, MANY), "并发上限, 省略则不限", "calls at a time"),
         optional("max_calls_in", Kind::Integer(1, MANY), "呼入并发上限", "calls in at a time"),
         optional("max_calls_out", Kind::Integer(1, MANY), "呼出并发上限", "calls out at a time"),

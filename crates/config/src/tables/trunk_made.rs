@@ -10,7 +10,7 @@ use routing::{
     TrunkRegister, TrunkTransport, TrunkWay, ZeroBeforeMobile,
 };
 
-use super::codecs;
+use super::media_choice;
 use crate::fields::NameKind;
 use crate::reading::Reading;
 use crate::record::{Record, Value};
@@ -24,7 +24,7 @@ pub(crate) fn trunk(name: &str, record: &Record, reading: &mut Reading<'_>, inte
         interface,
         access: access(record),
         media_from: record.cidrs("media_from"),
-        codecs: codecs(record, "codecs"),
+        media: media_choice(record),
         limits: limits(record),
         register: record
             .record_if("register")

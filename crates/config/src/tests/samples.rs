@@ -54,7 +54,7 @@ fn the_office_sample_is_decoded_whole() {
     let mobile = plan.trunks.iter().find(|trunk| trunk.name == TrunkName::new("mobile")).unwrap();
     let to: Vec<String> = mobile.way.to.iter().map(ToString::to_string).collect();
     assert_eq!((mobile.interface, to), (0, vec!["203.0.113.65:5060".to_owned()]));
-    assert_eq!(mobile.codecs, [CodecChoice::Pcma, CodecChoice::Pcmu]);
+    assert_eq!(mobile.media.codecs, [CodecChoice::Pcma, CodecChoice::Pcmu]);
     assert_eq!(plan.interfaces[1].advertise.to_string(), "203.0.113.11");
     assert!(!plan.interfaces[0].tcp && plan.interfaces[0].udp);
 

@@ -200,9 +200,29 @@ fn media_figures_that_come_after_the_end_are_amended() {
     let mut story = Story::default();
     let call = story.answered_call("1", "8001");
     let leg: LegId = story.mint();
-    story.fact(call, CallFact::Quality { leg, received: 100, lost: 2, jitter_us: 900 });
+    story.fact(
+        call,
+        CallFact::Quality {
+            leg,
+            received: 100,
+            lost: 2,
+            jitter_us: 900,
+            round_trip_us: Some(40_000),
+            mos_centi: 420,
+            silent: true,
+        },
+    );
     let cdr = only(&story);
-    assert_eq!(cdr.quality, [Quality { leg, received: 100, lost: 2, jitter_us: 900, went_silent: false }]);
+    let expected = Quality {
+        received: 100,
+        lost: 2,
+        jitter_us: 900,
+        round_trip_us: Some(40_000),
+        mos_centi: 420,
+        silent: true,
+        ..Quality::unknown(leg)
+    };
+    assert_eq!(cdr.quality, [expected]);
 }
 
 #[test]
@@ -211,7 +231,18 @@ fn a_leg_that_went_silent_stays_marked() {
     let call = story.begin("1");
     let leg: LegId = story.mint();
     story.fact(call, CallFact::MediaLost { leg });
-    story.fact(call, CallFact::Quality { leg, received: 7, lost: 0, jitter_us: 1 });
+    story.fact(
+        call,
+        CallFact::Quality {
+            leg,
+            received: 7,
+            lost: 0,
+            jitter_us: 1,
+            round_trip_us: None,
+            mos_centi: 0,
+            silent: false,
+        },
+    );
     story.end(call, CallResult::EndedInMenu, HungUpBy::Switch);
     let cdr = only(&story);
     assert!(cdr.quality[0].went_silent && cdr.quality[0].received == 7);

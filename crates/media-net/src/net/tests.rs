@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clock::SystemClock;
 use media::codec::Codec;
-use media::g711::{self, Law};
 use media::command::{Language, Mark, PlayMode, Voice};
+use media::g711::{self, Law};
 use model::event::{Event as Fact, RecordingFact};
 use model::say::SayItem;
 use model::{IdGen, PlayId, PromptName, TenantId};

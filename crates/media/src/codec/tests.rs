@@ -73,7 +73,10 @@ fn a_tone_keeps_its_power_and_pitch_through_every_codec() {
 #[test]
 fn payloads_have_the_sizes_of_their_rate() {
     for (codec, bytes) in [(Codec::Pcma, 160), (Codec::Pcmu, 160), (Codec::G722, 160), (Codec::G729, 20)] {
-        assert!(spoken(codec, &tone(440.0, FRAME * 5)).iter().all(|payload| payload.len() == bytes), "{codec:?}");
+        assert!(
+            spoken(codec, &tone(440.0, FRAME * 5)).iter().all(|payload| payload.len() == bytes),
+            "{codec:?}"
+        );
     }
     let opus = spoken(Codec::Opus, &tone(440.0, FRAME * 50));
     let bytes: usize = opus.iter().map(Vec::len).sum();

@@ -233,13 +233,7 @@ impl<S: Sample> Track<S> {
         }
     }
 
-    fn place(
-        &mut self,
-        samples: impl Iterator<Item = S>,
-        length: usize,
-        at: i64,
-        (from, to): (i64, i64),
-    ) {
+    fn place(&mut self, samples: impl Iterator<Item = S>, length: usize, at: i64, (from, to): (i64, i64)) {
         let first = at.max(from);
         let last = at.saturating_add(length as i64).min(to);
         if first >= last {

@@ -174,7 +174,11 @@ fn packets_of_10_to_60_ms_are_heard_alike() {
             jitter.pull();
             heard.extend(jitter.frame().unwrap_or(&[0; FRAME]));
         }
-        assert!(share(&heard[30 * FRAME..], 440.0) > 0.99, "{millis} ms: {}", share(&heard[30 * FRAME..], 440.0));
+        assert!(
+            share(&heard[30 * FRAME..], 440.0) > 0.99,
+            "{millis} ms: {}",
+            share(&heard[30 * FRAME..], 440.0)
+        );
     }
 }
 

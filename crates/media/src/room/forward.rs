@@ -294,8 +294,7 @@ impl Port {
     #[inline]
     fn open<'a>(&mut self, datagram: &'a mut [u8], is_report: bool) -> Option<&'a mut [u8]> {
         let Some(secured) = &mut self.secured else { return Some(datagram) };
-        let opened =
-            if is_report { secured.open_rtcp(datagram) } else { secured.open_rtp(datagram) };
+        let opened = if is_report { secured.open_rtcp(datagram) } else { secured.open_rtp(datagram) };
         match opened {
             Ok(length) => datagram.get_mut(..length),
             Err(_) => {

@@ -41,7 +41,7 @@ impl Room {
                 (KeyWay::Events, KeyWay::Events) => {
                     !listener.is_decoded() && clock == Some(agreed.dtmf_clock)
                 }
-                (KeyWay::Inband, KeyWay::Inband) | (_, KeyWay::Info) => true,
+                (KeyWay::Inband, KeyWay::Inband) | (_, KeyWay::Info | KeyWay::Nowhere) => true,
                 _ => false,
             };
             if !passed_on {
@@ -79,8 +79,8 @@ impl Port {
                     let slot = self.send.own(now, FRAME as u64);
                     self.send_linear(index, outlet, slot, &frame, sink);
                 }
-                // By INFO, which call control sends.
-                (KeyWay::Info, _) | (KeyWay::Events, None) => self.send.pause(),
+                // By INFO, which call control sends, or not at all.
+                (KeyWay::Info | KeyWay::Nowhere, _) | (KeyWay::Events, None) => self.send.pause(),
             }
         }
     }

@@ -111,7 +111,9 @@ impl Room {
     fn said_to(&self, port: &Port, outlet: Outlet) -> Said {
         let mut said = Said { sum: [0; FRAME], voices: 0, noise: None, mask: Some(0) };
         for place in &port.hears {
-            let Some(talker) = self.ports.get(usize::from(*place)).and_then(Option::as_deref) else { continue };
+            let Some(talker) = self.ports.get(usize::from(*place)).and_then(Option::as_deref) else {
+                continue;
+            };
             if talker.is_hushed_for(outlet.keys) {
                 continue;
             }

@@ -5,9 +5,9 @@ mod codecs;
 mod continuity;
 mod keys;
 mod mixing;
+mod noise;
 mod playing;
 mod recording;
-mod noise;
 mod relay;
 mod reports;
 mod secret;
@@ -25,8 +25,8 @@ use sdp::{Codec, Direction, KeyWay, Negotiated};
 
 use super::Room;
 use crate::clip::Clip;
-use crate::g711::{self, Law};
 use crate::command::{Event, Peer, PlayEnd, PlayMode};
+use crate::g711::{self, Law};
 use crate::rtp::{self, HEADER, Header, Marker};
 use crate::sink::{Channel, PortIndex, Side, Sink, TapPacket};
 

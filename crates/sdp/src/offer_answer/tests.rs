@@ -359,7 +359,11 @@ fn srtp_is_agreed_by_each_pair_of_settings_as_the_table_says() {
     let (a, b) = (key(1), key(2));
     let all = |key| [Secrecy::Off, Secrecy::Optional(key), Secrecy::Required(key)];
     // Rows: the offerer off, optional, required. Columns: the answerer's same.
-    let encrypted = [[Some(false), Some(false), None], [Some(false), Some(true), Some(true)], [None, Some(true), Some(true)]];
+    let encrypted = [
+        [Some(false), Some(false), None],
+        [Some(false), Some(true), Some(true)],
+        [None, Some(true), Some(true)],
+    ];
     for (ours, row) in all(a).into_iter().zip(encrypted) {
         for (theirs, expected) in all(b).into_iter().zip(row) {
             let agreed = agree(&with(&[Codec::Pcma], ours), &with(&[Codec::Pcma], theirs));

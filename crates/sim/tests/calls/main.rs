@@ -4,6 +4,7 @@
 mod agents;
 mod flows;
 mod hand;
+mod media;
 mod negotiation;
 mod operator;
 mod queues;

@@ -78,11 +78,19 @@ fn frequencies_within_1_5_percent_are_heard_and_from_3_5_percent_on_refused() {
     for key in KEYS.concat() {
         for off in [-0.015, -0.01, 0.01, 0.015] {
             for lead in [0, 33, 66] {
-                assert_eq!(heard(Press { key, off, lead, ..GOOD }, 3), vec![key; 3], "{key} off by {off}, {lead}");
+                assert_eq!(
+                    heard(Press { key, off, lead, ..GOOD }, 3),
+                    vec![key; 3],
+                    "{key} off by {off}, {lead}"
+                );
             }
         }
         for off in [-0.05, -0.035, 0.035, 0.05] {
-            assert_eq!(heard(Press { key, off, on_ms: 100, ..GOOD }, 3), Vec::<char>::new(), "{key} off by {off}");
+            assert_eq!(
+                heard(Press { key, off, on_ms: 100, ..GOOD }, 3),
+                Vec::<char>::new(),
+                "{key} off by {off}"
+            );
         }
     }
 }

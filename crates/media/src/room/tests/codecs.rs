@@ -255,9 +255,10 @@ fn a_gateway_that_falls_back_to_a_law_in_mid_call_is_heard() {
 
 #[test]
 fn packets_of_10_to_60_ms_are_bridged_between_laws_and_codecs() {
-    for (to, millis) in [Codec::Pcma, Codec::Pcmu, Codec::Opus].into_iter().flat_map(|to| {
-        [10usize, 20, 30, 40, 50, 60].map(|millis| (to, millis))
-    }) {
+    for (to, millis) in [Codec::Pcma, Codec::Pcmu, Codec::Opus]
+        .into_iter()
+        .flat_map(|to| [10usize, 20, 30, 40, 50, 60].map(|millis| (to, millis)))
+    {
         let (mut world, mut caller, _) = World::bridged(Codec::Pcma, to);
         let mut said = 0usize;
         for _ in 0..3_000 / millis {

@@ -72,7 +72,12 @@ fn a_press_passes_to_who_hears_it_under_its_own_number() {
 #[test]
 fn a_peer_that_knows_no_events_gets_none() {
     let (mut world, mut caller, _) = World::bridged(Codec::Pcma, Codec::Pcma);
-    let plain = Negotiated { dtmf: None, receive_dtmf: None, keys: KeyWay::Info, ..agreed("10.0.0.2:5000", Codec::Pcma) };
+    let plain = Negotiated {
+        dtmf: None,
+        receive_dtmf: None,
+        keys: KeyWay::Info,
+        ..agreed("10.0.0.2:5000", Codec::Pcma)
+    };
     world.room.describe(world.now, leg(AGENT), plain);
     assert!(press(&mut world, &mut caller, '1', 3, 3).is_empty());
     assert_eq!(digits(&mut world), [('1', 60)], "it is told all the same");

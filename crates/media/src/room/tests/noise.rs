@@ -37,7 +37,10 @@ fn noise_is_heard_as_noise_by_a_peer_that_does_not_know_it() {
     for codec in [Codec::Pcma, Codec::Pcmu] {
         let (mut world, mut caller, _) = World::bridged(Codec::Pcma, codec);
         let sent = silent_caller(&mut world, &mut caller);
-        assert!(sent.iter().all(|sent| sent.header.payload_type == codec.payload_type()), "13 is not relayed");
+        assert!(
+            sent.iter().all(|sent| sent.header.payload_type == codec.payload_type()),
+            "13 is not relayed"
+        );
         assert!(sent.len() >= 20, "{} packets in half a second", sent.len());
         let law = Law::of(codec).unwrap();
         let samples: Vec<f64> = sent[5..]

@@ -79,7 +79,8 @@ fn events_sent(world: &World, clock: u32) -> Vec<(char, u32)> {
 fn tones_sent(world: &World) -> Vec<char> {
     let mut ear = ToneReceive::default();
     let mut keys = Vec::new();
-    let sent = world.sunk.rtp.iter().filter(|sent| sent.port == PortIndex(1) && sent.header.payload_type == 8);
+    let sent =
+        world.sunk.rtp.iter().filter(|sent| sent.port == PortIndex(1) && sent.header.payload_type == 8);
     for sent in sent {
         let frame = std::array::from_fn(|n| g711::decode(Law::Pcma, sent.payload[n]));
         keys.extend(ear.take(&frame).map(|pressed| pressed.key.as_char()));

@@ -1,0 +1,169 @@
+//! Codecs, SRTP and keys in whole calls: what the descriptions agree on is what is heard.
+
+use model::event::CallFact;
+use model::outcome::{CallResult, HungUpBy};
+use peers::{Command, Happening, Sound};
+use sdp::{Codec, KeyWay, MasterKey, Secrecy};
+use sim::{PeerId, Weather};
+
+use crate::stage::{Stage, edited, ending, folder, heard, key, node_is, only, seconds};
+
+/// The office with more keys for its phones and for the carrier's trunk.
+fn office(phones: &str, trunk: &str) -> Stage {
+    let phones = edited("phones/all.toml", "max_contacts = 2\n", &format!("max_contacts = 2\n{phones}"));
+    let trunk = edited("trunks/ims.toml", "max_calls = 15\n", &format!("max_calls = 15\n{trunk}"));
+    let sources = folder(&[(phones.0, &phones.1), (trunk.0, &trunk.1)]);
+    Stage::of(&sources, 7, Weather::FAIR)
+}
+
+/// A caller and an agent in conversation, each adjusted before the first description.
+fn talk(
+    stage: &mut Stage,
+    caller: impl Fn(&mut peers::Peer),
+    agent: impl Fn(&mut peers::Peer),
+) -> (PeerId, PeerId) {
+    stage.sign_in(&["8001"]);
+    let phone = stage.phone("8001");
+    stage.world.adjust(phone, agent);
+    let called = stage.caller();
+    stage.world.adjust(called, caller);
+    stage.dial(called, "4008001234");
+    stage.until_fact(seconds(20), |fact| node_is(fact, "menu"));
+    stage.press(called, '1');
+    stage.until_fact(seconds(40), |fact| matches!(fact, CallFact::Bridged { .. }));
+    (called, phone)
+}
+
+/// Both say a tone for five seconds; both hear the other's.
+#[track_caller]
+fn both_hear(stage: &mut Stage, caller: PeerId, agent: PeerId) {
+    stage.tell(caller, Command::Say(Sound::Tone(440.0)));
+    stage.tell(agent, Command::Say(Sound::Tone(660.0)));
+    let since = stage.world.now();
+    stage.run(seconds(5));
+    for (listener, hz) in [(caller, 660.0), (agent, 440.0)] {
+        let length = heard(&stage.world, listener, hz, since);
+        assert!(length >= seconds(4), "{hz} Hz for {length:?}");
+    }
+}
+
+fn quoted(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Pcma => "pcma",
+        Codec::Pcmu => "pcmu",
+        Codec::G722 => "g722",
+        Codec::G729 => "g729",
+        Codec::Opus => "opus",
+    }
+}
+
+#[test]
+fn caller_and_agent_hear_each_other_in_every_pair_of_codecs_and_press_keys() {
+    for (caller_codec, agent_codec) in [
+        (Codec::Pcma, Codec::G722),
+        (Codec::Pcma, Codec::Opus),
+        (Codec::Pcmu, Codec::G729),
+        (Codec::G729, Codec::Pcma),
+        (Codec::Opus, Codec::G722),
+        (Codec::Opus, Codec::Opus),
+    ] {
+        let codecs = |codec| format!("codecs = [\"{}\"]\n", quoted(codec));
+        let mut stage = office(&codecs(agent_codec), &codecs(caller_codec));
+        let (caller, agent) = talk(
+            &mut stage,
+            |peer| peer.speak_by(vec![caller_codec]),
+            |peer| peer.speak_by(vec![agent_codec]),
+        );
+        assert_eq!(stage.world.peer(agent).agreed().map(|agreed| agreed.codec), Some(agent_codec));
+        both_hear(&mut stage, caller, agent);
+        stage.press(caller, '#');
+        stage.press(agent, '8');
+        stage.run(seconds(1));
+        assert!(
+            stage.world.has_happened(agent, &Happening::Key(key('#'))),
+            "{caller_codec:?} {agent_codec:?}"
+        );
+        assert!(
+            stage.world.has_happened(caller, &Happening::Key(key('8'))),
+            "{caller_codec:?} {agent_codec:?}"
+        );
+        stage.hang_up(caller);
+        let finished = stage.finish();
+        let cdr = only(&finished);
+        assert_eq!(ending(cdr), (CallResult::Answered, HungUpBy::Caller));
+        assert!(cdr.quality.iter().all(|leg| leg.mos_centi > 350), "{:?}", cdr.quality);
+    }
+}
+
+#[test]
+fn no_common_codec_is_refused_with_488_and_a_record() {
+    let mut stage = office("", "codecs = [\"g729\"]\n");
+    let caller = stage.caller();
+    stage.dial(caller, "4008001234");
+    stage.until(seconds(5), |world| world.has_happened(caller, &Happening::Refused(488)));
+    let finished = stage.finish();
+    assert_eq!(only(&finished).ending.result, CallResult::Failure);
+}
+
+#[test]
+fn srtp_is_spoken_where_both_can_and_refused_where_one_must() {
+    let key = MasterKey([5; MasterKey::BYTES]);
+    let encrypted =
+        |stage: &Stage, peer| stage.world.peer(peer).agreed().is_some_and(|agreed| agreed.srtp.is_some());
+    for (setting, secrecy, expected) in [
+        ("optional", Secrecy::Off, false),
+        ("optional", Secrecy::Optional(key), true),
+        ("required", Secrecy::Required(key), true),
+    ] {
+        let mut stage = office(&format!("srtp = \"{setting}\"\n"), "");
+        let (caller, agent) = talk(&mut stage, |_| {}, |peer| peer.encrypt(secrecy));
+        assert_eq!(encrypted(&stage, agent), expected, "{setting} {secrecy:?}");
+        assert!(!encrypted(&stage, caller));
+        both_hear(&mut stage, caller, agent);
+        assert_eq!(stage.world.peer(agent).refused_packets(), 0);
+        stage.hang_up(caller);
+        stage.finish();
+    }
+    // The carrier must encrypt and does not: never a call in plain.
+    let mut stage = office("", "srtp = \"required\"\n");
+    let caller = stage.caller();
+    stage.dial(caller, "4008001234");
+    stage.until(seconds(5), |world| world.has_happened(caller, &Happening::Refused(488)));
+    stage.finish();
+}
+
+#[test]
+fn keys_by_info_and_as_tones_reach_the_menu_and_the_agent() {
+    for way in [KeyWay::Info, KeyWay::Inband] {
+        let setting = if way == KeyWay::Info { "info" } else { "auto" };
+        let mut stage = office("", &format!("dtmf = \"{setting}\"\n"));
+        // The key 1 leads through the menu already.
+        let (caller, agent) = talk(&mut stage, |peer| peer.press_by(way), |_| {});
+        stage.press(caller, '7');
+        stage.press(agent, '9');
+        stage.run(seconds(2));
+        let count = |peer, c| {
+            let happened = stage.world.happened(peer).iter();
+            happened.filter(|(_, happening)| *happening == Happening::Key(key(c))).count()
+        };
+        assert_eq!(count(agent, '7'), 1, "{way:?} to events");
+        assert_eq!(count(caller, '9'), 1, "events to {way:?}");
+        stage.hang_up(caller);
+        stage.finish();
+    }
+}
+
+#[test]
+fn a_caller_without_a_sound_is_marked_on_the_record() {
+    let mut stage = office("", "");
+    let (caller, agent) = talk(&mut stage, |_| {}, |_| {});
+    stage.tell(agent, Command::Say(Sound::Tone(660.0)));
+    stage.run(seconds(10));
+    stage.hang_up(caller);
+    let finished = stage.finish();
+    let cdr = only(&finished);
+    // R37: packets came from the caller all the time, and nothing was in them.
+    let silent: Vec<bool> = cdr.quality.iter().map(|leg| leg.silent).collect();
+    assert_eq!(silent.iter().filter(|silent| **silent).count(), 1, "{:?}", cdr.quality);
+    assert!(cdr.quality.iter().all(|leg| leg.received > 300 && !leg.went_silent));
+}

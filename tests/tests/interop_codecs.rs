@@ -1,0 +1,67 @@
+//! baresip as the agent's phone in G.722 and Opus and with SRTP, while the carrier speaks A-law: what each hears, and what
+//! is recorded.
+
+use std::time::Duration;
+
+use hotline_tests::{
+    AGENT_HZ, Baresip, CALLER_HZ, Capture, Namespace, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn,
+};
+
+/// A call from a SIPp carrier that presses a key by RFC 4733 and speaks a tone, to a baresip with these account
+/// parameters, through a switch whose phones have these settings.
+fn talk(phone: &str, parameters: &str) {
+    if !may_use_raw_sockets() {
+        return;
+    }
+    let _turn = turn();
+    let soon = Duration::from_secs(30);
+    let space = Namespace::make();
+    let outside = space.outside.to_string();
+    let listener = format!("\"{}:0\"", Place::mine().switch);
+    let switch = Switch::start(&[
+        ("hotline.toml", &listener, &format!("\"{outside}:0\"")),
+        ("trunks/loopback.toml", "127.0.0.0/8", &format!("{outside}/32")),
+        ("phones/bench.toml", "digest = \"md5\"", &format!("digest = \"md5\"\n{phone}")),
+    ]);
+    let baresip = Baresip::start_with(&space, switch.sip, ("9001", "bench"), AGENT_HZ, parameters);
+    switch.wait_live("phones", 1, soon);
+    let speech = Capture::default().silence(400).key(1).tone(CALLER_HZ, 30_000);
+    Sipp::at("carrier_speaks", space.outside, &[])
+        .traced()
+        .speaking(&speech)
+        .with(&["-d", "9000"])
+        .call(switch.sip, "4000000003", 1, 1)
+        .succeed(soon);
+    let calls = switch.wait_calls(1, soon);
+    let call = &calls[0];
+    assert_eq!((&call["agent"], &call["hung_up_by"]), (&"9001".into(), &"caller".into()), "{call:#}");
+    let wav = Wav::read(call["recording"].as_str().expect("a recording").as_ref());
+    let (caller, agent) = (Wav::tone_seconds(&wav.left, CALLER_HZ), Wav::tone_seconds(&wav.right, AGENT_HZ));
+    let all = wav.seconds();
+    assert!(all > 3.0 && caller > all - 0.8, "{parameters}: caller {caller} s of {all} s");
+    assert!(agent > all - 2.5, "{parameters}: agent {agent} s of {all} s");
+    let heard = Wav::tone_seconds(&baresip.stop().heard.left, CALLER_HZ);
+    assert!(heard > all - 1.5, "{parameters}: the phone heard the caller for {heard} s of {all} s");
+    switch.wait_live("phones", 0, soon);
+    switch.stop();
+}
+
+#[test]
+fn baresip_speaks_g722_with_a_caller_of_g711() {
+    talk("codecs = [\"g722\"]", "audio_codecs=G722/16000/1");
+}
+
+#[test]
+fn baresip_speaks_opus_with_a_caller_of_g711() {
+    talk("codecs = [\"opus\"]", "audio_codecs=opus/48000/2");
+}
+
+#[test]
+fn baresip_must_encrypt_and_so_must_the_switch() {
+    talk("srtp = \"required\"", "audio_codecs=pcma;mediaenc=srtp-mand");
+}
+
+#[test]
+fn baresip_may_encrypt_and_so_may_the_switch() {
+    talk("srtp = \"optional\"", "audio_codecs=pcma;mediaenc=srtp");
+}
