@@ -24,6 +24,7 @@ struct Encoded {
 
 /// 20 ms of a clip.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one packet")]
 pub enum ClipFrame<'a> {
     /// A payload of the codec.
     Payload(&'a [u8]),

@@ -87,6 +87,7 @@ impl Player {
 
 /// What a playback has to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one packet")]
 pub enum Frame<'a> {
     /// 20 ms of audio.
     Due(ClipFrame<'a>),

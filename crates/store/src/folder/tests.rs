@@ -80,11 +80,11 @@ fn what_is_learned_of_a_call_that_still_waits_goes_into_its_record_and_what_come
         tenant: TenantId::default(),
         call,
         amendment: Amendment::Quality(ledger::Quality {
-            leg: model::LegId::from(leg),
             received: 50,
             lost: 1,
             jitter_us: 20,
             went_silent: false,
+            ..ledger::Quality::unknown(model::LegId::from(leg))
         }),
     };
     let mut story = Story::default();
