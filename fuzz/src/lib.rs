@@ -188,6 +188,8 @@ fn local() -> ::sdp::Local {
         port: 20_000,
         codecs: vec![::sdp::Codec::Pcma, ::sdp::Codec::Pcmu],
         dtmf: true,
+        noise: true,
+        secrecy: ::sdp::Secrecy::Optional(::sdp::MasterKey([7; ::sdp::MasterKey::BYTES])),
         session: ::sdp::Session { id: 1, version: 1 },
         direction: ::sdp::Direction::SendRecv,
     }
