@@ -8,6 +8,8 @@ fn local() -> Local {
         port: 10_000,
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         dtmf: true,
+        noise: false,
+        secrecy: sdp::Secrecy::Off,
         session: sdp::Session { id: 7, version: 1 },
         direction: Direction::SendRecv,
     }
