@@ -240,7 +240,7 @@ fn a_conference_of_all_codecs_hears_everybody_and_encodes_once_for_those_who_are
 #[test]
 fn a_gateway_that_falls_back_to_a_law_in_mid_call_is_heard() {
     let (mut world, caller, _) = World::bridged(Codec::G729, Codec::G729);
-    let mut voice = Voice::new(caller.clone(), Codec::G729, 440.0);
+    let mut voice = Voice::new(caller, Codec::G729, 440.0);
     for _ in 0..20 {
         let datagram = voice.datagram();
         world.came(voice.talker.port, voice.talker.source, datagram);
