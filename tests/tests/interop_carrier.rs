@@ -231,7 +231,7 @@ fn unknown_numbers_and_unknown_sources_are_refused() {
     let carrier = Place::mine().carrier;
     let switch = Switch::start(&[("trunks/loopback.toml", "127.0.0.0/8", &format!("{carrier}/32"))]);
     refused("4009999999", "404", &switch);
-    Sipp::at("carrier_is_refused", Place::mine().stranger, &[("STATUS", "403")])
+    Sipp::at("carrier_is_refused", Place::mine().stranger, &[("STATUS", "407")])
         .traced()
         .call(switch.sip, "4000000001", 1, 1)
         .succeed(SOON);

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 /// A program that tests run, and the Debian package that has it.
 const NEEDED: &[(&str, &str)] = &[
     ("sipp", "sip-tester"),
+    ("svmap", "sipvicious"),
     ("baresip", "baresip-core"),
     ("linphonec", "linphone-cli"),
     ("sipsak", "sipsak"),

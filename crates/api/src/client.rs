@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::token::Token;
-use crate::view::{AgentView, LiveCall, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, PhoneView, QueueView, TrunkView};
 
 /// Speaks to one switch for one tenant.
 #[derive(Clone, Debug)]
@@ -93,6 +93,16 @@ impl Client {
     /// The trunks.
     pub async fn trunks(&self) -> Result<Vec<TrunkView>, ClientError> {
         self.get("/v1/trunks", &[]).await
+    }
+
+    /// Banned sources.
+    pub async fn bans(&self) -> Result<Vec<BanView>, ClientError> {
+        self.get("/v1/bans", &[]).await
+    }
+
+    /// Ends the ban of a source.
+    pub async fn lift_ban(&self, source: &str) -> Result<(), ClientError> {
+        self.post(&format!("/v1/bans/{}/lift", escaped(source)), &Value::Null).await
     }
 
     /// The phones.

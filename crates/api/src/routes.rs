@@ -1,7 +1,7 @@
 //! Owns the paths of the server, who may ask for them, and live state and wishes. Does not own past calls and events
 //! (see [`crate::records`]).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -27,7 +27,7 @@ use crate::records;
 use crate::server::{Closing, Server};
 use crate::switch::Switch;
 use crate::token::Token;
-use crate::view::{AgentView, LiveCall, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, PhoneView, QueueView, TrunkView};
 
 /// What every route answers from.
 #[derive(Clone)]
@@ -66,6 +66,8 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/agents/{id}/state", post(set_agent_state))
         .route("/v1/queues", get(queues))
         .route("/v1/trunks", get(trunks))
+        .route("/v1/bans", get(bans))
+        .route("/v1/bans/{source}/lift", post(lift_ban))
         .route("/v1/phones", get(phones))
         .route("/v1/reload", post(reload))
         .fallback(async || Problem::not_found("没有这个地址", "there is no such path"))
@@ -159,6 +161,18 @@ async fn phones(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<PhoneV
 
 async fn trunks(State(shared): State<Shared>) -> Json<Vec<TrunkView>> {
     Json(shared.switch.trunks().await)
+}
+
+async fn bans(State(shared): State<Shared>) -> Json<Vec<BanView>> {
+    Json(shared.switch.bans().await)
+}
+
+async fn lift_ban(
+    State(shared): State<Shared>,
+    source: Result<Path<IpAddr>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Path(source) = source.map_err(|error| Problem::bad_request("地址不对", error.body_text()))?;
+    command(&shared, Command::LiftBan { source }).await
 }
 
 async fn reload(State(shared): State<Shared>) -> Result<Json<Value>, Problem> {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use model::command::{Command, Refused};
 use model::{CallId, TenantId};
 
-use crate::view::{AgentView, LiveCall, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, PhoneView, QueueView, TrunkView};
 
 /// An answer that may take a moment.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,6 +25,8 @@ pub trait Switch: Send + Sync + 'static {
     fn phones(&self, tenant: TenantId) -> Answer<'_, Vec<PhoneView>>;
     /// The node's trunks, by name.
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>>;
+    /// Banned sources, the ban that ends first at the front.
+    fn bans(&self) -> Answer<'_, Vec<BanView>>;
     /// Does what is asked, or says why not.
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>>;
     /// Why the switch takes no calls at present, in words; `None` when it does.

@@ -167,6 +167,17 @@ pub struct TrunkView {
     pub max_calls: Option<u32>,
 }
 
+/// A source that is not heard (封禁).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BanView {
+    /// Its address; of IPv6 the first of its /64.
+    pub source: String,
+    /// `flood`, `logins` or `scanner`.
+    pub cause: String,
+    /// Until when.
+    pub until: String,
+}
+
 /// A registered phone (话机).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhoneView {

@@ -36,7 +36,7 @@ use model::{
     AgentId, CallId, EntryId, HotlineNumber, LegId, OfferId, PlayId, QueueName, RecordingId, TenantId,
     TrunkName,
 };
-use routing::{AnswerMode, RecordPolicy};
+use routing::{AnswerMode, Holder, RecordPolicy};
 use sip::session::SessionEvent;
 
 use crate::Settings;
@@ -87,6 +87,8 @@ pub(crate) struct CallFacts {
     /// The caller's number where the network told it to us alone; it is not shown.
     pub withheld: Option<Arc<str>>,
     pub called: Arc<str>,
+    /// By whose class of service it is sent out.
+    pub holder: Holder,
     /// The agent whose phone called, so that it can be freed again.
     pub calling_agent: Option<AgentId>,
     /// The phone of ours that called.

@@ -6,7 +6,7 @@ use clock::{Instant, WallAnchor};
 use media::command::Command;
 use model::event::{CallFact, Event};
 use model::{CallId, IdGen, LegId, TenantId, TrunkName};
-use routing::{Admission, TrunkChange, TrunkNews, TrunkStates};
+use routing::{Admission, Shared, TrunkChange, TrunkNews, TrunkStates};
 use sdp::MasterKey;
 use sha2::{Digest, Sha256};
 use sip::endpoint::Endpoint;
@@ -20,11 +20,13 @@ pub(crate) struct Context<'a> {
     pub now: Instant,
     pub endpoint: &'a mut Endpoint,
     pub ids: &'a mut IdGen,
-    pub admission: &'a mut Admission,
+    pub admission: &'a Shared<Admission>,
     pub trunks: &'a mut TrunkStates,
     pub anchor: WallAnchor,
     /// What keys are made of; nobody else knows it.
     pub secret: [u8; 32],
+    /// Local time, in seconds east of UTC.
+    pub utc_offset: i32,
     pub out: &'a mut VecDeque<Output>,
     /// How the shard finds the call again; taken over by the shard after each input.
     pub routes: Vec<Route>,
@@ -54,6 +56,14 @@ impl Context<'_> {
             .chain_update(self.secret)
             .finalize();
         MasterKey(std::array::from_fn(|place| hash[place]))
+    }
+
+    /// Minutes since Monday 00:00, local time.
+    pub fn minute_of_week(&self) -> u16 {
+        // 1970-01-01 was a Thursday.
+        let seconds = self.anchor.wall(self.now).0.div_euclid(1_000_000) + i64::from(self.utc_offset);
+        let minute = (seconds.div_euclid(60) + 3 * 24 * 60).rem_euclid(7 * 24 * 60);
+        u16::try_from(minute).unwrap_or(0)
     }
 
     pub fn media(&mut self, command: Command) {

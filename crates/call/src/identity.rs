@@ -28,6 +28,12 @@ pub(crate) fn caller(request: &Request) -> Caller {
     }
 }
 
+/// The caller as From has it alone, for those whose password says who they are.
+pub(crate) fn own(request: &Request) -> Caller {
+    let said = caller(request);
+    Caller { raw: Arc::from(said.from_user.as_str()), ..said }
+}
+
 /// The caller of a carrier's INVITE, after the trunk's rules; and apart from it the number, in the form that records
 /// keep, of a caller who wishes that nobody is shown it.
 pub(crate) fn caller_of_trunk(request: &Request, trunk: &Trunk) -> (Caller, Option<Arc<str>>) {

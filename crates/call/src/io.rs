@@ -1,11 +1,13 @@
 //! Owns what goes into and comes out of a shard.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::event::Event;
 use model::{Aor, CallId, LegId, TenantId, TrunkName};
-use routing::TrunkNews;
+use routing::{BanCause, TrunkNews};
 use sip::endpoint::{Flow, ServerTx};
 use sip::resolve::{Target, Wanted};
 use sip::subscription::WatchedDialog;
@@ -98,6 +100,15 @@ pub enum Input {
         /// Which.
         call: CallId,
     },
+    /// How well the shard keeps up; told when it does not, and once when it does again.
+    Strain {
+        /// How long what follows has waited to be handled.
+        waited: Duration,
+        /// How many more facts the journal has room for.
+        room: usize,
+    },
+    /// Local time is so many seconds east of UTC from now on.
+    UtcOffset(i32),
     /// New settings; calls in progress keep theirs.
     Configure(Arc<Settings>),
     /// No new calls from now on: 503 with Retry-After.
@@ -208,4 +219,11 @@ pub enum Output {
     Event(Event),
     /// Something was dropped or refused without a call: counted by cause.
     Counted(&'static str),
+    /// A source is banned from now on: an operator may want to know.
+    Banned {
+        /// Its address.
+        source: IpAddr,
+        /// Why.
+        cause: BanCause,
+    },
 }

@@ -18,4 +18,4 @@ mod trunk_watch;
 pub use io::{Binding, ErrandEnded, Input, Output};
 pub use live::{Live, LiveCall, LiveStage, TrunkSeen};
 pub use settings::Settings;
-pub use shard::{Identity, Shard};
+pub use shard::{Identity, NodeWide, Shard};

@@ -1,11 +1,14 @@
 //! Owns the transactions and calls of one shard: hears the world's word, finds the call it is for, and passes on
 //! what the call wants done. Does not own what a call does with it (see `call`).
 
+mod door;
 mod errands;
 mod incoming;
 mod index;
+mod login;
 mod requests;
 mod trunks;
+mod turned_away;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,14 +17,15 @@ use clock::{Instant, Machine, TimerQueue, WallAnchor};
 use model::event::{CallFact, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
-use routing::{Admission, Router, Ticket, TrunkStates};
+use routing::{Admission, Guard, Overload, Refusal, Router, Shared, Ticket, TrunkStates};
 use sip::auth::Challenger;
-use sip::endpoint::{ClientTx, Endpoint, EndpointConfig};
+use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
 use crate::call::{Call, ToldDialog};
 use crate::context::Context;
 use crate::{Input, Live, LiveCall, Output, Settings};
 use index::Index;
+use login::Login;
 use trunks::Watching;
 
 /// Which shard this is, and what makes its names unguessable.
@@ -37,6 +41,16 @@ pub struct Identity {
     pub anchor: WallAnchor,
 }
 
+/// What the shards of a node share: its limits are the node's, and a source is one source whichever shard it asks.
+/// Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct NodeWide {
+    /// Calls against the limits of node, trunk, number and class of service.
+    pub admission: Shared<Admission>,
+    /// Sources that are no trunk.
+    pub guard: Shared<Guard>,
+}
+
 /// The transactions and calls of one shard.
 pub struct Shard {
     settings: Arc<Settings>,
@@ -45,16 +59,24 @@ pub struct Shard {
     calls: HashMap<CallId, Slot>,
     index: Index,
     timers: TimerQueue<CallId>,
-    admission: Admission,
     /// What is known of trunks.
     trunks: TrunkStates,
     /// On the node's first shard: finds it out.
     watch: Option<Watching>,
-    /// Who asks phones for their passwords, by realm.
-    challengers: HashMap<String, Challenger>,
     /// Whom the peers of connections are known to be by their certificates.
     peers: HashMap<u64, Arc<[Box<str>]>>,
+    node: NodeWide,
+    overload: Overload,
+    /// How many more facts the journal has room for.
+    room: usize,
+    /// Why a new call was last turned away before it began a transaction.
+    turned_away_for: Option<Refusal>,
+    /// Who asks phones for their passwords.
+    challenger: Challenger,
+    /// REGISTERs with credentials that the registrar has yet to judge.
+    logins: HashMap<ServerTx, Login>,
     secret: [u8; 32],
+    utc_offset: i32,
     ids: IdGen,
     anchor: WallAnchor,
     intake: Intake,
@@ -83,8 +105,13 @@ enum Intake {
 }
 
 impl Shard {
-    /// A shard without calls.
+    /// A shard without calls, alone on its node.
     pub fn new(identity: Identity, settings: Arc<Settings>) -> Shard {
+        Shard::of_node(identity, settings, NodeWide::default())
+    }
+
+    /// A shard without calls that shares `node` with others.
+    pub fn of_node(identity: Identity, settings: Arc<Settings>, node: NodeWide) -> Shard {
         let start_secs = identity.anchor.wall(Instant::ZERO).as_secs();
         let config = EndpointConfig {
             shard: identity.shard,
@@ -95,18 +122,24 @@ impl Shard {
             user_agent: settings.product.to_string(),
             ..EndpointConfig::default()
         };
+        let secret = sip::auth::secret_of(&identity.secret, &format!("shard {}", identity.shard));
         Shard {
             router: Router::new(settings.plan.clone()),
             endpoint: Endpoint::new(config),
             calls: HashMap::new(),
             index: Index::default(),
             timers: TimerQueue::default(),
-            admission: Admission::default(),
             trunks: TrunkStates::default(),
             watch: (identity.shard == 0).then(|| Watching::due(&settings)),
-            challengers: HashMap::new(),
             peers: HashMap::new(),
-            secret: sip::auth::secret_of(&identity.secret, &format!("shard {}", identity.shard)),
+            node,
+            overload: Overload::default(),
+            room: usize::MAX,
+            turned_away_for: None,
+            challenger: login::challenger(&settings, secret),
+            logins: HashMap::new(),
+            secret,
+            utc_offset: 0,
             ids: IdGen::new(identity.node, identity.shard, start_secs),
             anchor: identity.anchor,
             intake: Intake::Open,
@@ -131,7 +164,7 @@ impl Shard {
             dialogs: self.index.len(),
             transactions: transactions.server + transactions.client,
             timers: self.timers.len(),
-            admitted: self.admission.calls(),
+            admitted: self.calls.values().filter(|slot| slot.ticket.is_some()).count(),
         }
     }
 
@@ -148,7 +181,7 @@ impl Shard {
         let Some(mut slot) = self.calls.remove(&id) else { return };
         self.timers.clear(&id);
         if let Some(ticket) = slot.ticket.take() {
-            self.admission.release(ticket);
+            self.node.admission.lock().release(ticket);
         }
         if !slot.call.is_over() {
             self.close_record(&slot.call);
@@ -158,10 +191,11 @@ impl Shard {
             now,
             endpoint: &mut self.endpoint,
             ids: &mut self.ids,
-            admission: &mut self.admission,
+            admission: &self.node.admission,
             trunks: &mut self.trunks,
             anchor: self.anchor,
             secret: self.secret,
+            utc_offset: self.utc_offset,
             out: &mut self.out,
             routes: Vec::new(),
         };
@@ -204,10 +238,11 @@ impl Shard {
             now,
             endpoint: &mut self.endpoint,
             ids: &mut self.ids,
-            admission: &mut self.admission,
+            admission: &self.node.admission,
             trunks: &mut self.trunks,
             anchor: self.anchor,
             secret: self.secret,
+            utc_offset: self.utc_offset,
             out: &mut self.out,
             routes: Vec::new(),
         };
@@ -219,7 +254,7 @@ impl Shard {
         if slot.call.is_over()
             && let Some(ticket) = slot.ticket.take()
         {
-            self.admission.release(ticket);
+            self.node.admission.lock().release(ticket);
         }
         if slot.call.is_finished() {
             self.calls.remove(&id);
@@ -277,7 +312,7 @@ impl Machine for Shard {
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Received { flow, bytes } => self.endpoint.receive(now, flow, bytes),
+            Input::Received { flow, bytes } => self.on_received(now, flow, bytes),
             Input::TransportFailed { flow } => self.endpoint.transport_failed(now, flow),
             Input::Located { call, leg, bindings } => {
                 self.with_call(now, call, |call, context| call.on_located(context, leg, bindings));
@@ -287,8 +322,11 @@ impl Machine for Shard {
             }
             Input::PeerVerified { connection, names } => drop(self.peers.insert(connection, names)),
             Input::PeerGone { connection } => drop(self.peers.remove(&connection)),
-            Input::Registered { tx, response } => self.endpoint.respond(now, tx, response),
             Input::Errand { errand, flow, request } => self.run_errand(now, errand, flow, *request),
+            Input::Registered { tx, response } => {
+                self.note_login(now, tx, &response);
+                self.endpoint.respond(now, tx, response);
+            }
             Input::Media(event) => {
                 let room = event.room();
                 self.with_call(now, room, |call, context| call.on_media(context, event));
@@ -300,7 +338,12 @@ impl Machine for Shard {
                 let cause = Termination::Commanded;
                 self.with_call(now, call, |call, context| call.release_by_switch(context, cause));
             }
+            Input::Strain { waited, room } => self.on_strain(now, waited, room),
+            Input::UtcOffset(seconds) => self.utc_offset = seconds,
             Input::Configure(settings) => {
+                if settings.product != self.settings.product {
+                    self.challenger = login::challenger(&settings, self.secret);
+                }
                 self.router = Router::new(settings.plan.clone());
                 self.endpoint.set_advertised(settings.advertised.clone());
                 self.trunks.retain(&settings.plan);

@@ -20,7 +20,8 @@ use model::{
 use routing::PhoneServices;
 use routing::{
     Access, AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
-    QueueProfile, RecordPolicy, Reliable, RtpRange, TenantDomain, Trunk, TrunkIdentity,
+    QueueProfile, RecordPolicy, Reliable, RtpRange, Security, StrangeOptions, TenantDomain, Trunk,
+    TrunkIdentity,
 };
 use sip::endpoint::{Advertised, Flow};
 use sip::{Message, Request, Response};
@@ -98,6 +99,7 @@ fn settings() -> Settings {
         agent: Some(agent()),
         max_contacts: 3,
         media: routing::MediaChoice::default(),
+        class: None,
         reliable: Reliable::Supported,
     };
     let trunk = Trunk {
@@ -135,7 +137,21 @@ fn settings() -> Settings {
         phones: vec![phone],
         queues: HashMap::from([(queue(), profile)]),
         domains: vec![TenantDomain { tenant: tenant(), domain: Arc::from("pbx.test") }],
-        limits: Limits { max_calls: 10, max_calls_per_second: None, max_duration: Duration::from_secs(7200) },
+        limits: Limits {
+            max_calls: 10,
+            max_calls_per_second: None,
+            max_duration: Duration::from_secs(7200),
+            overload_delay: Duration::from_millis(20),
+        },
+        security: Security {
+            requests_per_second: 50,
+            failed_logins_per_minute: 10,
+            ban: Duration::from_secs(600),
+            max_bans: 100,
+            scanners: vec![Arc::from("friendly-scanner")],
+            strange_options: StrangeOptions::Drop,
+        },
+        classes: HashMap::new(),
         codes: FeatureCodes {
             ready: Arc::from("*22"),
             busy: Arc::from("*23"),
@@ -281,6 +297,7 @@ impl Bench {
                 Output::Event(_)
                 | Output::Register { .. }
                 | Output::Counted(_)
+                | Output::Banned { .. }
                 | Output::Trunk(_)
                 | Output::LocateTrunk { .. } => {}
                 Output::PhoneRequest { request, .. } => self.phone_requests.push(request.method),
@@ -567,10 +584,10 @@ fn an_unknown_number_is_refused_with_its_record() {
 }
 
 #[test]
-fn an_unknown_source_is_refused_and_leaves_no_record() {
+fn an_unknown_source_is_asked_for_its_password_and_leaves_no_record() {
     let mut bench = Bench::new();
     bench.receive("203.0.113.99:5060", invite("4008001234"));
-    assert_eq!(bench.last_status(), 403);
+    assert_eq!(bench.last_status(), 407);
     assert!(bench.facts.is_empty());
 }
 

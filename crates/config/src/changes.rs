@@ -74,6 +74,8 @@ impl Loaded {
             }
         };
         sections(new_plan.limits == old_plan.limits, "limits");
+        sections(new_plan.security == old_plan.security, "security");
+        sections(new_plan.classes == old_plan.classes, "class_of_service");
         sections(new_plan.codes == old_plan.codes, "codes");
         let (new, old_services) = (&new_plan.phone_services, &old_plan.phone_services);
         sections(new.registrar == old_services.registrar, "registrar");

@@ -118,6 +118,7 @@ pub(crate) enum NameKind {
     Phone,
     Prompt,
     Domain,
+    Class,
 }
 
 impl Object {
@@ -130,7 +131,10 @@ impl Object {
 impl NameKind {
     /// Whether every tenant has its own.
     pub fn is_of_tenant(self) -> bool {
-        !matches!(self, NameKind::Interface | NameKind::Trunk | NameKind::Number | NameKind::Domain)
+        !matches!(
+            self,
+            NameKind::Interface | NameKind::Trunk | NameKind::Number | NameKind::Domain | NameKind::Class
+        )
     }
 
     /// The word for it, in Chinese.
@@ -146,6 +150,7 @@ impl NameKind {
             NameKind::Phone => "话机",
             NameKind::Prompt => "语音",
             NameKind::Domain => "域名",
+            NameKind::Class => "呼叫权限",
         }
     }
 
@@ -162,6 +167,7 @@ impl NameKind {
             NameKind::Phone => "phone",
             NameKind::Prompt => "prompt",
             NameKind::Domain => "domain",
+            NameKind::Class => "class of service",
         }
     }
 }

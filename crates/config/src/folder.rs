@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use acd::{AgentSettings, QueueSettings, TenantSettings};
 use model::{DialTarget, FlowName, QueueName, TenantId};
-use routing::{Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk, TrunkGroup};
+use routing::{
+    ClassOfService, Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk, TrunkGroup,
+};
 use toml::de::DeTable;
 
 use crate::decode::is_name;
@@ -29,6 +31,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
         folder.interfaces = tables::interfaces(record, &mut reading);
         folder.groups =
             record.records("trunk_group").map(|group| tables::trunk_group(group, &mut reading)).collect();
+        folder.classes = tables::classes(record, &mut reading);
         let domain = tables::node(record).domain;
         folder.add_tenant(&TenantId::default(), &domain, record.spot_of("node"), &mut reading);
     } else {
@@ -53,6 +56,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
 #[derive(Default)]
 struct Folder {
     interfaces: Vec<Interface>,
+    classes: HashMap<Arc<str>, ClassOfService>,
     domains: Vec<TenantDomain>,
     trunks: Vec<Trunk>,
     trunk_spots: Vec<Spot>,
@@ -304,6 +308,8 @@ impl Folder {
             queues: self.profiles,
             domains: self.domains,
             limits,
+            security: tables::security(hotline),
+            classes: self.classes,
             codes,
             phone_services,
             rtp_timeout,

@@ -9,6 +9,7 @@ mod number;
 mod phone;
 mod phone_services;
 mod queue;
+mod security;
 mod trunk;
 mod trunk_made;
 
@@ -20,6 +21,7 @@ pub(crate) use number::{NUMBER, NUMBERS, number};
 pub(crate) use phone::{PHONE, PHONES, phones};
 pub(crate) use phone_services::{MESSAGES, REGISTRAR, SUBSCRIPTIONS, phone_services};
 pub(crate) use queue::{QUEUE, profile, queue};
+pub(crate) use security::{CLASS_OF_SERVICE, SECURITY, classes, security};
 pub(crate) use trunk::TRUNK;
 pub(crate) use trunk_made::{trunk, trunk_group};
 

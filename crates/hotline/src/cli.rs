@@ -73,6 +73,11 @@ enum Command {
     Queues,
     /// 话机 / phones
     Phones,
+    /// 封禁的来源地址 / banned sources
+    Bans {
+        #[command(subcommand)]
+        command: Option<Bans>,
+    },
     /// 中继 / trunks
     Trunks,
     /// 说明一通电话为何这样接续 / why a call went where it went
@@ -157,6 +162,18 @@ pub(crate) enum Format {
     Json,
 }
 
+/// What can be asked of bans.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bans {
+    /// 列出 / list them
+    List,
+    /// 解除 / end one
+    Remove {
+        /// 地址 / the source
+        source: String,
+    },
+}
+
 /// What can be asked of agents.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Agents {
@@ -207,6 +224,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
         Command::Queues => live::queues(&global),
         Command::Phones => live::phones(&global),
+        Command::Bans { command } => live::bans(&global, command.unwrap_or(Bans::List)),
         Command::Trunks => live::trunks(&global),
         Command::Explain { call } => calls::run(&global, Calls::Explain { call }),
     };

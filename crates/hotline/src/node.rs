@@ -95,6 +95,7 @@ struct Foundation {
     tenants: Tenants,
     secret: [u8; 32],
     resolver: Resolver,
+    wide: call::NodeWide,
 }
 
 impl Node {
@@ -162,9 +163,22 @@ impl Node {
         transports.set_tls(Arc::clone(&tls));
         let draws = u64::from_le_bytes(std::array::from_fn(|place| secret[place]));
         let resolver = Resolver::new(settings::dns(&loaded), draws, runtime.clone())?;
-        let foundation =
-            Foundation { clock, boxes, journal, media, tenants, secret, resolver: resolver.clone() };
+        let wide = call::NodeWide::default();
+        let foundation = Foundation {
+            clock,
+            boxes,
+            journal,
+            media,
+            tenants,
+            secret,
+            resolver: resolver.clone(),
+            wide: wide.clone(),
+        };
         let bindings = registrar::Bindings::of(&registrar);
+        // Phones that registered with the last run are known to this one.
+        for flow in bindings.flows() {
+            foundation.wide.guard.lock().logged_in(clock.now(), flow.remote);
+        }
         let threads = foundation.spawn_shards(
             shards,
             &loaded,
@@ -212,6 +226,7 @@ impl Node {
             reloader: Arc::clone(&reloader),
             journal: journal.clone(),
             exporter: exporter.clone(),
+            wide: wide.clone(),
         });
         let api = api_listener.local_addr()?;
         let server = api::Server {
@@ -225,6 +240,8 @@ impl Node {
         };
         tasks.push(runtime.spawn(api::serve(api_listener, server, ended(running.clone()))));
         tasks.push(runtime.spawn(followers::fire_hooks(started.folder.updates(), hooks, exporter)));
+        let offsets = calendar::tell_offsets(calendar.clone(), clock, boxes.clone());
+        tasks.push(runtime.spawn(until_ended(running.clone(), offsets)));
         let midnights = calendar::tell_midnights(calendar, clock, tenants.clone());
         tasks.push(runtime.spawn(until_ended(running.clone(), midnights)));
         let sources = figures::Sources {
@@ -235,6 +252,8 @@ impl Node {
             tenants,
             journal,
             resolver,
+            wide,
+            clock,
         };
         tasks.push(runtime.spawn(until_ended(running.clone(), figures::keep_up(sources))));
         tasks.push(runtime.spawn(until_ended(running, keeper.clone().keep_on())));
@@ -286,7 +305,7 @@ impl Foundation {
                 transports: Arc::clone(transports),
             };
             let seat = ShardLoop {
-                machine: call::Shard::new(identity, Arc::clone(&told)),
+                machine: call::Shard::of_node(identity, Arc::clone(&told), self.wide.clone()),
                 world,
                 shard,
                 boxes: self.boxes.clone(),

@@ -1,5 +1,6 @@
 //! Owns the vocabulary of wishes: what API, CLI and feature codes may ask. Each is answered in words.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::event::AgentState;
@@ -20,6 +21,11 @@ pub enum Command {
     HangUp {
         /// Which.
         call: CallId,
+    },
+    /// Hear a banned source again.
+    LiftBan {
+        /// Its address.
+        source: IpAddr,
     },
     /// Read the configuration folder again.
     Reload,

@@ -183,7 +183,10 @@ impl Peer {
             }
             endpoint::Output::TimedOut { tx } => self.on_failure(now, tx, Failure::TimedOut),
             endpoint::Output::TransportFailed { tx } => self.on_failure(now, tx, Failure::TransportFailed),
-            endpoint::Output::Unacknowledged { .. } | endpoint::Output::Dropped { .. } => {}
+            // A peer takes every call, so that none is turned away.
+            endpoint::Output::Unacknowledged { .. }
+            | endpoint::Output::Dropped { .. }
+            | endpoint::Output::TurnedAway { .. } => {}
         }
     }
 

@@ -8,15 +8,21 @@ use std::time::Duration;
 use clock::Instant;
 use model::{HotlineNumber, TrunkName};
 
-use crate::{Limits, Number, Trunk};
+use crate::{Barred, Holder, Limits, Number, Trunk};
+pub use out::CallOut;
+use out::CallsOut;
 
-/// The counters of one shard. A call is admitted once and released once; every counter is then as before.
+mod out;
+
+/// The counters of the node. A call is admitted once and released once; every counter is then as before, those of the
+/// hour and the day excepted.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Admission {
     calls: usize,
     trunks: HashMap<TrunkName, OfTrunk>,
     numbers: HashMap<HotlineNumber, usize>,
     bucket: Option<Bucket>,
+    out: CallsOut,
 }
 
 /// What a trunk has at present.
@@ -42,6 +48,7 @@ pub struct Ticket {
     counted: Counted,
     trunk: Option<(TrunkName, Way)>,
     number: Option<HotlineNumber>,
+    out: Option<Holder>,
 }
 
 /// What a ticket counts as.
@@ -75,6 +82,12 @@ pub enum RefuseCause {
     /// The node's new calls per second.
     #[error("节点每秒呼叫数已满 / too many new calls per second")]
     NodeRate,
+    /// What is read has waited too long.
+    #[error("节点过载 / the node has more to do than it can")]
+    Overload,
+    /// The journal has no room for the facts of another call.
+    #[error("事件日志已满 / the journal has no room")]
+    Journal,
     /// The trunk's calls.
     #[error("中继并发已满 / the trunk has all the calls it may have")]
     TrunkCalls,
@@ -111,7 +124,7 @@ impl Admission {
         }
         let trunk = trunk.map(|trunk| self.count_trunk(now, trunk, Way::In)).transpose()?;
         self.calls += 1;
-        Ok(Ticket { counted: Counted::Call, trunk, number: None })
+        Ok(Ticket { counted: Counted::Call, trunk, number: None, out: None })
     }
 
     /// The number plan found the call's number: it counts there too.
@@ -134,7 +147,29 @@ impl Admission {
     /// The trunk's limits (486).
     pub fn admit_leg(&mut self, now: Instant, trunk: &Trunk) -> Result<Ticket, Refusal> {
         let trunk = self.count_trunk(now, trunk, Way::Out)?;
-        Ok(Ticket { counted: Counted::Leg, trunk: Some(trunk), number: None })
+        Ok(Ticket { counted: Counted::Leg, trunk: Some(trunk), number: None, out: None })
+    }
+
+    /// The leg of `ticket` calls out: it counts for whose class of service lets it.
+    ///
+    /// # Errors
+    /// What bars it; the ticket stays as it was.
+    pub fn admit_out(&mut self, now: Instant, ticket: &mut Ticket, call: &CallOut<'_>) -> Result<(), Barred> {
+        self.out.admit(now, call)?;
+        if let Some(before) = ticket.out.replace(call.holder.clone()) {
+            self.out.release(&before);
+        }
+        Ok(())
+    }
+
+    /// What a new call would be refused with at once by the node's own limits; nothing is counted.
+    pub fn would_refuse(&self, now: Instant, limits: &Limits) -> Option<Refusal> {
+        if self.calls >= limits.max_calls {
+            return Some(Refusal::of(RefuseCause::NodeCalls));
+        }
+        let rate = limits.max_calls_per_second?;
+        let empty = self.bucket.is_some_and(|bucket| !bucket.has_one(now, rate));
+        empty.then(|| Refusal::of(RefuseCause::NodeRate))
     }
 
     /// The call or leg ended.
@@ -147,6 +182,9 @@ impl Admission {
         }
         if let Some(number) = ticket.number {
             give_back(&mut self.numbers, &number);
+        }
+        if let Some(holder) = ticket.out {
+            self.out.release(&holder);
         }
     }
 
@@ -205,10 +243,12 @@ impl Admission {
 }
 
 impl Refusal {
-    fn of(cause: RefuseCause) -> Refusal {
+    /// What the peer is told for that cause.
+    pub fn of(cause: RefuseCause) -> Refusal {
         let (status, retry_after) = match cause {
             RefuseCause::NodeCalls => (503, Some(RETRY_WHEN_FULL)),
-            RefuseCause::NodeRate => (503, Some(RETRY_WHEN_FAST)),
+            RefuseCause::NodeRate | RefuseCause::Overload => (503, Some(RETRY_WHEN_FAST)),
+            RefuseCause::Journal => (503, Some(RETRY_WHEN_FULL)),
             RefuseCause::TrunkCalls | RefuseCause::TrunkRate | RefuseCause::NumberCalls => (486, None),
         };
         Refusal { status, retry_after, cause }
@@ -224,17 +264,29 @@ impl OfTrunk {
 impl Bucket {
     /// Takes a token, unless there is none.
     fn take(bucket: &mut Option<Bucket>, now: Instant, rate: u32) -> bool {
-        let room = (u64::from(rate) * TOKEN / 10).max(TOKEN);
-        let bucket = bucket.get_or_insert(Bucket { micro_tokens: room, at: now });
-        let passed = u64::try_from(now.since(bucket.at).as_micros()).unwrap_or(u64::MAX);
-        let come = passed.saturating_mul(u64::from(rate));
-        bucket.micro_tokens = bucket.micro_tokens.saturating_add(come).min(room);
+        let bucket = bucket.get_or_insert(Bucket { micro_tokens: Bucket::room(rate), at: now });
+        bucket.micro_tokens = bucket.tokens(now, rate);
         bucket.at = bucket.at.max(now);
         let has_one = bucket.micro_tokens >= TOKEN;
         if has_one {
             bucket.micro_tokens -= TOKEN;
         }
         has_one
+    }
+
+    /// Whether there is a token.
+    fn has_one(&self, now: Instant, rate: u32) -> bool {
+        self.tokens(now, rate) >= TOKEN
+    }
+
+    fn tokens(&self, now: Instant, rate: u32) -> u64 {
+        let passed = u64::try_from(now.since(self.at).as_micros()).unwrap_or(u64::MAX);
+        let come = passed.saturating_mul(u64::from(rate));
+        self.micro_tokens.saturating_add(come).min(Bucket::room(rate))
+    }
+
+    fn room(rate: u32) -> u64 {
+        (u64::from(rate) * TOKEN / 10).max(TOKEN)
     }
 }
 

@@ -41,12 +41,29 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         agent: None,
         max_contacts: 5,
         media: MediaChoice { codecs: vec![CodecChoice::Pcma], ..MediaChoice::default() },
+        class: None,
         reliable: Reliable::Supported,
     }
 }
 
 pub fn limits(max_calls: usize, per_second: Option<u32>) -> Limits {
-    Limits { max_calls, max_calls_per_second: per_second, max_duration: Duration::from_secs(60) }
+    Limits {
+        max_calls,
+        max_calls_per_second: per_second,
+        max_duration: Duration::from_secs(60),
+        overload_delay: Duration::from_millis(20),
+    }
+}
+
+pub fn security() -> Security {
+    Security {
+        requests_per_second: 50,
+        failed_logins_per_minute: 10,
+        ban: Duration::from_secs(600),
+        max_bans: 1_000,
+        scanners: vec![Arc::from("friendly-scanner")],
+        strange_options: StrangeOptions::Drop,
+    }
 }
 
 pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Plan {
@@ -75,6 +92,8 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         queues: HashMap::new(),
         domains: vec![domain("default", "hotline"), domain("acme", "acme.example")],
         limits: limits(100, None),
+        security: security(),
+        classes: HashMap::from([(Arc::from(ClassOfService::USUAL), ClassOfService::usual())]),
         codes: FeatureCodes {
             ready: "*22".into(),
             busy: "*23".into(),

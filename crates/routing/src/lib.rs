@@ -1,27 +1,38 @@
-//! Owns where a call may come from and go to: trunks known by address, the number plan, admission.
+//! Owns where a call may come from and go to: trunks known by address, the number plan, admission, classes of service,
+//! and the guard against those who are nobody.
 //! Does not own signalling (see `sip`) or what a flow does (see `ivr`).
 
 mod admission;
 #[cfg(test)]
 mod fixtures;
+mod guard;
 mod landing;
+mod overload;
 mod phone_services;
 mod pulse;
 mod router;
+mod service;
 mod settings;
+mod shared;
 mod trunk;
 mod trunk_numbers;
 mod trunk_state;
 
-pub use admission::{Admission, Refusal, RefuseCause, Ticket};
+pub use admission::{Admission, CallOut, Refusal, RefuseCause, Ticket};
+pub use guard::{Ban, BanCause, Guard, Pass, is_of_scanner, is_strange_options};
+pub use overload::Overload;
 pub use phone_services::{MessagePolicy, MessageRelay, PhoneServices, RegistrarLimits, SubscriptionLimits};
 pub use pulse::{Beat, Life, Pulse};
 pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
+pub use service::{
+    Barred, ClassOfService, Destination, DestinationKind, Holder, Hours, OutboundFacts, Verdict,
+};
 pub use settings::{
     AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,
     Interface, KeyChoice, Limits, MediaChoice, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable,
-    RtpRange, SrtpChoice, TenantDomain,
+    RtpRange, Security, SrtpChoice, StrangeOptions, TenantDomain,
 };
+pub use shared::Shared;
 pub use trunk::{
     Access, CalledHeader, CallerHeader, Diversion, GroupMember, Heartbeat, NumberForm, NumberUri, Rewrite,
     Target, TargetHost, Trunk, TrunkAccount, TrunkChallenge, TrunkGroup, TrunkIdentity, TrunkLimits,

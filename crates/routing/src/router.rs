@@ -8,7 +8,7 @@ use model::{AgentId, Aor, TenantId, TrunkName};
 use smallvec::SmallVec;
 
 use crate::landing::Landing;
-use crate::{Number, Phone, Plan, Trunk};
+use crate::{DigestChoice, Number, Phone, Plan, Trunk};
 
 /// A plan with its indexes; made once per reload, shared by shards.
 #[derive(Debug)]
@@ -193,6 +193,18 @@ impl Router {
         }
         let mut named = self.phones_called(user);
         named.next().filter(|_| named.next().is_none())
+    }
+
+    /// What a user is offered in a challenge, whoever they say they are: of somebody unknown, what one of the phones is
+    /// offered, always the same for the same name, so that the challenge does not tell who exists. `lot` is drawn from
+    /// the name under a secret.
+    pub fn offered(&self, user: &str, host: &str, lot: u64) -> DigestChoice {
+        let known = self.phone_of(user, host).map(|phone| phone.digest);
+        let drawn = || {
+            let place = lot.checked_rem(self.plan.phones.len() as u64)?;
+            self.plan.phones.get(usize::try_from(place).ok()?).map(|phone| phone.digest)
+        };
+        known.or_else(drawn).unwrap_or_default()
     }
 
     /// Whose phones live at `domain`.

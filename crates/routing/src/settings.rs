@@ -9,7 +9,7 @@ use model::{AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, Qu
 
 use crate::trunk::{Trunk, TrunkGroup};
 
-use crate::PhoneServices;
+use crate::{ClassOfService, Holder, PhoneServices};
 
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,10 @@ pub struct Plan {
     pub domains: Vec<TenantDomain>,
     /// The node's limits.
     pub limits: Limits,
+    /// What strangers may do.
+    pub security: Security,
+    /// Classes of service by name; [`ClassOfService::USUAL`] is always among them.
+    pub classes: HashMap<Arc<str>, ClassOfService>,
     /// Codes dialled from a phone.
     pub codes: FeatureCodes,
     /// What phones may do beside calling.
@@ -38,6 +42,23 @@ pub struct Plan {
     pub rtp_timeout: Option<Duration>,
     /// RFC 4028 session expiry that we ask for; None: refresh is left to the peer.
     pub session_expires: Option<Duration>,
+}
+
+impl Plan {
+    /// The class of service by which `holder` calls out: the usual one for who was given none.
+    pub fn class_of(&self, holder: &Holder) -> ClassOfService {
+        let name = match holder {
+            Holder::Phone(aor) => {
+                self.phones.iter().find(|phone| phone.aor == *aor).map(|phone| &phone.class)
+            }
+            Holder::Trunk(name) => {
+                self.trunks.iter().find(|trunk| trunk.name == *name).map(|trunk| &trunk.forward_class)
+            }
+        };
+        let named = name.and_then(|name| self.classes.get(name.as_deref()?));
+        let usual = || self.classes.get(ClassOfService::USUAL);
+        named.or_else(usual).cloned().unwrap_or_else(ClassOfService::usual)
+    }
 }
 
 /// A named listener.
@@ -244,6 +265,8 @@ pub struct Phone {
     pub max_contacts: usize,
     /// How media are exchanged with it.
     pub media: MediaChoice,
+    /// The class of service of its calls out; None: the usual one.
+    pub class: Option<Arc<str>>,
     /// Reliable provisional responses on its calls, in and out.
     pub reliable: Reliable,
 }
@@ -298,6 +321,34 @@ pub struct Limits {
     pub max_calls_per_second: Option<u32>,
     /// The longest call.
     pub max_duration: Duration,
+    /// What signalling may wait before it is handled; when it waits longer, new calls get 503 with Retry-After.
+    pub overload_delay: Duration,
+}
+
+/// What those may do who are no trunk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Security {
+    /// Requests per second of one source, or of one flow that has logged in.
+    pub requests_per_second: u32,
+    /// Wrong passwords per minute of one source; of one user where a phone has logged in.
+    pub failed_logins_per_minute: u32,
+    /// How long a ban lasts; nought: nobody is banned.
+    pub ban: Duration,
+    /// Bans at a time.
+    pub max_bans: usize,
+    /// Words by which scanners are known, lower case.
+    pub scanners: Vec<Arc<str>>,
+    /// What becomes of OPTIONS of strangers.
+    pub strange_options: StrangeOptions,
+}
+
+/// What becomes of an OPTIONS of somebody who is neither a trunk nor has logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StrangeOptions {
+    /// Nothing: whoever looks for switches does not find this one by asking.
+    Drop,
+    /// The challenge that every other request gets.
+    Challenge,
 }
 
 /// Codes an agent dials from the phone.

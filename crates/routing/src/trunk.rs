@@ -39,6 +39,8 @@ pub struct Trunk {
     pub numbers: TrunkNumbers,
     /// Reliable provisional responses on its calls, in and out.
     pub reliable: Reliable,
+    /// The class of service of its callers who are sent on by a trunk; None: the usual one.
+    pub forward_class: Option<Arc<str>>,
 }
 
 /// How a trunk's requests are known.
@@ -497,6 +499,7 @@ impl Trunk {
             identity: TrunkIdentity::default(),
             numbers: TrunkNumbers::default(),
             reliable: Reliable::default(),
+            forward_class: None,
         }
     }
 

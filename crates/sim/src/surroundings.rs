@@ -41,6 +41,7 @@ pub(crate) struct Surroundings {
     pub trace: Vec<Entry>,
     pub invites: Vec<NewCall>,
     pub counted: BTreeMap<&'static str, u64>,
+    pub banned: Vec<(std::net::IpAddr, routing::BanCause)>,
     pub incidents: Vec<String>,
     /// Datagrams that no peer waits for, by address.
     pub inboxes: HashMap<SocketAddr, VecDeque<Bytes>>,
@@ -74,6 +75,7 @@ impl Surroundings {
             trace: Vec::new(),
             invites: Vec::new(),
             counted: BTreeMap::new(),
+            banned: Vec::new(),
             incidents: Vec::new(),
             inboxes: HashMap::new(),
             names: HashMap::new(),
@@ -126,6 +128,7 @@ impl Surroundings {
             call::Output::Trunk(_) => {}
             call::Output::Event(event) => self.append(event),
             call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,
+            call::Output::Banned { source, cause } => self.banned.push((source, cause)),
         }
     }
 

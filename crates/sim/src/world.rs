@@ -67,6 +67,7 @@ impl World {
             standing: 0,
         };
         world.configure_acds(&loaded);
+        world.shard_hears(call::Input::UtcOffset(8 * 3_600));
         Ok(world)
     }
 
@@ -201,6 +202,16 @@ impl World {
     /// Every call ends now.
     pub fn shut_down(&mut self) {
         self.shard_hears(call::Input::Shutdown);
+    }
+
+    /// What the shard reads from now on has waited so long, and the journal has so much room.
+    pub fn strain(&mut self, waited: Duration, room: usize) {
+        self.shard_hears(call::Input::Strain { waited, room });
+    }
+
+    /// Sources that were banned so far, and why.
+    pub fn banned(&self) -> &[(std::net::IpAddr, routing::BanCause)] {
+        &self.around.banned
     }
 
     /// An agent's state is chosen from outside.

@@ -117,6 +117,7 @@ fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    timestamp(&socket)?;
     // No SO_REUSEADDR: for UDP, Linux would let a second process bind the same port and take our datagrams.
     widen(&socket);
     socket.set_nonblocking(true)?;
@@ -135,6 +136,23 @@ fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(1_024)?;
     Ok(socket.into())
+}
+
+/// The system notes when each datagram came, so that a reader knows how long it waited.
+fn timestamp(socket: &Socket) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let on: libc::c_int = 1;
+    // SAFETY: an open socket and a readable integer of the size that is named.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Room for the burst that comes while the shard handles another: as much as the system grants, root without its cap.

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use call::{Input, Output};
 use clock::{Instant, Machine, SystemClock};
@@ -13,7 +14,7 @@ use sip::endpoint::{Flow, Transport};
 
 use crate::handover::{Boxes, shard_of};
 use crate::inbox::{Inbox, Letter, Sleep};
-use crate::transports::{Batch, Transports};
+use crate::transports::{Batch, Read, Transports};
 use crate::wake::Epoll;
 
 /// Performs what a shard asks for, other than sending.
@@ -22,6 +23,10 @@ pub trait World: Send {
     fn perform(&mut self, now: Instant, output: Output, answers: &mut Vec<Input>);
     /// The machine panicked; what it was working on is being released.
     fn panicked(&mut self);
+    /// How many more facts the journal has room for.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// A machine that can let go of what it was working on when it panicked.
@@ -91,7 +96,7 @@ where
                 keep_to(cpu);
             }
             let batch = Batch::new();
-            Running { inbox, epoll, batch, seat: self }.run();
+            Running { inbox, epoll, batch, waits: Waits::default(), seat: self }.run();
         })?;
         Ok(ShardThread { thread })
     }
@@ -101,7 +106,29 @@ struct Running<M, W> {
     inbox: Inbox<M>,
     epoll: Epoll,
     batch: Batch,
+    waits: Waits,
     seat: ShardLoop<M, W>,
+}
+
+/// How long what is handled has waited, in this round of the loop and the one before: a socket with nothing in it must
+/// not hide another with a queue.
+#[derive(Debug, Default)]
+struct Waits {
+    before: Duration,
+    now: Duration,
+    /// The machine was told of a wait or of little room, and must hear when that is over.
+    told: bool,
+}
+
+impl Waits {
+    fn next_round(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
+    fn longest(&mut self, waited: Duration) -> Duration {
+        self.now = self.now.max(waited);
+        self.now.max(self.before)
+    }
 }
 
 impl<M, W> Running<M, W>
@@ -112,9 +139,20 @@ where
     fn run(mut self) {
         let mut letters = Vec::new();
         let mut readable = Vec::new();
+        let mut taken = self.seat.clock.now();
+        let mut slept = Duration::ZERO;
         loop {
             self.inbox.take(&mut letters);
-            for letter in letters.drain(..) {
+            let now = self.seat.clock.now();
+            // What lies here came since the box was emptied last, and has waited for what was done meanwhile.
+            let waited = now.since(taken).saturating_sub(slept);
+            (taken, slept) = (now, Duration::ZERO);
+            self.waits.next_round();
+            for (place, letter) in letters.drain(..).enumerate() {
+                if place % LETTERS == 0 {
+                    let waited = waited + self.seat.clock.now().since(taken);
+                    self.seat.tell_strain(&mut self.waits, waited);
+                }
                 match letter {
                     Letter::Input(input) => self.seat.handle(input),
                     Letter::Ask(ask) => ask(&mut self.seat.machine),
@@ -124,7 +162,9 @@ where
             self.seat.handle_timeout();
             let wait = self.milliseconds_to_wait();
             readable.clear();
+            let asleep = self.seat.clock.now();
             readable.extend(self.epoll.wait(wait));
+            slept += self.seat.clock.now().since(asleep);
             self.inbox.wake_up();
             for token in &readable {
                 match u16::try_from(*token) {
@@ -152,10 +192,14 @@ where
 
     /// Reads what a listener has, as far as one batch goes; epoll reports the rest at once.
     fn read(&mut self, interface: u16) {
-        let Running { batch, seat, .. } = self;
+        let Running { batch, waits, seat, .. } = self;
         let shards = seat.boxes.len();
         let transports = Arc::clone(&seat.transports);
-        batch.receive(&transports, interface, |remote, bytes| {
+        batch.receive(&transports, interface, |read| {
+            let (remote, bytes) = match read {
+                Read::Waited(waited) => return seat.tell_strain(waits, waited),
+                Read::Datagram(remote, bytes) => (remote, bytes),
+            };
             let flow = Flow { interface, transport: Transport::Udp, remote, connection: None };
             if shards == 1 || shard_of(&bytes, shards) == usize::from(seat.shard) {
                 seat.handle(Input::Received { flow, bytes });
@@ -174,6 +218,16 @@ where
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
         self.guarded(now, |machine, perform| clock::drive(machine, now, &mut vec![input], perform));
+    }
+
+    /// Tells the machine how it keeps up, unless all is well and was.
+    fn tell_strain(&mut self, waits: &mut Waits, waited: Duration) {
+        let (waited, room) = (waits.longest(waited), self.world.room());
+        let strained = waited >= NO_WAIT || room < MUCH_ROOM;
+        if strained || waits.told {
+            self.handle(Input::Strain { waited, room });
+        }
+        waits.told = strained;
     }
 
     fn handle_timeout(&mut self) {
@@ -228,6 +282,13 @@ fn keep_to(cpu: usize) {
         tracing::warn!(cpu, error = %io::Error::last_os_error(), "线程绑核失败 / cannot keep to the CPU");
     }
 }
+
+/// A wait that is none: as long as a thread takes to be woken.
+const NO_WAIT: Duration = Duration::from_millis(2);
+/// Letters handled between two looks at the clock.
+const LETTERS: usize = 64;
+/// Facts of as many calls as a shard may take within one turn.
+const MUCH_ROOM: usize = 32_768;
 
 /// epoll's token of the letterbox; listeners' tokens are below 65,536.
 const BELL: u64 = u64::MAX;

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sip::endpoint::{Advertised, Flow, Transport};
@@ -200,6 +201,14 @@ impl Transports {
     }
 }
 
+/// What a reader is told, in this order.
+pub(crate) enum Read {
+    /// How long the first datagram of the batch has waited.
+    Waited(Duration),
+    /// A datagram and its source.
+    Datagram(SocketAddr, Bytes),
+}
+
 /// Room for several datagrams of the longest kind, reused for every read.
 pub(crate) struct Batch {
     buffers: Vec<u8>,
@@ -216,12 +225,7 @@ impl Batch {
     }
 
     /// Reads up to one batch from listener `interface`, without waiting.
-    pub fn receive(
-        &mut self,
-        transports: &Transports,
-        interface: u16,
-        mut each: impl FnMut(SocketAddr, Bytes),
-    ) {
+    pub fn receive(&mut self, transports: &Transports, interface: u16, mut each: impl FnMut(Read)) {
         let Some(socket) = transports.sockets.get(usize::from(interface)).and_then(|one| one.udp.as_ref())
         else {
             return;
@@ -239,6 +243,10 @@ impl Batch {
             header.msg_hdr.msg_name = (&raw mut self.addresses[place]).cast();
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         }
+        // Datagrams wait in line: the first has waited longest, its time alone is looked at.
+        let mut control = [0_u64; CONTROL / 8];
+        headers[0].msg_hdr.msg_control = control.as_mut_ptr().cast();
+        headers[0].msg_hdr.msg_controllen = CONTROL as _;
         // SAFETY: as above; the socket is open.
         let count = unsafe {
             libc::recvmmsg(
@@ -252,6 +260,11 @@ impl Batch {
         // Nothing there, or an error of an earlier send that the read reports and that its sender has seen.
         let count = usize::try_from(count).unwrap_or(0);
         transports.counted.received.fetch_add(count as u64, Ordering::Relaxed);
+        if count > 0
+            && let Some(waited) = waited(&headers[0].msg_hdr)
+        {
+            each(Read::Waited(waited));
+        }
         for (place, header) in headers[..count].iter().enumerate() {
             if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
                 transports.counted.truncated.fetch_add(1, Ordering::Relaxed);
@@ -265,13 +278,41 @@ impl Batch {
             let datagram = &self.buffers[start..start + length];
             match sip::stun::hear(datagram, remote) {
                 // Keepalives of phones behind NAT (RFC 5626 §4.4.1 and the dozens of forms beside it) need no answer.
-                Heard::Other if length > KEEPALIVE => each(remote, Bytes::copy_from_slice(datagram)),
+                Heard::Other if length > KEEPALIVE => {
+                    each(Read::Datagram(remote, Bytes::copy_from_slice(datagram)));
+                }
                 Heard::Other | Heard::Silence => {}
                 // RFC 5626 §8; one that the system has no room for is lost as in the network.
                 Heard::Answer(answer) => drop(socket.send_to(&answer, remote)),
             }
         }
     }
+}
+
+/// How long the datagram of `header` has lain in its socket, by the system's note; None where there is none.
+fn waited(header: &libc::msghdr) -> Option<Duration> {
+    // SAFETY: the kernel wrote `header` and what it points to, which is still there; the macros keep to its length, a
+    // note of this type holds a timespec, and `now` is a valid place for another.
+    let (came, now) = unsafe {
+        let note = libc::CMSG_FIRSTHDR(header);
+        if note.is_null()
+            || (*note).cmsg_level != libc::SOL_SOCKET
+            || (*note).cmsg_type != libc::SCM_TIMESTAMPNS
+        {
+            return None;
+        }
+        let came: libc::timespec = std::ptr::read_unaligned(libc::CMSG_DATA(note).cast());
+        let mut now: libc::timespec = std::mem::zeroed();
+        if libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) != 0 {
+            return None;
+        }
+        (came, now)
+    };
+    let since_epoch = |time: libc::timespec| {
+        Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+    };
+    // A clock that was set meanwhile makes no wait of an hour: nothing waits longer than its sender does.
+    Some(since_epoch(now)?.saturating_sub(since_epoch(came)?)).filter(|waited| *waited < BELIEVABLE)
 }
 
 fn address_of(storage: &libc::sockaddr_storage, length: libc::socklen_t) -> Option<SocketAddr> {
@@ -290,6 +331,10 @@ fn address_of(storage: &libc::sockaddr_storage, length: libc::socklen_t) -> Opti
 
 /// Datagrams read by one system call.
 const DATAGRAMS: usize = 16;
+/// Room for the system's note of when a datagram came.
+const CONTROL: usize = 64;
+/// RFC 3261 §17: every sender has given up after 32 s.
+const BELIEVABLE: Duration = Duration::from_secs(32);
 /// The longest datagram.
 const LONGEST: usize = 65_535;
 /// Nothing this short is a message.

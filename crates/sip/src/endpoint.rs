@@ -16,6 +16,7 @@ mod output;
 mod receive;
 mod reuse;
 mod server;
+mod stateless;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub use inspect::Rules;
 pub use mint::shard_of_call_id;
 pub use output::{DropCause, Drops, Live, Output};
 pub use reuse::{alias_of, response_fallback};
+pub use stateless::{Asked, NewCalls};
 
 pub use crate::transaction::{ClientTx, ServerTx};
 
@@ -57,6 +59,8 @@ pub struct Endpoint {
     drops: Drops,
     /// Whom long requests reach by TCP.
     large: HashSet<(u16, SocketAddr)>,
+    new_calls: NewCalls,
+    refused: stateless::Refused,
 }
 
 impl Endpoint {
@@ -73,6 +77,8 @@ impl Endpoint {
             outputs: VecDeque::new(),
             drops: Drops::default(),
             large: HashSet::new(),
+            new_calls: NewCalls::default(),
+            refused: stateless::Refused::default(),
         }
     }
 

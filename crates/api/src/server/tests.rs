@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::client::{Client, ClientError};
 use crate::switch::Answer;
-use crate::view::{AgentView, LiveCall, LiveState, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, LiveState, PhoneView, QueueView, TrunkView};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -76,6 +76,13 @@ impl Switch for Played {
     }
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>> {
         Box::pin(async { Vec::new() })
+    }
+    fn bans(&self) -> Answer<'_, Vec<BanView>> {
+        Box::pin(async {
+            let ban =
+                ("192.0.2.9".to_owned(), "logins".to_owned(), "2026-11-22T09:40:00.000+08:00".to_owned());
+            vec![BanView { source: ban.0, cause: ban.1, until: ban.2 }]
+        })
     }
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>> {
         Box::pin(async move {
@@ -396,4 +403,17 @@ async fn the_end_does_not_wait_for_those_who_follow_events() {
     assert!(followed.is_err() || followed.unwrap()["events"] == json!([]));
     let gone = running.client().live_calls().await.unwrap_err();
     assert!(matches!(gone, ClientError::NotRunning(_)) && gone.to_string().contains("没有运行中的 hotline"));
+}
+
+#[tokio::test]
+async fn bans_are_listed_and_lifted_by_address() {
+    let running = Running::start("bans").await;
+    let client = running.client();
+    let bans = client.bans().await.unwrap();
+    assert_eq!((bans[0].source.as_str(), bans[0].cause.as_str()), ("192.0.2.9", "logins"));
+    client.lift_ban("2001:db8::1").await.unwrap();
+    let asked = running.switch.asked.lock().unwrap().clone();
+    assert_eq!(asked, [Command::LiftBan { source: "2001:db8::1".parse().unwrap() }]);
+    let refused = client.lift_ban("nobody").await.unwrap_err();
+    assert!(refused.to_string().contains("地址不对"), "{refused}");
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use model::event::CallFact;
 use model::outcome::RefusalCause;
 use model::{DialTarget, LegId, OfferId};
-use routing::{TrunkChange, WayOut};
+use routing::{CallOut, Ticket, Trunk, TrunkChange, WayOut};
 
 use super::Call;
+use crate::Output;
 use crate::context::Context;
 use crate::destination;
 use crate::party::{Attempt, PartyState};
@@ -50,13 +51,13 @@ impl Call {
         let (offer, target) = (self.parties[at].offer, self.parties[at].target.clone());
         let DialTarget::Trunk { number, .. } = target else { return false };
         if let Some(ticket) = self.parties[at].ticket.take() {
-            context.admission.release(ticket);
+            context.admission.lock().release(ticket);
         }
-        match context.admission.admit_leg(context.now, &way.trunk) {
+        match self.leg_out(context, &way.trunk, &number) {
             Ok(ticket) => self.parties[at].ticket = Some(ticket),
-            Err(refusal) => {
-                self.parties[at].note_refusal(RefusalCause::Limit, None);
-                self.way_failed(context, offer, way, (None, Arc::from(refusal.cause.to_string())));
+            Err((cause, status, why)) => {
+                self.parties[at].note_refusal(cause, status);
+                self.way_failed(context, offer, way, (status, why));
                 return false;
             }
         }
@@ -73,6 +74,33 @@ impl Call {
         self.parties[at].attempt = Some(Attempt { leg, way: way.clone(), quiet_until });
         self.open_port_for(context, offer, leg, destination);
         true
+    }
+
+    /// What a call to `number` through a trunk counts for, if the trunk has room and the caller's class of service has
+    /// the number.
+    fn leg_out(
+        &self,
+        context: &mut Context<'_>,
+        trunk: &Trunk,
+        number: &str,
+    ) -> Result<Ticket, (RefusalCause, Option<u16>, Arc<str>)> {
+        let plan = &self.settings.plan;
+        let (holder, class) = (&self.facts.holder, plan.class_of(&self.facts.holder));
+        let destination = routing::Destination::of_number(number, trunk.numbers.home_area.as_deref());
+        let minute_of_week = context.minute_of_week();
+        let call = CallOut { holder, class: &class, destination: &destination, minute_of_week };
+        let mut admission = context.admission.lock();
+        let mut ticket = admission
+            .admit_leg(context.now, trunk)
+            .map_err(|refusal| (RefusalCause::Limit, None, Arc::from(refusal.cause.to_string())))?;
+        if let Err(barred) = admission.admit_out(context.now, &mut ticket, &call) {
+            admission.release(ticket);
+            drop(admission);
+            context.out.push_back(Output::Counted(barred.as_str()));
+            // RFC 3261 §21.4.4: understood, and refused for good.
+            return Err((RefusalCause::Rejected, Some(403), Arc::from(barred.to_string())));
+        }
+        Ok(ticket)
     }
 
     /// A trunk refused the call: whether others are tried depends on why (RFC 3261 §21).

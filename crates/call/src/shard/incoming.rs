@@ -1,7 +1,6 @@
 //! Owns the birth of a call: who sent the INVITE, what was dialled, whether there is room, and the refusals.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use clock::Instant;
 use media::command::{Command, Peer};
@@ -9,15 +8,14 @@ use model::event::{AgentState, CallFact, Direction, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{AgentId, CallId, DialTarget, LegId, TenantId};
 use routing::{
-    AnswerMode, Claim, Dialled, DigestChoice, Facts, Feature, Number, Phone, RecordPolicy, Refusal, Reliable,
+    AnswerMode, Claim, Dialled, Facts, Feature, Holder, Number, Phone, RecordPolicy, Refusal, Reliable,
     Source, Ticket, Tie, Trunk,
 };
-use sip::auth::{Account, Challenger, Offer, Side, Verdict};
 use sip::endpoint::Flow;
-use sip::headers::{Replaces, Stale};
+use sip::headers::Replaces;
 use sip::session::{Reach, Session};
 use sip::transaction::ServerTx;
-use sip::{HeaderName, Request, Response};
+use sip::{HeaderName, Request};
 
 use super::{Intake, Shard, Slot, trunks};
 use crate::call::{Arrival, Call, CallFacts, CallPlan, Echo};
@@ -29,16 +27,15 @@ use crate::{Output, destination, dialled};
 /// Who sent a request.
 #[derive(Debug)]
 pub(super) enum Known {
-    Phone(Phone),
+    Phone,
     Trunk(Arc<Trunk>),
     Unknown,
 }
 
 /// A call about to be born.
-struct Newcomer<'a> {
+pub(super) struct Newcomer<'a> {
     id: CallId,
     leg: LegId,
-    tx: ServerTx,
     flow: Flow,
     request: &'a Request,
     tenant: TenantId,
@@ -46,10 +43,10 @@ struct Newcomer<'a> {
 }
 
 /// Why there will be no call.
-struct Refused {
-    status: u16,
-    result: CallResult,
-    retry_after: Option<u64>,
+pub(super) struct Refused {
+    pub status: u16,
+    pub result: CallResult,
+    pub retry_after: Option<u64>,
 }
 
 impl Refused {
@@ -109,7 +106,7 @@ impl Shard {
             },
         };
         match self.router.identify(&facts) {
-            Source::Phone(phone) => Known::Phone(phone.clone()),
+            Source::Phone(_) => Known::Phone,
             Source::Trunk(trunk) => Known::Trunk(trunk.clone()),
             Source::Unknown => {
                 let source = (flow.remote.ip(), flow.interface);
@@ -120,89 +117,58 @@ impl Shard {
 
     pub(super) fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request) {
         match self.source_of(flow, request) {
-            Known::Unknown if self.router.may_be_a_trunk(flow.interface) => {
-                if let Err(challenge) = self.prove_trunk(now, request, None) {
-                    self.endpoint.respond(now, tx, *challenge);
-                }
-            }
-            Known::Unknown => {
-                self.out.push_back(Output::Counted("refused_unknown_source"));
-                self.answer(now, tx, request, 403, &[]);
-            }
             Known::Trunk(trunk) => {
                 if trunk.access.challenge.is_some()
                     && let Err(challenge) = self.prove_trunk(now, request, Some(&trunk))
                 {
                     return self.endpoint.respond(now, tx, *challenge);
                 }
+                if !self.is_trunk(flow) {
+                    // It has shown what only that carrier knows: from here on its flow is no stranger's.
+                    self.logged_in(now, flow);
+                }
                 self.on_trunk_invite(now, tx, flow, request, &trunk);
             }
-            Known::Phone(phone) => match self.authenticate(now, request, &phone) {
-                Ok(()) => self.on_phone_invite(now, tx, flow, request, &phone),
+            // Whoever is no trunk is asked who they are, whoever they say they are.
+            Known::Phone | Known::Unknown => match self.authenticate(now, flow, request) {
+                Ok(phone) => self.on_phone_invite(now, tx, flow, request, &phone),
                 Err(challenge) => self.endpoint.respond(now, tx, *challenge),
             },
         }
     }
 
-    /// Whether the INVITE carries the phone's password (RFC 3261 §22.3); else the challenge to send.
-    fn authenticate(&mut self, now: Instant, request: &Request, phone: &Phone) -> Result<(), Box<Response>> {
-        let side = Side::Proxy;
-        let wall = self.anchor.wall(now);
-        let offer = match phone.digest {
-            DigestChoice::Md5 => Offer::Md5,
-            DigestChoice::Sha256 => Offer::Sha256,
-            DigestChoice::Both => Offer::Both,
-        };
-        let secret = self.secret;
-        let realm = phone.aor.domain();
-        let challenger = self
-            .challengers
-            .entry(realm.to_owned())
-            .or_insert_with(|| Challenger::new(realm, secret, NONCE_LIVES));
-        let verdict = challenger.credentials(side, &request.headers).map(|credentials| {
-            // Whose credentials these are decides nothing but whose password they must show.
-            let ours = credentials.username == phone.aor.user();
-            let account = ours.then_some(Account { password: &phone.password, offer });
-            challenger.judge(wall, &credentials, &request.method, account)
-        });
-        let stale = match verdict {
-            Some(Verdict::Granted) => return Ok(()),
-            Some(Verdict::Stale) => Stale::Yes,
-            Some(Verdict::Denied) | None => Stale::No,
-        };
-        let mut response = Response::to(request, side.status());
-        challenger.challenge(wall, side, offer, stale, &mut response);
-        let tag = self.endpoint.mint_tag();
-        // invariant: the endpoint passes on requests with a usable To only.
-        let _checked = response.set_to_tag(&tag);
-        Err(Box::new(response))
-    }
-
     /// A carrier's call to a hotline number.
     fn on_trunk_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, trunk: &Trunk) {
+        let (newcomer, caller, number) = self.trunk_newcomer(flow, request, trunk);
+        self.began(&newcomer, &caller);
+        match self.welcome_from_trunk(now, trunk, number.as_ref(), &newcomer) {
+            Ok(welcome) => self.born(now, tx, newcomer, welcome),
+            Err(refused) => self.refused(now, tx, &newcomer, &refused),
+        }
+    }
+
+    /// What is known of a carrier's call before it is a call.
+    pub(super) fn trunk_newcomer<'a>(
+        &mut self,
+        flow: Flow,
+        request: &'a Request,
+        trunk: &Trunk,
+    ) -> (Newcomer<'a>, Caller, Option<Number>) {
         let (caller, withheld) = identity::caller_of_trunk(request, trunk);
         let dialled = identity::called(request, trunk);
         let number = dialled.iter().find_map(|called| self.router.number_of(called)).cloned();
         let shown = dialled::normalised(&caller.raw, trunk.numbers.home_area.as_deref());
-        let newcomer = self.newcomer(
-            tx,
-            flow,
-            request,
-            Newborn {
-                tenant: number.as_ref().map(|number| number.number.tenant.clone()).unwrap_or_default(),
-                direction: Direction::In,
-                trunk: Some(trunk.name.clone()),
-                number: number.as_ref().map(|number| number.number.clone()),
-                caller: shown,
-                withheld,
-                called: dialled.first().map(String::as_str).unwrap_or_default(),
-            },
-        );
-        self.began(&newcomer, &caller);
-        match self.welcome_from_trunk(now, trunk, number.as_ref(), &newcomer) {
-            Ok(welcome) => self.born(now, newcomer, welcome),
-            Err(refused) => self.refused(now, &newcomer, &refused),
-        }
+        let newborn = Newborn {
+            tenant: number.as_ref().map(|number| number.number.tenant.clone()).unwrap_or_default(),
+            direction: Direction::In,
+            trunk: Some(trunk.name.clone()),
+            number: number.as_ref().map(|number| number.number.clone()),
+            caller: shown,
+            withheld,
+            called: dialled.first().map(String::as_str).unwrap_or_default(),
+            holder: Holder::Trunk(trunk.name.clone()),
+        };
+        (self.newcomer(flow, request, newborn), caller, number)
     }
 
     fn welcome_from_trunk(
@@ -224,7 +190,7 @@ impl Shard {
                 ticket,
             }),
             Err(refused) => {
-                self.admission.release(ticket);
+                self.node.admission.lock().release(ticket);
                 Err(refused)
             }
         }
@@ -250,7 +216,7 @@ impl Shard {
         if self.intake == Intake::Closed {
             return Err(Refused { status: 503, result: CallResult::Limit, retry_after: Some(30) });
         }
-        Ok(self.admission.admit(now, &self.settings.plan.limits, trunk)?)
+        Ok(self.node.admission.lock().admit(now, &self.settings.plan.limits, trunk)?)
     }
 
     /// The number's flow and its own limit: 486, since a 503 would take the whole trunk out of service.
@@ -263,7 +229,7 @@ impl Shard {
         let number = number.ok_or(Refused::with(404, CallResult::Failure))?;
         let fact = CallFact::Routed { number: number.number.clone() };
         self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
-        self.admission.admit_to(ticket, number)?;
+        self.node.admission.lock().admit_to(ticket, number)?;
         let flow = self.settings.flows.get(&number.flow).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
         Ok(CallPlan { flow, answer: number.answer, record: number.record, echo: Echo::Off })
@@ -271,31 +237,36 @@ impl Shard {
 
     /// A call from one of our phones: a feature code, an extension, a hotline number of its tenant.
     fn on_phone_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, phone: &Phone) {
-        let caller = identity::caller(request);
+        // A phone is who its password says, never whom it asserts.
+        let caller = identity::own(request);
         let user = request.uri.user().unwrap_or_default().into_owned();
         let number = match self.router.dialled(&phone.tenant, &user) {
             Dialled::Number(number) => Some(number.clone()),
             _ => None,
         };
-        let mut newcomer = self.newcomer(
-            tx,
-            flow,
-            request,
-            Newborn {
-                tenant: phone.tenant.clone(),
-                direction: Direction::Internal,
-                trunk: None,
-                number: number.as_ref().map(|number| number.number.clone()),
-                caller: Arc::from(phone.aor.user()),
-                withheld: None,
-                called: &user,
-            },
-        );
+        let newborn = Newborn {
+            tenant: phone.tenant.clone(),
+            direction: Direction::Internal,
+            trunk: None,
+            number: number.as_ref().map(|number| number.number.clone()),
+            caller: Arc::from(phone.aor.user()),
+            withheld: None,
+            called: &user,
+            holder: Holder::Phone(phone.aor.clone()),
+        };
+        let mut newcomer = self.newcomer(flow, request, newborn);
         newcomer.facts.calling_phone = Some(phone.aor.clone());
         self.began(&newcomer, &caller);
-        match self.welcome_from_phone(now, phone, &user, number.as_ref(), &newcomer) {
-            Ok(welcome) => self.born(now, newcomer, welcome),
-            Err(refused) => self.refused(now, &newcomer, &refused),
+        let own = self.router.phone_of(&caller.from_user, &caller.from_host);
+        let welcome = if own.is_some_and(|own| own.aor == phone.aor) {
+            self.welcome_from_phone(now, phone, &user, number.as_ref(), &newcomer)
+        } else {
+            self.out.push_back(Output::Counted("foreign_identity"));
+            Err(Refused::with(403, CallResult::Failure))
+        };
+        match welcome {
+            Ok(welcome) => self.born(now, tx, newcomer, welcome),
+            Err(refused) => self.refused(now, tx, &newcomer, &refused),
         }
     }
 
@@ -352,7 +323,7 @@ impl Shard {
                 ticket,
             }),
             Err(refused) => {
-                self.admission.release(ticket);
+                self.node.admission.lock().release(ticket);
                 Err(refused)
             }
         }
@@ -374,13 +345,7 @@ impl Shard {
         Ok(())
     }
 
-    fn newcomer<'a>(
-        &mut self,
-        tx: ServerTx,
-        flow: Flow,
-        request: &'a Request,
-        newborn: Newborn<'_>,
-    ) -> Newcomer<'a> {
+    fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {
         let facts = CallFacts {
             direction: newborn.direction,
             trunk: newborn.trunk,
@@ -388,14 +353,15 @@ impl Shard {
             caller: newborn.caller,
             withheld: newborn.withheld,
             called: Arc::from(newborn.called),
+            holder: newborn.holder,
             calling_agent: None,
             calling_phone: None,
         };
         let (id, leg) = (self.ids.mint(), self.ids.mint());
-        Newcomer { id, leg, tx, flow, request, tenant: newborn.tenant, facts }
+        Newcomer { id, leg, flow, request, tenant: newborn.tenant, facts }
     }
 
-    fn began(&mut self, newcomer: &Newcomer<'_>, caller: &Caller) {
+    pub(super) fn began(&mut self, newcomer: &Newcomer<'_>, caller: &Caller) {
         let facts = &newcomer.facts;
         let fact = CallFact::Began {
             direction: facts.direction,
@@ -410,33 +376,33 @@ impl Shard {
         self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
     }
 
-    fn refused(&mut self, now: Instant, newcomer: &Newcomer<'_>, refused: &Refused) {
+    fn refused(&mut self, now: Instant, tx: ServerTx, newcomer: &Newcomer<'_>, refused: &Refused) {
         let retry_after = refused.retry_after.map(|secs| secs.to_string());
         let headers: Vec<_> =
             retry_after.iter().map(|secs| (HeaderName::RetryAfter, secs.as_str())).collect();
-        self.answer(now, newcomer.tx, newcomer.request, refused.status, &headers);
+        self.answer(now, tx, newcomer.request, refused.status, &headers);
         self.ended(newcomer, refused.status, refused.result);
     }
 
-    fn ended(&mut self, newcomer: &Newcomer<'_>, status: u16, result: CallResult) {
+    pub(super) fn ended(&mut self, newcomer: &Newcomer<'_>, status: u16, result: CallResult) {
         let cause = Termination::Refused(status);
         let fact = CallFact::Ended { result, by: HungUpBy::Switch, cause };
         self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
     }
 
     /// The call exists; its caller's port is asked for.
-    fn born(&mut self, now: Instant, mut newcomer: Newcomer<'_>, welcome: Welcome) {
+    fn born(&mut self, now: Instant, tx: ServerTx, mut newcomer: Newcomer<'_>, welcome: Welcome) {
         let (id, leg, flow) = (newcomer.id, newcomer.leg, newcomer.flow);
         let (reach, reliable) = (welcome.reach(), welcome.reliable);
         let local = destination::local(&self.settings, &flow, &newcomer.facts.called, reach, reliable);
         let tag = self.endpoint.mint_tag();
-        let session = Session::incoming(now, newcomer.tx, flow, newcomer.request, local, tag);
+        let session = Session::incoming(now, tx, flow, newcomer.request, local, tag);
         let session = match session {
             Ok(session) => session,
             Err(rejection) => {
-                self.admission.release(welcome.ticket);
+                self.node.admission.lock().release(welcome.ticket);
                 let tag = self.endpoint.mint_tag();
-                self.endpoint.respond(now, newcomer.tx, rejection.response(newcomer.request, &tag));
+                self.endpoint.respond(now, tx, rejection.response(newcomer.request, &tag));
                 return self.ended(&newcomer, rejection.status, CallResult::Failure);
             }
         };
@@ -448,7 +414,7 @@ impl Shard {
         }
         let arrival = Arrival {
             leg,
-            routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(newcomer.tx, leg)],
+            routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(tx, leg)],
             offer: session.offered(),
             session,
             media: welcome.media,
@@ -480,9 +446,6 @@ impl Shard {
     }
 }
 
-/// How long a phone may use one nonce.
-pub(super) const NONCE_LIVES: Duration = Duration::from_secs(300);
-
 /// What is known of a call before it is born.
 struct Newborn<'a> {
     tenant: TenantId,
@@ -492,6 +455,7 @@ struct Newborn<'a> {
     caller: Arc<str>,
     withheld: Option<Arc<str>>,
     called: &'a str,
+    holder: Holder,
 }
 
 fn call_event(tenant: &TenantId, call: CallId, fact: CallFact) -> Output {

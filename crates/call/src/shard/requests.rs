@@ -6,6 +6,7 @@ use sip::session::{DialogKey, Failure, discard_late_answer};
 use sip::transaction::{ClientTx, ServerTx};
 use sip::{HeaderName, Method, Request, Response};
 
+use super::index::Place;
 use super::{Found, Shard};
 use crate::Output;
 
@@ -16,6 +17,9 @@ impl Shard {
                 self.out.push_back(Output::Transmit { flow, bytes })
             }
             endpoint::Output::Request { tx, flow, request } => self.on_request(now, tx, flow, request),
+            endpoint::Output::TurnedAway { flow, request, asked } => {
+                self.on_turned_away(flow, &request, asked)
+            }
             endpoint::Output::Ack { request, .. } => self.on_ack(now, &request),
             endpoint::Output::Cancelled { tx, request } => self.on_cancel(now, tx, &request),
             endpoint::Output::Response { tx, response } => {
@@ -73,14 +77,31 @@ impl Shard {
         }
         match request.method {
             Method::Invite => self.on_invite(now, tx, flow, &request),
-            Method::Register => self.out.push_back(Output::Register { tx, flow, request }),
+            Method::Register => self.pass_on_register(now, tx, flow, request),
             Method::Subscribe | Method::Message => {
                 self.out.push_back(Output::PhoneRequest { tx, flow, request });
             }
             Method::Options => self.on_options(now, tx, flow, &request),
             // RFC 3261 §12.2.2: a request that needs a dialog, without one.
-            _ => self.answer(now, tx, &request, 481, &[]),
+            _ => match self.prove(now, flow, &request) {
+                Ok(()) => self.answer(now, tx, &request, 481, &[]),
+                Err(challenge) => self.endpoint.respond(now, tx, *challenge),
+            },
         }
+    }
+
+    /// Whether the sender is a trunk, a flow that has logged in, or somebody who shows a password; else the challenge.
+    fn prove(&mut self, now: Instant, flow: Flow, request: &Request) -> Result<(), Box<Response>> {
+        let trusted = self.is_trunk(flow) || self.node.guard.lock().knows(flow.remote);
+        if trusted { Ok(()) } else { self.authenticate(now, flow, request).map(drop) }
+    }
+
+    /// Whether a request within the dialog of `leg` comes from where its peer is: its address, or a trunk's.
+    fn is_of_peer(&mut self, (call, leg): Place, flow: Flow) -> bool {
+        let slot = self.calls.get_mut(&call);
+        let peer = slot.and_then(|slot| slot.call.session_of(leg)).map(|session| session.flow());
+        let Some(peer) = peer else { return true };
+        peer.remote.ip() == flow.remote.ip() || self.is_trunk(flow)
     }
 
     /// A request within a dialog.
@@ -93,6 +114,13 @@ impl Shard {
             }
             return self.answer(now, tx, &request, 481, &[]);
         };
+        // A phone that has moved to another network may prove that it is one.
+        if !self.is_of_peer((call, leg), flow)
+            && let Err(challenge) = self.authenticate(now, flow, &request)
+        {
+            self.out.push_back(Output::Counted("foreign_in_dialog"));
+            return self.endpoint.respond(now, tx, *challenge);
+        }
         let mut unheard = Some(request);
         self.with_call(now, call, |call, context| {
             if let Some(session) = call.session_of(leg)
@@ -134,14 +162,10 @@ impl Shard {
 
     /// RFC 3261 §11.2: what an INVITE would be answered with.
     fn on_options(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request) {
-        let status = match self.source_of(flow, request) {
-            super::incoming::Known::Unknown => {
-                self.out.push_back(Output::Counted("refused_unknown_source"));
-                403
-            }
-            _ if self.intake == super::Intake::Closed => 503,
-            _ => 200,
-        };
+        if let Err(challenge) = self.prove(now, flow, request) {
+            return self.endpoint.respond(now, tx, *challenge);
+        }
+        let status = if self.intake == super::Intake::Closed { 503 } else { 200 };
         let headers: &[(HeaderName, &str)] = &[
             (HeaderName::Allow, Rules::SWITCH_ALLOW),
             (HeaderName::AllowEvents, sip::subscription::ALLOW_EVENTS),

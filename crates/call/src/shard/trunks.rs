@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clock::Instant;
 use model::TrunkName;
 use routing::{Plan, Trunk};
-use sip::auth::{Account, Challenger, Offer, Side, Verdict};
+use sip::auth::{Account, Offer, Side, Verdict};
 use sip::headers::{Credentials, Stale};
 use sip::resolve::Target;
 use sip::session::Failure;
@@ -50,11 +50,6 @@ impl Shard {
     /// How many bindings with carriers are being taken back.
     pub fn trunks_leaving(&self) -> usize {
         self.watch.as_ref().map_or(0, |watching| watching.watch.leaving())
-    }
-
-    /// Calls and legs of trunk `name` on this shard.
-    pub fn calls_of_trunk(&self, name: &TrunkName) -> usize {
-        self.admission.calls_of_trunk(name)
     }
 
     /// The watch hears of the plan in force.
@@ -138,12 +133,7 @@ impl Shard {
     ) -> Result<(), Box<Response>> {
         let side = Side::Proxy;
         let wall = self.anchor.wall(now);
-        let secret = self.secret;
-        let realm = self.settings.product.to_string();
-        let challenger = self
-            .challengers
-            .entry(realm)
-            .or_insert_with_key(|realm| Challenger::new(realm, secret, super::incoming::NONCE_LIVES));
+        let challenger = &mut self.challenger;
         let wanted = trunk.and_then(|trunk| trunk.access.challenge.as_ref());
         let verdict = challenger.credentials(side, &request.headers).map(|credentials| {
             let account = wanted

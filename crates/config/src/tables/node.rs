@@ -6,7 +6,9 @@ use std::time::Duration;
 use routing::{FeatureCodes, Limits};
 
 use super::listener::{DNS, INTERFACE, STREAMS, TLS};
-use super::{MANY, MESSAGES, REGISTRAR, SUBSCRIPTIONS, default, optional, required, word};
+use super::{
+    CLASS_OF_SERVICE, MANY, MESSAGES, REGISTRAR, SECURITY, SUBSCRIPTIONS, default, optional, required, word,
+};
 use crate::fields::{Kind, Object};
 use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
 use crate::reading::Reading;
@@ -19,6 +21,14 @@ pub(crate) static HOTLINE: Object = Object {
     fields: &[
         default("node", Kind::Table(&NODE), "{}", "节点本身", "the node itself"),
         default("limits", Kind::Table(&LIMITS), "{}", "容量限制", "limits"),
+        default("security", Kind::Table(&SECURITY), "{}", "安全", "security"),
+        default(
+            "class_of_service",
+            Kind::Tables(&CLASS_OF_SERVICE),
+            "[]",
+            "呼叫权限 (话机和转接的呼出)",
+            "classes of service: who may call out where",
+        ),
         default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
         default("registrar", Kind::Table(&REGISTRAR), "{}", "话机注册", "registrations of phones"),
@@ -138,6 +148,13 @@ static LIMITS: Object = Object {
             "单个通话最长时间",
             "the longest call",
         ),
+        default(
+            "overload_delay_milliseconds",
+            Kind::Integer(1, 10_000),
+            "20",
+            "信令排队超过此时间即拒绝新呼叫 (503), 进行中的通话不受影响",
+            "when signalling waits longer than this, new calls get 503; calls in progress are served",
+        ),
     ],
 };
 
@@ -242,6 +259,9 @@ pub(crate) fn limits(hotline: &Record, reading: &mut Reading<'_>) -> (Limits, Fe
         max_calls: limits.map_or(0, |record| record.integer("max_calls")),
         max_calls_per_second: limits.and_then(|record| record.integer_if("max_calls_per_second")),
         max_duration: limits.map_or(Duration::ZERO, |record| record.seconds("max_duration_seconds")),
+        overload_delay: Duration::from_millis(
+            limits.map_or(0, |record| record.integer("overload_delay_milliseconds")),
+        ),
     };
     let codes = hotline.record_if("codes");
     let text = |key| codes.map_or_else(|| "".into(), |record| record.text(key));

@@ -54,6 +54,12 @@ pub(crate) static PHONE: Object = Object {
             "同时注册的终端数",
             "devices registered at a time",
         ),
+        optional(
+            "class_of_service",
+            Kind::Ref(NameKind::Class),
+            "呼出权限, 省略则为 default",
+            "its class of service for calls out; \"default\" unless set",
+        ),
         default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
         default(
             "reliable",
@@ -99,6 +105,7 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             agent: record.text_if("agent").map(|agent| AgentId::new(&reading.tenant, &agent)),
             max_contacts: record.integer("max_contacts"),
             media: media_choice(record),
+            class: record.text_if("class_of_service"),
             reliable: record.choice("reliable", &trunk::RELIABLE_CHOICES),
         });
     }

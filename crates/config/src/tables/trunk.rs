@@ -227,6 +227,12 @@ pub(crate) static TRUNK: Object = Object {
             "本地区号, 如 010 (补全来电固话)",
             "area code of numbers without one",
         ),
+        optional(
+            "forward_class",
+            Kind::Ref(NameKind::Class),
+            "经此中继来的呼叫转出时的呼叫权限, 省略则为 default",
+            "class of service of calls that come by it and are sent on by a trunk; \"default\" unless set",
+        ),
         default(
             "drop_home_area",
             Kind::Bool,

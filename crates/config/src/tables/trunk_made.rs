@@ -35,6 +35,7 @@ pub(crate) fn trunk(name: &str, record: &Record, reading: &mut Reading<'_>, inte
         identity: identity(record),
         numbers: numbers(record, reading),
         reliable: record.choice("reliable", &super::trunk::RELIABLE_CHOICES),
+        forward_class: record.text_if("forward_class"),
         way,
         account,
     };

@@ -6,7 +6,7 @@ use model::event::{AgentActivity, AgentState};
 
 use super::output::{self, Table};
 use super::switch_client::speak;
-use super::{Agents, Answer, Global, State};
+use super::{Agents, Answer, Bans, Global, State};
 
 /// Agents: who they are and what they do, or a new state for one.
 pub(crate) fn agents(global: &Global, command: Agents) -> anyhow::Result<Answer> {
@@ -126,6 +126,31 @@ fn standing(state: &str) -> &'static str {
         "unreachable" => "无应答 / does not answer",
         _ => "可振铃 / rings",
     }
+}
+
+/// Banned sources, and the end of a ban.
+pub(crate) fn bans(global: &Global, command: Bans) -> anyhow::Result<Answer> {
+    if let Bans::Remove { source } = command {
+        speak(global, |client| async move { client.lift_ban(&source).await })?;
+        return Ok(Answer::Yes);
+    }
+    let bans = speak(global, |client| async move { client.bans().await })?;
+    if global.json {
+        output::json(&bans)?;
+        return Ok(Answer::Yes);
+    }
+    let mut table = Table::new(["来源", "原因", "至"]);
+    for ban in bans {
+        let cause = match ban.cause.as_str() {
+            "flood" => "请求过快",
+            "logins" => "密码错误过多",
+            "scanner" => "扫描",
+            other => other,
+        };
+        table.row([ban.source, cause.to_owned(), short(&ban.until)]);
+    }
+    table.print()?;
+    Ok(Answer::Yes)
 }
 
 /// Trunks and how busy they are.

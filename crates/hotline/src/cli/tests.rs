@@ -52,6 +52,8 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline queues --json",
         "hotline phones",
         "hotline trunks",
+        "hotline bans",
+        "hotline bans remove 192.0.2.9",
         "hotline explain 0sxw0x8002000",
     ] {
         assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

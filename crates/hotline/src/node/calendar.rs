@@ -6,6 +6,7 @@ use std::time::Duration;
 use clock::{SystemClock, WallTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use sip_net::Boxes;
 
 use super::tenants::Tenants;
 
@@ -44,6 +45,18 @@ impl Calendar {
     /// The distance from UTC at `at`, in seconds east.
     pub fn offset_at(&self, at: WallTime) -> i32 {
         Timestamp::from_microsecond(at.0).map_or(0, |at| self.zone.to_offset(at).seconds())
+    }
+}
+
+/// Tells shards how far local time is from UTC, for ever: they bar calls out by the hour.
+pub(crate) async fn tell_offsets(calendar: Calendar, clock: SystemClock, boxes: Boxes<call::Shard>) {
+    let mut told = None;
+    loop {
+        let offset = calendar.offset_at(clock.wall());
+        if told.replace(offset) != Some(offset) {
+            boxes.post_all(|| call::Input::UtcOffset(offset));
+        }
+        tokio::time::sleep(STEP).await;
     }
 }
 

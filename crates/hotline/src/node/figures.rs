@@ -21,6 +21,8 @@ pub(crate) struct Sources {
     pub tenants: Tenants,
     pub journal: EventJournal,
     pub resolver: Resolver,
+    pub wide: call::NodeWide,
+    pub clock: clock::SystemClock,
 }
 
 /// Keeps the figures up to date, for ever.
@@ -63,6 +65,7 @@ impl Sources {
         set("transactions", live.transactions);
         set("timers", live.timers);
         set("phones", self.bindings.phones());
+        set("bans", self.wide.guard.lock().bans(self.clock.now()).count());
         let counts = self.transports.counts();
         counter!("hotline_sip_datagrams_total").absolute(counts.udp_received);
         counter!("hotline_sip_dropped_total", "cause" => "truncated").absolute(counts.udp_truncated);

@@ -70,6 +70,14 @@ impl Bindings {
         }
     }
 
+    /// The flows of all bindings.
+    pub fn flows(&self) -> Vec<Flow> {
+        self.table
+            .iter()
+            .flat_map(|entry| entry.value().iter().map(|bound| bound.flow).collect::<Vec<_>>())
+            .collect()
+    }
+
     /// How many phones have a binding.
     pub fn phones(&self) -> usize {
         self.table.len()

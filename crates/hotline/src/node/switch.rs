@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use api::view::{AgentView, BindingView, EntryView, LiveCall, LiveState, PhoneView, QueueView, TrunkView};
+use api::view::{
+    AgentView, BanView, BindingView, EntryView, LiveCall, LiveState, PhoneView, QueueView, TrunkView,
+};
 use api::{Answer, Switch};
 use call::LiveStage;
 use clock::{Instant, SystemClock};
@@ -27,6 +29,7 @@ pub(crate) struct NodeSwitch {
     pub reloader: Arc<Reloader>,
     pub journal: EventJournal,
     pub exporter: Exporter,
+    pub wide: call::NodeWide,
 }
 
 impl Switch for NodeSwitch {
@@ -88,6 +91,17 @@ impl Switch for NodeSwitch {
         Box::pin(self.trunk_views())
     }
 
+    fn bans(&self) -> Answer<'_, Vec<BanView>> {
+        let now = self.clock.now();
+        let view = |ban: routing::Ban| BanView {
+            source: ban.source.to_string(),
+            cause: ban.cause.as_str().to_owned(),
+            until: self.time(ban.until),
+        };
+        let bans: Vec<BanView> = self.wide.guard.lock().bans(now).map(view).collect();
+        Box::pin(async { bans })
+    }
+
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>> {
         Box::pin(async move {
             match command {
@@ -112,6 +126,10 @@ impl Switch for NodeSwitch {
                     }
                     self.boxes.post(call.shard(), call::Input::HangUp { call });
                     Ok(())
+                }
+                Command::LiftBan { source } => {
+                    let lifted = self.wide.guard.lock().lift(source);
+                    lifted.then_some(()).ok_or_else(|| refused(format!("{source} 未被封禁 / is not banned")))
                 }
                 Command::Reload => {
                     let reloader = Arc::clone(&self.reloader);

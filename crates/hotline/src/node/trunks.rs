@@ -1,10 +1,7 @@
 //! Owns what the node tells of its trunks: views, log lines, alarms and gauges. Does not own finding it out (see `call`).
 
-use std::collections::HashMap;
-
 use api::view::TrunkView;
 use call::TrunkSeen;
-use model::TrunkName;
 use model::event::{Event, TrunkFact};
 
 use super::switch::{NodeSwitch, count};
@@ -39,18 +36,6 @@ impl NodeSwitch {
     pub(super) async fn trunk_views(&self) -> Vec<TrunkView> {
         let loaded = self.reloader.current.load_full();
         let seen = self.ask_shard(0, call::Shard::trunks_seen).await.unwrap_or_default();
-        let mut calls: HashMap<TrunkName, usize> = HashMap::new();
-        for shard in 0..self.boxes.len() {
-            let Ok(shard) = u8::try_from(shard) else { break };
-            let names: Vec<TrunkName> = loaded.plan.trunks.iter().map(|trunk| trunk.name.clone()).collect();
-            let look = move |shard: &call::Shard| -> Vec<(TrunkName, usize)> {
-                let count = |name: TrunkName| (shard.calls_of_trunk(&name), name);
-                names.into_iter().map(count).map(|(count, name)| (name, count)).collect()
-            };
-            for (name, count) in self.ask_shard(shard, look).await.unwrap_or_default() {
-                *calls.entry(name).or_default() += count;
-            }
-        }
         let view = |trunk: &std::sync::Arc<routing::Trunk>| {
             let seen: Option<&TrunkSeen> = seen.iter().find(|seen| seen.name == trunk.name);
             TrunkView {
@@ -59,7 +44,7 @@ impl NodeSwitch {
                 registered: seen.and_then(|seen| seen.registered),
                 since: seen.and_then(|seen| seen.since).map(|at| self.time(at)),
                 error: seen.and_then(|seen| seen.error.as_ref()).map(ToString::to_string),
-                calls: count(calls.get(&trunk.name).copied().unwrap_or_default()),
+                calls: count(self.wide.admission.lock().calls_of_trunk(&trunk.name)),
                 max_calls: trunk.limits.calls.map(count),
             }
         };

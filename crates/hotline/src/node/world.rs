@@ -76,10 +76,18 @@ impl World for NodeWorld {
                 trunks::note(&event);
                 self.journal.append(event);
             }
+            call::Output::Banned { source, cause } => {
+                metrics::counter!("hotline_bans_total", "cause" => cause.as_str()).increment(1);
+                tracing::warn!(%source, cause = cause.as_str(), "已封禁来源地址 / a source is banned");
+            }
             call::Output::Counted(cause) => {
                 metrics::counter!("hotline_sip_refused_total", "cause" => cause).increment(1);
             }
         }
+    }
+
+    fn room(&self) -> usize {
+        self.journal.room()
     }
 
     fn panicked(&mut self) {

@@ -176,3 +176,47 @@ proptest::proptest! {
         proptest::prop_assert_eq!(admission, Admission::default());
     }
 }
+
+#[test]
+fn what_would_be_refused_is_refused_and_asking_counts_nothing() {
+    let mut admission = Admission::default();
+    let limits = limits(1, Some(10));
+    assert_eq!(admission.would_refuse(T0, &limits), None);
+    let first = admission.admit(T0, &limits, None).unwrap();
+    assert_eq!(admission.would_refuse(T0, &limits).map(|r| r.cause), Some(RefuseCause::NodeCalls));
+    admission.release(first);
+    for _ in 0..5 {
+        assert_eq!(admission.would_refuse(T0, &limits).map(|r| r.cause), Some(RefuseCause::NodeRate));
+    }
+    assert_eq!(admission.would_refuse(T0 + Duration::from_millis(100), &limits), None);
+}
+
+#[test]
+fn calls_out_are_counted_for_their_holder_at_a_time_in_the_hour_and_in_the_day() {
+    use crate::{Barred, ClassOfService, Destination, Holder};
+    let mut admission = Admission::default();
+    let carrier = trunk("carrier", 0, &[]);
+    let class = ClassOfService {
+        max_calls: Some(1),
+        calls_per_hour: Some(2),
+        calls_per_day: Some(3),
+        ..ClassOfService::usual()
+    };
+    let (mine, other) = (Holder::Trunk(TrunkName::new("a")), Holder::Trunk(TrunkName::new("b")));
+    let destination = Destination::of_number("13800138000", None);
+    let mut call = |holder: &Holder, now: Instant, keep: bool| {
+        let mut ticket = admission.admit_leg(now, &carrier).unwrap();
+        let out = CallOut { holder, class: &class, destination: &destination, minute_of_week: 0 };
+        let result = admission.admit_out(now, &mut ticket, &out);
+        if keep { Err(ticket) } else { Ok((admission.release(ticket), result).1) }
+    };
+    let hour = Duration::from_secs(3_600);
+    let Err(_up) = call(&mine, T0, true) else { unreachable!() };
+    assert_eq!(call(&mine, T0, false), Ok(Err(Barred::Calls)));
+    assert_eq!(call(&other, T0, false), Ok(Ok(())));
+    assert_eq!(call(&other, T0, false), Ok(Ok(())));
+    assert_eq!(call(&other, T0, false), Ok(Err(Barred::Hourly)));
+    assert_eq!(call(&other, T0 + hour, false), Ok(Ok(())));
+    assert_eq!(call(&other, T0 + hour, false), Ok(Err(Barred::Daily)));
+    assert_eq!(call(&other, T0 + hour * 24, false), Ok(Ok(())));
+}

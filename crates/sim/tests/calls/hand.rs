@@ -17,20 +17,22 @@ pub(crate) struct Hand {
     /// The To header of requests within the dialog.
     pub to: String,
     pub cseq: u32,
+    /// The user of From.
+    pub from: &'static str,
 }
 
 impl Hand {
     pub fn new(address: &str, user: &'static str, call_id: &'static str) -> Hand {
         let at = address.parse().expect("an address");
-        Hand { at, user, call_id, to: format!("<sip:{user}@10.0.0.1>"), cseq: 0 }
+        Hand { at, user, call_id, to: format!("<sip:{user}@10.0.0.1>"), cseq: 0, from: "13900139000" }
     }
 
     pub fn send(&mut self, stage: &mut Stage, method: &str, branch: &str, headers: &str, body: &str) {
-        let Hand { at, user, call_id, to, cseq } = self;
+        let Hand { at, user, call_id, to, cseq, from } = self;
         let length = body.replace('\n', "\r\n").len();
         let text = format!(
             "{method} sip:{user}@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{call_id}{branch}\nMax-Forwards: 70\n\
-             From: <sip:13900139000@{at}>;tag=h1\nTo: {to}\nCall-ID: {call_id}\nCSeq: {cseq} {method}\n\
+             From: <sip:{from}@{at}>;tag=h1\nTo: {to}\nCall-ID: {call_id}\nCSeq: {cseq} {method}\n\
              Contact: <sip:c@{at}>\n{headers}Content-Length: {length}\n\n{body}"
         );
         let switch = stage.world.switch(0);
@@ -41,6 +43,19 @@ impl Hand {
         self.cseq += 1;
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\n" };
         self.send(stage, "INVITE", &format!("inv{}", self.cseq), kind, body);
+    }
+
+    /// An INVITE without a description, with further headers.
+    pub fn invite_with(&mut self, stage: &mut Stage, headers: &str) {
+        self.cseq += 1;
+        self.send(stage, "INVITE", &format!("inv{}", self.cseq), headers, "");
+    }
+
+    /// An INVITE with a description and further headers.
+    pub fn invite_sdp_with(&mut self, stage: &mut Stage, headers: &str) {
+        self.cseq += 1;
+        let headers = format!("Content-Type: application/sdp\n{headers}");
+        self.send(stage, "INVITE", &format!("inv{}", self.cseq), &headers, &sdp("8 101"));
     }
 
     pub fn ack(&mut self, stage: &mut Stage, branch: &str, body: &str) {

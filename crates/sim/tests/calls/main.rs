@@ -9,6 +9,7 @@ mod negotiation;
 mod operator;
 mod queues;
 mod random;
+mod safety;
 mod signalling;
 mod stage;
 mod states;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Flow;
+use super::{Asked, Flow};
 use crate::message::{Request, Response};
 use crate::transaction::{ClientTx, ServerTx};
 
@@ -24,6 +24,17 @@ pub enum Output {
         flow: Flow,
         /// The request, its top Via completed with `received` and `rport` (RFC 3261 §18.2.1, RFC 3581 §4).
         request: Request,
+    },
+    /// An INVITE that would begin a call came while there are none to be taken (see
+    /// [`Endpoint::take_new_calls`](super::Endpoint::take_new_calls)). It has no transaction: answer it by
+    /// [`respond_statelessly`](super::Endpoint::respond_statelessly).
+    TurnedAway {
+        /// Where it came from.
+        flow: Flow,
+        /// The request, its top Via completed.
+        request: Request,
+        /// Whether it came before.
+        asked: Asked,
     },
     /// An ACK to a 2xx. It has no transaction.
     Ack {

@@ -106,6 +106,9 @@ impl Endpoint {
             return self.retransmitted(id, raw);
         }
         complete_via(&mut request, &via, flow);
+        if let Some(asked) = self.turned_away(now, &request, key) {
+            return self.outputs.push_back(Output::TurnedAway { flow, request, asked });
+        }
         let state = match request.method {
             Method::Invite => {
                 ServerState::Proceeding { request: Some(Box::new(request.clone())), last: None }
