@@ -27,7 +27,9 @@ pub(super) fn check(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
                 }
             }
             Message::Response(response) => {
-                if response.status > 100 && one.receiver_tag().is_empty() {
+                // A To that cannot be read goes back as it came: there is nowhere to put a tag.
+                let readable = response.status != 400 || response.headers.to().is_ok();
+                if response.status > 100 && readable && one.receiver_tag().is_empty() {
                     findings.push(one.breach(Rule::Tags, "no To tag"));
                 }
                 let (_, method) = one.cseq();
