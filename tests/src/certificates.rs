@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::switch::new_folder;
 
@@ -12,6 +14,7 @@ use crate::switch::new_folder;
 pub struct Certificates {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
+    authority: CertificateDer<'static>,
 }
 
 impl Certificates {
@@ -23,7 +26,8 @@ impl Certificates {
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.self_signed(&key).expect("signed");
         std::fs::write(folder.join("ca.pem"), certificate.pem()).expect("written");
-        let made = Certificates { folder, issuer: Issuer::new(parameters, key) };
+        let authority = certificate.der().clone();
+        let made = Certificates { folder, issuer: Issuer::new(parameters, key), authority };
         made.vouch(address);
         made
     }
@@ -38,6 +42,22 @@ impl Certificates {
         std::fs::write(self.folder.join("sip.key"), key.serialize_pem()).expect("written");
         std::fs::write(self.folder.join("sip.pem"), certificate.pem()).expect("written");
         certificate.der().to_vec()
+    }
+
+    /// A certificate for these names, with its key.
+    pub fn named(&self, names: &[&str]) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let key = KeyPair::generate().expect("a key");
+        let parameters = CertificateParams::new(names).expect("names");
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("signed");
+        (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    }
+
+    /// What trusts the authority alone.
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.clone()).expect("an authority");
+        roots
     }
 
     /// The authority's file.

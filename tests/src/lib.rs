@@ -8,10 +8,12 @@ mod certificates;
 mod kamailio;
 mod linphone;
 mod listener;
+mod name_server;
 mod namespace;
 mod place;
 mod sipp;
 mod switch;
+mod tunnel;
 mod waiting;
 mod wav;
 
@@ -22,10 +24,12 @@ pub use certificates::Certificates;
 pub use kamailio::Kamailio;
 pub use linphone::Linphone;
 pub use listener::Listener;
+pub use name_server::{NameServer, Named};
 pub use namespace::{Namespace, alone};
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
 pub use switch::{Call, Switch};
+pub use tunnel::Tunnel;
 pub use waiting::{now, paced, seconds, until};
 pub use wav::{Wav, write_tone};
 

@@ -1,6 +1,6 @@
 //! Owns where the parties of a test process live: loopback addresses of its own, so that whole port ranges are free.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The loopback addresses of this test process, one per party.
@@ -30,22 +30,44 @@ impl Place {
         socket.local_addr().expect("a bound socket has an address")
     }
 
+    /// A TCP port that is free now at `host`.
+    pub fn free_stream(host: Ipv4Addr) -> SocketAddr {
+        let listener = TcpListener::bind((host, 0)).expect("a free port");
+        listener.local_addr().expect("a bound socket has an address")
+    }
+
     /// Every UDP address that is bound on this machine.
     pub fn bound() -> Vec<SocketAddr> {
-        let table = std::fs::read_to_string("/proc/net/udp").expect("/proc/net/udp");
-        let address = |line: &str| {
-            let (host, port) = line.split_ascii_whitespace().nth(1)?.split_once(':')?;
-            let host = u32::from_str_radix(host, 16).ok()?;
-            Some(SocketAddr::from((host.to_le_bytes(), u16::from_str_radix(port, 16).ok()?)))
-        };
-        table.lines().skip(1).filter_map(address).collect()
+        sockets("/proc/net/udp").map(|(address, _)| address).collect()
     }
 
     /// Whether somebody has bound this UDP address.
     pub fn is_bound(at: SocketAddr) -> bool {
         Place::bound().contains(&at)
     }
+
+    /// Whether somebody accepts connections at this TCP address.
+    pub fn listens(at: SocketAddr) -> bool {
+        sockets("/proc/net/tcp").any(|(address, state)| address == at && state == LISTEN)
+    }
 }
+
+/// The sockets of a table of the system, each with its address and state.
+fn sockets(table: &str) -> impl Iterator<Item = (SocketAddr, u8)> + use<> {
+    let socket = |line: &str| {
+        let mut columns = line.split_ascii_whitespace().skip(1);
+        let (host, port) = columns.next()?.split_once(':')?;
+        let host = u32::from_str_radix(host, 16).ok()?;
+        let address = SocketAddr::from((host.to_le_bytes(), u16::from_str_radix(port, 16).ok()?));
+        Some((address, u8::from_str_radix(columns.nth(1)?, 16).ok()?))
+    };
+    let text = std::fs::read_to_string(table).unwrap_or_else(|error| panic!("{table}: {error}"));
+    let sockets: Vec<(SocketAddr, u8)> = text.lines().skip(1).filter_map(socket).collect();
+    sockets.into_iter()
+}
+
+/// TCP_LISTEN of the system's tables.
+const LISTEN: u8 = 0x0A;
 
 /// One test at a time: each needs the machine's two CPUs for packets that must not be late.
 pub fn turn() -> MutexGuard<'static, ()> {

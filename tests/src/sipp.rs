@@ -50,6 +50,11 @@ impl Sipp {
         self
     }
 
+    /// Speaks TCP instead of UDP.
+    pub fn over_tcp(self) -> Sipp {
+        self.with(&["-t", "t1"])
+    }
+
     /// Notes every message in the run's folder; for runs of few calls.
     pub fn traced(self) -> Sipp {
         self.with(&["-trace_msg", "-message_file", "messages"])
@@ -84,7 +89,9 @@ impl Sipp {
     pub fn answer(self, calls: u32) -> SippRun {
         let local = self.local;
         let run = self.with(&["-m", &calls.to_string()]).start(None);
-        until("SIPp listens", Duration::from_secs(10), || Place::is_bound(local).then_some(()));
+        until("SIPp listens", Duration::from_secs(10), || {
+            (Place::is_bound(local) || Place::listens(local)).then_some(())
+        });
         run
     }
 

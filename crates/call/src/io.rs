@@ -29,6 +29,13 @@ pub enum Input {
         /// Which.
         flow: Flow,
     },
+    /// A connection that we opened did not come about; comes before the `TransportFailed` of what waited for it.
+    Unreached {
+        /// Which.
+        flow: Flow,
+        /// Why.
+        why: Unreached,
+    },
     /// Answers `Output::Locate` in the same turn.
     Located {
         /// Whose leg asked.
@@ -115,6 +122,23 @@ pub enum Input {
     Drain,
     /// Release every call now, each with its CDR.
     Shutdown,
+}
+
+/// Why a connection that we opened did not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreached {
+    /// Refused, or without a way there; in the system's words.
+    NoConnection(Arc<str>),
+    /// It took too long.
+    TooSlow,
+    /// Its certificate does not show the name that we expect there (RFC 5922 §7.3).
+    WrongName,
+    /// Nobody whom we trust vouches for its certificate.
+    NotTrusted,
+    /// Its certificate ran out, or is not valid yet.
+    OutOfDate,
+    /// TLS failed otherwise; in the library's words.
+    Tls(Arc<str>),
 }
 
 /// One way to a registered phone.

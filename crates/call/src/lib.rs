@@ -15,7 +15,7 @@ mod settings;
 mod shard;
 mod trunk_watch;
 
-pub use io::{Binding, ErrandEnded, Input, Output};
+pub use io::{Binding, ErrandEnded, Input, Output, Unreached};
 pub use live::{Live, LiveCall, LiveStage, TrunkSeen};
 pub use settings::Settings;
 pub use shard::{Identity, NodeWide, Shard};

@@ -314,6 +314,7 @@ impl Machine for Shard {
         match input {
             Input::Received { flow, bytes } => self.on_received(now, flow, bytes),
             Input::TransportFailed { flow } => self.endpoint.transport_failed(now, flow),
+            Input::Unreached { flow, why } => self.trunk_unreached(now, flow, &why),
             Input::Located { call, leg, bindings } => {
                 self.with_call(now, call, |call, context| call.on_located(context, leg, bindings));
             }

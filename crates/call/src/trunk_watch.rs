@@ -24,7 +24,7 @@ use sip::transaction::ClientTx;
 pub(crate) use bound::{contact, login};
 pub(crate) use names::has_names;
 
-use crate::{Output, TrunkSeen};
+use crate::{Output, TrunkSeen, Unreached};
 
 /// What the watch may touch while it handles one input.
 pub(crate) struct Desk<'a> {
@@ -80,6 +80,8 @@ struct Watched {
     /// Since when it is up or down.
     since: Instant,
     error: Option<Arc<str>>,
+    /// Why the last connection to that address did not come about.
+    trouble: Option<(SocketAddr, Arc<str>)>,
 }
 
 /// A target and its pulse; None where the trunk has no heartbeat.
@@ -146,7 +148,13 @@ impl TrunkWatch {
         if response.is_provisional() {
             return;
         }
-        match self.errands.get(&tx).cloned() {
+        let errand = self.errands.get(&tx).cloned();
+        if let Some(Errand::Ask(trunk, _) | Errand::Register(trunk)) = &errand
+            && let Some(watched) = self.watched.get_mut(trunk)
+        {
+            watched.trouble = None;
+        }
+        match errand {
             Some(Errand::Ask(trunk, address)) => {
                 self.errands.remove(&tx);
                 self.answered(desk, &trunk, address, response);
@@ -185,6 +193,18 @@ impl TrunkWatch {
                 self.settle_leaving();
             }
             None => {}
+        }
+    }
+
+    /// A connection did not come about: the trunks that are reached there say why.
+    pub fn unreached(&mut self, to: Flow, why: &Unreached) {
+        for watched in self.watched.values_mut() {
+            let is_there = flow(&watched.trunk, to.remote) == Flow { connection: None, ..to };
+            let Some(host) = watched.names.host_at(to.remote).filter(|_| is_there) else { continue };
+            let wanted = watched.trunk.way.tls_name.as_deref().unwrap_or(&host);
+            let trouble = words::unreached(to.remote, wanted, why);
+            watched.error = Some(trouble.clone());
+            watched.trouble = Some((to.remote, trouble));
         }
     }
 
@@ -242,6 +262,11 @@ impl TrunkWatch {
 }
 
 impl Watched {
+    /// Why `address` cannot be reached, when its connection did not come about.
+    fn trouble_at(&self, address: SocketAddr) -> Option<Arc<str>> {
+        self.trouble.as_ref().filter(|(at, _)| *at == address).map(|(_, words)| words.clone())
+    }
+
     fn new(now: Instant, trunk: Arc<Trunk>) -> Watched {
         Watched {
             targets: Vec::new(),
@@ -252,6 +277,7 @@ impl Watched {
             up: None,
             since: now,
             error: None,
+            trouble: None,
         }
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use clock::Instant;
 use model::TrunkName;
-use routing::{Plan, Trunk};
+use routing::{Plan, Trunk, TrunkTransport};
 use sip::auth::{Account, Offer, Side, Verdict};
+use sip::endpoint::Flow;
 use sip::headers::{Credentials, Stale};
 use sip::resolve::Target;
 use sip::session::Failure;
@@ -15,7 +16,7 @@ use sip::{HeaderName, Request, Response};
 
 use super::Shard;
 use crate::trunk_watch::{self, Desk, TrunkWatch};
-use crate::{Settings, TrunkSeen};
+use crate::{Settings, TrunkSeen, Unreached};
 
 /// The watch, and the plan that it has yet to hear of.
 #[derive(Debug)]
@@ -29,7 +30,9 @@ impl Watching {
     /// A watch that begins with the shard's first turn.
     pub fn due(settings: &Settings) -> Watching {
         let is_watched = |trunk: &Arc<Trunk>| {
-            trunk.heartbeat.is_some() || trunk.register.is_some() || trunk_watch::has_names(trunk)
+            // Whoever is reached by connections can fail in ways that an operator has to be told of.
+            let connects = trunk.way.transport != TrunkTransport::Udp && trunk.way.leads_somewhere();
+            trunk.heartbeat.is_some() || trunk.register.is_some() || connects || trunk_watch::has_names(trunk)
         };
         let due = settings.plan.trunks.iter().any(is_watched).then(|| settings.plan.clone());
         Watching { watch: TrunkWatch::default(), due }
@@ -74,6 +77,11 @@ impl Shard {
     /// A name of a trunk leads there.
     pub(super) fn trunk_located(&mut self, now: Instant, trunk: &TrunkName, host: &str, targets: &[Target]) {
         self.with_watch(now, |watching, desk| watching.watch.located(desk, trunk, host, targets));
+    }
+
+    /// A connection to a trunk did not come about.
+    pub(super) fn trunk_unreached(&mut self, now: Instant, flow: Flow, why: &Unreached) {
+        self.with_watch(now, |watching, _| watching.watch.unreached(flow, why));
     }
 
     pub(super) fn stop_watching(&mut self, now: Instant) {

@@ -83,7 +83,9 @@ impl TrunkWatch {
             Failure::TransportFailed => pulse.missed(),
         };
         if let Some(life) = turned {
-            self.turned(desk, name, address, life, Some(words::unsendable(address)));
+            let trouble = self.watched.get(name).and_then(|watched| watched.trouble_at(address));
+            let error = trouble.unwrap_or_else(|| words::unsendable(address));
+            self.turned(desk, name, address, life, Some(error));
         }
     }
 

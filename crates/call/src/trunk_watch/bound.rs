@@ -93,8 +93,13 @@ impl TrunkWatch {
     ) {
         let Some(watched) = self.watched.get_mut(name) else { return };
         let trunk = watched.trunk.clone();
+        let at = watched.registration.as_ref().map(|bound| bound.at);
+        let trouble = at.filter(|_| status == 503).and_then(|at| watched.trouble_at(at));
+        let error = match trouble {
+            Some(trouble) => words::register_unsent(&trouble),
+            None => words::register_refused((status, reason), realm, &trunk),
+        };
         let Some(bound) = &mut watched.registration else { return };
-        let error = words::register_refused((status, reason), realm, &trunk);
         bound.failed.push(bound.at);
         let untried = |target: &&super::Asked| !bound.failed.contains(&target.address);
         let next = watched.targets.iter().find(untried).map(|target| target.address);

@@ -41,6 +41,12 @@ impl Names {
         self.next
     }
 
+    /// The host that led to `address`.
+    pub fn host_at(&self, address: SocketAddr) -> Option<String> {
+        let (target, _) = self.targets.iter().find(|(_, known)| known.contains(&address))?;
+        Some(Target { port: None, ..target.clone() }.to_string())
+    }
+
     fn addresses(&self) -> Vec<SocketAddr> {
         self.targets.iter().flat_map(|(_, addresses)| addresses).copied().collect()
     }
@@ -77,6 +83,9 @@ impl TrunkWatch {
         if addresses.is_empty() {
             watched.error = Some(words::nowhere(host));
             return;
+        }
+        if watched.error.as_ref() == Some(&words::nowhere(host)) {
+            watched.error = None;
         }
         let is_it = |target: &Target| matches!(&target.host, TargetHost::Name(known) if known.eq_ignore_ascii_case(host));
         let before = watched.names.addresses();

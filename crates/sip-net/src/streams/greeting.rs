@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use call::Unreached;
+use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use sip::endpoint::{Flow, Transport};
 use socket2::{SockRef, TcpKeepalive};
@@ -41,18 +43,18 @@ impl<M: Send + 'static> Shared<M> {
                 self.serve_bytes((flow, None), reader, writer, outbox).await;
             }
             Transport::Tls => {
-                let Some(stream) = self.in_time(flow, self.accept_tls(flow, stream)).await else { return };
+                let Ok(stream) = self.in_time(flow, self.accept_tls(flow, stream)).await else { return };
                 let names = names_shown(stream.get_ref().1.peer_certificates());
                 let (reader, writer) = tokio::io::split(stream);
                 self.serve_known(flow, names, (reader, writer), outbox).await;
             }
             Transport::Ws => {
-                let Some(frames) = self.in_time(flow, upgrade(stream)).await else { return };
+                let Ok(frames) = self.in_time(flow, upgrade(stream)).await else { return };
                 self.serve_frames(flow, frames, outbox).await;
             }
             Transport::Wss => {
                 let both = async { upgrade(self.accept_tls(flow, stream).await?).await };
-                let Some(frames) = self.in_time(flow, both).await else { return };
+                let Ok(frames) = self.in_time(flow, both).await else { return };
                 self.serve_frames(flow, frames, outbox).await;
             }
         }
@@ -62,17 +64,13 @@ impl<M: Send + 'static> Shared<M> {
     pub(super) async fn call_on(self: &Arc<Self>, flow: Flow, queue: mpsc::Receiver<Bytes>) {
         let outbox = Outbox::new(queue);
         let limits = self.limits.load_full();
-        let stream = match timeout(limits.connect, self.connect(flow)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
+        let connected = timeout(limits.connect, self.connect(flow)).await;
+        let stream = match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => stream,
+            Err(error) => {
                 tracing::info!(remote = %flow.remote, %error, "连接失败 / cannot connect");
                 self.ends.count(StreamEnd::NotOpened);
-                return self.give_back(flow, outbox.unsent());
-            }
-            Err(_) => {
-                tracing::info!(remote = %flow.remote, "连接超时 / connecting took too long");
-                self.ends.count(StreamEnd::NotOpened);
-                return self.give_back(flow, outbox.unsent());
+                return self.not_reached(flow, &error, outbox);
             }
         };
         prepare(&stream);
@@ -80,12 +78,20 @@ impl<M: Send + 'static> Shared<M> {
             let (reader, writer) = stream.into_split();
             return self.serve_bytes((flow, None), reader, writer, outbox).await;
         }
-        let Some(stream) = self.in_time(flow, self.connect_tls(flow, stream)).await else {
-            return self.give_back(flow, outbox.unsent());
+        let stream = match self.in_time(flow, self.connect_tls(flow, stream)).await {
+            Ok(stream) => stream,
+            Err(error) => return self.not_reached(flow, &error, outbox),
         };
         let names = names_shown(stream.get_ref().1.peer_certificates());
         let (reader, writer) = tokio::io::split(stream);
         self.serve_known(flow, names, (reader, writer), outbox).await;
+    }
+
+    /// A connection did not come about: the shards hear why, then of what waited for it.
+    fn not_reached(self: &Arc<Self>, flow: Flow, error: &io::Error, outbox: Outbox) {
+        let why = why(error);
+        self.boxes.post_all(|| call::Input::Unreached { flow, why: why.clone() });
+        self.give_back(flow, outbox.unsent());
     }
 
     /// Serves a connection over TLS; the shards know its peer before its first message.
@@ -105,21 +111,21 @@ impl<M: Send + 'static> Shared<M> {
         }
     }
 
-    /// What `greeting` comes to within the time for it; `None` when it fails, which is counted and said.
-    async fn in_time<T>(&self, flow: Flow, greeting: impl Future<Output = io::Result<T>>) -> Option<T> {
+    /// What `greeting` comes to within the time for it; that it fails is counted and said.
+    async fn in_time<T>(&self, flow: Flow, greeting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         let limit = self.limits.load().handshake;
         match timeout(limit, greeting).await {
-            Ok(Ok(done)) => Some(done),
+            Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => {
                 self.ends.count(StreamEnd::Handshake);
                 let transport = flow.transport.via();
                 tracing::info!(remote = %flow.remote, transport, %error, "握手失败 / the handshake failed");
-                None
+                Err(error)
             }
             Err(_) => {
                 self.ends.count(StreamEnd::HandshakeSlow);
                 tracing::debug!(remote = %flow.remote, "握手超时 / the handshake took too long");
-                None
+                Err(io::ErrorKind::TimedOut.into())
             }
         }
     }
@@ -154,6 +160,27 @@ impl<M: Send + 'static> Shared<M> {
             socket.bind(SocketAddr::new(local.ip(), 0))?;
         }
         socket.connect(flow.remote).await
+    }
+}
+
+/// What kept us from a peer.
+fn why(error: &io::Error) -> Unreached {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Unreached::WrongName
+            }
+            CertificateError::UnknownIssuer => Unreached::NotTrusted,
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => Unreached::OutOfDate,
+            other => Unreached::Tls(other.to_string().into()),
+        },
+        Some(other) => Unreached::Tls(other.to_string().into()),
+        None if error.kind() == io::ErrorKind::TimedOut => Unreached::TooSlow,
+        None => Unreached::NoConnection(error.to_string().into()),
     }
 }
 
