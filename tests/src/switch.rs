@@ -43,7 +43,7 @@ impl Switch {
         let host = Place::mine().switch;
         let main = folder.join("hotline.toml");
         replace(&main, "\"127.0.0.1:5060\"", &format!("\"{host}:0\""));
-        replace(&main, "20000-39999", "10000-29999");
+        replace(&main, "6000-65535", "10000-29999");
         for (file, from, to) in changes {
             replace(&folder.join(file), from, to);
         }
