@@ -146,6 +146,8 @@ fn carriers_over_tls_must_show_the_name_that_they_are_reached_by() {
     let answering = Sipp::new("carrier_lives", carrier, &[]).over_tcp().traced().answer(1);
     let good = Tunnel::takes_tls(host, &certificates, &["carrier.test"], carrier);
     let bad = Tunnel::takes_tls(host, &certificates, &["other.test", "sbc.wrong.test"], carrier);
+    // At an address of its own: one that is connected already is used again.
+    let unvouched = Tunnel::takes_tls(host, &certificates, &["untrusted.test"], carrier);
     // RFC 5922 §7.3: the name that was configured counts, not the one that a name server makes of it.
     let names = NameServer::start(&[
         ("_sips._tcp.carrier.test", Named::Service(1, good.at.port(), "sbc.elsewhere.test")),
@@ -174,7 +176,7 @@ fn carriers_over_tls_must_show_the_name_that_they_are_reached_by() {
             ("trunks/good.toml", &trunk("carrier.test", &trusting)),
             ("trunks/wrong.toml", &trunk("wrong.test", &trusting)),
             ("trunks/unregistered.toml", &trunk("wrong.test", &register)),
-            ("trunks/untrusted.toml", &trunk(&format!("untrusted.test:{}", good.at.port()), "")),
+            ("trunks/untrusted.toml", &trunk(&format!("untrusted.test:{}", unvouched.at.port()), "")),
         ],
     );
     let named = |name: &str| {

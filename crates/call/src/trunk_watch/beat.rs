@@ -130,7 +130,11 @@ fn options(desk: &mut Desk<'_>, trunk: &Trunk, address: SocketAddr) -> Option<Re
     request.headers.push(HeaderName::To, NameAddr::new(None, &target));
     request.headers.push(HeaderName::CallId, desk.endpoint.mint_call_id());
     request.headers.push(HeaderName::CSeq, "1 OPTIONS");
-    request.headers.push(HeaderName::Contact, format!("<sip:{us}>"));
+    let contact = match flow(trunk, address).transport.uri_param() {
+        Some(transport) => format!("<sip:{us};transport={transport}>"),
+        None => format!("<sip:{us}>"),
+    };
+    request.headers.push(HeaderName::Contact, contact);
     request.headers.push(HeaderName::Accept, "application/sdp");
     Some(request)
 }
