@@ -61,7 +61,11 @@ impl Baresip {
     ) -> Baresip {
         let folder = new_folder();
         let speech = folder.join("speech.wav");
-        write_tone(&speech, hz, 120);
+        // baresip does not resample: the file has the rate and channels of the codec, as in `opus/48000/2`.
+        let mut codec = parameters.split(['/', ';']).skip(1).map_while(|number| number.parse::<u32>().ok());
+        let rate = codec.next().unwrap_or(8_000);
+        let channels = codec.next().and_then(|channels| u16::try_from(channels).ok()).unwrap_or(1);
+        write_tone(&speech, hz, 60, (rate, channels));
         let mut config = config(space.inside, &speech, &folder);
         if let Some(ca) = ca {
             config.push_str(&format!("sip_cafile {}\nsip_verify_server yes\n", ca.display()));

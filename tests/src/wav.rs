@@ -83,18 +83,20 @@ fn is_tone(window: &[i16], hz: f64) -> bool {
     power / window.len() as f64 > 200.0 * 200.0 && at_hz > 0.7 * power * window.len() as f64 / 2.0
 }
 
-/// Writes a mono PCM file of a tone, as a phone's microphone.
-pub fn write_tone(path: &Path, hz: f64, seconds: u32) {
+/// Writes a PCM file of a tone at `rate` Hz, the same in all channels, as a phone's microphone.
+pub fn write_tone(path: &Path, hz: f64, seconds: u32, (rate, channels): (u32, u16)) {
     let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 8_000,
+        channels,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
     let mut writer = hound::WavWriter::create(path, spec).expect("a WAV file");
-    for at in 0..seconds * 8_000 {
-        let sample = 16_000.0 * (TAU * hz * f64::from(at) / 8_000.0).sin();
-        writer.write_sample(sample as i16).expect("a sample");
+    for at in 0..seconds * rate {
+        let sample = 16_000.0 * (TAU * hz * f64::from(at) / f64::from(rate)).sin();
+        for _ in 0..channels {
+            writer.write_sample(sample as i16).expect("a sample");
+        }
     }
     writer.finalize().expect("a WAV file");
 }
