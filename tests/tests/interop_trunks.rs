@@ -189,7 +189,7 @@ fn carriers_over_tls_must_show_the_name_that_they_are_reached_by() {
     answering.succeed(SOON);
     for (name, cause) in [
         ("wrong", "证书上没有 «wrong.test»"),
-        ("unregistered", "注册失败: "),
+        ("unregistered", "证书上没有 «wrong.test»"),
         ("untrusted", "签发机构不可信"),
     ] {
         let error = until(name, SOON, || {
@@ -198,6 +198,9 @@ fn carriers_over_tls_must_show_the_name_that_they_are_reached_by() {
         });
         assert!(error.contains(cause), "{name}: {error}");
     }
+    assert_eq!(named("unregistered")["registered"], false);
+    let alarms = switch.figure("hotline_trunk_alarms_total{trunk=\"unregistered\",cause=\"registration\"}");
+    assert!(alarms >= 1.0, "{alarms}");
     switch.stop();
 }
 
