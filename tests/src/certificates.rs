@@ -3,9 +3,13 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+<<<<<<< HEAD
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+=======
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+>>>>>>> 7c8427c (Follow the bench's RTP range in the harness; give a test's authority and switch names of their own)
 
 use crate::switch::new_folder;
 
@@ -22,6 +26,8 @@ impl Certificates {
     pub fn make(address: IpAddr) -> Certificates {
         let folder = new_folder();
         let mut parameters = CertificateParams::new(Vec::new()).expect("no names");
+        // OpenSSL takes a certificate for its own issuer when both have one name.
+        parameters.distinguished_name.push(DnType::CommonName, "authority of a test");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.self_signed(&key).expect("signed");
@@ -35,6 +41,7 @@ impl Certificates {
     /// Writes another certificate for the switch; returns its DER.
     pub fn vouch(&self, address: IpAddr) -> Vec<u8> {
         let mut parameters = CertificateParams::new(Vec::new()).expect("no names");
+        parameters.distinguished_name.push(DnType::CommonName, "switch of a test");
         parameters.subject_alt_names.push(SanType::IpAddress(address));
         let key = KeyPair::generate().expect("a key");
         let certificate = parameters.signed_by(&key, &self.issuer).expect("signed");
