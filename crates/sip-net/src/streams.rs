@@ -77,6 +77,8 @@ struct Stream {
     peer: Peer,
     /// The address that its peer wants to be called at on this connection (RFC 5923).
     alias: Option<SocketAddr>,
+    /// Over TLS: the host whose certificate its peer must show, or has shown for its alias.
+    host: Option<Box<str>>,
     outbox: mpsc::Sender<Bytes>,
 }
 
@@ -193,11 +195,23 @@ impl<M: Send + 'static> Shared<M> {
                 None => Err(SendError::Closed),
             },
             // RFC 3261 §18: a connection to this address that is open already is used again.
-            None => match self.by_remote.get(&peer).map(|id| *id) {
+            None => match self.open_to(peer) {
                 Some(id) => self.enqueue(id, bytes.clone()),
                 None => self.open(flow, bytes.clone()),
             },
         }
+    }
+
+    /// The connection to use again for `peer`. RFC 5922 §7.3: one that proved another name than the one that is sought
+    /// at this address is not.
+    fn open_to(&self, peer: Peer) -> Option<u64> {
+        let id = self.by_remote.get(&peer).map(|id| *id)?;
+        let stream = self.table.get(&id)?;
+        let proved = match self.expected.get(&peer.2) {
+            Some(sought) if peer.1 == Transport::Tls => stream.host.as_ref() == Some(&*sought),
+            _ => true,
+        };
+        proved.then_some(id)
     }
 
     /// A stream that a peer opened.
@@ -219,11 +233,15 @@ impl<M: Send + 'static> Shared<M> {
         }
         let admitted = self.admit((flow.interface, flow.transport, flow.remote));
         let (id, outbox) = admitted.ok_or(SendError::Closed)?;
+        let host = self.host_at(flow.remote);
+        if let Some(mut stream) = self.table.get_mut(&id) {
+            stream.host = Some(host.clone());
+        }
         self.enqueue(id, first)?;
         let flow = Flow { connection: Some(id), ..flow };
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
-            shared.call_on(flow, outbox).await;
+            shared.call_on(flow, &host, outbox).await;
             shared.forget(flow);
         });
         Ok(())
@@ -249,7 +267,7 @@ impl<M: Send + 'static> Shared<M> {
         }
         let (outbox, queue) = mpsc::channel(limits.queued);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.table.insert(id, Stream { peer, alias: None, outbox });
+        self.table.insert(id, Stream { peer, alias: None, host: None, outbox });
         self.by_remote.insert(peer, id);
         Some((id, queue))
     }
@@ -263,11 +281,13 @@ impl<M: Send + 'static> Shared<M> {
     /// RFC 5923 §8: requests to `alias` go by this connection, whose peer has proved to be who is expected there.
     fn give_alias(&self, flow: Flow, alias: SocketAddr, names: &[Box<str>]) {
         let (Some(id), Some(tls)) = (flow.connection, self.tls.load_full()) else { return };
-        if !tls.is_of(flow.interface, &self.host_at(alias), names) {
+        let host = self.host_at(alias);
+        if !tls.is_of(flow.interface, &host, names) {
             return;
         }
         if let Some(mut stream) = self.table.get_mut(&id) {
             stream.alias = Some(alias);
+            stream.host = Some(host);
             self.by_remote.insert((flow.interface, flow.transport, alias), id);
         }
     }

@@ -60,8 +60,8 @@ impl<M: Send + 'static> Shared<M> {
         }
     }
 
-    /// Opens a connection and serves it, until it is over.
-    pub(super) async fn call_on(self: &Arc<Self>, flow: Flow, queue: mpsc::Receiver<Bytes>) {
+    /// Opens a connection to `host`, who over TLS must prove to be it, and serves it until it is over.
+    pub(super) async fn call_on(self: &Arc<Self>, flow: Flow, host: &str, queue: mpsc::Receiver<Bytes>) {
         let outbox = Outbox::new(queue);
         let limits = self.limits.load_full();
         let connected = timeout(limits.connect, self.connect(flow)).await;
@@ -78,7 +78,7 @@ impl<M: Send + 'static> Shared<M> {
             let (reader, writer) = stream.into_split();
             return self.serve_bytes((flow, None), reader, writer, outbox).await;
         }
-        let stream = match self.in_time(flow, self.connect_tls(flow, stream)).await {
+        let stream = match self.in_time(flow, self.connect_tls(flow, host, stream)).await {
             Ok(stream) => stream,
             Err(error) => return self.not_reached(flow, &error, outbox),
         };
@@ -143,10 +143,10 @@ impl<M: Send + 'static> Shared<M> {
     async fn connect_tls(
         &self,
         flow: Flow,
+        host: &str,
         stream: TcpStream,
     ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let host = self.host_at(flow.remote);
-        let way = self.tls.load_full().and_then(|tls| tls.way(flow.interface, &host));
+        let way = self.tls.load_full().and_then(|tls| tls.way(flow.interface, host));
         let way = way.ok_or_else(|| io::Error::other(format!("no TLS to {host}")))?;
         way.connector.connect(way.name, stream).await
     }

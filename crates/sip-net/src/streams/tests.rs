@@ -305,6 +305,41 @@ fn a_server_must_show_the_name_it_was_sought_by() {
 }
 
 #[test]
+fn a_connection_that_proved_one_name_is_not_used_for_another_at_the_same_address() {
+    let authority = Authority::make();
+    authority.install(&authority.vouch(&["sip.example.cn"]));
+    let rules = ["one.example.cn", "two.example.cn"].map(|host| PeerRule {
+        interface: 0,
+        host: host.into(),
+        name: None,
+        ca: Some(authority.ca()),
+    });
+    let config = authority.config(Clients::NotAsked, rules.into());
+    let rig = rig_with(&config, StreamLimits::default());
+    let (listener, server) = Authority::serve(&authority.vouch(&["one.example.cn"]));
+    let remote = listener.local_addr().unwrap();
+    let flow = Flow { interface: 0, transport: Transport::Tls, remote, connection: None };
+    let one = Bytes::from(message("INVITE", 1));
+    rig.transports.expect(remote, "one.example.cn");
+    rig.transports.send(flow, &one).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut first = StreamOwned::new(ServerConnection::new(server).unwrap(), stream);
+    assert_eq!(read_as_long_as(&mut first, &one), one);
+    // The same name again goes by the same connection.
+    rig.transports.send(flow, &one).unwrap();
+    assert_eq!(read_as_long_as(&mut first, &one), one);
+    // Another name asks for a connection of its own, which this carrier's certificate does not get.
+    rig.transports.expect(remote, "two.example.cn");
+    rig.transports.send(flow, &Bytes::from(message("INVITE", 2))).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    drop(stream);
+    rig.counts("failed");
+    assert_eq!(rig.transports.counts().streams_open, 1);
+    rig.stop();
+}
+
+#[test]
 fn a_peer_that_has_proved_its_name_is_called_on_its_own_connection() {
     let authority = Authority::make();
     authority.install(&authority.vouch(&["sip.example.cn"]));
