@@ -3,13 +3,9 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-=======
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
->>>>>>> 7c8427c (Follow the bench's RTP range in the harness; give a test's authority and switch names of their own)
 
 use crate::switch::new_folder;
 
