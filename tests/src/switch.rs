@@ -168,12 +168,20 @@ impl Switch {
 
     /// What the command line answers with `--json`.
     pub fn ask(&self, words: &[&str]) -> Value {
+        let (code, answer) = self.answer(words);
+        assert_eq!(code, 0, "hotline {}", words.join(" "));
+        answer
+    }
+
+    /// The command line's exit code and what it answers with `--json`.
+    pub fn answer(&self, words: &[&str]) -> (i32, Value) {
         let mut command = Command::new(binary());
         command.args(words).arg("--json").arg("--config").arg(&self.folder);
         let output = command.output().expect("the command line starts");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "hotline {}: {errors}", words.join(" "));
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!("hotline {}: {error}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr))
+        });
+        (output.status.code().expect("it ends by itself"), answer)
     }
 
     /// Stops it as an operator does.

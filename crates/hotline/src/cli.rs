@@ -9,6 +9,7 @@ mod calls;
 mod check;
 mod live;
 pub(crate) mod output;
+mod recordings;
 mod run;
 mod switch_client;
 
@@ -64,6 +65,9 @@ enum Command {
     /// 通话记录与正在进行的通话 / call records and calls in progress
     #[command(subcommand)]
     Calls(Calls),
+    /// 录音文件 / recordings
+    #[command(subcommand)]
+    Recordings(Recordings),
     /// 坐席 / agents
     Agents {
         #[command(subcommand)]
@@ -122,6 +126,13 @@ pub(crate) enum Calls {
         /// 通话编号 / the call
         call: String,
     },
+}
+
+/// What can be asked about recordings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recordings {
+    /// 核对全部录音文件、清单与话单 / check every file against manifest and records
+    Fsck,
 }
 
 /// Which records are wanted.
@@ -221,6 +232,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Schema => check::schema(),
         Command::Load(options) => crate::load::run(&global, &options),
         Command::Calls(calls) => calls::run(&global, calls),
+        Command::Recordings(asked) => recordings::run(&global, &asked),
         Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
         Command::Queues => live::queues(&global),
         Command::Phones => live::phones(&global),

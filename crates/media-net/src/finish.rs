@@ -11,13 +11,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use clock::WallTime;
+use clock::{SystemClock, WallTime};
 use media::finisher::{Checksum, Plan, Stereo, Survey};
 use media::recording::Place;
+use media::recording::manifest::{Deed, Entry};
 use model::event::{Event, RecordingFact};
 
 use crate::Facts;
 use crate::journal::{Ended, ToJournal};
+use crate::manifest::Manifest;
 use chain::Chain;
 
 /// How long a disk that refused a file is left alone.
@@ -66,6 +68,10 @@ pub struct Finisher {
     pub facts: Facts,
     /// The journal, which then forgets them.
     pub done: SyncSender<ToJournal>,
+    /// Where each file is entered before anybody is told of it.
+    pub manifest: Manifest,
+    /// The machine's clocks.
+    pub clock: SystemClock,
 }
 
 impl Finisher {
@@ -73,14 +79,14 @@ impl Finisher {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn spawn(self, jobs: Receiver<Job>) -> io::Result<thread::JoinHandle<()>> {
+    pub fn spawn(mut self, jobs: Receiver<Job>) -> io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name("rec-finish".to_owned()).spawn(move || {
             yield_to_others();
             self.run(&jobs);
         })
     }
 
-    fn run(&self, jobs: &Receiver<Job>) {
+    fn run(&mut self, jobs: &Receiver<Job>) {
         let mut refused: Vec<Job> = Vec::new();
         loop {
             let job = if refused.is_empty() {
@@ -104,9 +110,9 @@ impl Finisher {
     }
 
     /// Makes the file and tells of it. The job comes back when the disk refused.
-    fn finish(&self, job: Job) -> Option<Job> {
+    fn finish(&mut self, job: Job) -> Option<Job> {
         let Ended { recording, call, tenant } = job.ended.clone();
-        let fact = match make(&self.data, &self.journal, &job) {
+        let fact = match self.make_and_enter(&job) {
             Ok(made) => RecordingFact::Finished {
                 path: Arc::from(made.path),
                 millis: made.millis,
@@ -127,13 +133,41 @@ impl Finisher {
         let _ = self.done.send(ToJournal::Finished(vec![recording]));
         None
     }
+
+    /// Makes the file and enters it in the manifest, once.
+    fn make_and_enter(&mut self, job: &Job) -> Result<Made, FinishError> {
+        let Ended { recording, call, tenant } = job.ended.clone();
+        let made = match make(&self.data, &self.journal, job)? {
+            Found::New(made) => made,
+            // Its maker may have come as far as the manifest: what stands there holds.
+            Found::There(made) => match self.manifest.kept(recording)? {
+                None => made,
+                Some(entry) => {
+                    return Ok(Made { bytes: entry.bytes, sha256: entry.sha256, path: entry.path, ..made });
+                }
+            },
+        };
+        let (path, sha256) = (made.path.clone(), made.sha256.clone());
+        let (at, deed, bytes) = (self.clock.wall(), Deed::Kept, made.bytes);
+        self.manifest.append(&Entry { at, deed, recording, call, tenant, bytes, sha256, path })?;
+        Ok(made)
+    }
+}
+
+/// A file, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Made now.
+    New(Made),
+    /// It was there before.
+    There(Made),
 }
 
 /// Makes the file of `job` below `data`; one that is there already is taken as it is.
 ///
 /// # Errors
 /// When the disk refuses, or nothing of the recording is in the journal.
-pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Made, FinishError> {
+pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Found, FinishError> {
     let last = job.last.ok_or(FinishError::Nothing)?;
     let chain = Chain::follow(journal, job.ended.recording, last)?;
     let mut survey = Survey::default();
@@ -146,9 +180,9 @@ pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Made, FinishError>
     let target = data.join(&path);
     // A file gets its name when it is complete: one that is there was made before.
     if target.exists() {
-        return Ok(already_made(&target, path)?);
+        return Ok(Found::There(already_made(&target, path)?));
     }
-    Ok(write(&target, path, plan, &chain)?)
+    Ok(Found::New(write(&target, path, plan, &chain)?))
 }
 
 fn write(target: &Path, path: String, plan: Plan, chain: &Chain) -> io::Result<Made> {
@@ -169,24 +203,30 @@ fn write(target: &Path, path: String, plan: Plan, chain: &Chain) -> io::Result<M
 }
 
 fn already_made(target: &Path, path: String) -> io::Result<Made> {
-    let mut file = File::open(target)?;
-    let mut buffer = vec![0; 64 * 1024];
-    let mut checksum = Checksum::default();
     let mut header = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        if header.is_empty() {
-            header.extend_from_slice(&buffer[..read.min(64)]);
-        }
-        bytes += read as u64;
-        checksum.update(&buffer[..read]);
-    }
+    File::open(target)?.take(64).read_to_end(&mut header)?;
     let millis = media::wav::stereo_millis(&header).unwrap_or_default();
-    Ok(Made { path, millis, bytes, sha256: checksum.hex() })
+    let (bytes, sha256) = checksum_of(target)?;
+    Ok(Made { path, millis, bytes, sha256 })
+}
+
+/// Size and SHA-256 in lower-case hex of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn checksum_of(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut checksum, mut bytes) = (Checksum::default(), 0);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, checksum.hex())),
+            read => {
+                bytes += read as u64;
+                checksum.update(&buffer[..read]);
+            }
+        }
+    }
 }
 
 /// `recordings/<tenant>/YYYY/MM/DD/<recording>.wav`, by the date of the beginning in China.
@@ -203,7 +243,7 @@ fn relative_path(ended: &Ended, started: WallTime) -> String {
 }
 
 /// Year, month and day of `at` in China, which has one time zone and no summer time.
-fn date(at: WallTime) -> (i64, i64, i64) {
+pub(crate) fn date(at: WallTime) -> (i64, i64, i64) {
     const CHINA_SECS: i64 = 8 * 3_600;
     let days = (at.as_secs() + CHINA_SECS).div_euclid(86_400);
     // Howard Hinnant, «chrono-compatible low-level date algorithms», civil_from_days.

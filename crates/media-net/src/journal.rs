@@ -22,7 +22,7 @@ use model::{CallId, RecordingId, TenantId};
 
 use crate::Facts;
 use crate::finish::Job;
-pub use last_heard::last_heard;
+pub use last_heard::{held, last_heard};
 pub use recovery::{Recovered, recover};
 use segments::Segments;
 pub use segments::{segment_number, segment_path};

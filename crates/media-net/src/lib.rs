@@ -5,6 +5,7 @@
 mod config;
 mod finish;
 mod journal;
+mod manifest;
 mod net;
 mod ports;
 mod prompts;
@@ -14,7 +15,9 @@ mod worker;
 use std::sync::Arc;
 
 pub use config::{MediaConfig, MediaInterface};
-pub use journal::last_heard;
+pub use finish::checksum_of;
+pub use journal::{held, last_heard};
+pub use manifest::{Manifest, read_manifest};
 pub use net::{MediaLive, MediaNet};
 pub use ports::PortError;
 pub use prompts::{MissingPrompt, PromptCache, PromptError};

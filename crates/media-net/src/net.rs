@@ -15,6 +15,7 @@ use model::{CallId, LegId, RecordingId};
 
 use crate::finish::Finisher;
 use crate::journal::{self, Journal, JournalInlet, ToJournal};
+use crate::manifest::Manifest;
 use crate::ports::{PortError, PortPool};
 use crate::worker::{self, Surroundings, ToWorker, WorkerInlet};
 use crate::{MediaConfig, PromptCache};
@@ -92,7 +93,9 @@ impl MediaNet {
         }
         let (writer, inlet) = Journal::new(folder.clone(), recovered, jobs, Arc::clone(&facts), clock);
         let writer = writer.spawn()?;
-        let finisher = Finisher { data, journal: folder, facts, done: inlet.waiting() }.spawn(waiting)?;
+        let manifest = Manifest::open(&data)?;
+        let finisher = Finisher { data, journal: folder, facts, done: inlet.waiting(), manifest, clock };
+        let finisher = finisher.spawn(waiting)?;
         let around = Surroundings { events: Arc::clone(&events), journal: inlet.clone(), clock };
         let count = workers.max(1);
         let started: Vec<_> =

@@ -3,6 +3,7 @@
 //! [`crate::finisher`]). `docs/recording-format.md` has the format byte by byte.
 
 mod block;
+pub mod manifest;
 mod recorder;
 mod segment;
 

@@ -7,6 +7,7 @@ mod calls;
 mod data_dir;
 mod folder;
 pub mod journal;
+mod recordings;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use calls::CallFilter;
 pub use data_dir::{DataDir, DataDirError};
 pub use folder::{Folder, FolderConfig, StartConfig, StartError, Started, start};
 pub use journal::{EventJournal, JournalConfig, JournalError, Recovered};
+pub use recordings::{RecordingRow, Standing};
 pub use rows::FoldPosition;
 pub use schema::SchemaError;
 pub use snapshots::{Kind, Snapshot};

@@ -47,6 +47,7 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline calls trace 0sxw0x8002000",
         "hotline calls live",
         "hotline calls hangup 0sxw0x8002000",
+        "hotline recordings fsck --json",
         "hotline agents",
         "hotline agents set 9001 break --reason 用餐",
         "hotline queues --json",

@@ -54,12 +54,67 @@ fn recorded(data: &Path, seconds: u64) -> Job {
     recover(&journal).unwrap().jobs.remove(0)
 }
 
+fn new(found: Found) -> Made {
+    match found {
+        Found::New(made) => made,
+        Found::There(made) => panic!("there already: {made:?}"),
+    }
+}
+
+/// A finisher without its thread, and what it tells.
+fn finisher(data: &Path) -> (Finisher, Receiver<Event>, Receiver<ToJournal>) {
+    let (fact, facts) = std::sync::mpsc::channel();
+    let (done, told) = std::sync::mpsc::sync_channel(8);
+    let finisher = Finisher {
+        data: data.to_owned(),
+        journal: data.join("journal"),
+        facts: Arc::new(move |event| drop(fact.send(event))),
+        done,
+        manifest: Manifest::open(data).unwrap(),
+        clock: SystemClock::start(),
+    };
+    (finisher, facts, told)
+}
+
+fn entered(data: &Path) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    crate::manifest::read_manifest(data, |entry, flaw| {
+        assert_eq!(flaw, None);
+        entries.extend(entry);
+    })
+    .unwrap();
+    entries
+}
+
+#[test]
+fn a_file_is_entered_once_however_often_its_maker_is_killed() {
+    let folder = TempFolder::new("finish");
+    let data = folder.path();
+    let job = recorded(data, 1);
+    // Killed between the file and the manifest.
+    let made = new(make(data, &data.join("journal"), &job).unwrap());
+    for _ in 0..3 {
+        // Killed between the manifest and the journal's mark, again and again.
+        let (mut finisher, facts, _told) = finisher(data);
+        assert_eq!(finisher.finish(job.clone()), None);
+        let Ok(Event::Recording { fact: RecordingFact::Finished { sha256, .. }, .. }) = facts.try_recv()
+        else {
+            panic!("it is told")
+        };
+        assert_eq!(*sha256, *made.sha256);
+    }
+    let entries = entered(data);
+    let [Entry { recording, call, bytes, sha256, path, .. }] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!((recording.raw(), call.raw(), *bytes), (7, 9, made.bytes));
+    assert_eq!((sha256, path), (&made.sha256, &made.path));
+}
+
 #[test]
 fn a_file_is_made_by_date_and_tenant_and_only_once() {
     let folder = TempFolder::new("finish");
     let (data, journal) = (folder.path(), folder.path().join("journal"));
     let job = recorded(data, 3);
-    let made = make(data, &journal, &job).unwrap();
+    let made = new(make(data, &journal, &job).unwrap());
     assert_eq!(made.path, format!("recordings/acme/2026/11/23/{}.wav", RecordingId::from(7)));
     assert_eq!((made.millis, made.bytes), (3_000, 58 + 48_000));
     let [left, right] = channels(&data.join(&made.path));
@@ -67,7 +122,7 @@ fn a_file_is_made_by_date_and_tenant_and_only_once() {
 
     let path = data.join(&made.path);
     let first = fs::metadata(&path).unwrap().modified().unwrap();
-    assert_eq!(make(data, &journal, &job).unwrap(), made, "made again, it is the same");
+    assert_eq!(make(data, &journal, &job).unwrap(), Found::There(made), "made again, it is the same");
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), first, "and not written again");
     let leftovers = fs::read_dir(path.parent().unwrap()).unwrap().count();
     assert_eq!(leftovers, 1, "no temporary file stays");
@@ -81,7 +136,7 @@ fn half_a_file_of_a_killed_finisher_is_made_anew() {
     let path = data.join(relative_path(&job.ended, WallTime(1_795_365_000_000_000)));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path.with_extension("part"), b"RIFF").unwrap();
-    let made = make(data, &journal, &job).unwrap();
+    let made = new(make(data, &journal, &job).unwrap());
     assert_eq!(made.bytes, 58 + 32_000);
     assert!(!path.with_extension("part").exists());
 }
@@ -95,7 +150,7 @@ fn a_broken_chain_costs_the_broken_block_and_no_more() {
     let mut bytes = fs::read(&segment).unwrap();
     bytes[60_000] ^= 0xff;
     fs::write(&segment, bytes).unwrap();
-    let made = make(data, &journal, &job).unwrap();
+    let made = new(make(data, &journal, &job).unwrap());
     assert_eq!(made.millis, 10_000);
     let [left, _] = channels(&data.join(&made.path));
     let silent = left.chunks(160).filter(|frame| frame.iter().all(|s| s.abs() < 20)).count();
@@ -115,14 +170,11 @@ fn a_recording_of_which_nothing_is_left_is_an_error_in_words() {
 #[test]
 fn a_disk_that_refuses_the_file_gets_another_try_and_nothing_is_told() {
     let folder = TempFolder::new("finish");
-    let (data, journal) = (folder.path(), folder.path().join("journal"));
+    let data = folder.path();
     let job = recorded(data, 1);
     // A file where the folder must be.
     fs::write(data.join("recordings"), b"").unwrap();
-    let (fact, facts) = std::sync::mpsc::channel();
-    let (done, told) = std::sync::mpsc::sync_channel(8);
-    let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
-    let finisher = Finisher { data: data.to_owned(), journal, facts: facts_out, done };
+    let (mut finisher, facts, told) = finisher(data);
     assert_eq!(finisher.finish(job.clone()), Some(job.clone()));
     assert!(facts.try_recv().is_err() && told.try_recv().is_err());
     fs::remove_file(data.join("recordings")).unwrap();

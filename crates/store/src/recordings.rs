@@ -1,0 +1,70 @@
+//! Owns the index of recordings as it is asked: which recording belongs to which call, and what became of it. Does not
+//! own how it is written (see [`crate::rows`]).
+
+use model::{CallId, RecordingId};
+
+use crate::{Store, StoreError};
+
+/// A recording of a call that has its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingRow {
+    /// Which.
+    pub recording: RecordingId,
+    /// The call it belongs to.
+    pub call: CallId,
+    /// What became of it.
+    pub standing: Standing,
+}
+
+/// What the records say of a recording's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not made yet.
+    Waiting,
+    /// It is there.
+    Kept {
+        /// Path below the data folder.
+        path: String,
+        /// SHA-256, lower-case hex.
+        sha256: String,
+    },
+    /// It could not be made.
+    Failed,
+    /// Its time was over and it was deleted.
+    Expired,
+}
+
+impl Store {
+    /// All recordings of all tenants.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    pub async fn recordings(&self) -> Result<Vec<RecordingRow>, StoreError> {
+        type Row = (String, String, String, Option<String>, Option<String>);
+        let rows: Vec<Row> =
+            sqlx::query_as("SELECT id, call, state, path, sha256 FROM recording ORDER BY id")
+                .fetch_all(&self.read)
+                .await?;
+        rows.into_iter().map(read).collect()
+    }
+}
+
+fn read(
+    (id, call, state, path, sha256): (String, String, String, Option<String>, Option<String>),
+) -> Result<RecordingRow, StoreError> {
+    let content = |error: model::ParseIdError| StoreError::Content {
+        what: format!("recording {id}"),
+        source: serde::de::Error::custom(error),
+    };
+    let standing = match (&*state, path, sha256) {
+        ("finished", Some(path), Some(sha256)) => Standing::Kept { path, sha256 },
+        ("expired", ..) => Standing::Expired,
+        ("running" | "finishing", ..) => Standing::Waiting,
+        _ => Standing::Failed,
+    };
+    Ok(RecordingRow {
+        recording: id.parse().map_err(content)?,
+        call: call.parse().map_err(content)?,
+        standing,
+    })
+}
