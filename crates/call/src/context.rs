@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use clock::{Instant, WallAnchor};
 use media::command::Command;
-use model::event::{CallFact, Event};
+use model::event::{CallFact, DiskState, Event};
 use model::{CallId, IdGen, LegId, TenantId, TrunkName};
 use routing::{Admission, Shared, TrunkChange, TrunkNews, TrunkStates};
 use sdp::MasterKey;
@@ -27,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub secret: [u8; 32],
     /// Local time, in seconds east of UTC.
     pub utc_offset: i32,
+    /// How the disk of recordings does.
+    pub disk: DiskState,
     pub out: &'a mut VecDeque<Output>,
     /// How the shard finds the call again; taken over by the shard after each input.
     pub routes: Vec<Route>,

@@ -118,6 +118,8 @@ pub enum Input {
     UtcOffset(i32),
     /// New settings; calls in progress keep theirs.
     Configure(Arc<Settings>),
+    /// The disk of recordings became this.
+    Disk(model::event::DiskState),
     /// No new calls from now on: 503 with Retry-After.
     Drain,
     /// Release every call now, each with its CDR.

@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use clock::{Instant, Machine, TimerQueue, WallAnchor};
-use model::event::{CallFact, Event};
+use model::event::{CallFact, DiskState, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
 use routing::{Admission, Guard, Overload, Refusal, Router, Shared, Ticket, TrunkStates};
@@ -80,6 +80,7 @@ pub struct Shard {
     ids: IdGen,
     anchor: WallAnchor,
     intake: Intake,
+    disk: DiskState,
     /// Requests outside of any call, by their transaction.
     errands: HashMap<ClientTx, u64>,
     /// The call that is being handled, for `abandon`.
@@ -143,6 +144,7 @@ impl Shard {
             ids: IdGen::new(identity.node, identity.shard, start_secs),
             anchor: identity.anchor,
             intake: Intake::Open,
+            disk: DiskState::Fine,
             errands: HashMap::new(),
             current: None,
             out: VecDeque::new(),
@@ -196,6 +198,7 @@ impl Shard {
             anchor: self.anchor,
             secret: self.secret,
             utc_offset: self.utc_offset,
+            disk: self.disk,
             out: &mut self.out,
             routes: Vec::new(),
         };
@@ -243,6 +246,7 @@ impl Shard {
             anchor: self.anchor,
             secret: self.secret,
             utc_offset: self.utc_offset,
+            disk: self.disk,
             out: &mut self.out,
             routes: Vec::new(),
         };
@@ -351,6 +355,7 @@ impl Machine for Shard {
                 self.settings = settings;
                 self.watch_anew(now);
             }
+            Input::Disk(state) => self.disk = state,
             Input::Drain => self.intake = Intake::Closed,
             Input::Shutdown => {
                 self.release_all(now);

@@ -21,7 +21,7 @@ use routing::PhoneServices;
 use routing::{
     Access, AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
     QueueProfile, RecordPolicy, Reliable, RtpRange, Security, StrangeOptions, TenantDomain, Trunk,
-    TrunkIdentity,
+    TrunkIdentity, WhenDiskFull,
 };
 use sip::endpoint::{Advertised, Flow};
 use sip::{Message, Request, Response};
@@ -88,6 +88,7 @@ fn settings() -> Settings {
         flow: FlowName::new(&tenant(), "main"),
         answer: AnswerMode::AtOnce,
         record: RecordPolicy::Talk,
+        when_disk_full: WhenDiskFull::GoOn,
         max_calls: None,
     };
     let phone = Phone {
@@ -609,6 +610,42 @@ fn a_draining_shard_sends_callers_elsewhere() {
     let retry =
         bench.responses().last().unwrap().headers.text(sip::HeaderName::RetryAfter).map(str::to_owned);
     assert_eq!(retry.as_deref(), Some("30"));
+}
+
+/// A switch whose number does this when its calls cannot be recorded.
+fn when_disk_full(choice: WhenDiskFull) -> Settings {
+    let mut settings = settings();
+    Arc::make_mut(&mut settings.plan).numbers[0].when_disk_full = choice;
+    settings
+}
+
+#[test]
+fn a_full_disk_refuses_calls_of_numbers_that_ask_for_it_until_there_is_room() {
+    use model::event::DiskState;
+    let mut bench = Bench::of(when_disk_full(WhenDiskFull::Refuse));
+    for (state, status) in [(DiskState::Full, 503), (DiskState::Refusing, 503), (DiskState::Low, 200)] {
+        bench.give(Input::Disk(state));
+        bench.invite("4008001234");
+        assert_eq!(bench.last_status(), status, "{state:?}");
+    }
+}
+
+#[test]
+fn a_call_that_goes_on_without_its_recording_says_so() {
+    use model::event::DiskState;
+    let mut bench = Bench::of(when_disk_full(WhenDiskFull::GoOn));
+    bench.give(Input::Disk(DiskState::Full));
+    bench.invite("4008001234");
+    let to = bench.ack();
+    bench.play_out();
+    bench.phone_says(200);
+    bench.play_out();
+    assert!(bench.has(|fact| matches!(fact, CallFact::Bridged { .. })), "{:#?}", bench.facts);
+    assert!(bench.has(|fact| matches!(fact, CallFact::NotRecorded)));
+    assert!(!bench.has(|fact| matches!(fact, CallFact::RecordingBegan { .. })));
+    assert!(!bench.media.iter().any(|command| matches!(command, Command::Record { .. })));
+    bench.bye(&to);
+    assert!(!bench.has(|fact| matches!(fact, CallFact::RecordingEnded { .. })));
 }
 
 #[test]

@@ -287,6 +287,7 @@ impl Folder {
         let node = tables::node(hotline);
         let hooks = tables::hooks(hotline, &mut reading);
         let transports = tables::transports(hotline);
+        let recordings = tables::recordings(hotline, &mut reading);
         let found = reading.finish();
         if found.has_errors() {
             return Err(found);
@@ -315,7 +316,7 @@ impl Folder {
             rtp_timeout,
             session_expires,
         };
-        Ok(Loaded { node, plan, flows, acd, hooks, transports, warnings: found })
+        Ok(Loaded { node, plan, flows, acd, recordings, hooks, transports, warnings: found })
     }
 
     /// A phone without an agent of its own is that agent's whose phone it is.

@@ -24,8 +24,8 @@ mod tests;
 pub use changes::{Changes, ListenerNotOpen};
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
 pub use loaded::{
-    DnsSettings, HookEvent, HookSettings, Loaded, NodeSettings, OldestTls, Pinning, StreamSettings,
-    TlsSettings, TransportSettings,
+    DnsSettings, HookEvent, HookSettings, Loaded, NodeSettings, OldestTls, Pinning, RecordingSettings,
+    StreamSettings, TlsSettings, TransportSettings,
 };
 pub use reference::{Lang, reference};
 pub use schema::schema;

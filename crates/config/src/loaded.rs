@@ -22,6 +22,8 @@ pub struct Loaded {
     pub flows: HashMap<FlowName, Arc<ivr::Flow>>,
     /// Queues and agents, one element per tenant, `default` first.
     pub acd: Vec<TenantSettings>,
+    /// How long recordings are kept, and how much room they leave.
+    pub recordings: RecordingSettings,
     /// Commands run on events.
     pub hooks: Vec<HookSettings>,
     /// Connections, certificates and name servers.
@@ -57,6 +59,19 @@ pub struct NodeSettings {
     pub drain: Duration,
     /// The product's name on the wire (User-Agent, Server).
     pub product: Arc<str>,
+}
+
+/// How long recordings are kept, and how much room they leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordingSettings {
+    /// Days; `None`: for ever.
+    pub keep_days: Option<u32>,
+    /// A full disk takes recordings early, none younger than so many days; `None`: it takes none.
+    pub min_keep_days: Option<u32>,
+    /// Free bytes below which an operator is warned; 0: never.
+    pub warn_free: u64,
+    /// Free bytes below which no recording begins; 0: never.
+    pub limit_free: u64,
 }
 
 /// What sockets for signalling need beside the listeners.

@@ -373,14 +373,19 @@ fn start_media(
         interfaces: settings::media_interfaces(loaded),
         workers: loaded.node.workers.unwrap_or_else(|| threads_for(cpus().len())),
         data: data.to_owned(),
+        limits: settings::recording_limits(loaded),
         prompts: Arc::new(settings::prompts(origin, loaded)),
         clock,
     };
-    let (boxes, journal) = (boxes.clone(), journal.clone());
+    let (boxes, journal, shards) = (boxes.clone(), journal.clone(), boxes.clone());
     let events = move |event: media::command::Event| {
         boxes.post(event.room().shard(), call::Input::Media(event));
     };
     let facts = move |fact| {
+        if let Event::Node { fact: NodeFact::DiskBecame { state, .. } } = &fact {
+            let state = *state;
+            shards.post_all(|| call::Input::Disk(state));
+        }
         journal.append(fact);
     };
     MediaNet::start(config, events, facts).context("语音部分启动失败 / media cannot start")

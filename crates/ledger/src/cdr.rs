@@ -39,6 +39,9 @@ pub struct Cdr {
     pub segments: Vec<Segment>,
     /// Its recordings; a call has one unless a recording had to begin anew.
     pub recordings: Vec<Recording>,
+    /// When it should have been recorded and was not, the disk being full or refusing.
+    #[serde(default)]
+    pub not_recorded: Option<WallTime>,
     /// The media figures of each leg.
     pub quality: Vec<Quality>,
     /// How it ended.
@@ -302,6 +305,13 @@ pub enum RecordingState {
     Failed {
         /// Why, in words.
         error: Arc<str>,
+    },
+    /// Its time was over, and its file is deleted.
+    Expired {
+        /// Where it was, below the data folder.
+        path: Arc<str>,
+        /// SHA-256 of the file that was, hex.
+        sha256: Arc<str>,
     },
 }
 

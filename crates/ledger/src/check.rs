@@ -224,7 +224,9 @@ fn check_recordings(cdr: &Cdr, found: &mut Vec<Violation>) {
             RecordingState::Finished { millis, .. } => {
                 Duration::from_millis(millis) > cdr.duration() + RECORDING_SLACK
             }
-            RecordingState::Finishing | RecordingState::Failed { .. } => false,
+            RecordingState::Finishing | RecordingState::Failed { .. } | RecordingState::Expired { .. } => {
+                false
+            }
         };
         if too_long || recording.ended.is_none_or(|ended| ended < recording.began) {
             found.push(Violation::Recording(recording.id));

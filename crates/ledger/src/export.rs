@@ -62,6 +62,7 @@ pub struct ExportedCdr {
     pub recording_ms: Option<u64>,
     pub recording_state: Option<&'static str>,
     pub recordings: Vec<ExportedRecording>,
+    pub not_recorded: Option<String>,
     pub flow_path: Vec<ExportedStep>,
     pub queues: Vec<ExportedVisit>,
     pub segments: Vec<ExportedSegment>,
@@ -185,6 +186,7 @@ impl Exporter {
             recording_ms: main.as_ref().and_then(|r| r.millis),
             recording_state: main.map(|r| r.state),
             recordings,
+            not_recorded: self.maybe(cdr.not_recorded),
             flow_path: cdr.menu.path.iter().map(|s| self.step(s)).collect(),
             queues: cdr.visits.iter().map(|v| self.visit(v)).collect(),
             segments: cdr.segments.iter().map(|s| self.segment(s)).collect(),
@@ -266,6 +268,10 @@ impl Exporter {
             RecordingState::Failed { error } => {
                 shown.state = "failed";
                 shown.error = Some(error.to_string());
+            }
+            RecordingState::Expired { sha256, .. } => {
+                shown.state = "expired";
+                shown.sha256 = Some(sha256.to_string());
             }
         }
         shown

@@ -160,6 +160,7 @@ impl From<&RecordingFact> for RecordingState {
                 RecordingState::Finished { path, millis, bytes, sha256 }
             }
             RecordingFact::Failed { error } => RecordingState::Failed { error },
+            RecordingFact::Expired { path, sha256 } => RecordingState::Expired { path, sha256 },
         }
     }
 }
@@ -215,6 +216,7 @@ impl Draft {
             visits: Vec::new(),
             segments: Vec::new(),
             recordings: Vec::new(),
+            not_recorded: None,
             quality: Vec::new(),
             ending: Ending { result: CallResult::Failure, by: HungUpBy::Switch, cause: Termination::Crashed },
             reason: None,
@@ -280,6 +282,7 @@ impl Draft {
                 let state = RecordingState::Running;
                 self.cdr.recordings.push(Recording { id: *recording, began: at, ended: None, state });
             }
+            CallFact::NotRecorded => drop(self.cdr.not_recorded.get_or_insert(at)),
             CallFact::RecordingEnded { recording } => return self.end_recording(at, *recording),
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
             CallFact::MediaLost { leg } => {

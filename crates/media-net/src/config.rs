@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clock::SystemClock;
 
-use crate::PromptCache;
+use crate::{PromptCache, RecordingLimits};
 
 /// How media runs on this node.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct MediaConfig {
     pub workers: usize,
     /// The data folder: the journal is in `journal/`, playable files in `recordings/`.
     pub data: PathBuf,
+    /// How long recordings are kept, and how much room they leave.
+    pub limits: RecordingLimits,
     /// What can be said.
     pub prompts: Arc<PromptCache>,
     /// The machine's clocks, shared with signalling.

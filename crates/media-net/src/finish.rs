@@ -18,12 +18,17 @@ use media::recording::manifest::{Deed, Entry};
 use model::event::{Event, RecordingFact};
 
 use crate::Facts;
+use crate::disk::{self, SharedLimits};
+use crate::expiry::Expiry;
 use crate::journal::{Ended, ToJournal};
 use crate::manifest::Manifest;
 use chain::Chain;
 
 /// How long a disk that refused a file is left alone.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked for files whose time is over.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// A recording that waits for its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +75,8 @@ pub struct Finisher {
     pub done: SyncSender<ToJournal>,
     /// Where each file is entered before anybody is told of it.
     pub manifest: Manifest,
+    /// How long files are kept.
+    pub limits: SharedLimits,
     /// The machine's clocks.
     pub clock: SystemClock,
 }
@@ -88,13 +95,14 @@ impl Finisher {
 
     fn run(&mut self, jobs: &Receiver<Job>) {
         let mut refused: Vec<Job> = Vec::new();
+        let mut next_look = self.clock.now();
         loop {
-            let job = if refused.is_empty() {
-                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                jobs.recv_timeout(PATIENCE)
-            };
-            match job {
+            if self.clock.now() >= next_look {
+                self.expire();
+                next_look = self.clock.now() + LOOK;
+            }
+            let patience = if refused.is_empty() { LOOK } else { PATIENCE };
+            match jobs.recv_timeout(patience.min(next_look.since(self.clock.now()))) {
                 Ok(job) => refused.extend(self.finish(job)),
                 Err(RecvTimeoutError::Timeout) => {
                     let again = std::mem::take(&mut refused);
@@ -132,6 +140,15 @@ impl Finisher {
         // A journal that has ended learns it from the file at its next start.
         let _ = self.done.send(ToJournal::Finished(vec![recording]));
         None
+    }
+
+    /// Deletes files whose time is over.
+    fn expire(&mut self) {
+        let (limits, now) = (disk::current(&self.limits), self.clock.wall());
+        let (data, facts, manifest) = (&self.data, &self.facts, &mut self.manifest);
+        if let Err(error) = (Expiry { data, manifest, facts, limits, now }).look() {
+            tracing::error!(%error, "到期录音无法删除 / recordings whose time is over cannot be deleted");
+        }
     }
 
     /// Makes the file and enters it in the manifest, once.

@@ -21,6 +21,7 @@ use model::event::NodeFact;
 use model::{CallId, RecordingId, TenantId};
 
 use crate::Facts;
+use crate::disk::{DiskWatch, Writing};
 use crate::finish::Job;
 pub use last_heard::{held, last_heard};
 pub use recovery::{Recovered, recover};
@@ -114,6 +115,7 @@ pub struct Journal {
     facts: Facts,
     clock: SystemClock,
     health: Health,
+    disk: DiskWatch,
 }
 
 /// How the disk does.
@@ -132,9 +134,10 @@ impl Journal {
         folder: PathBuf,
         recovered: Recovered,
         jobs: Sender<Job>,
-        facts: Facts,
+        disk: DiskWatch,
         clock: SystemClock,
     ) -> (Journal, JournalInlet) {
+        let facts = disk.facts();
         let (inlet, ring) = sync_channel(RING);
         let dropped = Arc::new(AtomicU64::new(0));
         let journal = Journal {
@@ -146,6 +149,7 @@ impl Journal {
             facts,
             clock,
             health: Health::Fine,
+            disk,
         };
         (journal, JournalInlet { ring: inlet, dropped })
     }
@@ -170,6 +174,7 @@ impl Journal {
 
     fn run(mut self, syncs: &SyncSender<Vec<Arc<File>>>) {
         self.drop_unneeded();
+        self.look();
         let mut next_sync = self.clock.now() + SYNC;
         loop {
             let wait = next_sync.since(self.clock.now());
@@ -180,6 +185,7 @@ impl Journal {
             }
             if self.clock.now() >= next_sync {
                 next_sync = self.clock.now() + SYNC;
+                self.look();
                 let files = self.segments.take_unsynced();
                 // While a sync still runs, the next second asks again.
                 if !files.is_empty()
@@ -190,6 +196,20 @@ impl Journal {
             }
         }
         self.close();
+    }
+
+    /// Looks after the disk: room, and whether it takes segments again that it refused.
+    fn look(&mut self) {
+        if let Health::Refusing { retry } = self.health
+            && retry <= self.clock.now()
+            && self.segments.probe(self.clock.wall()).is_ok()
+        {
+            self.health = Health::Fine;
+        }
+        self.disk.look(match self.health {
+            Health::Fine => Writing::Works,
+            Health::Refusing { .. } => Writing::Refused,
+        });
     }
 
     fn take(&mut self, told: ToJournal) {

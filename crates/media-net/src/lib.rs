@@ -3,6 +3,8 @@
 //! `media`).
 
 mod config;
+mod disk;
+mod expiry;
 mod finish;
 mod journal;
 mod manifest;
@@ -15,6 +17,7 @@ mod worker;
 use std::sync::Arc;
 
 pub use config::{MediaConfig, MediaInterface};
+pub use disk::RecordingLimits;
 pub use finish::checksum_of;
 pub use journal::{held, last_heard};
 pub use manifest::{Manifest, read_manifest};

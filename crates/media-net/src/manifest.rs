@@ -56,9 +56,18 @@ impl Manifest {
     /// # Errors
     /// Those of the disk; nothing is added then.
     pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        self.append_all(std::slice::from_ref(entry))
+    }
+
+    /// Adds lines of one moment and waits until the disk has them all.
+    ///
+    /// # Errors
+    /// Those of the disk; none is added then.
+    pub fn append_all(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let Some(first) = entries.first() else { return Ok(()) };
         let mut chain = self.chain.clone();
-        let line = chain.write(entry);
-        self.growing(entry.at)?.append(&line)?;
+        let lines: String = entries.iter().map(|entry| chain.write(entry)).collect();
+        self.growing(first.at)?.append(&lines)?;
         self.chain = chain;
         Ok(())
     }
@@ -142,11 +151,8 @@ impl Growing {
 ///
 /// # Errors
 /// Those of the disk; a manifest that was never begun is an empty one.
-pub fn read_manifest(
-    data: &Path,
-    mut each: impl FnMut(Option<Entry>, Option<(String, Flaw)>),
-) -> io::Result<()> {
-    each_entry(&folder(data), |entry, flaw| each(entry, flaw))
+pub fn read_manifest(data: &Path, each: impl FnMut(Option<Entry>, Option<(String, Flaw)>)) -> io::Result<()> {
+    each_entry(&folder(data), each)
 }
 
 fn each_entry(folder: &Path, mut each: impl FnMut(Option<Entry>, Option<(String, Flaw)>)) -> io::Result<()> {

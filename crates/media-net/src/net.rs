@@ -13,12 +13,13 @@ use std::thread::JoinHandle;
 use media::command::{Command, Event, Peer, PlayEnd};
 use model::{CallId, LegId, RecordingId};
 
+use crate::disk::{DiskWatch, SharedLimits};
 use crate::finish::Finisher;
 use crate::journal::{self, Journal, JournalInlet, ToJournal};
 use crate::manifest::Manifest;
 use crate::ports::{PortError, PortPool};
 use crate::worker::{self, Surroundings, ToWorker, WorkerInlet};
-use crate::{MediaConfig, PromptCache};
+use crate::{MediaConfig, PromptCache, RecordingLimits};
 
 /// Media of this node. Clones share it.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ struct Shared {
     pool: Arc<PortPool>,
     journal: JournalInlet,
     prompts: RwLock<Arc<PromptCache>>,
+    limits: SharedLimits,
     directory: Mutex<Directory>,
     events: crate::Events,
     threads: Mutex<Option<Threads>>,
@@ -82,7 +84,8 @@ impl MediaNet {
         events: impl Fn(Event) + Send + Sync + 'static,
         facts: impl Fn(model::event::Event) + Send + Sync + 'static,
     ) -> io::Result<MediaNet> {
-        let MediaConfig { interfaces, workers, data, prompts, clock } = config;
+        let MediaConfig { interfaces, workers, data, limits, prompts, clock } = config;
+        let limits: SharedLimits = Arc::new(RwLock::new(limits));
         let (events, facts): (crate::Events, crate::Facts) = (Arc::new(events), Arc::new(facts));
         let folder = data.join("journal");
         let mut recovered = journal::recover(&folder)?;
@@ -91,10 +94,19 @@ impl MediaNet {
             // The receiver is in this scope.
             let _ = jobs.send(job);
         }
-        let (writer, inlet) = Journal::new(folder.clone(), recovered, jobs, Arc::clone(&facts), clock);
+        let disk = DiskWatch::new(data.clone(), Arc::clone(&limits), Arc::clone(&facts));
+        let (writer, inlet) = Journal::new(folder.clone(), recovered, jobs, disk, clock);
         let writer = writer.spawn()?;
         let manifest = Manifest::open(&data)?;
-        let finisher = Finisher { data, journal: folder, facts, done: inlet.waiting(), manifest, clock };
+        let finisher = Finisher {
+            data,
+            journal: folder,
+            facts,
+            done: inlet.waiting(),
+            manifest,
+            limits: Arc::clone(&limits),
+            clock,
+        };
         let finisher = finisher.spawn(waiting)?;
         let around = Surroundings { events: Arc::clone(&events), journal: inlet.clone(), clock };
         let count = workers.max(1);
@@ -106,6 +118,7 @@ impl MediaNet {
             pool: Arc::new(PortPool::new(interfaces, count, clock)),
             journal: inlet,
             prompts: RwLock::new(prompts),
+            limits,
             directory: Mutex::default(),
             events,
             threads: Mutex::new(Some(Threads { workers: threads, writer, finisher })),
@@ -175,6 +188,11 @@ impl MediaNet {
     /// Takes other prompts from now on. Playbacks that run keep theirs.
     pub fn set_prompts(&self, prompts: Arc<PromptCache>) {
         *self.shared.prompts.write().unwrap_or_else(PoisonError::into_inner) = prompts;
+    }
+
+    /// Takes other limits of recordings; they hold within seconds.
+    pub fn set_limits(&self, limits: RecordingLimits) {
+        *self.shared.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
     /// What is alive now.

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use media::codec::Codec;
 use media::g711::{self, Law};
 
+use crate::disk::{DiskWatch, SharedLimits};
+
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A folder of its own, removed with all in it at the end.
@@ -30,6 +32,11 @@ impl Drop for TempFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A disk without limits.
+pub fn disk(data: &Path, facts: crate::Facts) -> DiskWatch {
+    DiskWatch::new(data.to_owned(), SharedLimits::default(), facts)
 }
 
 /// A loopback address of this process and test alone, so that no port of it is anybody else's.

@@ -272,6 +272,8 @@ pub enum CallFact {
         /// The recording.
         recording: RecordingId,
     },
+    /// The call should be recorded, and is not: the disk of recordings is full or refuses.
+    NotRecorded,
     /// Audio is no longer kept.
     RecordingEnded {
         /// The recording.
@@ -456,6 +458,35 @@ pub enum RecordingFact {
         /// Why, in words.
         error: Arc<str>,
     },
+    /// Its time was over, and its file is deleted.
+    Expired {
+        /// Where it was, below the data folder.
+        path: Arc<str>,
+        /// SHA-256 of the file that was, hex.
+        sha256: Arc<str>,
+    },
+}
+
+/// How the disk does that recordings are written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskState {
+    /// Well.
+    #[default]
+    Fine,
+    /// Its free space is below the limit at which an operator is warned.
+    Low,
+    /// Its free space is below the limit at which no recording begins.
+    Full,
+    /// It takes nothing.
+    Refusing,
+}
+
+impl DiskState {
+    /// Whether a recording may begin.
+    pub const fn keeps_recordings(self) -> bool {
+        matches!(self, DiskState::Fine | DiskState::Low)
+    }
 }
 
 /// Facts of the node.
@@ -471,6 +502,13 @@ pub enum NodeFact {
     Reloaded,
     /// The process ends in order.
     Stopped,
+    /// The disk of recordings became well, low, full, or takes nothing.
+    DiskBecame {
+        /// What it became.
+        state: DiskState,
+        /// Its free space.
+        free_bytes: u64,
+    },
     /// Recordings cannot be written.
     DiskFailed {
         /// The system's words.

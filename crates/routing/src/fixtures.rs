@@ -27,6 +27,7 @@ pub fn number(tenant: &str, number: &str, aliases: &[&str]) -> Number {
         flow: FlowName::new(&tenant, "main"),
         answer: AnswerMode::AtOnce,
         record: RecordPolicy::Talk,
+        when_disk_full: WhenDiskFull::GoOn,
         max_calls: None,
     }
 }

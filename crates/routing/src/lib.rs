@@ -30,7 +30,7 @@ pub use service::{
 pub use settings::{
     AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,
     Interface, KeyChoice, Limits, MediaChoice, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable,
-    RtpRange, Security, SrtpChoice, StrangeOptions, TenantDomain,
+    RtpRange, Security, SrtpChoice, StrangeOptions, TenantDomain, WhenDiskFull,
 };
 pub use shared::Shared;
 pub use trunk::{

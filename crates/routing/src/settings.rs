@@ -220,8 +220,20 @@ pub struct Number {
     pub answer: AnswerMode,
     /// What is recorded.
     pub record: RecordPolicy,
+    /// What becomes of a call that cannot be recorded.
+    pub when_disk_full: WhenDiskFull,
     /// How many calls at a time (并发限制).
     pub max_calls: Option<usize>,
+}
+
+/// What becomes of a call that should be recorded while the disk of recordings is full or refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenDiskFull {
+    /// It goes on without, and its record says so.
+    #[default]
+    GoOn,
+    /// It is refused: 503.
+    Refuse,
 }
 
 /// When the switch answers the caller.

@@ -161,6 +161,7 @@ async fn put_recordings(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), 
                     ("finished", Some(path), Some(*millis), Some(*bytes), Some(sha256))
                 }
                 RecordingState::Failed { .. } => ("failed", None, None, None, None),
+                RecordingState::Expired { path, sha256 } => ("expired", Some(path), None, None, Some(sha256)),
             };
             row.push_bind(recording.id.to_string())
                 .push_bind(cdr.tenant.to_string())

@@ -120,6 +120,9 @@ impl Call {
 
     pub(super) fn begin_recording(&mut self, context: &mut Context<'_>, persons: Vec<LegId>) {
         let Some(caller) = self.caller.as_ref().map(|caller| caller.id) else { return };
+        if !context.disk.keeps_recordings() {
+            return self.fact(context, CallFact::NotRecorded);
+        }
         let recording: RecordingId = context.ids.mint();
         self.recording = Some(recording);
         let started = context.anchor.wall(context.now);

@@ -9,7 +9,7 @@ use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{AgentId, CallId, DialTarget, LegId, TenantId};
 use routing::{
     AnswerMode, Claim, Dialled, Facts, Feature, Holder, Number, Phone, RecordPolicy, Refusal, Reliable,
-    Source, Ticket, Tie, Trunk,
+    Source, Ticket, Tie, Trunk, WhenDiskFull,
 };
 use sip::endpoint::Flow;
 use sip::headers::Replaces;
@@ -229,6 +229,11 @@ impl Shard {
         let number = number.ok_or(Refused::with(404, CallResult::Failure))?;
         let fact = CallFact::Routed { number: number.number.clone() };
         self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
+        // A 503 is what tells the carrier to try the number's other place.
+        let unkept = number.record != RecordPolicy::Off && !self.disk.keeps_recordings();
+        if unkept && number.when_disk_full == WhenDiskFull::Refuse {
+            return Err(Refused { status: 503, result: CallResult::Limit, retry_after: Some(30) });
+        }
         self.node.admission.lock().admit_to(ticket, number)?;
         let flow = self.settings.flows.get(&number.flow).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;

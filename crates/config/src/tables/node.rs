@@ -7,7 +7,8 @@ use routing::{FeatureCodes, Limits};
 
 use super::listener::{DNS, INTERFACE, STREAMS, TLS};
 use super::{
-    CLASS_OF_SERVICE, MANY, MESSAGES, REGISTRAR, SECURITY, SUBSCRIPTIONS, default, optional, required, word,
+    CLASS_OF_SERVICE, MANY, MESSAGES, RECORDINGS, REGISTRAR, SECURITY, SUBSCRIPTIONS, default, optional,
+    required, word,
 };
 use crate::fields::{Kind, Object};
 use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
@@ -30,6 +31,7 @@ pub(crate) static HOTLINE: Object = Object {
             "classes of service: who may call out where",
         ),
         default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
+        default("recordings", Kind::Table(&RECORDINGS), "{}", "录音的保留和磁盘", "recordings on disk"),
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
         default("registrar", Kind::Table(&REGISTRAR), "{}", "话机注册", "registrations of phones"),
         default(

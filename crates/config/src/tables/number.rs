@@ -1,7 +1,7 @@
 //! Owns `numbers/*.toml`.
 
 use model::{FlowName, HotlineNumber};
-use routing::{AnswerMode, Number, RecordPolicy};
+use routing::{AnswerMode, Number, RecordPolicy, WhenDiskFull};
 
 use super::{MANY, default, optional, required, word};
 use crate::fields::{Kind, NameKind, Object};
@@ -51,6 +51,16 @@ pub(crate) static NUMBER: Object = Object {
             "录音范围",
             "what is recorded",
         ),
+        default(
+            "when_disk_full",
+            Kind::Choice(&[
+                word("go-on", "照常接听, 不录音, 话单注明", "taken without a recording; its record says so"),
+                word("refuse", "拒接 (503)", "refused (503)"),
+            ]),
+            "'go-on'",
+            "录音磁盘已满或出错时的来电",
+            "calls while the disk of recordings is full or refuses",
+        ),
         optional("max_calls", Kind::Integer(1, MANY), "并发限制, 省略则不限", "calls at a time"),
     ],
 };
@@ -72,6 +82,7 @@ pub(crate) fn number(record: &Record, reading: &mut Reading<'_>) -> Number {
         flow: FlowName::new(&reading.tenant, &record.text("flow")),
         answer: record.choice("answer", &[AnswerMode::AtOnce, AnswerMode::EarlyMedia, AnswerMode::ByParty]),
         record: record.choice("record", &[RecordPolicy::Talk, RecordPolicy::All, RecordPolicy::Off]),
+        when_disk_full: record.choice("when_disk_full", &[WhenDiskFull::GoOn, WhenDiskFull::Refuse]),
         max_calls: record.integer_if("max_calls"),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use config::{Loaded, OldestTls, Sources};
 use media::command::Language;
-use media_net::{MediaInterface, PromptCache};
+use media_net::{MediaInterface, PromptCache, RecordingLimits};
 use model::TenantId;
 use routing::{ClientCertificate, TargetHost, TrunkTransport};
 use sip::endpoint::{Advertised, OtherPorts, Transport};
@@ -132,6 +132,12 @@ pub(crate) fn media_interfaces(loaded: &Loaded) -> Vec<MediaInterface> {
         ports: interface.rtp.low..=interface.rtp.high,
     };
     loaded.plan.interfaces.iter().map(media).collect()
+}
+
+/// How long recordings are kept, and how much room they leave.
+pub(crate) fn recording_limits(loaded: &Loaded) -> RecordingLimits {
+    let config::RecordingSettings { keep_days, min_keep_days, warn_free, limit_free } = loaded.recordings;
+    RecordingLimits { keep_days, min_keep_days, warn_free, limit_free }
 }
 
 /// What a shard is told.

@@ -6,6 +6,7 @@ use media::sink::{Side, TapPacket};
 use model::{LegId, RecordingId, TenantId};
 
 use super::*;
+use crate::disk::SharedLimits;
 use crate::journal::{Journal, recover};
 use crate::testing::{TempFolder, channels, level, tone};
 
@@ -45,7 +46,13 @@ fn recorded(data: &Path, seconds: u64) -> Job {
     let (jobs, _waiting) = std::sync::mpsc::channel();
     let facts: Facts = Arc::new(|_| {});
     let recovered = recover(&journal).unwrap();
-    let (writer, inlet) = Journal::new(journal.clone(), recovered, jobs, facts, SystemClock::start());
+    let (writer, inlet) = Journal::new(
+        journal.clone(),
+        recovered,
+        jobs,
+        crate::testing::disk(data, facts),
+        SystemClock::start(),
+    );
     for block in blocks {
         assert!(inlet.block(block));
     }
@@ -71,6 +78,7 @@ fn finisher(data: &Path) -> (Finisher, Receiver<Event>, Receiver<ToJournal>) {
         facts: Arc::new(move |event| drop(fact.send(event))),
         done,
         manifest: Manifest::open(data).unwrap(),
+        limits: SharedLimits::default(),
         clock: SystemClock::start(),
     };
     (finisher, facts, told)

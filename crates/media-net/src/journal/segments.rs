@@ -73,6 +73,23 @@ impl Segments {
         Ok(place)
     }
 
+    /// Tries whether the disk gives a segment where none grows; the next block goes there.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn probe(&mut self, now: WallTime) -> io::Result<()> {
+        let Some(open) = &self.open else {
+            self.open = Some(create(&self.folder, self.next, now)?);
+            self.next += 1;
+            return Ok(());
+        };
+        if open.position + 8 > SEGMENT_BYTES {
+            return Ok(());
+        }
+        // What is not written yet reads as zeros, also behind this.
+        open.file.write_all_at(&[0; 8], u64::from(open.position))
+    }
+
     /// The files that were written to since the last time.
     pub fn take_unsynced(&mut self) -> Vec<Arc<File>> {
         std::mem::take(&mut self.unsynced)

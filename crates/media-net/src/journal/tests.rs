@@ -7,10 +7,10 @@ use media::codec::Codec;
 use media::recording::{BlockView, Found, Recorder, SEGMENT_BYTES, Start, scan};
 use media::sink::{Side, TapPacket};
 use model::LegId;
-use model::event::Event;
+use model::event::{DiskState, Event};
 
 use super::*;
-use crate::testing::TempFolder;
+use crate::testing::{TempFolder, disk};
 
 /// A writer over `folder` without its thread, and what it sends out.
 struct Desk {
@@ -24,7 +24,8 @@ fn desk(folder: &Path) -> Desk {
     let (fact, facts) = channel();
     let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
     let recovered = recover(folder).unwrap();
-    let (journal, _) = Journal::new(folder.to_owned(), recovered, jobs, facts_out, SystemClock::start());
+    let (journal, _) =
+        Journal::new(folder.to_owned(), recovered, jobs, disk(folder, facts_out), SystemClock::start());
     Desk { journal, jobs: waiting, facts }
 }
 
@@ -193,13 +194,53 @@ fn a_disk_that_refuses_is_told_once_and_tried_again() {
 }
 
 #[test]
+fn a_disk_that_refuses_and_comes_back_is_told_as_it_changes() {
+    let parent = TempFolder::new("journal");
+    let folder = parent.path().join("journal");
+    let (jobs, _waiting) = channel();
+    let (fact, facts) = channel();
+    let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
+    let recovered = recover(&folder).unwrap();
+    let disk = disk(parent.path(), facts_out);
+    let (mut journal, _inlet) = Journal::new(folder.clone(), recovered, jobs, disk, SystemClock::start());
+    let states = || -> Vec<DiskState> {
+        let state = |event| match event {
+            Event::Node { fact: NodeFact::DiskBecame { state, .. } } => Some(state),
+            _ => None,
+        };
+        facts.try_iter().filter_map(state).collect()
+    };
+    journal.look();
+    assert_eq!(states(), []);
+    fs::remove_dir(&folder).unwrap();
+    journal.take(ToJournal::Block(blocks(1, 1).remove(0)));
+    journal.look();
+    assert_eq!(states(), [DiskState::Refusing]);
+    // Without a call that would try, the writer tries by itself, and the next block finds its place.
+    journal.health = Health::Refusing { retry: Instant::ZERO };
+    journal.look();
+    assert_eq!(states(), [], "it still refuses");
+    fs::create_dir(&folder).unwrap();
+    journal.health = Health::Refusing { retry: Instant::ZERO };
+    journal.look();
+    assert_eq!(states(), [DiskState::Fine]);
+    journal.take(ToJournal::Block(blocks(1, 1).remove(0)));
+    assert_eq!(recover(&folder).unwrap().jobs.len(), 1);
+}
+
+#[test]
 fn a_full_ring_drops_and_counts_blocks_but_gives_ends_back() {
     let folder = TempFolder::new("journal");
     let (jobs, _waiting) = channel();
     let facts: Facts = Arc::new(|_| {});
     let recovered = recover(folder.path()).unwrap();
-    let (_journal, inlet) =
-        Journal::new(folder.path().to_owned(), recovered, jobs, facts, SystemClock::start());
+    let (_journal, inlet) = Journal::new(
+        folder.path().to_owned(),
+        recovered,
+        jobs,
+        disk(folder.path(), facts),
+        SystemClock::start(),
+    );
     let block = blocks(1, 1).remove(0);
     for _ in 0..RING {
         assert!(inlet.block(block.clone()));

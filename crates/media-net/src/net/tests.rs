@@ -64,6 +64,7 @@ fn start_with(
         interfaces: vec![MediaInterface { bind, advertise: bind, ports }],
         workers,
         data: folder.path().to_owned(),
+        limits: crate::RecordingLimits::default(),
         prompts: Arc::new(PromptCache::built_in()),
         clock,
     };

@@ -35,6 +35,9 @@ fn sentence(stamped: &Stamped) -> Option<String> {
         Event::Recording { fact: RecordingFact::Finished { path, millis, .. }, .. } => {
             Some(format!("录音完成 / recording: {path} ({:.1} s)", *millis as f64 / 1_000.0))
         }
+        Event::Recording { fact: RecordingFact::Expired { path, .. }, .. } => {
+            Some(format!("录音到期删除 / recording deleted, its time was over: {path}"))
+        }
         Event::Recording { fact: RecordingFact::Failed { error }, .. } => {
             Some(format!("录音失败 / recording failed: {error}"))
         }
@@ -92,6 +95,9 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
                 format!("{}挂机", by.zh())
             };
             format!("结束: {}, {by}, {cause:?} / ended", result.zh())
+        }
+        CallFact::NotRecorded => {
+            "磁盘已满或出错,未录音 / not recorded: the disk is full or refuses".to_owned()
         }
         CallFact::RecordingBegan { .. } | CallFact::RecordingEnded { .. } | CallFact::Quality { .. } => {
             return None;
