@@ -622,8 +622,9 @@ fn when_disk_full(choice: WhenDiskFull) -> Settings {
 #[test]
 fn a_full_disk_refuses_calls_of_numbers_that_ask_for_it_until_there_is_room() {
     use model::event::DiskState;
-    let mut bench = Bench::of(when_disk_full(WhenDiskFull::Refuse));
     for (state, status) in [(DiskState::Full, 503), (DiskState::Refusing, 503), (DiskState::Low, 200)] {
+        let mut bench = Bench::of(when_disk_full(WhenDiskFull::Refuse));
+        bench.give(Input::Disk(DiskState::Full));
         bench.give(Input::Disk(state));
         bench.invite("4008001234");
         assert_eq!(bench.last_status(), status, "{state:?}");

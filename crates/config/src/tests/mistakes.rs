@@ -197,7 +197,7 @@ fn values_that_do_not_go_together_are_told() {
         ("trunks/local.toml", "home_area = \"010\"", "home_area = \"10\"", "不是区号"),
         ("trunks/local.toml", "from = ", "# from = ", "«from» (来话) 或 «to» (呼出)"),
         ("trunks/local.toml", "[\"pcma\", \"pcmu\"]", "[]", "至少要有一种编码"),
-        ("trunks/local.toml", "\"pcmu\"", "\"opus\"", "«opus» 不在选项中"),
+        ("trunks/local.toml", "\"pcmu\"", "\"ilbc\"", "«ilbc» 不在选项中"),
         ("agents/agents.toml", "id = \"8001\"", "range = \"8001\"", "号码范围"),
         ("agents/agents.toml", "id = \"8001\"", "id = \"8001\"\nrange = \"8001-8001\"", "只能写一个"),
         ("agents/agents.toml", "id = \"8001\"", "", "缺少必填项 «id» 或 «range»"),

@@ -88,12 +88,21 @@ fn every_key_has_an_effect() {
             without.files[index].text = kept.map(|(_, line)| format!("{line}\n")).collect();
             match load(&without) {
                 Ok(loaded) => assert_ne!(
-                    (loaded.node, loaded.plan, loaded.flows, loaded.acd, loaded.hooks, loaded.transports),
+                    (
+                        loaded.node,
+                        loaded.plan,
+                        loaded.flows,
+                        loaded.acd,
+                        loaded.recordings,
+                        loaded.hooks,
+                        loaded.transports
+                    ),
                     (
                         whole.node.clone(),
                         whole.plan.clone(),
                         whole.flows.clone(),
                         whole.acd.clone(),
+                        whole.recordings,
                         whole.hooks.clone(),
                         whole.transports.clone()
                     ),
