@@ -30,8 +30,8 @@ fn calls_beyond_the_rate_get_503_and_a_record_and_a_call_that_is_up_stays_up() {
     let count = |result: &str| calls.iter().filter(|call| call["result"] == result).count();
     assert_eq!(calls.len(), 601, "a record of each");
     // A second's worth at least; more where the machine is slow to offer them.
-    assert!(count("answered") > 50 && count("limit") > 100, "{} answered", count("answered"));
-    assert_eq!(count("answered") + count("limit"), 601);
+    assert!(count("ended_in_menu") > 50 && count("limit") > 100, "{} taken", count("ended_in_menu"));
+    assert_eq!(count("ended_in_menu") + count("limit"), 601);
     switch.wait_live("transactions", 0, Duration::from_secs(70));
     switch.stop();
 }

@@ -326,6 +326,7 @@ fn a_connection_that_proved_one_name_is_not_used_for_another_at_the_same_address
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut first = StreamOwned::new(ServerConnection::new(server).unwrap(), stream);
     assert_eq!(read_as_long_as(&mut first, &one), one);
+    rig.counts("verified one.example.cn");
     // The same name again goes by the same connection.
     rig.transports.send(flow, &one).unwrap();
     assert_eq!(read_as_long_as(&mut first, &one), one);
