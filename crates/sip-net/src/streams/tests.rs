@@ -336,7 +336,7 @@ fn a_connection_that_proved_one_name_is_not_used_for_another_at_the_same_address
     let (stream, _) = listener.accept().unwrap();
     drop(stream);
     rig.counts("failed");
-    assert_eq!(rig.transports.counts().streams_open, 1);
+    assert_eq!(ended(&rig, StreamEnd::Handshake), 1);
     rig.stop();
 }
 
