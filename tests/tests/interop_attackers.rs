@@ -126,17 +126,3 @@ fn floods_from_strangers_leave_an_established_call_alone() {
     assert_eq!((calls.len(), &calls[0]["result"]), (1, &"ended_in_menu".into()), "{calls:?}");
     switch.stop();
 }
-
-#[test]
-fn a_log_at_trace_level_has_no_password_and_no_digest() {
-    let _turn = turn();
-    let switch = guarded(&[("hotline.toml", "[limits]", "[node]\nlog = \"trace\"\n\n[limits]")]);
-    let phone = Place::free(Place::mine().phones);
-    switch.register(phone, 9001..=9003);
-    let log = std::fs::read_to_string(switch.folder.join("log")).expect("a log");
-    assert!(log.len() > 1_000, "a log at trace level says something: {} bytes", log.len());
-    for secret in ["response=\"", "password", "bench\"", "Authorization: Digest"] {
-        assert!(!log.contains(secret), "the log has «{secret}»");
-    }
-    switch.stop();
-}
