@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hotline_tests::{Place, Sipp, Switch, paced, turn, until};
+use hotline_tests::{Place, Sipp, Switch, now, paced, turn, until};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -26,10 +26,10 @@ fn sipvicious(tool: &str, arguments: &[&str], limit: Duration) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("Debian: sipvicious");
-    let deadline = std::time::Instant::now() + limit;
+    let deadline = now() + limit;
     until("the end of the scan", limit + SOON, || {
         let ended = child.try_wait().expect("its status").is_some();
-        if !ended && std::time::Instant::now() >= deadline {
+        if !ended && now() >= deadline {
             // Its end is seen in the next round.
             let _ = child.kill();
         }
