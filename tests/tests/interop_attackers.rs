@@ -26,7 +26,7 @@ fn sipvicious(tool: &str, arguments: &[&str], limit: Duration) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("Debian: sipvicious");
-    let deadline = now() + limit;
+    let deadline = now() + limit.as_secs_f64();
     until("the end of the scan", limit + SOON, || {
         let ended = child.try_wait().expect("its status").is_some();
         if !ended && now() >= deadline {
