@@ -16,6 +16,7 @@
 mod acd_side;
 mod arrive;
 mod flow_side;
+mod hearing;
 mod hold;
 mod media_side;
 mod originate;

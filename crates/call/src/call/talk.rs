@@ -7,6 +7,7 @@ use model::say::{SayItem, Tone};
 use model::{LegId, OfferId, PlayId, RecordingId};
 use routing::RecordPolicy;
 
+use super::hearing::{self, Person, Stands};
 use super::{Call, Playing, Stage, Talk};
 use crate::context::Context;
 use crate::party::PartyState;
@@ -64,10 +65,21 @@ impl Call {
 
     /// Sets who hears whom by what holds now.
     pub(super) fn connect(&mut self, context: &mut Context<'_>) {
-        let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return };
-        let open = talk.announcing.is_none() && talk.holders.is_empty();
-        let matrix = if open { vec![(caller.id, talk.leg), (talk.leg, caller.id)] } else { Vec::new() };
-        context.media(Command::Hear { room: self.id, matrix });
+        if matches!(self.stage, Stage::Talking(_)) {
+            let matrix = hearing::matrix(&self.persons());
+            context.media(Command::Hear { room: self.id, matrix });
+        }
+    }
+
+    /// The persons of the conversation, and how each of them stands.
+    fn persons(&self) -> Vec<Person> {
+        let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return Vec::new() };
+        let holds = |leg: LegId| talk.holders.iter().any(|(holder, _)| *holder == leg);
+        let person = |leg: LegId| {
+            let apart = talk.announcing.is_some() || holds(leg);
+            Person { leg, stands: if apart { Stands::Apart } else { Stands::Talking } }
+        };
+        vec![person(caller.id), person(talk.leg)]
     }
 
     /// (7) The party left, or its leg was lost: the flow leads again.
