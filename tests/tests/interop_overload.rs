@@ -32,6 +32,5 @@ fn calls_beyond_the_rate_get_503_and_a_record_and_a_call_that_is_up_stays_up() {
     // A second's worth at least; more where the machine is slow to offer them.
     assert!(count("ended_in_menu") > 50 && count("limit") > 100, "{} answered", count("ended_in_menu"));
     assert_eq!(count("ended_in_menu") + count("limit"), 601);
-    switch.wait_live("transactions", 0, Duration::from_secs(70));
     switch.stop();
 }

@@ -33,6 +33,8 @@ pub(crate) struct Destination {
     pub caller_id: CallerId,
     /// Reliable provisional responses.
     pub reliable: Reliable,
+    /// Its operator says that requests too long for a datagram reach it by TCP.
+    pub large_over_tcp: bool,
 }
 
 /// Whose number a way may show (R7).
@@ -68,26 +70,23 @@ pub(crate) struct Shown {
 /// The way to one binding of a registered phone.
 pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding) -> Option<Destination> {
     let request_uri = Uri::parse(binding.contact.into_bytes()).ok()?;
-    let (to, media, reliable) = match target {
+    let (to, phone) = match target {
         DialTarget::Phone(aor) => {
             let phone = settings.plan.phones.iter().find(|phone| phone.aor == *aor);
-            let media = phone.map(|phone| MediaTerms::of(&phone.media)).unwrap_or_else(usual);
-            let reliable = phone.map(|phone| phone.reliable).unwrap_or_default();
-            (Uri::sip(Some(aor.user()), aor.domain(), None).ok()?, media, reliable)
+            (Uri::sip(Some(aor.user()), aor.domain(), None).ok()?, phone)
         }
-        DialTarget::Trunk { .. } | DialTarget::Uri(_) => {
-            (request_uri.address(), usual(), Reliable::default())
-        }
+        DialTarget::Trunk { .. } | DialTarget::Uri(_) => (request_uri.address(), None),
     };
     Some(Destination {
         flow: binding.flow,
         request_uri,
         route: binding.path.iter().filter_map(|hop| NameAddr::parse(hop.clone().into_bytes())).collect(),
-        media,
+        media: phone.map(|phone| MediaTerms::of(&phone.media)).unwrap_or_else(usual),
         peer: Peer::Phone,
         to,
         caller_id: CallerId::Customer,
-        reliable,
+        reliable: phone.map(|phone| phone.reliable).unwrap_or_default(),
+        large_over_tcp: phone.is_some_and(|phone| phone.large_over_tcp),
     })
 }
 
@@ -129,6 +128,7 @@ fn at_address(
         peer: Peer::Trunk { media_from: Vec::new() },
         caller_id: CallerId::Customer,
         reliable: Reliable::default(),
+        large_over_tcp: false,
     })
 }
 
@@ -160,6 +160,7 @@ pub(crate) fn through_trunk(
         peer: Peer::Trunk { media_from: media_from(trunk) },
         caller_id: CallerId::Trunk(Box::new(leg)),
         reliable: trunk.reliable,
+        large_over_tcp: trunk.way.large_over_tcp,
     })
 }
 
@@ -241,11 +242,6 @@ pub(crate) fn shown(settings: &Settings, facts: &CallFacts, queue: Option<&Queue
 }
 
 impl Destination {
-    /// Whether its operator says that requests too long for a datagram reach it by TCP.
-    pub fn takes_large_over_tcp(&self) -> bool {
-        matches!(&self.caller_id, CallerId::Trunk(leg) if leg.trunk.way.large_over_tcp)
-    }
-
     /// Where requests within the dialog go: a phone may be behind a NAT, a carrier means the Contact it writes.
     fn reach(&self) -> Reach {
         match self.peer {

@@ -102,6 +102,7 @@ fn settings() -> Settings {
         media: routing::MediaChoice::default(),
         class: None,
         reliable: Reliable::Supported,
+        large_over_tcp: false,
     };
     let trunk = Trunk {
         access: Access {
@@ -774,4 +775,23 @@ fn subscribe_and_message_go_to_phones_services_within_a_dialog_too_and_publish_i
     let mut bench = Bench::of(settings);
     bench.give(Input::Received { flow, bytes: text.into() });
     assert_eq!(bench.phone_requests, [sip::Method::Message]);
+}
+
+#[test]
+fn a_long_request_goes_by_tcp_to_a_phone_that_takes_it_so_and_by_udp_to_others() {
+    for large_over_tcp in [false, true] {
+        let mut settings = settings();
+        let mut plan = (*settings.plan).clone();
+        plan.phones[0].large_over_tcp = large_over_tcp;
+        plan.queues.get_mut(&queue()).unwrap().display = "400 ".repeat(400).into();
+        settings.plan = Arc::new(plan);
+        let mut bench = Bench::of(settings);
+        bench.invite("4008001234");
+        bench.ack();
+        bench.play_out();
+        let rung = bench.request(PHONE, "INVITE");
+        assert!(rung.to_bytes().len() > 1_300, "{} bytes", rung.to_bytes().len());
+        let via = rung.headers.text(sip::HeaderName::Via).unwrap();
+        assert_eq!(via.starts_with("SIP/2.0/TCP "), large_over_tcp, "{via}");
+    }
 }

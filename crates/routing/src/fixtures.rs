@@ -44,6 +44,7 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         media: MediaChoice { codecs: vec![CodecChoice::Pcma], ..MediaChoice::default() },
         class: None,
         reliable: Reliable::Supported,
+        large_over_tcp: false,
     }
 }
 

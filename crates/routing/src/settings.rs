@@ -281,6 +281,8 @@ pub struct Phone {
     pub class: Option<Arc<str>>,
     /// Reliable provisional responses on its calls, in and out.
     pub reliable: Reliable,
+    /// Requests of more than 1,300 bytes reach it by TCP though it registered over UDP (RFC 3261 §18.1.1).
+    pub large_over_tcp: bool,
 }
 
 // A password never reaches a log.

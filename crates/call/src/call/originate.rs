@@ -125,7 +125,7 @@ impl Call {
             let offer = party.offer;
             return self.refuse_if_exhausted(context, offer);
         };
-        if destination.takes_large_over_tcp() {
+        if destination.large_over_tcp {
             context.endpoint.allow_large_over_tcp(destination.flow.interface, destination.flow.remote);
         }
         let session = Session::outgoing(context.now, context.endpoint, destination.flow, outgoing);

@@ -69,6 +69,13 @@ pub(crate) static PHONE: Object = Object {
             "reliable provisional responses",
         ),
         default(
+            "large_over_tcp",
+            Kind::Bool,
+            "false",
+            "超过 1300 字节的请求改用 TCP 发送 (须话机支持)",
+            "requests of more than 1,300 bytes go by TCP (where the phone can)",
+        ),
+        default(
             "srtp",
             SRTP,
             "'off'",
@@ -107,6 +114,7 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             media: media_choice(record),
             class: record.text_if("class_of_service"),
             reliable: record.choice("reliable", &trunk::RELIABLE_CHOICES),
+            large_over_tcp: record.bool("large_over_tcp"),
         });
     }
     phones
