@@ -238,6 +238,18 @@ struct State {
     failure: Option<Arc<str>>,
 }
 
+impl State {
+    /// Everything that waits. What comes next finds the room that this took, so that no thread which appends a fact
+    /// copies all those before it to a larger place.
+    fn take_queue(&mut self) -> Vec<Stamped> {
+        let room = self.queue.len().min(KEPT_ROOM);
+        std::mem::replace(&mut self.queue, Vec::with_capacity(room))
+    }
+}
+
+/// Events that room is kept for while none wait.
+const KEPT_ROOM: usize = 1_024;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,

@@ -73,7 +73,7 @@ impl Writer {
         loop {
             let wanted = state.wanted > state.synced;
             if state.phase == Phase::Closing || wanted {
-                let batch = std::mem::take(&mut state.queue);
+                let batch = state.take_queue();
                 if batch.is_empty() && state.phase == Phase::Closing {
                     return Next::End;
                 }
@@ -83,7 +83,7 @@ impl Writer {
                 // Others are about to come: one write for all of them.
                 let gathered = shared.work.wait_timeout(state, shared.config.gather);
                 state = gathered.unwrap_or_else(PoisonError::into_inner).0;
-                return Next::Batch(std::mem::take(&mut state.queue), Sync::WhenDue);
+                return Next::Batch(state.take_queue(), Sync::WhenDue);
             }
             let Some(since) = self.unsynced else {
                 state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
