@@ -13,7 +13,7 @@ mod turned_away;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use clock::{Instant, Machine, TimerQueue, WallAnchor};
+use clock::{Instant, Machine, MintedMap, MintedState, TimerQueue, WallAnchor};
 use model::event::{CallFact, DiskState, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
@@ -56,9 +56,9 @@ pub struct Shard {
     settings: Arc<Settings>,
     router: Router,
     endpoint: Endpoint,
-    calls: HashMap<CallId, Slot>,
+    calls: MintedMap<CallId, Slot>,
     index: Index,
-    timers: TimerQueue<CallId>,
+    timers: TimerQueue<CallId, MintedState>,
     /// What is known of trunks.
     trunks: TrunkStates,
     /// On the node's first shard: finds it out.
@@ -127,7 +127,7 @@ impl Shard {
         Shard {
             router: Router::new(settings.plan.clone()),
             endpoint: Endpoint::new(config),
-            calls: HashMap::new(),
+            calls: MintedMap::default(),
             index: Index::default(),
             timers: TimerQueue::default(),
             trunks: TrunkStates::default(),

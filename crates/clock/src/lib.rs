@@ -3,6 +3,7 @@
 
 mod instant;
 mod machine;
+mod minted;
 #[cfg(feature = "system")]
 mod system;
 mod timers;
@@ -10,6 +11,7 @@ mod wall;
 
 pub use instant::Instant;
 pub use machine::{Machine, drive, drive_timeout};
+pub use minted::{MintedHasher, MintedMap, MintedState};
 #[cfg(feature = "system")]
 pub use system::SystemClock;
 pub use timers::{TimerKey, TimerQueue, TimerTable};

@@ -1,7 +1,7 @@
 //! Owns timers as data: a table for one machine's few, a queue for a shard's many.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::Instant;
 
@@ -62,21 +62,22 @@ impl<K: TimerKey> TimerTable<K> {
     }
 }
 
-/// Many timers, one per key: set, cleared and popped in O(log n).
+/// Many timers, one per key: set, cleared and popped in O(log n). Where no peer chooses the keys, `S` may be
+/// [`crate::MintedState`].
 #[derive(Clone, Debug)]
-pub struct TimerQueue<K> {
+pub struct TimerQueue<K, S = RandomState> {
     by_time: BTreeMap<(Instant, u64), K>,
-    by_key: HashMap<K, (Instant, u64)>,
+    by_key: HashMap<K, (Instant, u64), S>,
     serial: u64,
 }
 
-impl<K> Default for TimerQueue<K> {
+impl<K, S: Default> Default for TimerQueue<K, S> {
     fn default() -> Self {
-        TimerQueue { by_time: BTreeMap::new(), by_key: HashMap::new(), serial: 0 }
+        TimerQueue { by_time: BTreeMap::new(), by_key: HashMap::default(), serial: 0 }
     }
 }
 
-impl<K: Clone + Eq + Hash> TimerQueue<K> {
+impl<K: Clone + Eq + Hash, S: BuildHasher> TimerQueue<K, S> {
     /// Sets `key` to fire at `at`, whatever it was set to. Equal times fire in the order they were set.
     pub fn set(&mut self, key: K, at: Instant) {
         self.clear(&key);
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_queue_keeps_one_deadline_per_key() {
-        let mut queue = TimerQueue::default();
+        let mut queue: TimerQueue<&str> = TimerQueue::default();
         queue.set("a", Instant::from_secs(5));
         queue.set("b", Instant::from_secs(5));
         queue.set("a", Instant::from_secs(7));

@@ -1,7 +1,6 @@
 //! Owns the handle that the rest of the process has of media: it binds ports in the caller's thread and tells workers
 //! the rest. Does not own rooms (see [`crate::worker`]).
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +9,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use clock::MintedMap;
 use media::command::{Command, Event, Peer, PlayEnd};
 use model::{CallId, LegId, RecordingId};
 
@@ -67,9 +67,9 @@ pub struct MediaLive {
 /// Which call a leg or recording belongs to, and so which worker.
 #[derive(Debug, Default)]
 struct Directory {
-    calls: HashMap<CallId, (Vec<LegId>, Vec<RecordingId>)>,
-    legs: HashMap<LegId, CallId>,
-    recordings: HashMap<RecordingId, CallId>,
+    calls: MintedMap<CallId, (Vec<LegId>, Vec<RecordingId>)>,
+    legs: MintedMap<LegId, CallId>,
+    recordings: MintedMap<RecordingId, CallId>,
 }
 
 impl MediaNet {

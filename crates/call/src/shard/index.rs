@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use clock::MintedMap;
 use model::{CallId, LegId};
 use sip::session::DialogKey;
 use sip::transaction::{ClientTx, ServerTx};
@@ -15,10 +16,10 @@ pub(super) type Place = (CallId, LegId);
 #[derive(Debug, Default)]
 pub(super) struct Index {
     dialogs: HashMap<DialogKey, Place>,
-    clients: HashMap<ClientTx, Place>,
-    invites: HashMap<ServerTx, Place>,
+    clients: MintedMap<ClientTx, Place>,
+    invites: MintedMap<ServerTx, Place>,
     /// What to forget with a call.
-    of_call: HashMap<CallId, Vec<Known>>,
+    of_call: MintedMap<CallId, Vec<Known>>,
 }
 
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! Owns a worker's rooms, their sockets, timers and recordings. Does not own the loop (see [`super`]).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use clock::{Instant, TimerQueue};
+use clock::{Instant, MintedMap, MintedState, TimerQueue};
 use media::command::{Command, Peer};
 use media::recording::{Recorder, Start};
 use media::room::Room;
@@ -20,10 +19,10 @@ use crate::ports::Opened;
 pub struct Rooms {
     slots: Vec<Option<Box<Slot>>>,
     free: Vec<u32>,
-    by_call: HashMap<CallId, u32>,
-    by_leg: HashMap<LegId, u32>,
-    by_recording: HashMap<RecordingId, u32>,
-    timers: TimerQueue<u32>,
+    by_call: MintedMap<CallId, u32>,
+    by_leg: MintedMap<LegId, u32>,
+    by_recording: MintedMap<RecordingId, u32>,
+    timers: TimerQueue<u32, MintedState>,
     /// When recordings are next asked for old blocks.
     ask_recordings: Instant,
     untold: Vec<Ended>,
@@ -47,9 +46,9 @@ impl Rooms {
         Rooms {
             slots: Vec::new(),
             free: Vec::new(),
-            by_call: HashMap::new(),
-            by_leg: HashMap::new(),
-            by_recording: HashMap::new(),
+            by_call: MintedMap::default(),
+            by_leg: MintedMap::default(),
+            by_recording: MintedMap::default(),
             timers: TimerQueue::default(),
             ask_recordings: Instant::ZERO,
             untold: Vec::new(),
