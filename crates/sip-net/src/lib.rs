@@ -7,6 +7,7 @@
 //!  media, ACD, registrar, API ─────► Inbox ──────────────────────┘        └───► World
 //! ```
 
+mod datagrams;
 mod dns;
 mod handover;
 mod inbox;

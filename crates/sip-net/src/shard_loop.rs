@@ -12,9 +12,10 @@ use call::{Input, Output};
 use clock::{Instant, Machine, SystemClock};
 use sip::endpoint::{Flow, Transport};
 
+use crate::datagrams::{Batch, Read};
 use crate::handover::{Boxes, shard_of};
 use crate::inbox::{Inbox, Letter, Sleep};
-use crate::transports::{Batch, Read, Transports};
+use crate::transports::Transports;
 use crate::wake::Epoll;
 
 /// Performs what a shard asks for, other than sending.
