@@ -108,8 +108,8 @@ impl Request {
     }
 
     /// The tag of To, when the request belongs to a dialog.
-    pub fn to_tag(&self) -> Option<String> {
-        self.headers.to().ok()?.tag().map(str::to_owned)
+    pub fn to_tag(&self) -> Option<&str> {
+        self.headers.tag(HeaderName::To)
     }
 }
 

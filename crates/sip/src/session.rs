@@ -122,8 +122,18 @@ pub struct DialogKey {
 impl DialogKey {
     /// The key of the session that `request` from a peer belongs to; `None` outside a dialog.
     pub fn of(request: &Request) -> Option<DialogKey> {
-        let (to, call_id) = (request.headers.to().ok()?, request.headers.call_id().ok()?);
-        Some(DialogKey { call_id: call_id.into(), local_tag: to.tag()?.into() })
+        let (call_id, tag) = DialogKey::parts_of(request)?;
+        Some(DialogKey { call_id: call_id.into(), local_tag: tag.into() })
+    }
+
+    /// Call-ID and our tag in `request` from a peer; `None` outside a dialog.
+    pub fn parts_of(request: &Request) -> Option<(&str, &str)> {
+        Some((request.headers.call_id().ok()?, request.headers.tag(HeaderName::To)?))
+    }
+
+    /// Call-ID and our tag.
+    pub fn parts(&self) -> (&str, &str) {
+        (&self.call_id, &self.local_tag)
     }
 }
 

@@ -1,10 +1,9 @@
 //! Owns how a message finds its leg: by dialog, by our transaction, by the caller's INVITE.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use clock::MintedMap;
 use model::{CallId, LegId};
-use sip::session::DialogKey;
 use sip::transaction::{ClientTx, ServerTx};
 
 use crate::context::Route;
@@ -15,16 +14,22 @@ pub(super) type Place = (CallId, LegId);
 /// How a message finds its leg.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    dialogs: HashMap<DialogKey, Place>,
+    dialogs: MintedMap<DialogHash, Place>,
+    hashing: [RandomState; 2],
     clients: MintedMap<ClientTx, Place>,
     invites: MintedMap<ServerTx, Place>,
     /// What to forget with a call.
     of_call: MintedMap<CallId, Vec<Known>>,
 }
 
+/// Stands for Call-ID and our tag: two hashes, since a peer who chooses the Call-ID does not know what they are keyed
+/// with. Whoever is found by it compares the tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct DialogHash(u64, u64);
+
 #[derive(Debug)]
 enum Known {
-    Dialog(DialogKey),
+    Dialog(DialogHash),
     Client(ClientTx),
     Invite(ServerTx),
 }
@@ -34,8 +39,9 @@ impl Index {
         for route in routes {
             let known = match route {
                 Route::Dialog(key, leg) => {
-                    self.dialogs.insert(key.clone(), (call, leg));
-                    Known::Dialog(key)
+                    let hash = self.hash_of(key.parts());
+                    self.dialogs.insert(hash, (call, leg));
+                    Known::Dialog(hash)
                 }
                 Route::Begun(tx, leg) => {
                     self.clients.insert(tx, (call, leg));
@@ -60,15 +66,21 @@ impl Index {
     pub fn forget(&mut self, call: CallId) {
         for known in self.of_call.remove(&call).unwrap_or_default() {
             match known {
-                Known::Dialog(key) => drop(self.dialogs.remove(&key)),
+                Known::Dialog(hash) => drop(self.dialogs.remove(&hash)),
                 Known::Client(tx) => drop(self.clients.remove(&tx)),
                 Known::Invite(tx) => drop(self.invites.remove(&tx)),
             }
         }
     }
 
-    pub fn by_dialog(&self, key: &DialogKey) -> Option<Place> {
-        self.dialogs.get(key).copied()
+    /// By Call-ID and our tag.
+    pub fn by_dialog(&self, parts: (&str, &str)) -> Option<Place> {
+        self.dialogs.get(&self.hash_of(parts)).copied()
+    }
+
+    fn hash_of(&self, parts: (&str, &str)) -> DialogHash {
+        let [one, other] = &self.hashing;
+        DialogHash(one.hash_one(parts), other.hash_one(parts))
     }
 
     pub fn by_client(&self, tx: ClientTx) -> Option<Place> {

@@ -106,7 +106,7 @@ impl Shard {
 
     /// A request within a dialog.
     fn on_request_within(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: Request) {
-        let place = DialogKey::of(&request).and_then(|key| self.index.by_dialog(&key));
+        let place = DialogKey::parts_of(&request).and_then(|parts| self.index.by_dialog(parts));
         let Some((call, leg)) = place else {
             // Subscriptions' dialogs are the notifier's, which knows its own.
             if request.method == Method::Subscribe {
@@ -137,7 +137,7 @@ impl Shard {
     }
 
     fn on_ack(&mut self, now: Instant, request: &Request) {
-        let place = DialogKey::of(request).and_then(|key| self.index.by_dialog(&key));
+        let place = DialogKey::parts_of(request).and_then(|parts| self.index.by_dialog(parts));
         let Some((call, leg)) = place else {
             return self.out.push_back(Output::Counted("stray_ack"));
         };
@@ -186,7 +186,7 @@ impl Shard {
         headers: &[(HeaderName, &str)],
     ) {
         let mut response = Response::to(request, status);
-        if response.headers.to().is_ok_and(|to| to.tag().is_none()) {
+        if response.headers.tag(HeaderName::To).is_none() {
             let tag = self.endpoint.mint_tag();
             // invariant: the endpoint passes on requests with a usable To only.
             let _checked = response.set_to_tag(&tag);

@@ -325,5 +325,5 @@ fn tag_in(response: &[u8]) -> Option<Box<str>> {
 /// The tag of To in a response that we sent.
 fn to_tag_of(response: &Bytes) -> Option<String> {
     let message = crate::message::Message::parse_datagram(response.clone()).ok()?;
-    Some(message.headers().to().ok()?.tag()?.to_owned())
+    Some(message.headers().tag(HeaderName::To)?.to_owned())
 }

@@ -22,45 +22,15 @@ impl NameAddr {
     /// Parses one address; `None` when it is malformed.
     pub fn parse(raw: impl Into<Bytes>) -> Option<NameAddr> {
         let raw: Bytes = raw.into();
-        let (display_end, open) = match raw.iter().position(|byte| !scan::is_lws(*byte)) {
-            Some(quote) if raw[quote] == b'"' => {
-                let end = scan::quoted_end(&raw, quote)?;
-                (end, scan::skip_lws(&raw, end))
-            }
-            _ => match memchr::memchr2(b'<', b'"', &raw) {
-                Some(open) => (open, open),
-                None => return NameAddr::parse_bare(raw),
-            },
-        };
-        if raw.get(open) != Some(&b'<') {
-            return None;
-        }
-        // RFC 3261 §25.1 wants tokens in an unquoted name; the field sends any text, in any charset.
-        let display = scan::trim(&raw[..display_end]);
-        if display.first() != Some(&b'"') && display.iter().any(|byte| matches!(byte, b'>' | b':' | b';')) {
-            return None;
-        }
-        let close = open + memchr::memchr(b'>', &raw[open..])?;
-        let uri = Uri::parse(raw.slice_ref(scan::trim(&raw[open + 1..close]))).ok()?;
-        params::check(&raw[close + 1..])?;
+        let Shape { display_end, uri, params_at } = Shape::of(&raw)?;
+        let uri = Uri::parse(raw.slice_ref(uri)).ok()?;
+        params::check(&raw[params_at..])?;
         Some(NameAddr {
             display: Span::new(0, display_end)?,
-            params: Span::new(close + 1, raw.len())?,
+            params: Span::new(params_at, raw.len())?,
             uri,
             raw,
         })
-    }
-
-    /// RFC 3261 §20.10: without `<…>`, what follows `;` belongs to the header, and a URI with `?` or `,` is wrong.
-    fn parse_bare(raw: Bytes) -> Option<NameAddr> {
-        let end = memchr::memchr(b';', &raw).unwrap_or(raw.len());
-        let text = scan::trim(&raw[..end]);
-        if text.iter().any(|byte| matches!(byte, b'?' | b',')) {
-            return None;
-        }
-        let uri = Uri::parse(raw.slice_ref(text)).ok()?;
-        params::check(&raw[end..])?;
-        Some(NameAddr { display: Span::default(), params: Span::new(end, raw.len())?, uri, raw })
     }
 
     /// `"display" <uri>`; no name when `display` is `None` or empty.
@@ -195,6 +165,53 @@ impl NameAddr {
         raw.extend_from_slice(&tail[..tail.len().min(limit.saturating_sub(raw.len()))]);
         NameAddr { raw: raw.into(), display, uri: uri.clone(), params }
     }
+}
+
+/// Where the parts of an address lie.
+struct Shape<'a> {
+    display_end: usize,
+    uri: &'a [u8],
+    params_at: usize,
+}
+
+impl<'a> Shape<'a> {
+    fn of(raw: &'a [u8]) -> Option<Shape<'a>> {
+        let (display_end, open) = match raw.iter().position(|byte| !scan::is_lws(*byte)) {
+            Some(quote) if raw[quote] == b'"' => {
+                let end = scan::quoted_end(raw, quote)?;
+                (end, scan::skip_lws(raw, end))
+            }
+            _ => match memchr::memchr2(b'<', b'"', raw) {
+                Some(open) => (open, open),
+                None => return Shape::bare(raw),
+            },
+        };
+        if raw.get(open) != Some(&b'<') {
+            return None;
+        }
+        // RFC 3261 §25.1 wants tokens in an unquoted name; the field sends any text, in any charset.
+        let display = scan::trim(&raw[..display_end]);
+        if display.first() != Some(&b'"') && display.iter().any(|byte| matches!(byte, b'>' | b':' | b';')) {
+            return None;
+        }
+        let close = open + memchr::memchr(b'>', &raw[open..])?;
+        Some(Shape { display_end, uri: scan::trim(&raw[open + 1..close]), params_at: close + 1 })
+    }
+
+    /// RFC 3261 §20.10: without `<…>`, what follows `;` belongs to the header, and a URI with `?` or `,` is wrong.
+    fn bare(raw: &'a [u8]) -> Option<Shape<'a>> {
+        let params_at = memchr::memchr(b';', raw).unwrap_or(raw.len());
+        let uri = scan::trim(&raw[..params_at]);
+        let wrong = uri.iter().any(|byte| matches!(byte, b'?' | b','));
+        (!wrong).then_some(Shape { display_end: 0, uri, params_at })
+    }
+}
+
+/// The `tag` parameter of an address, without reading the rest of it.
+pub(super) fn tag_of(raw: &[u8]) -> Option<&str> {
+    let shape = Shape::of(raw)?;
+    let tag = params::find(raw.get(shape.params_at..)?, "tag")?;
+    std::str::from_utf8(tag).ok().filter(|tag| !tag.is_empty())
 }
 
 impl AsRef<[u8]> for NameAddr {

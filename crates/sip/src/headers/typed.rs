@@ -47,6 +47,11 @@ impl Headers {
         self.address(HeaderName::To)
     }
 
+    /// The tag of From or To, of a message that was validated; `None` when there is none.
+    pub fn tag(&self, name: HeaderName) -> Option<&str> {
+        super::name_addr::tag_of(self.only(name).ok()??)
+    }
+
     /// Call-ID.
     ///
     /// # Errors

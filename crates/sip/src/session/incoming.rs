@@ -314,8 +314,7 @@ impl Session {
     /// An ACK with our tag.
     pub fn handle_ack(&mut self, now: Instant, ep: &mut Endpoint, request: &Request) {
         let number = request.headers.cseq().map(|cseq| cseq.number);
-        let from = request.headers.from();
-        if from.as_ref().ok().and_then(|from| from.tag()) != self.dialog.remote_tag() {
+        if request.headers.tag(HeaderName::From) != self.dialog.remote_tag() {
             return;
         }
         let Some(unacked) = self.unacked.take_if(|unacked| Ok(unacked.cseq) == number) else { return };

@@ -216,8 +216,7 @@ impl Session {
             return self.refuse_for_now(now, ep, tx, &request, status);
         }
         let contact = request.headers.contact().ok().flatten();
-        let tag = request.headers.from().ok().and_then(|from| from.tag().map(str::to_owned));
-        match tag.and_then(|tag| self.early_dialog(&tag)) {
+        match request.headers.tag(HeaderName::From).and_then(|tag| self.early_dialog(tag)) {
             Some(fork) => fork.refresh_target(contact.as_ref()),
             None => self.dialog.refresh_target(contact.as_ref()),
         }
@@ -254,8 +253,7 @@ impl Session {
             State::Invited(invited) if invited.awaits_answer() => Some(491),
             State::Invited(_) => Some(500),
             State::Inviting(_) => {
-                let from = request.headers.from().ok();
-                let settled = self.fork_is_settled(from.as_ref().and_then(|from| from.tag()));
+                let settled = self.fork_is_settled(request.headers.tag(HeaderName::From));
                 (!settled).then_some(491)
             }
             // Our offer was in the 2xx, and the ACK with the answer has not come.

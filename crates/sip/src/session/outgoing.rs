@@ -186,8 +186,7 @@ impl Session {
             return;
         }
         self.peer.learn(&response.headers);
-        let Ok(to) = response.headers.to() else { return };
-        let tag = to.tag().unwrap_or_default();
+        let tag = response.headers.tag(HeaderName::To).unwrap_or_default();
         let sdp = sdp_of(&response.headers, &response.body);
         let rseq = response.headers.rseq().ok().flatten();
         let reliable = rseq.filter(|_| response.headers.lists(HeaderName::Require, "100rel"));
@@ -281,8 +280,8 @@ impl Session {
         response: &Response,
     ) {
         let State::Inviting(inviting) = &mut self.state else { return };
-        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        let fork = inviting.forks.iter().find(|fork| fork.dialog.remote_tag() == Some(tag.as_str()));
+        let tag = response.headers.tag(HeaderName::To).unwrap_or_default();
+        let fork = inviting.forks.iter().find(|fork| fork.dialog.remote_tag() == Some(tag));
         // RFC 3261 §13.2.2.4: the 2xx sets the route and the target anew, the numbers go on.
         let base = fork.map_or(&self.dialog, |fork| &fork.dialog);
         let Ok(mut dialog) = base.formed_by(response) else { return };
@@ -340,8 +339,7 @@ impl Session {
         tx: ClientTx,
         response: &Response,
     ) {
-        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned));
-        if tag.as_deref() != self.dialog.remote_tag() {
+        if response.headers.tag(HeaderName::To) != self.dialog.remote_tag() {
             // RFC 3261 §13.2.2.4: another fork answered too: ACK, then BYE.
             return super::discard_late_answer(now, ep, tx, response);
         }

@@ -52,9 +52,8 @@ impl Session {
 
     /// RFC 3261 §12.2.2: is it of this dialog, and newer than the last?
     fn admit(&mut self, request: &Request) -> Result<(), u16> {
-        let from = request.headers.from().map_err(|_| 400_u16)?;
         let number = request.headers.cseq().map_err(|_| 400_u16)?.number;
-        let tag = from.tag();
+        let tag = request.headers.tag(HeaderName::From);
         if tag == self.dialog.remote_tag() && !matches!(self.state, State::Inviting(_)) {
             return self.dialog.advance_remote(number).map_err(|_| 500);
         }

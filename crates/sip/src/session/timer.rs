@@ -28,7 +28,6 @@ pub(super) enum Timer {
 }
 
 impl clock::TimerKey for Timer {
-    const COUNT: usize = Timer::ALL.len();
     fn index(self) -> usize {
         self as usize
     }

@@ -24,9 +24,7 @@ pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &M
         None => {
             hasher.part(request.uri.as_bytes());
             hasher.part(request.headers.call_id().unwrap_or_default().as_bytes());
-            if let Ok(from) = request.headers.from() {
-                hasher.part(from.tag().unwrap_or_default().as_bytes());
-            }
+            hasher.part(request.headers.tag(HeaderName::From).unwrap_or_default().as_bytes());
             if let Ok(cseq) = request.headers.cseq() {
                 hasher.part(&cseq.number.to_be_bytes());
             }
@@ -41,15 +39,15 @@ pub(crate) fn merge_key_of(secret: &[u8; 16], request: &Request) -> Option<u64> 
     if matches!(request.method, Method::Ack | Method::Cancel) {
         return None;
     }
-    let to = request.headers.get(HeaderName::To)?;
-    if memchr::memmem::find(to, b"tag=").is_some() && request.headers.to().ok()?.tag().is_some() {
+    let headers = &request.headers;
+    if headers.tag(HeaderName::To).is_some() {
         return None;
     }
-    let (from, cseq) = (request.headers.from().ok()?, request.headers.get(HeaderName::CSeq)?);
+    let (from, cseq) = (headers.tag(HeaderName::From)?, headers.get(HeaderName::CSeq)?);
     let mut hasher = Hashers::new(secret);
     hasher.part(b"merge");
-    hasher.part(from.tag()?.as_bytes());
-    hasher.part(request.headers.get(HeaderName::CallId)?);
+    hasher.part(from.as_bytes());
+    hasher.part(headers.get(HeaderName::CallId)?);
     hasher.part(cseq);
     Some((hasher.finish() as u64).max(1))
 }

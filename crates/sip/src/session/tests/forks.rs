@@ -52,7 +52,7 @@ fn another_fork_that_answers_too_gets_ack_and_bye_and_the_call_goes_on() {
     let acks = pair.requests(&Method::Ack);
     let byes = pair.requests(&Method::Bye);
     let tags = |list: &[Request]| -> Vec<String> {
-        list.iter().map(|request| request.to_tag().unwrap_or_default()).collect()
+        list.iter().map(|request| request.to_tag().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!((tags(&acks), tags(&byes)), (vec!["one".into(), "two".into()], vec!["two".to_owned()]));
     assert_eq!(byes[0].headers.text(HeaderName::CSeq), Some("2 BYE"));
