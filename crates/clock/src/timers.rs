@@ -3,63 +3,71 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash, RandomState};
 
+use smallvec::SmallVec;
+
 use crate::Instant;
 
 /// A timer kind: a fieldless enum with its index.
 pub trait TimerKey: Copy {
-    /// How many kinds there are.
-    const COUNT: usize;
-    /// This kind's place, below `COUNT`.
+    /// This kind's place, below 256.
     fn index(self) -> usize;
     /// The kind at `index`.
     fn from_index(index: usize) -> Self;
 }
 
 /// One machine's few timers: at most one deadline per kind; the next one is a `min`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct TimerTable<K> {
-    due: Vec<Option<Instant>>,
+    /// Those that are set, by the index of their kind, in no order.
+    due: SmallVec<[(u8, Instant); 4]>,
     kind: std::marker::PhantomData<K>,
 }
 
-impl<K: TimerKey> Default for TimerTable<K> {
+impl<K> Default for TimerTable<K> {
     fn default() -> Self {
-        TimerTable { due: vec![None; K::COUNT], kind: std::marker::PhantomData }
+        TimerTable { due: SmallVec::new(), kind: std::marker::PhantomData }
     }
 }
 
 impl<K: TimerKey> TimerTable<K> {
     /// Sets `kind` to fire at `at`, whatever it was set to.
     pub fn set(&mut self, kind: K, at: Instant) {
-        self.due[kind.index()] = Some(at);
+        let index = index_of(kind);
+        match self.due.iter_mut().find(|(known, _)| *known == index) {
+            Some((_, due)) => *due = at,
+            None => self.due.push((index, at)),
+        }
     }
 
     /// Unsets `kind`.
     pub fn clear(&mut self, kind: K) {
-        self.due[kind.index()] = None;
+        let index = index_of(kind);
+        self.due.retain(|(known, _)| *known != index);
     }
 
     /// When `kind` fires, if it is set.
     pub fn at(&self, kind: K) -> Option<Instant> {
-        self.due[kind.index()]
+        let index = index_of(kind);
+        self.due.iter().find(|(known, _)| *known == index).map(|(_, at)| *at)
     }
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        self.due.iter().flatten().min().copied()
+        self.due.iter().map(|(_, at)| *at).min()
     }
 
-    /// Takes the earliest timer due at `now`, unsetting it.
+    /// Takes the earliest timer due at `now`, unsetting it; of equal ones the first kind.
     pub fn pop(&mut self, now: Instant) -> Option<K> {
-        let (index, _) = self
-            .due
-            .iter()
-            .enumerate()
-            .filter_map(|(index, at)| at.filter(|at| *at <= now).map(|at| (index, at)))
-            .min_by_key(|(_, at)| *at)?;
-        self.due[index] = None;
-        Some(K::from_index(index))
+        let due = self.due.iter().enumerate().filter(|(_, (_, at))| *at <= now);
+        let (place, _) = due.min_by_key(|(_, (index, at))| (*at, *index))?;
+        let (index, _) = self.due.swap_remove(place);
+        Some(K::from_index(usize::from(index)))
     }
+}
+
+fn index_of<K: TimerKey>(kind: K) -> u8 {
+    // invariant: `TimerKey::index` is below 256.
+    kind.index() as u8
 }
 
 /// Many timers, one per key: set, cleared and popped in O(log n). Where no peer chooses the keys, `S` may be
@@ -144,7 +152,6 @@ mod tests {
     }
 
     impl TimerKey for Kind {
-        const COUNT: usize = 2;
         fn index(self) -> usize {
             self as usize
         }

@@ -15,7 +15,7 @@ pub struct Description {
     text: Bytes,
     lines: SmallVec<[Line; 24]>,
     /// Index in `lines` of each `m=`.
-    media: SmallVec<[usize; 2]>,
+    media: SmallVec<[u16; 2]>,
 }
 
 impl Description {
@@ -42,7 +42,7 @@ impl Description {
             return Err(ParseError::TooLong(text.len()));
         }
         let mut lines: SmallVec<[Line; 24]> = SmallVec::new();
-        let mut media: SmallVec<[usize; 2]> = SmallVec::new();
+        let mut media: SmallVec<[u16; 2]> = SmallVec::new();
         let mut at = 0;
         let mut number = 0;
         while at < text.len() {
@@ -71,7 +71,7 @@ impl Description {
                     if media.len() == Description::MAX_MEDIA {
                         return Err(ParseError::TooManyMedia);
                     }
-                    media.push(lines.len());
+                    media.push(lines.len() as u16);
                 }
                 b'c' => {
                     Connection::read(&text[value.clone()]).ok_or_else(|| ParseError::Connection {
@@ -81,7 +81,8 @@ impl Description {
                 }
                 _ => {}
             }
-            lines.push(Line { kind, start: value.start, end: value.end });
+            // invariant: the text is no longer than `MAX_BYTES`, so that its places fit 16 bits.
+            lines.push(Line { kind, start: value.start as u16, end: value.end as u16 });
         }
         if lines.is_empty() {
             return Err(ParseError::Empty);
@@ -120,20 +121,20 @@ impl Description {
     }
 
     fn stream(&self, nth: usize) -> Media<'_> {
-        let first = self.media[nth];
-        let end = self.media.get(nth + 1).copied().unwrap_or(self.lines.len());
+        let first = usize::from(self.media[nth]);
+        let end = self.media.get(nth + 1).map_or(self.lines.len(), |end| usize::from(*end));
         // invariant: `parse_bytes` has read this line already.
         let line = MediaLine::read(self.value(&self.lines[first])).unwrap_or_default();
         Media { description: self, line, section: Section { of: self, lines: &self.lines[first + 1..end] } }
     }
 
     fn session(&self) -> Section<'_> {
-        let end = self.media.first().copied().unwrap_or(self.lines.len());
+        let end = self.media.first().map_or(self.lines.len(), |end| usize::from(*end));
         Section { of: self, lines: &self.lines[..end] }
     }
 
     fn value(&self, line: &Line) -> &[u8] {
-        &self.text[line.start..line.end]
+        &self.text[usize::from(line.start)..usize::from(line.end)]
     }
 }
 
@@ -145,11 +146,12 @@ impl PartialEq for Description {
 
 impl Eq for Description {}
 
+/// Where a line's value lies: small, since calls keep their descriptions.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     kind: u8,
-    start: usize,
-    end: usize,
+    start: u16,
+    end: u16,
 }
 
 /// The session's lines, or those of one media stream.
