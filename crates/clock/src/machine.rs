@@ -20,8 +20,8 @@ pub trait Machine {
     fn poll_timeout(&self) -> Option<Instant>;
 }
 
-/// Feeds `inputs` to `machine` and performs every output in order. `perform` may answer an output in the same
-/// turn by pushing further inputs.
+/// Feeds `inputs` to `machine` and performs every output in order; afterwards `inputs` is empty. `perform` may answer
+/// an output in the same turn by pushing further inputs.
 pub fn drive<M: Machine>(
     machine: &mut M,
     now: Instant,
@@ -29,16 +29,15 @@ pub fn drive<M: Machine>(
     mut perform: impl FnMut(M::Output, &mut Vec<M::Input>),
 ) {
     let mut answers = Vec::new();
-    let mut turn: std::collections::VecDeque<M::Input> = inputs.drain(..).collect();
-    while let Some(input) = turn.pop_front() {
+    // From here on the next one stands last.
+    inputs.reverse();
+    while let Some(input) = inputs.pop() {
         machine.handle(now, input);
         while let Some(output) = machine.poll_output() {
             perform(output, &mut answers);
         }
         // Answers come before what was queued: «answered in the same turn».
-        for answer in answers.drain(..).rev() {
-            turn.push_front(answer);
-        }
+        inputs.extend(answers.drain(..).rev());
     }
 }
 
