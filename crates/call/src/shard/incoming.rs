@@ -201,7 +201,9 @@ impl Shard {
         let replaces = Replaces::of(newcomer.request).map_err(|_| Refused::with(400, CallResult::Failure))?;
         let Some(replaces) = replaces else { return Ok(()) };
         let unknown = Refused::with(481, CallResult::Failure);
-        let Some((call, leg)) = self.index.by_dialog(replaces.dialog_key().parts()) else { return Err(unknown) };
+        let Some((call, leg)) = self.index.by_dialog(replaces.dialog_key().parts()) else {
+            return Err(unknown);
+        };
         match self.calls.get_mut(&call) {
             Some(slot) if slot.call.tenant == newcomer.tenant => {
                 let verdict = slot.call.on_replace_asked(leg, &replaces);
