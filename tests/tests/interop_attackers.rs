@@ -54,6 +54,10 @@ fn sipvicious_finds_nothing_while_a_phone_behind_its_address_registers_and_calls
     let (host, port) = (switch.sip.ip().to_string(), switch.sip.port().to_string());
     let from = phones.to_string();
     let common = ["-b", &from, "-p", &port];
+    // Its calls, one each second, go on while the tools work.
+    let calls = Sipp::new("phone_calls", phone, &[("USER", "9001"), ("PASSWORD", "bench")])
+        .with(&["-d", "500"])
+        .call(switch.sip, "*9196", 20, 1);
     let map = sipvicious("svmap", &[&common[..], &[&host]].concat(), Duration::from_secs(8));
     assert!(!map.contains("| 127."), "{map}");
     for method in ["REGISTER", "INVITE", "OPTIONS"] {
@@ -64,7 +68,8 @@ fn sipvicious_finds_nothing_while_a_phone_behind_its_address_registers_and_calls
     let arguments = [&common[..], &["-u", "9001", "-r", "1-300", &host]].concat();
     let crack = sipvicious("svcrack", &arguments, Duration::from_secs(8));
     assert!(!crack.contains("| 9001"), "{crack}");
-    // The phone registers again, from where it is.
+    // The phone has called throughout, and registers again from where it is.
+    calls.succeed(Duration::from_secs(60));
     switch.register(phone, 9001..=9001);
     let bans = switch.ask(&["bans"]);
     assert_eq!(bans, serde_json::json!([]), "an address where a phone has logged in is never banned");
