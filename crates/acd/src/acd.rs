@@ -79,9 +79,8 @@ struct Unsettled {
 }
 
 impl Acd {
-    /// The ACD of `tenant`. What its first agents are and since when counts from the clock's origin; their facts
-    /// are the first outputs.
-    pub fn new(tenant: TenantId, ids: IdGen, settings: Arc<TenantSettings>) -> Acd {
+    /// The ACD of `tenant`, whose agents are what they are since `now`; their facts are the first outputs.
+    pub fn new(now: Instant, tenant: TenantId, ids: IdGen, settings: Arc<TenantSettings>) -> Acd {
         let mut acd = Acd {
             tenant,
             ids,
@@ -96,8 +95,8 @@ impl Acd {
             unsettled: Unsettled::default(),
             out: VecDeque::new(),
         };
-        acd.configure(Instant::ZERO, &settings);
-        acd.settle(Instant::ZERO);
+        acd.configure(now, &settings);
+        acd.settle(now);
         acd
     }
 

@@ -234,7 +234,7 @@ impl Bench {
         let mut bench = Bench {
             now: Instant::from_secs(10),
             shard: Shard::new(identity, Arc::new(settings)),
-            acd: acd::Acd::new(tenant(), ids, Arc::new(acd_settings())),
+            acd: acd::Acd::new(Instant::from_secs(10), tenant(), ids, Arc::new(acd_settings())),
             sent: Vec::new(),
             media: Vec::new(),
             facts: Vec::new(),

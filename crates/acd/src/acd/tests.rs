@@ -117,7 +117,7 @@ fn settings(agents: &[&str]) -> TenantSettings {
 fn world(agents: &[&str], edit: impl FnOnce(&mut TenantSettings)) -> World {
     let mut settings = settings(agents);
     edit(&mut settings);
-    let acd = Acd::new(tenant(), IdGen::new(0, 0, 1_795_000_000), Arc::new(settings.clone()));
+    let acd = Acd::new(Instant::ZERO, tenant(), IdGen::new(0, 0, 1_795_000_000), Arc::new(settings.clone()));
     let mut world = World { acd, now: Instant::from_secs(1000), settings, audit: Audit::default() };
     world.drain();
     world

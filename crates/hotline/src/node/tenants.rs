@@ -133,8 +133,9 @@ impl Tenants {
         let around = self.around.clone();
         // Ids of a tenant's ACD must not clash with those of a shard: shards count up from 0, tenants down from 255.
         let ids = IdGen::new(around.node, u8::MAX - number, around.clock.wall().as_secs());
-        let mut acd = Acd::new(settings.tenant.clone(), ids, settings);
-        acd.restore(around.clock.now(), kept);
+        let now = around.clock.now();
+        let mut acd = Acd::new(now, settings.tenant.clone(), ids, settings);
+        acd.restore(now, kept);
         self.runtime.spawn(Task { acd, letters, around }.run());
         mailbox
     }
