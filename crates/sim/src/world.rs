@@ -82,7 +82,12 @@ impl World {
             }
             // As the node does it: shards count up from 0, tenants down from 255.
             let number = u8::MAX - u8::try_from(self.acds.len()).unwrap_or(u8::MAX);
-            let mut acd = Acd::new(Instant::ZERO, tenant.tenant.clone(), IdGen::new(0, number, MORNING.as_secs()), shared);
+            let mut acd = Acd::new(
+                Instant::ZERO,
+                tenant.tenant.clone(),
+                IdGen::new(0, number, MORNING.as_secs()),
+                shared,
+            );
             while let Some(output) = acd.poll_output() {
                 self.around.perform_acd(&tenant.tenant, output);
             }

@@ -26,7 +26,10 @@ fn states(out: &[Output]) -> Vec<(String, AgentState)> {
 fn the_first_outputs_are_the_states_of_agents_who_are_always_signed_in() {
     let start = Instant::from_secs(3_600);
     let mut acd = Acd::new(start, tenant(), IdGen::new(0, 0, 0), Arc::new(settings(&["1"])));
-    assert!(acd.agents().all(|agent| agent.state_since == start), "nobody was anything before the switch began");
+    assert!(
+        acd.agents().all(|agent| agent.state_since == start),
+        "nobody was anything before the switch began"
+    );
     let fact = AgentFact::StateChosen { state: AgentState::Ready };
     assert_eq!(acd.poll_output(), Some(Output::Event(Event::Agent { agent: agent("1"), fact })));
     assert_eq!(acd.poll_output(), None);

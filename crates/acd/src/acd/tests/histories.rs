@@ -109,7 +109,8 @@ fn variant(n: u8) -> TenantSettings {
 impl History {
     fn new(n: u8) -> History {
         let settings = variant(n);
-        let acd = Acd::new(Instant::ZERO, tenant(), IdGen::new(0, 0, 1_795_000_000), Arc::new(settings.clone()));
+        let acd =
+            Acd::new(Instant::ZERO, tenant(), IdGen::new(0, 0, 1_795_000_000), Arc::new(settings.clone()));
         let world = World { acd, now: Instant::from_secs(1000), settings, audit: Audit::default() };
         History {
             world,
