@@ -115,6 +115,16 @@ impl Client {
         self.post(&format!("/v1/calls/{}/hangup", escaped(call)), &Value::Null).await
     }
 
+    /// Keeps nothing of a call in its recording for a while.
+    pub async fn pause_recording(&self, call: &str) -> Result<(), ClientError> {
+        self.post(&format!("/v1/calls/{}/recording/pause", escaped(call)), &Value::Null).await
+    }
+
+    /// Keeps it again.
+    pub async fn resume_recording(&self, call: &str) -> Result<(), ClientError> {
+        self.post(&format!("/v1/calls/{}/recording/resume", escaped(call)), &Value::Null).await
+    }
+
     /// Chooses a state for an agent.
     pub async fn set_agent_state(&self, agent: &str, state: &AgentState) -> Result<(), ClientError> {
         self.post(&format!("/v1/agents/{}/state", escaped(agent)), state).await

@@ -8,6 +8,7 @@ pub mod client;
 mod error;
 mod events;
 pub mod metrics;
+mod recordings;
 mod records;
 mod routes;
 mod server;

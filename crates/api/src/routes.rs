@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::error::Problem;
 use crate::events::Recent;
 use crate::metrics::Metrics;
+use crate::recordings;
 use crate::records;
 use crate::server::{Closing, Server};
 use crate::switch::Switch;
@@ -58,6 +59,10 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/calls", get(live_calls))
         .route("/v1/calls/{id}", get(live_call))
         .route("/v1/calls/{id}/hangup", post(hang_up))
+        .route("/v1/calls/{id}/recording/pause", post(pause_recording))
+        .route("/v1/calls/{id}/recording/resume", post(resume_recording))
+        .route("/v1/recordings/{id}/timeline", get(recordings::timeline))
+        .route("/v1/recordings/{id}/peaks", get(recordings::peaks))
         .route("/v1/cdrs", get(records::cdrs))
         .route("/v1/cdrs/{id}", get(records::cdr))
         .route("/v1/figures", get(records::figures))
@@ -128,6 +133,24 @@ async fn live_call(State(shared): State<Shared>, tenant: Tenant, id: Id) -> Resu
 async fn hang_up(State(shared): State<Shared>, tenant: Tenant, id: Id) -> Result<Json<Value>, Problem> {
     find_live(&shared, &tenant.0, id.0).await?;
     command(&shared, Command::HangUp { call: id.0 }).await
+}
+
+async fn pause_recording(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    id: Id,
+) -> Result<Json<Value>, Problem> {
+    find_live(&shared, &tenant.0, id.0).await?;
+    command(&shared, Command::PauseRecording { call: id.0 }).await
+}
+
+async fn resume_recording(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    id: Id,
+) -> Result<Json<Value>, Problem> {
+    find_live(&shared, &tenant.0, id.0).await?;
+    command(&shared, Command::ResumeRecording { call: id.0 }).await
 }
 
 async fn find_live(shared: &Shared, tenant: &TenantId, call: CallId) -> Result<LiveCall, Problem> {

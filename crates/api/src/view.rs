@@ -1,6 +1,6 @@
 //! Owns what live state looks like outside: plain JSON. Times are RFC 3339 texts.
 
-use ledger::{Cdr, Exporter};
+use ledger::{Cdr, Exporter, RecordingState};
 use model::event::{AgentActivity, AgentState, Direction};
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +29,37 @@ pub struct LiveCall {
     pub party: Option<String>,
     /// The node of the flow entered last.
     pub node: Option<String>,
+    /// Whether what is said is kept.
+    #[serde(default)]
+    pub recording: RecordingView,
     /// When it began.
     pub began: String,
     /// When the agent answered.
     pub agent_answered: Option<String>,
+}
+
+/// Whether what is said in a live call is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingView {
+    /// No recording runs.
+    #[default]
+    Off,
+    /// It is (录音中).
+    On,
+    /// Somebody paused the recording (录音暂停).
+    Paused,
+}
+
+impl RecordingView {
+    /// The word Chinese users know.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            RecordingView::Off => "",
+            RecordingView::On => "录音中",
+            RecordingView::Paused => "录音暂停",
+        }
+    }
 }
 
 /// What the caller of a live call is doing.
@@ -86,6 +113,10 @@ impl LiveCall {
             queue: cdr.parties.queue.as_ref().map(|queue| queue.as_str().to_owned()),
             party: talking.or(ringing).map(|segment| segment.party.to_string()),
             node: cdr.menu.path.last().map(|step| step.node.to_string()),
+            recording: match cdr.recordings.iter().any(|one| one.state == RecordingState::Running) {
+                true => RecordingView::On,
+                false => RecordingView::Off,
+            },
             began: exporter.time(cdr.times.began),
             agent_answered: cdr.times.agent_answered.map(|at| exporter.time(at)),
         }

@@ -20,6 +20,7 @@ mod hearing;
 mod hold;
 mod media_side;
 mod originate;
+pub mod recording;
 mod release;
 mod talk;
 mod watched;
@@ -71,6 +72,8 @@ pub(crate) struct Call {
     /// The description for the 200 that has yet to be sent.
     answer_body: Option<bytes::Bytes>,
     recording: Option<RecordingId>,
+    /// Why nothing is kept for the time being.
+    masks: media::recording::Masks,
     /// Ports whose figures have yet to come: the record is to have them.
     measured: Vec<LegId>,
     /// What the call has come to so far, should it end now.
@@ -203,6 +206,7 @@ impl Call {
             flow_play: None,
             answer_body: None,
             recording: None,
+            masks: media::recording::Masks::default(),
             measured: Vec::new(),
             so_far: SoFar::default(),
             began,
@@ -417,6 +421,7 @@ impl Call {
                 _ => talking.and_then(|party| party.queue().cloned()),
             },
             party: talking.map(|party| party.label.clone()),
+            recording: self.live_recording(),
             began: self.began,
         }
     }

@@ -12,7 +12,7 @@ use sip::endpoint::{Flow, ServerTx};
 use sip::resolve::{Target, Wanted};
 use sip::subscription::WatchedDialog;
 
-use crate::Settings;
+use crate::{Keep, Settings};
 
 /// Facts and wishes for one shard.
 #[derive(Debug)]
@@ -113,6 +113,13 @@ pub enum Input {
         waited: Duration,
         /// How many more facts the journal has room for.
         room: usize,
+    },
+    /// An operator pauses the recording of a call, or lets it go on.
+    Keep {
+        /// Which call.
+        call: CallId,
+        /// What is wished.
+        keep: Keep,
     },
     /// Local time is so many seconds east of UTC from now on.
     UtcOffset(i32),

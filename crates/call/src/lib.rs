@@ -15,7 +15,8 @@ mod settings;
 mod shard;
 mod trunk_watch;
 
+pub use call::recording::Keep;
 pub use io::{Binding, ErrandEnded, Input, Output, Unreached};
-pub use live::{Live, LiveCall, LiveStage, TrunkSeen};
+pub use live::{Live, LiveCall, LiveRecording, LiveStage, TrunkSeen};
 pub use settings::Settings;
 pub use shard::{Identity, NodeWide, Shard};

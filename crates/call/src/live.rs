@@ -29,8 +29,22 @@ pub struct LiveCall {
     pub queue: Option<QueueName>,
     /// Who rings or talks.
     pub party: Option<Arc<str>>,
+    /// Whether what is said is kept.
+    pub recording: LiveRecording,
     /// Since when.
     pub began: Instant,
+}
+
+/// Whether what is said in a call is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveRecording {
+    /// No recording runs.
+    Off,
+    /// It is.
+    On,
+    /// Somebody paused the recording.
+    Paused,
 }
 
 /// How far a call got.

@@ -343,6 +343,9 @@ impl Machine for Shard {
                 let cause = Termination::Commanded;
                 self.with_call(now, call, |call, context| call.release_by_switch(context, cause));
             }
+            Input::Keep { call, keep } => {
+                self.with_call(now, call, |call, context| call.keep(context, keep));
+            }
             Input::Strain { waited, room } => self.on_strain(now, waited, room),
             Input::UtcOffset(seconds) => self.utc_offset = seconds,
             Input::Configure(settings) => {

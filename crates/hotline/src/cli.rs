@@ -133,6 +133,16 @@ pub(crate) enum Calls {
 pub(crate) enum Recordings {
     /// 核对全部录音文件、清单与话单 / check every file against manifest and records
     Fsck,
+    /// 暂停一通电话的录音 / keep nothing of a call for a while
+    Pause {
+        /// 通话编号 / the call
+        call: String,
+    },
+    /// 恢复录音 / keep it again
+    Resume {
+        /// 通话编号 / the call
+        call: String,
+    },
 }
 
 /// Which records are wanted.

@@ -62,6 +62,8 @@ pub enum Node {
         silence: Vec<SayItem>,
         /// Where to go after the last try.
         failed: Option<NodeName>,
+        /// The key is a secret: nothing of it is kept.
+        mask: bool,
     },
     /// Collects digits (放音收码) and dials them as an extension.
     DialExtension {
@@ -83,6 +85,8 @@ pub enum Node {
         next: Option<NodeName>,
         /// No answer, busy, unreachable, or out of tries.
         failed: Option<NodeName>,
+        /// The digits are a secret: nothing of them is kept.
+        mask: bool,
     },
     /// Gives the caller a place in a queue; the session is parked.
     Queue {
@@ -136,6 +140,13 @@ pub enum Node {
         /// The goodbye.
         say: Vec<SayItem>,
     },
+}
+
+impl Node {
+    /// Whether what the caller keys here is kept nowhere: in no recording and no fact.
+    pub const fn is_secret(&self) -> bool {
+        matches!(self, Node::Menu { mask: true, .. } | Node::DialExtension { mask: true, .. })
+    }
 }
 
 /// One phone of a `Dial` node.

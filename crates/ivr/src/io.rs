@@ -74,6 +74,10 @@ pub enum Output {
         /// How.
         rule: AnswerRule,
     },
+    /// A secret is keyed from here: nothing that the caller says is kept.
+    Mask,
+    /// The secret was keyed, or the caller went on without.
+    Unmask,
     /// The flow ended: release the call.
     HangUp {
         /// The caller was served by the menu alone, or left it unserved.

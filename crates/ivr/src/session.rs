@@ -52,6 +52,7 @@ pub struct Session {
     steps: u32,
     /// The caller's one rating.
     rating: Option<Key>,
+    secrecy: Secrecy,
     #[serde(skip)]
     out: VecDeque<Output>,
 }
@@ -69,6 +70,13 @@ enum State {
     Parked,
     /// The flow is over.
     Ended,
+}
+
+/// Whether what the caller keys may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Secrecy {
+    Open,
+    Secret,
 }
 
 /// What follows a text.
@@ -105,6 +113,7 @@ impl Session {
             last_play: 0,
             steps: 0,
             rating: None,
+            secrecy: Secrecy::Open,
             out: VecDeque::new(),
         }
     }
@@ -197,6 +206,7 @@ impl Session {
             return self.fail(format!("节点「{name}」不存在 / there is no node «{name}»"));
         };
         self.node = name;
+        self.keep_to(if node.is_secret() { Secrecy::Secret } else { Secrecy::Open });
         self.out.push_back(Output::Fact(CallFact::NodeEntered {
             flow: flow.name.clone(),
             node: self.node.clone(),
@@ -244,6 +254,16 @@ impl Session {
         self.last_play
     }
 
+    fn keep_to(&mut self, secrecy: Secrecy) {
+        if self.secrecy != secrecy {
+            self.secrecy = secrecy;
+            self.out.push_back(match secrecy {
+                Secrecy::Secret => Output::Mask,
+                Secrecy::Open => Output::Unmask,
+            });
+        }
+    }
+
     fn fail(&mut self, error: String) {
         self.out.push_back(Output::Fact(CallFact::FlowFailed {
             node: self.node.clone(),
@@ -256,6 +276,7 @@ impl Session {
         self.state = State::Ended;
         self.silence_at = None;
         self.typed.clear();
+        self.keep_to(Secrecy::Open);
         self.out.push_back(Output::HangUp { served });
     }
 }

@@ -9,6 +9,7 @@ use clock::WallTime;
 use model::event::CallFact;
 use model::event::Direction;
 use model::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
+use model::recording::TalkShares;
 use model::say::Key;
 use model::{
     AgentId, CallId, EntryId, FlowName, HotlineNumber, LegId, OfferId, QueueName, RecordingId, TenantId,
@@ -300,6 +301,9 @@ pub enum RecordingState {
         bytes: u64,
         /// SHA-256 of the file, hex.
         sha256: Arc<str>,
+        /// Who speaks for how long, when that was found out.
+        #[serde(default)]
+        shares: Option<TalkShares>,
     },
     /// It could not be made.
     Failed {

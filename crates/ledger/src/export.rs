@@ -6,6 +6,7 @@ use std::time::Duration;
 use clock::WallTime;
 use model::event::Direction;
 use model::outcome::{CallResult, HungUpBy, Termination};
+use model::recording::TalkShares;
 use serde::Serialize;
 
 use crate::cdr::{Cdr, Quality, Recording, RecordingState, Segment, SegmentOutcome, Visit};
@@ -134,6 +135,7 @@ pub struct ExportedRecording {
     pub millis: Option<u64>,
     pub bytes: Option<u64>,
     pub sha256: Option<String>,
+    pub shares: Option<TalkShares>,
     pub error: Option<String>,
 }
 
@@ -254,12 +256,14 @@ impl Exporter {
             millis: None,
             bytes: None,
             sha256: None,
+            shares: None,
             error: None,
         };
         match &recording.state {
             RecordingState::Running => {}
             RecordingState::Finishing => shown.state = "finishing",
-            RecordingState::Finished { path, millis, bytes, sha256 } => {
+            RecordingState::Finished { path, millis, bytes, sha256, shares } => {
+                shown.shares = *shares;
                 shown.state = "finished";
                 shown.path = Some(self.data_dir.join(&**path).display().to_string());
                 (shown.millis, shown.bytes) = (Some(*millis), Some(*bytes));

@@ -156,8 +156,8 @@ impl Ledger {
 impl From<&RecordingFact> for RecordingState {
     fn from(fact: &RecordingFact) -> RecordingState {
         match fact.clone() {
-            RecordingFact::Finished { path, millis, bytes, sha256 } => {
-                RecordingState::Finished { path, millis, bytes, sha256 }
+            RecordingFact::Finished { path, millis, bytes, sha256, shares } => {
+                RecordingState::Finished { path, millis, bytes, sha256, shares }
             }
             RecordingFact::Failed { error } => RecordingState::Failed { error },
             RecordingFact::Expired { path, sha256 } => RecordingState::Expired { path, sha256 },
@@ -283,6 +283,9 @@ impl Draft {
                 self.cdr.recordings.push(Recording { id: *recording, began: at, ended: None, state });
             }
             CallFact::NotRecorded => drop(self.cdr.not_recorded.get_or_insert(at)),
+            CallFact::RecordingPaused { recording } | CallFact::RecordingResumed { recording } => {
+                return self.cdr.recordings.iter().any(|known| known.id == *recording);
+            }
             CallFact::RecordingEnded { recording } => return self.end_recording(at, *recording),
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
             CallFact::MediaLost { leg } => {

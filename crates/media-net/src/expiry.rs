@@ -11,6 +11,7 @@ use clock::WallTime;
 use media::recording::manifest::{Deed, Entry};
 use model::RecordingId;
 use model::event::{Event, RecordingFact};
+use model::recording::BESIDE;
 
 use crate::Facts;
 use crate::disk::{RecordingLimits, free_bytes};
@@ -64,21 +65,22 @@ impl Expiry<'_> {
         let files = recordings_in(folder)?;
         let mut known: HashMap<RecordingId, (Entry, Deed)> = HashMap::new();
         read_manifest(self.data, |entry, _| {
-            let Some(entry) = entry.filter(|entry| files.contains_key(&entry.recording)) else { return };
+            let of_day = |entry: &Entry| entry.deed != Deed::Beside && files.contains_key(&entry.recording);
+            let Some(entry) = entry.filter(of_day) else { return };
             let deed = entry.deed;
             known.entry(entry.recording).or_insert((entry, deed)).1 = deed;
         })?;
         let (mut due, mut gone) = (Vec::new(), Vec::new());
-        for (recording, path) in files {
+        for (recording, paths) in files {
             match known.remove(&recording) {
                 Some((entry, Deed::Kept)) => {
-                    due.push((Entry { at: self.now, deed: Deed::Expired, ..entry }, path))
+                    due.push((Entry { at: self.now, deed: Deed::Expired, ..entry }, paths))
                 }
                 // A crash came between the manifest and the file.
-                Some((_, Deed::Expired)) => gone.push(path),
+                Some((_, _)) => gone.push(paths),
                 // Whoever put it there may want it.
                 None => {
-                    tracing::warn!(path = %path.display(), "清单之外的录音文件不删除 / a file that no manifest names stays")
+                    tracing::warn!(?paths, "清单之外的录音文件不删除 / a file that no manifest names stays")
                 }
             }
         }
@@ -86,13 +88,11 @@ impl Expiry<'_> {
         let entries: Vec<Entry> = due.iter().map(|(entry, _)| entry.clone()).collect();
         self.manifest.append_all(&entries)?;
         let count = due.len();
-        for (entry, path) in due {
-            fs::remove_file(&path)?;
+        for (entry, paths) in due {
+            paths.iter().try_for_each(fs::remove_file)?;
             self.tell(entry);
         }
-        for path in gone {
-            fs::remove_file(&path)?;
-        }
+        gone.iter().flatten().try_for_each(fs::remove_file)?;
         // Day, month, year and tenant go with their last file.
         for folder in folder.ancestors().take(4) {
             if fs::remove_dir(folder).is_err() {
@@ -130,10 +130,20 @@ fn numbered(folder: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
     Ok(numbered.filter_map(|(name, path)| Some((name.parse().ok()?, path))).collect())
 }
 
-/// The files of recordings in a day's folder.
-fn recordings_in(folder: &Path) -> io::Result<HashMap<RecordingId, PathBuf>> {
-    let named = below(folder)?.into_iter();
-    Ok(named.filter_map(|(name, path)| Some((name.strip_suffix(".wav")?.parse().ok()?, path))).collect())
+/// The files of recordings in a day's folder, the sound of each behind those beside it.
+fn recordings_in(folder: &Path) -> io::Result<HashMap<RecordingId, Vec<PathBuf>>> {
+    let mut found: HashMap<RecordingId, Vec<PathBuf>> = HashMap::new();
+    for (name, path) in below(folder)? {
+        let named = name.split_once('.').and_then(|(stem, kind)| Some((stem.parse().ok()?, kind)));
+        match named {
+            Some((recording, "wav")) => found.entry(recording).or_default().push(path),
+            Some((recording, kind)) if BESIDE.contains(&kind) => {
+                found.entry(recording).or_default().insert(0, path);
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 fn below(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {

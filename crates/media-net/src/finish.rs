@@ -12,10 +12,11 @@ use std::thread;
 use std::time::Duration;
 
 use clock::{SystemClock, WallTime};
-use media::finisher::{Checksum, Plan, Stereo, Survey};
+use media::finisher::{Checksum, Files, Plan, Stereo, Sum, Survey};
 use media::recording::Place;
 use media::recording::manifest::{Deed, Entry};
 use model::event::{Event, RecordingFact};
+use model::recording::{BESIDE, PEAKS, TIMELINE, TalkShares};
 
 use crate::Facts;
 use crate::disk::{self, SharedLimits};
@@ -50,6 +51,10 @@ pub struct Made {
     pub bytes: u64,
     /// SHA-256, hex.
     pub sha256: String,
+    /// Who speaks for how long, when that is known.
+    pub shares: Option<TalkShares>,
+    /// The files beside it, by their path below the data folder.
+    pub beside: Vec<(String, Sum)>,
 }
 
 /// Why there is no file.
@@ -126,6 +131,7 @@ impl Finisher {
                 millis: made.millis,
                 bytes: made.bytes,
                 sha256: Arc::from(made.sha256),
+                shares: made.shares,
             },
             Err(error @ FinishError::Nothing) => {
                 tracing::error!(%recording, %call, %error, "recording lost");
@@ -164,9 +170,17 @@ impl Finisher {
                 }
             },
         };
-        let (path, sha256) = (made.path.clone(), made.sha256.clone());
-        let (at, deed, bytes) = (self.clock.wall(), Deed::Kept, made.bytes);
-        self.manifest.append(&Entry { at, deed, recording, call, tenant, bytes, sha256, path })?;
+        let at = self.clock.wall();
+        let entry = |deed, path: &str, bytes, sha256: &str| {
+            let (path, sha256) = (path.to_owned(), sha256.to_owned());
+            Entry { at, deed, recording, call, tenant: tenant.clone(), bytes, sha256, path }
+        };
+        let beside = made.beside.iter();
+        let mut entries: Vec<Entry> =
+            beside.map(|(path, sum)| entry(Deed::Beside, path, sum.bytes, &sum.sha256)).collect();
+        // Last, so that its line says that all lines are there.
+        entries.push(entry(Deed::Kept, &made.path, made.bytes, &made.sha256));
+        self.manifest.append_all(&entries)?;
         Ok(made)
     }
 }
@@ -202,21 +216,63 @@ pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Found, FinishError
     Ok(Found::New(write(&target, path, plan, &chain)?))
 }
 
+/// Writes the file and those beside it. The file gets its name last: whoever finds it finds the others.
 fn write(target: &Path, path: String, plan: Plan, chain: &Chain) -> io::Result<Made> {
     let folder = target.parent().unwrap_or(target);
     fs::create_dir_all(folder)?;
     let millis = plan.millis();
-    let part = target.with_extension("part");
-    let mut out = BufWriter::with_capacity(64 * 1024, File::create(&part)?);
+    let (mut sound, mut peaks) = (Part::begin(target)?, Part::begin(&target.with_extension(PEAKS))?);
+    let mut out = Files { sound: &mut sound.out, peaks: &mut peaks.out };
     let mut stereo = Stereo::begin(plan, &mut out)?;
     chain.each(|block| stereo.block(block, &mut out))?;
     let written = stereo.finish(&mut out)?;
-    out.flush()?;
-    out.get_ref().sync_data()?;
-    fs::rename(&part, target)?;
-    // The name must survive a power cut before the journal forgets the recording.
+    let events = serde_json::to_vec_pretty(&written.events)?;
+    let mut timeline = Part::begin(&target.with_extension(TIMELINE))?;
+    timeline.out.write_all(&events)?;
+    let mut checksum = Checksum::default();
+    checksum.update(&events);
+    let told = Sum { bytes: events.len() as u64, sha256: checksum.hex() };
+    let shares = Some(written.shares());
+    for part in [timeline, peaks, sound] {
+        part.name()?;
+    }
+    // The names must survive a power cut before the journal forgets the recording.
     File::open(folder)?.sync_all()?;
-    Ok(Made { path, millis, bytes: written.bytes, sha256: written.sha256 })
+    let beside = vec![(beside(&path, TIMELINE), told), (beside(&path, PEAKS), written.peaks)];
+    let Sum { bytes, sha256 } = written.sound;
+    Ok(Made { path, millis, bytes, sha256, shares, beside })
+}
+
+/// A file that is not complete.
+struct Part {
+    out: BufWriter<File>,
+    part: PathBuf,
+    target: PathBuf,
+}
+
+impl Part {
+    fn begin(target: &Path) -> io::Result<Part> {
+        let mut part = target.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        Ok(Part {
+            out: BufWriter::with_capacity(64 * 1024, File::create(&part)?),
+            part,
+            target: target.to_owned(),
+        })
+    }
+
+    /// Gives it its name: it is complete and on the disk.
+    fn name(mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.out.get_ref().sync_data()?;
+        fs::rename(&self.part, &self.target)
+    }
+}
+
+/// The path of the file with the ending `kind` beside the one at `path`.
+fn beside(path: &str, kind: &str) -> String {
+    format!("{}.{kind}", path.strip_suffix(".wav").unwrap_or(path))
 }
 
 fn already_made(target: &Path, path: String) -> io::Result<Made> {
@@ -224,7 +280,27 @@ fn already_made(target: &Path, path: String) -> io::Result<Made> {
     File::open(target)?.take(64).read_to_end(&mut header)?;
     let millis = media::wav::stereo_millis(&header).unwrap_or_default();
     let (bytes, sha256) = checksum_of(target)?;
-    Ok(Made { path, millis, bytes, sha256 })
+    let mut files = Vec::new();
+    for kind in BESIDE {
+        match checksum_of(&target.with_extension(kind)) {
+            Ok((bytes, sha256)) => files.push((beside(&path, kind), Sum { bytes, sha256 })),
+            // An earlier version made it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let shares = told_shares(&target.with_extension(TIMELINE));
+    Ok(Made { path, millis, bytes, sha256, shares, beside: files })
+}
+
+/// Who speaks for how long, as the file of events at `path` says.
+fn told_shares(path: &Path) -> Option<TalkShares> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        shares: TalkShares,
+    }
+    let told: Told = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    Some(told.shares)
 }
 
 /// Size and SHA-256 in lower-case hex of a file.

@@ -3,11 +3,11 @@
 //! the playable files (see [`crate::finish`]).
 
 mod last_heard;
+pub mod medium;
 mod recovery;
 mod segments;
 mod shelf;
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,7 @@ use crate::disk::{DiskWatch, Writing};
 use crate::finish::Job;
 pub use last_heard::{held, last_heard};
 pub use recovery::{Recovered, recover};
+use medium::{Medium, SegmentFile};
 use segments::Segments;
 pub use segments::{segment_number, segment_path};
 use shelf::Shelf;
@@ -129,9 +130,9 @@ enum Health {
 }
 
 impl Journal {
-    /// A writer that goes on behind what [`recover`] found below `folder`.
+    /// A writer on `medium` that goes on behind what [`recover`] found below `folder`.
     pub fn new(
-        folder: PathBuf,
+        (medium, folder): (Arc<dyn Medium>, PathBuf),
         recovered: Recovered,
         jobs: Sender<Job>,
         disk: DiskWatch,
@@ -143,7 +144,7 @@ impl Journal {
         let journal = Journal {
             ring,
             jobs: Some(jobs),
-            segments: Segments::new(folder, recovered.next_segment),
+            segments: Segments::new(medium, folder, recovered.next_segment),
             shelf: recovered.shelf,
             dropped: Arc::clone(&dropped),
             facts,
@@ -159,12 +160,12 @@ impl Journal {
     /// # Errors
     /// When the system gives no thread.
     pub fn spawn(self) -> io::Result<thread::JoinHandle<()>> {
-        let (syncs, asked) = sync_channel::<Vec<Arc<File>>>(1);
+        let (syncs, asked) = sync_channel::<Vec<Arc<dyn SegmentFile>>>(1);
         let facts = self.facts.clone();
         // A slow fdatasync must not hold up the ring: it has a thread of its own.
         thread::Builder::new().name("rec-sync".to_owned()).spawn(move || {
             for file in asked.into_iter().flatten() {
-                if let Err(error) = file.sync_data() {
+                if let Err(error) = file.sync() {
                     tell(&facts, &error);
                 }
             }
@@ -172,7 +173,7 @@ impl Journal {
         thread::Builder::new().name("rec-write".to_owned()).spawn(move || self.run(&syncs))
     }
 
-    fn run(mut self, syncs: &SyncSender<Vec<Arc<File>>>) {
+    fn run(mut self, syncs: &SyncSender<Vec<Arc<dyn SegmentFile>>>) {
         self.drop_unneeded();
         self.look();
         let mut next_sync = self.clock.now() + SYNC;
@@ -294,7 +295,7 @@ impl Journal {
             return;
         }
         for file in self.segments.take_unsynced() {
-            if let Err(error) = file.sync_data() {
+            if let Err(error) = file.sync() {
                 tell(&self.facts, &error);
             }
         }

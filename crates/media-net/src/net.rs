@@ -15,6 +15,7 @@ use model::{CallId, LegId, RecordingId};
 
 use crate::disk::{DiskWatch, SharedLimits};
 use crate::finish::Finisher;
+use crate::journal::medium::{Disk, Medium};
 use crate::journal::{self, Journal, JournalInlet, ToJournal};
 use crate::manifest::Manifest;
 use crate::ports::{PortError, PortPool};
@@ -84,9 +85,18 @@ impl MediaNet {
         events: impl Fn(Event) + Send + Sync + 'static,
         facts: impl Fn(model::event::Event) + Send + Sync + 'static,
     ) -> io::Result<MediaNet> {
+        MediaNet::start_on(Arc::new(Disk), config, Arc::new(events), Arc::new(facts))
+    }
+
+    /// The same with the journal on `medium`.
+    fn start_on(
+        medium: Arc<dyn Medium>,
+        config: MediaConfig,
+        events: crate::Events,
+        facts: crate::Facts,
+    ) -> io::Result<MediaNet> {
         let MediaConfig { interfaces, workers, data, limits, prompts, clock } = config;
         let limits: SharedLimits = Arc::new(RwLock::new(limits));
-        let (events, facts): (crate::Events, crate::Facts) = (Arc::new(events), Arc::new(facts));
         let folder = data.join("journal");
         let mut recovered = journal::recover(&folder)?;
         let (jobs, waiting) = channel();
@@ -95,7 +105,7 @@ impl MediaNet {
             let _ = jobs.send(job);
         }
         let disk = DiskWatch::new(data.clone(), Arc::clone(&limits), Arc::clone(&facts));
-        let (writer, inlet) = Journal::new(folder.clone(), recovered, jobs, disk, clock);
+        let (writer, inlet) = Journal::new((medium, folder.clone()), recovered, jobs, disk, clock);
         let writer = writer.spawn()?;
         let manifest = Manifest::open(&data)?;
         let finisher = Finisher {

@@ -71,7 +71,7 @@ pub enum Command {
         /// Wall time of the beginning.
         started: WallTime,
     },
-    /// Something happened that the recording's timeline shows. Mask and Unmask also stop and start the keeping.
+    /// Something happened that the recording's timeline shows. Masks also stop and start the keeping.
     MarkRecording {
         /// Which.
         recording: RecordingId,
@@ -161,14 +161,80 @@ pub enum Mark {
     Hold,
     /// The hold ended.
     Resume,
-    /// Audio is not kept from here: keys or secrets are spoken.
-    Mask,
-    /// Audio is kept again.
-    Unmask,
+    /// Audio is not kept from here.
+    Mask(MaskCause),
+    /// That cause is over; audio is kept again when no other is left.
+    Unmask(MaskCause),
     /// A person joined the right channel.
     PartyJoined(LegId),
     /// A person left the right channel.
     PartyLeft(LegId),
+    /// The call was transferred to this person.
+    Transferred(LegId),
+    /// A supervisor listens to the call.
+    Listened(LegId),
+    /// A supervisor speaks to the agent alone.
+    Whispered(LegId),
+    /// A supervisor speaks to both.
+    Barged(LegId),
+    /// A supervisor took the agent's place.
+    TookOver(LegId),
+    /// A supervisor left.
+    GuestLeft(LegId),
+}
+
+impl Mark {
+    /// Its name in a recording's timeline file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Mark::Hold => "hold",
+            Mark::Resume => "resume",
+            Mark::Mask(_) => "mask",
+            Mark::Unmask(_) => "unmask",
+            Mark::PartyJoined(_) => "party_joined",
+            Mark::PartyLeft(_) => "party_left",
+            Mark::Transferred(_) => "transferred",
+            Mark::Listened(_) => "listened",
+            Mark::Whispered(_) => "whispered",
+            Mark::Barged(_) => "barged",
+            Mark::TookOver(_) => "took_over",
+            Mark::GuestLeft(_) => "guest_left",
+        }
+    }
+
+    /// Whom it is about.
+    pub const fn leg(self) -> Option<LegId> {
+        match self {
+            Mark::Hold | Mark::Resume | Mark::Mask(_) | Mark::Unmask(_) => None,
+            Mark::PartyJoined(leg)
+            | Mark::PartyLeft(leg)
+            | Mark::Transferred(leg)
+            | Mark::Listened(leg)
+            | Mark::Whispered(leg)
+            | Mark::Barged(leg)
+            | Mark::TookOver(leg)
+            | Mark::GuestLeft(leg) => Some(leg),
+        }
+    }
+}
+
+/// Why audio is not kept for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskCause {
+    /// The caller keys in a secret.
+    Secret,
+    /// Somebody paused the recording.
+    Paused,
+}
+
+impl MaskCause {
+    /// Its name in a recording's timeline file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            MaskCause::Secret => "secret",
+            MaskCause::Paused => "paused",
+        }
+    }
 }
 
 /// A fact of media. Events are never dropped.

@@ -1,22 +1,28 @@
 //! Owns how one recording's blocks become a stereo file: left what the caller says, right everybody the caller hears
-//! as a person. Does not own the journal or the file (see `media-net`).
+//! as a person; a waveform of it, and what happened when. Does not own the journal or the files (see `media-net`).
 //!
 //! Two passes over the same blocks in order: a [`Survey`] finds out where each packet belongs in time, how long the
-//! recording is and what it is encoded with; a [`Stereo`] then writes header and samples, never holding more than a
-//! few seconds.
+//! recording is, what it is encoded with and what happened in it; a [`Stereo`] then writes header and samples, never
+//! holding more than a few seconds of them.
 
+mod events;
+mod loudness;
 mod placement;
 mod timeline;
 
 use std::io;
 
 use clock::WallTime;
+use model::recording::TalkShares;
 use model::{CallId, RecordingId, TenantId};
 use sha2::{Digest, Sha256};
 
 use crate::g711::Law;
 use crate::recording::{AudioBlock, Entry, Moment};
 use crate::wav::{Format, stereo_header};
+pub use events::Events;
+use events::Course;
+use loudness::waveform_header;
 use placement::{Placement, PlacementSurvey};
 use timeline::{Alaw, Timeline, Ulaw};
 
@@ -24,6 +30,7 @@ use timeline::{Alaw, Timeline, Ulaw};
 #[derive(Debug, Default)]
 pub struct Survey {
     placement: PlacementSurvey,
+    course: Course,
     head: Option<Head>,
     last_us: u64,
     end: Option<u64>,
@@ -61,6 +68,7 @@ impl Survey {
     /// Looks at the next block of the recording.
     pub fn block(&mut self, block: &AudioBlock<'_>) {
         self.head.get_or_insert_with(|| Head::of(block));
+        self.course.block(block);
         for entry in block.entries() {
             match entry {
                 Entry::Packet(packet) => {
@@ -98,6 +106,7 @@ impl Survey {
             frames: placement::samples(length_us),
             ended: self.end.is_some(),
             placement: self.placement.finish(),
+            course: self.course,
         })
     }
 }
@@ -110,6 +119,7 @@ pub struct Plan {
     frames: u64,
     ended: bool,
     placement: Placement,
+    course: Course,
 }
 
 impl Plan {
@@ -134,12 +144,30 @@ impl Plan {
     }
 }
 
+/// Where the files of a recording grow.
+#[derive(Debug)]
+pub struct Files<W> {
+    /// Stereo WAV.
+    pub sound: W,
+    /// A waveform in the format of BBC audiowaveform, version 2: 8 bits, 80 samples a pixel, two channels.
+    pub peaks: W,
+}
+
 /// The second pass: the same blocks again, in the same order.
 pub struct Stereo {
     samples: Samples,
     placement: Placement,
-    hash: Sha256,
-    bytes: u64,
+    about: About,
+    sound: Summed,
+    peaks: Summed,
+}
+
+/// What the file of events says beside them.
+struct About {
+    head: Head,
+    millis: u64,
+    ended: bool,
+    course: Course,
 }
 
 enum Samples {
@@ -148,47 +176,69 @@ enum Samples {
     Linear(Timeline<i16>),
 }
 
-/// A complete file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Complete files.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Written {
+    /// The stereo file.
+    pub sound: Sum,
+    /// The waveform.
+    pub peaks: Sum,
+    /// What happened when, and who spoke for how long.
+    pub events: Events,
+}
+
+/// What identifies a file's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
     /// Its size.
     pub bytes: u64,
     /// Its SHA-256 in lower-case hex.
     pub sha256: String,
 }
 
+impl Written {
+    /// Who spoke for how long.
+    pub fn shares(&self) -> TalkShares {
+        self.events.shares
+    }
+}
+
 impl Stereo {
-    /// Begins the file: its header goes to `out`.
+    /// Begins the files: their headers go to `out`.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn begin(plan: Plan, out: &mut impl io::Write) -> io::Result<Stereo> {
+    pub fn begin<W: io::Write>(plan: Plan, out: &mut Files<W>) -> io::Result<Stereo> {
         let samples = match plan.format {
             Format::G711(Law::Pcma) => Samples::Alaw(Timeline::new(plan.frames)),
             Format::G711(Law::Pcmu) => Samples::Ulaw(Timeline::new(plan.frames)),
             Format::Pcm16 => Samples::Linear(Timeline::new(plan.frames)),
         };
-        let mut stereo = Stereo { samples, placement: plan.placement, hash: Sha256::new(), bytes: 0 };
-        let header = stereo_header(plan.format, plan.frames);
-        Hashed { stereo_hash: &mut stereo.hash, bytes: &mut stereo.bytes, out }.write(&header)?;
-        Ok(stereo)
+        let millis = plan.millis();
+        let about = About { head: plan.head, millis, ended: plan.ended, course: plan.course };
+        let (mut sound, mut peaks) = (Summed::default(), Summed::default());
+        sound.write(&stereo_header(plan.format, plan.frames), &mut out.sound)?;
+        peaks.write(&waveform_header(plan.frames), &mut out.peaks)?;
+        Ok(Stereo { samples, placement: plan.placement, about, sound, peaks })
     }
 
     /// Takes the next block; what is certain by now goes to `out`.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn block(&mut self, block: &AudioBlock<'_>, out: &mut impl io::Write) -> io::Result<()> {
-        let mut hashed = Hashed { stereo_hash: &mut self.hash, bytes: &mut self.bytes, out };
+    pub fn block<W: io::Write>(&mut self, block: &AudioBlock<'_>, out: &mut Files<W>) -> io::Result<()> {
+        let Stereo { samples, placement, sound, peaks, .. } = self;
+        let mut write = |bytes: &[u8], waveform: &[u8]| {
+            sound.write(bytes, &mut out.sound)?;
+            peaks.write(waveform, &mut out.peaks)
+        };
         for entry in block.entries() {
             let Entry::Packet(packet) = entry else { continue };
-            let at = self.placement.place(&packet);
-            match &mut self.samples {
-                Samples::Alaw(timeline) => timeline.packet(&packet, at, &mut |bytes| hashed.write(bytes))?,
-                Samples::Ulaw(timeline) => timeline.packet(&packet, at, &mut |bytes| hashed.write(bytes))?,
-                Samples::Linear(timeline) => {
-                    timeline.packet(&packet, at, &mut |bytes| hashed.write(bytes))?
-                }
+            let at = placement.place(&packet);
+            match samples {
+                Samples::Alaw(timeline) => timeline.packet(&packet, at, &mut write)?,
+                Samples::Ulaw(timeline) => timeline.packet(&packet, at, &mut write)?,
+                Samples::Linear(timeline) => timeline.packet(&packet, at, &mut write)?,
             }
         }
         Ok(())
@@ -198,28 +248,40 @@ impl Stereo {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn finish(mut self, out: &mut impl io::Write) -> io::Result<Written> {
-        let mut hashed = Hashed { stereo_hash: &mut self.hash, bytes: &mut self.bytes, out };
-        match &mut self.samples {
-            Samples::Alaw(timeline) => timeline.finish(&mut |bytes| hashed.write(bytes))?,
-            Samples::Ulaw(timeline) => timeline.finish(&mut |bytes| hashed.write(bytes))?,
-            Samples::Linear(timeline) => timeline.finish(&mut |bytes| hashed.write(bytes))?,
-        }
-        Ok(Written { bytes: self.bytes, sha256: hex(&self.hash.finalize()) })
+    pub fn finish<W: io::Write>(mut self, out: &mut Files<W>) -> io::Result<Written> {
+        let Stereo { samples, sound, peaks, .. } = &mut self;
+        let mut write = |bytes: &[u8], waveform: &[u8]| {
+            sound.write(bytes, &mut out.sound)?;
+            peaks.write(waveform, &mut out.peaks)
+        };
+        let loudness = match samples {
+            Samples::Alaw(timeline) => timeline.finish(&mut write)?,
+            Samples::Ulaw(timeline) => timeline.finish(&mut write)?,
+            Samples::Linear(timeline) => timeline.finish(&mut write)?,
+        };
+        let shares = loudness.shares(&self.about.course);
+        let About { head, millis, ended, course } = self.about;
+        let events = course.events(&head, millis, ended, shares);
+        Ok(Written { sound: self.sound.finish(), peaks: self.peaks.finish(), events })
     }
 }
 
-struct Hashed<'a, W> {
-    stereo_hash: &'a mut Sha256,
-    bytes: &'a mut u64,
-    out: &'a mut W,
+/// Bytes that went to a file, and their sum.
+#[derive(Default)]
+struct Summed {
+    hash: Sha256,
+    bytes: u64,
 }
 
-impl<W: io::Write> Hashed<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stereo_hash.update(bytes);
-        *self.bytes += bytes.len() as u64;
-        self.out.write_all(bytes)
+impl Summed {
+    fn write(&mut self, bytes: &[u8], out: &mut impl io::Write) -> io::Result<()> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        out.write_all(bytes)
+    }
+
+    fn finish(self) -> Sum {
+        Sum { bytes: self.bytes, sha256: hex(&self.hash.finalize()) }
     }
 }
 

@@ -10,7 +10,7 @@ mod segment;
 use clock::WallTime;
 use model::{CallId, LegId, RecordingId, TenantId};
 
-use crate::command::Mark;
+use crate::command::{Mark, MaskCause};
 
 pub use block::{
     AudioBlock, Block, BlockView, Damage, Entries, Entry, FinishedList, Packet, finished_blocks,
@@ -48,6 +48,38 @@ pub struct Start {
     pub persons: Vec<LegId>,
     /// Wall time of its beginning.
     pub started: WallTime,
+}
+
+/// For which causes audio is not kept now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masks(u8);
+
+impl Masks {
+    /// Takes in what a mark says of them.
+    pub fn note(&mut self, mark: Mark) {
+        match mark {
+            Mark::Mask(cause) => self.0 |= Masks::bit(cause),
+            Mark::Unmask(cause) => self.0 &= !Masks::bit(cause),
+            _ => {}
+        }
+    }
+
+    /// Whether this cause is one of them.
+    pub const fn has(self, cause: MaskCause) -> bool {
+        self.0 & Masks::bit(cause) != 0
+    }
+
+    /// Whether audio is kept.
+    pub const fn are_none(self) -> bool {
+        self.0 == 0
+    }
+
+    const fn bit(cause: MaskCause) -> u8 {
+        match cause {
+            MaskCause::Secret => 1,
+            MaskCause::Paused => 2,
+        }
+    }
 }
 
 /// What stands between the packets of a recording.

@@ -27,6 +27,7 @@ use crate::g711::Law;
 use crate::jitter::Jitter;
 use crate::player::Player;
 use crate::port::{Hearing, Port, Speech, Watch};
+use crate::recording::Masks;
 use crate::sink::{PortIndex, Sink};
 
 /// Ports and who hears whom.
@@ -51,14 +52,7 @@ struct Tapped {
     recording: RecordingId,
     caller: LegId,
     persons: SmallVec<[LegId; 4]>,
-    keeping: Keeping,
-}
-
-/// Whether packets enter a recording now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keeping {
-    Kept,
-    Masked,
+    masks: Masks,
 }
 
 impl Room {
@@ -210,7 +204,7 @@ impl Room {
     pub fn record(&mut self, recording: RecordingId, caller: LegId, persons: &[LegId]) {
         self.recordings.retain(|tapped| tapped.recording != recording);
         let persons = SmallVec::from_slice(persons);
-        self.recordings.push(Tapped { recording, caller, persons, keeping: Keeping::Kept });
+        self.recordings.push(Tapped { recording, caller, persons, masks: Masks::default() });
     }
 
     /// Whether `recording` is made here.
@@ -223,16 +217,11 @@ impl Room {
         let Some(tapped) = self.recordings.iter_mut().find(|tapped| tapped.recording == recording) else {
             return;
         };
+        tapped.masks.note(mark);
         match mark {
-            Mark::Hold | Mark::Resume => {}
-            Mark::Mask => tapped.keeping = Keeping::Masked,
-            Mark::Unmask => tapped.keeping = Keeping::Kept,
-            Mark::PartyJoined(leg) => {
-                if !tapped.persons.contains(&leg) {
-                    tapped.persons.push(leg);
-                }
-            }
+            Mark::PartyJoined(leg) if !tapped.persons.contains(&leg) => tapped.persons.push(leg),
             Mark::PartyLeft(leg) => tapped.persons.retain(|person| *person != leg),
+            _ => {}
         }
     }
 

@@ -22,6 +22,16 @@ pub enum Command {
         /// Which.
         call: CallId,
     },
+    /// Keep nothing of a call in its recording for a while.
+    PauseRecording {
+        /// Which call.
+        call: CallId,
+    },
+    /// Keep it again.
+    ResumeRecording {
+        /// Which call.
+        call: CallId,
+    },
     /// Hear a banned source again.
     LiftBan {
         /// Its address.

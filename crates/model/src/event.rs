@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clock::WallTime;
 
 use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
+use crate::recording::TalkShares;
 use crate::say::Key;
 use crate::{
     AgentId, Aor, CallId, EntryId, FlowName, HotlineNumber, LegId, OfferId, QueueName, RecordingId, TenantId,
@@ -274,6 +275,16 @@ pub enum CallFact {
     },
     /// The call should be recorded, and is not: the disk of recordings is full or refuses.
     NotRecorded,
+    /// Somebody paused the recording.
+    RecordingPaused {
+        /// The recording.
+        recording: RecordingId,
+    },
+    /// The pause is over.
+    RecordingResumed {
+        /// The recording.
+        recording: RecordingId,
+    },
     /// Audio is no longer kept.
     RecordingEnded {
         /// The recording.
@@ -452,6 +463,9 @@ pub enum RecordingFact {
         bytes: u64,
         /// SHA-256 of the file, hex.
         sha256: Arc<str>,
+        /// Who speaks for how long, when that was found out.
+        #[serde(default)]
+        shares: Option<TalkShares>,
     },
     /// It could not be made.
     Failed {

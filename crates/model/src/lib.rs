@@ -7,6 +7,7 @@ mod ids;
 mod names;
 pub mod numbers;
 pub mod outcome;
+pub mod recording;
 pub mod say;
 mod target;
 

@@ -238,6 +238,11 @@ impl World {
         Ok(())
     }
 
+    /// An operator pauses the recording of a call, or lets it go on.
+    pub fn keep(&mut self, call: CallId, keep: call::Keep) {
+        self.shard_hears(call::Input::Keep { call, keep });
+    }
+
     // ---- What is seen
 
     /// Calls in progress.

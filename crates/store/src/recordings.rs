@@ -1,7 +1,7 @@
 //! Owns the index of recordings as it is asked: which recording belongs to which call, and what became of it. Does not
 //! own how it is written (see [`crate::rows`]).
 
-use model::{CallId, RecordingId};
+use model::{CallId, RecordingId, TenantId};
 
 use crate::{Store, StoreError};
 
@@ -46,6 +46,24 @@ impl Store {
                 .fetch_all(&self.read)
                 .await?;
         rows.into_iter().map(read).collect()
+    }
+
+    /// Where the file of a recording of `tenant` is, below the data folder; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording_path(
+        &self,
+        tenant: &TenantId,
+        recording: RecordingId,
+    ) -> Result<Option<String>, StoreError> {
+        let kept = "SELECT path FROM recording WHERE id = ? AND tenant = ? AND state = 'finished'";
+        let path: Option<Option<String>> = sqlx::query_scalar(kept)
+            .bind(recording.to_string())
+            .bind(tenant.to_string())
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(path.flatten())
     }
 }
 

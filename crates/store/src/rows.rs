@@ -2,7 +2,8 @@
 //! [`crate::CallFilter`]).
 
 use ledger::{AgentFigures, Amendment, Cdr, FigureKey, NumberFigures, QueueFigures, RecordingState, Segment};
-use model::CallId;
+use model::recording::TalkShares;
+use model::{CallId, RecordingId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
@@ -157,7 +158,7 @@ async fn put_recordings(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), 
             let (state, path, millis, bytes, sha256) = match &recording.state {
                 RecordingState::Running => ("running", None, None, None, None),
                 RecordingState::Finishing => ("finishing", None, None, None, None),
-                RecordingState::Finished { path, millis, bytes, sha256 } => {
+                RecordingState::Finished { path, millis, bytes, sha256, .. } => {
                     ("finished", Some(path), Some(*millis), Some(*bytes), Some(sha256))
                 }
                 RecordingState::Failed { .. } => ("failed", None, None, None, None),
@@ -172,6 +173,33 @@ async fn put_recordings(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), 
                 .push_bind(millis.map(u64::cast_signed))
                 .push_bind(bytes.map(u64::cast_signed))
                 .push_bind(sha256.map(ToString::to_string));
+        });
+        insert.build().execute(&mut *to).await?;
+    }
+    put_shares(to, &recordings).await
+}
+
+async fn put_shares(
+    to: &mut SqliteConnection,
+    recordings: &[(&Cdr, &ledger::Recording)],
+) -> Result<(), StoreError> {
+    let known = recordings.iter().filter_map(|(_, recording)| match &recording.state {
+        RecordingState::Finished { shares, .. } => Some((recording.id, (*shares)?)),
+        _ => None,
+    });
+    for chunk in portions(&known.collect::<Vec<(RecordingId, TalkShares)>>()) {
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT OR REPLACE INTO recording_shares (recording, caller_ms, persons_ms, both_ms, silence_ms, held_ms, \
+             masked_ms) ",
+        );
+        insert.push_values(chunk, |mut row, (recording, shares)| {
+            row.push_bind(recording.to_string())
+                .push_bind(shares.caller_ms.cast_signed())
+                .push_bind(shares.persons_ms.cast_signed())
+                .push_bind(shares.both_ms.cast_signed())
+                .push_bind(shares.silence_ms.cast_signed())
+                .push_bind(shares.held_ms.cast_signed())
+                .push_bind(shares.masked_ms.cast_signed());
         });
         insert.build().execute(&mut *to).await?;
     }

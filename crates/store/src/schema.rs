@@ -12,6 +12,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "calls", sql: include_str!("../migrations/0001_calls.sql") },
     Migration { name: "snapshots", sql: include_str!("../migrations/0002_snapshots.sql") },
     Migration { name: "figures", sql: include_str!("../migrations/0003_figures.sql") },
+    Migration { name: "shares", sql: include_str!("../migrations/0004_shares.sql") },
 ];
 
 /// Why a schema cannot be used.

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::client::{Client, ClientError};
 use crate::switch::Answer;
-use crate::view::{AgentView, BanView, LiveCall, LiveState, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, LiveState, PhoneView, QueueView, RecordingView, TrunkView};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -48,6 +48,7 @@ impl Switch for Played {
                 queue: None,
                 party: None,
                 node: None,
+                recording: RecordingView::On,
                 began: "2026-11-22T09:30:00.000+08:00".into(),
                 agent_answered: None,
             })

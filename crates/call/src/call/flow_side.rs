@@ -1,7 +1,7 @@
 //! Owns carrying out what the caller's flow asks for.
 
 use clock::Machine;
-use media::command::PlayMode;
+use media::command::{Mark, MaskCause, PlayMode};
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{SayItem, Tone};
@@ -45,6 +45,8 @@ impl Call {
                 };
                 self.release(context, by, cause, Some(result));
             }
+            ivr::Output::Mask => self.mask(context, Mark::Mask(MaskCause::Secret)),
+            ivr::Output::Unmask => self.mask(context, Mark::Unmask(MaskCause::Secret)),
             ivr::Output::Fact(fact) => self.fact(context, fact),
         }
     }

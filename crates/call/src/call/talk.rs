@@ -1,6 +1,6 @@
 //! Owns the conversation: from the winning answer to the moment one side leaves.
 
-use media::command::{Command, Mark, PlayMode};
+use media::command::{Command, Mark, MaskCause, PlayMode};
 use model::event::CallFact;
 use model::outcome::{HungUpBy, Termination};
 use model::say::{SayItem, Tone};
@@ -140,11 +140,13 @@ impl Call {
         let started = context.anchor.wall(context.now);
         let tenant = self.tenant.clone();
         context.media(Command::Record { room: self.id, recording, tenant, caller, persons, started });
+        self.mask_from_its_beginning(context, recording);
         self.fact(context, CallFact::RecordingBegan { recording });
     }
 
     pub(super) fn end_recording(&mut self, context: &mut Context<'_>) {
         if let Some(recording) = self.recording.take() {
+            self.masks.note(Mark::Unmask(MaskCause::Paused));
             context.media(Command::StopRecording { room: self.id, recording });
             self.fact(context, CallFact::RecordingEnded { recording });
         }

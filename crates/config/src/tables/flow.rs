@@ -58,6 +58,13 @@ const NODE_NAME: Kind = Kind::Ref(NameKind::Node);
 const SAID: Kind = Kind::List(&Kind::Say);
 const TRIES: Kind = Kind::Integer(1, 20);
 const PAUSE: Kind = Kind::Seconds(1, 120);
+const MASK: Field = default(
+    "mask",
+    Kind::Bool,
+    "false",
+    "按键保密 (如密码): 期间不录音, 按键不入话单",
+    "keys are a secret: meanwhile nothing is recorded, and no record has them",
+);
 
 static PLAY: Object = Object {
     name: "play",
@@ -94,6 +101,7 @@ static MENU: Object = Object {
         default("invalid", SAID, "['ivr_invalid']", "按错时", "said after a wrong key"),
         default("silence", SAID, "['ivr_timeout']", "未按键时", "said after a silence"),
         optional("failed", NODE_NAME, "次数用完后, 省略则挂机", "after the last try; hangs up unless set"),
+        MASK,
     ],
 };
 
@@ -131,6 +139,7 @@ static EXTENSION: Object = Object {
         ),
         optional("next", NODE_NAME, "通话后, 省略则挂机", "after the conversation"),
         optional("failed", NODE_NAME, "无人接听等, 省略则挂机", "no answer, busy, out of tries"),
+        MASK,
     ],
 };
 
@@ -310,6 +319,7 @@ fn menu(record: &Record) -> Node {
         invalid: record.say("invalid"),
         silence: record.say("silence"),
         failed: record.text_if("failed"),
+        mask: record.bool("mask"),
     }
 }
 
@@ -359,6 +369,7 @@ fn extension(record: &Record, reading: &mut Reading<'_>, domain: &str) -> Node {
         extensions,
         next: record.text_if("next"),
         failed: record.text_if("failed"),
+        mask: record.bool("mask"),
     }
 }
 

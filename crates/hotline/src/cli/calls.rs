@@ -15,6 +15,7 @@ use super::{Answer, Calls, Format, Global, Wanted, live};
 use crate::node::calendar::Calendar;
 
 mod explain;
+mod timeline;
 
 /// Carries out what is asked about calls.
 pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
@@ -120,7 +121,8 @@ fn show(global: &Global, call: &str) -> anyhow::Result<Answer> {
         eprintln!("没有通话 {call} 的记录 / no record of this call");
         return Ok(Answer::No);
     };
-    let shown = serde_json::to_value(records.exporter.cdr(&cdr))?;
+    let mut shown = serde_json::to_value(records.exporter.cdr(&cdr))?;
+    let timelines = timeline::of(&mut shown);
     if global.json {
         output::json(&shown)?;
         return Ok(Answer::Yes);
@@ -131,7 +133,7 @@ fn show(global: &Global, call: &str) -> anyhow::Result<Answer> {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         format!("{key:width$}  {text}")
     };
-    output::lines(fields.iter().filter(|(_, value)| !value.is_null()).map(line))?;
+    output::lines(fields.iter().filter(|(_, value)| !value.is_null()).map(line).chain(timelines))?;
     Ok(Answer::Yes)
 }
 
@@ -244,7 +246,7 @@ fn live_calls(global: &Global) -> anyhow::Result<Answer> {
         output::json(&calls)?;
         return Ok(Answer::Yes);
     }
-    let mut table = Table::new(["编号", "开始", "呼入号码", "热线", "状态", "队列", "接听"]);
+    let mut table = Table::new(["编号", "开始", "呼入号码", "热线", "状态", "队列", "接听", "录音"]);
     for call in calls {
         table.row([
             call.id,
@@ -254,6 +256,7 @@ fn live_calls(global: &Global) -> anyhow::Result<Answer> {
             call.state.zh().to_owned(),
             call.queue.unwrap_or_default(),
             call.party.unwrap_or_default(),
+            call.recording.zh().to_owned(),
         ]);
     }
     table.print()?;

@@ -1,5 +1,5 @@
-//! Owns the commands about recordings: whether every file is what was written, and every call has its own. Does not own
-//! the verdicts (see [`audit`]).
+//! Owns the commands about recordings: whether every file is what was written, and every call has its own; pauses. Does
+//! not own the verdicts (see [`audit`]).
 
 mod audit;
 
@@ -13,15 +13,37 @@ use model::event::Event;
 use store::Store;
 
 use super::output::{self, Answer};
-use super::switch_client::{Place, small_runtime};
-use super::{Global, Recordings};
+use super::switch_client::{Place, small_runtime, speak};
+use super::{Global, Recordings, live};
 use audit::{Finding, Picture};
 
 /// Carries out what is asked about recordings.
 pub(crate) fn run(global: &Global, asked: &Recordings) -> anyhow::Result<Answer> {
     match asked {
         Recordings::Fsck => fsck(global),
+        Recordings::Pause { call } => keep(global, call, call::Keep::Nothing),
+        Recordings::Resume { call } => keep(global, call, call::Keep::Sound),
     }
+}
+
+/// Pauses the recording of a call that is up, or lets it go on.
+fn keep(global: &Global, call: &str, keep: call::Keep) -> anyhow::Result<Answer> {
+    let id = call.parse::<CallId>()?.to_string();
+    let asked = speak(global, |client| async move {
+        match keep {
+            call::Keep::Nothing => client.pause_recording(&id).await,
+            call::Keep::Sound => client.resume_recording(&id).await,
+        }
+    });
+    if let Err(error) = asked {
+        return live::refused(error);
+    }
+    match (global.json, keep) {
+        (true, _) => output::json(&serde_json::json!({ "ok": true }))?,
+        (false, call::Keep::Nothing) => output::lines([format!("{call}: 录音已暂停 / recording paused")])?,
+        (false, call::Keep::Sound) => output::lines([format!("{call}: 录音已恢复 / recording goes on")])?,
+    }
+    Ok(Answer::Yes)
 }
 
 /// Checks all recordings, whether the switch runs or not.

@@ -48,6 +48,8 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline calls live",
         "hotline calls hangup 0sxw0x8002000",
         "hotline recordings fsck --json",
+        "hotline recordings pause 0sxw0x8002000",
+        "hotline recordings resume 0sxw0x8002000",
         "hotline agents",
         "hotline agents set 9001 break --reason 用餐",
         "hotline queues --json",

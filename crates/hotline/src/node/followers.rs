@@ -32,11 +32,12 @@ fn fire(update: &Update, hooks: &Hooks, exporter: &Exporter) {
             serde_json::to_value(exporter.cdr(cdr)).unwrap_or_default()
         }),
         Update::Amended { tenant, call, amendment: Amendment::Recording { recording, state, .. } } => {
-            let RecordingState::Finished { path, millis, bytes, sha256 } = state else { return };
+            let RecordingState::Finished { path, millis, bytes, sha256, shares } = state else { return };
             hooks.fire(Trigger::RecordingFinished, || {
                 serde_json::json!({
                     "tenant": tenant, "call": call, "recording": recording,
                     "path": exporter.data_dir.join(&**path), "millis": millis, "bytes": bytes, "sha256": sha256,
+                    "shares": shares,
                 })
             });
         }

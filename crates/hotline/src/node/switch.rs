@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use api::view::{
-    AgentView, BanView, BindingView, EntryView, LiveCall, LiveState, PhoneView, QueueView, TrunkView,
+    AgentView, BanView, BindingView, EntryView, LiveCall, LiveState, PhoneView, QueueView, RecordingView,
+    TrunkView,
 };
 use api::{Answer, Switch};
 use call::LiveStage;
@@ -127,6 +128,8 @@ impl Switch for NodeSwitch {
                     self.boxes.post(call.shard(), call::Input::HangUp { call });
                     Ok(())
                 }
+                Command::PauseRecording { call } => self.keep(call, call::Keep::Nothing).await,
+                Command::ResumeRecording { call } => self.keep(call, call::Keep::Sound).await,
                 Command::LiftBan { source } => {
                     let lifted = self.wide.guard.lock().lift(source);
                     lifted.then_some(()).ok_or_else(|| refused(format!("{source} 未被封禁 / is not banned")))
@@ -160,6 +163,23 @@ impl NodeSwitch {
         // The asker may have gone meanwhile; then nobody wants the answer.
         self.boxes.of(shard)?.ask(move |machine| drop(answer.send(look(machine))));
         answered.await.ok()
+    }
+
+    /// Pauses the recording of a call, or lets it go on.
+    async fn keep(&self, call: CallId, keep: call::Keep) -> Result<(), Refused> {
+        let found = self.ask_shard(call.shard(), move |shard| {
+            shard.live_calls().find(|live| live.id == call).map(|live| live.recording)
+        });
+        match found.await.flatten() {
+            None => Err(refused(format!("没有正在进行的通话 {call} / no such call is up"))),
+            Some(call::LiveRecording::Off) => {
+                Err(refused(format!("通话 {call} 没有在录音 / this call is not being recorded")))
+            }
+            Some(call::LiveRecording::On | call::LiveRecording::Paused) => {
+                self.boxes.post(call.shard(), call::Input::Keep { call, keep });
+                Ok(())
+            }
+        }
     }
 
     async fn calls(&self) -> Vec<call::LiveCall> {
@@ -200,6 +220,11 @@ impl NodeSwitch {
             queue: call.queue.as_ref().map(|queue| queue.as_str().to_owned()),
             party: call.party.as_ref().map(ToString::to_string),
             node: None,
+            recording: match call.recording {
+                call::LiveRecording::Off => RecordingView::Off,
+                call::LiveRecording::On => RecordingView::On,
+                call::LiveRecording::Paused => RecordingView::Paused,
+            },
             began: self.time(call.began),
             agent_answered: None,
         }

@@ -30,6 +30,7 @@ fn menu(keys: &[(char, &str)], failed: Option<NodeName>) -> Node {
         invalid: Vec::new(),
         silence: Vec::new(),
         failed,
+        mask: false,
     }
 }
 

@@ -4,7 +4,7 @@ use clock::Instant;
 use model::event::CallFact;
 use model::say::{Key, SayItem};
 
-use super::{Session, State, Then};
+use super::{Secrecy, Session, State, Then};
 use crate::{Interrupt, Node, Output, Served};
 
 /// A question that was put.
@@ -155,6 +155,9 @@ impl Session {
     }
 
     fn key_used(&mut self, key: Key) {
+        if self.secrecy == Secrecy::Secret {
+            return;
+        }
         self.out.push_back(Output::Fact(CallFact::KeyPressed { key, node: self.node.clone() }));
     }
 }

@@ -3,7 +3,7 @@
 use clock::Instant;
 use model::DialTarget;
 
-use super::{Session, State};
+use super::{Secrecy, Session, State};
 use crate::{AnswerRule, BoundPhone, Node, Output, Parked, Served};
 
 impl Session {
@@ -34,6 +34,7 @@ impl Session {
         self.silence_at = None;
         self.steps = 0;
         self.state = State::Parked;
+        self.keep_to(Secrecy::Open);
         self.out.push_back(wish);
     }
 

@@ -57,6 +57,7 @@ fn menu(failed: Option<NodeName>) -> Node {
         invalid: text(11),
         silence: text(12),
         failed,
+        mask: false,
     }
 }
 
@@ -103,6 +104,7 @@ fn extensions() -> Node {
         extensions: ["801", "8010", "802"].map(|n| (Arc::from(n), phone(n))).into_iter().collect(),
         next: to("next"),
         failed: to("failed"),
+        mask: false,
     }
 }
 
@@ -219,7 +221,7 @@ fn a_prompt_that_must_be_heard_keeps_the_keys() {
 fn keys_typed_early_walk_through_several_menus_and_prompts() {
     let Node::Menu { say, timeout, tries, invalid, silence, .. } = menu(None) else { unreachable!() };
     let keys = BTreeMap::from([(key('2'), NodeName::from("p"))]);
-    let first = Node::Menu { say, keys, timeout, tries, invalid, silence, failed: None };
+    let first = Node::Menu { say, keys, timeout, tries, invalid, silence, failed: None, mask: false };
     let (mut c, _) = begun(&[
         ("a", play(1, Interrupt::Never, to("first"))),
         ("first", first),
@@ -315,7 +317,7 @@ fn what_was_typed_behind_a_wrong_key_is_forgotten() {
 fn a_menu_that_leads_to_itself_is_asked_anew_and_listens() {
     let Node::Menu { say, timeout, tries, invalid, silence, .. } = menu(None) else { unreachable!() };
     let keys = BTreeMap::from([(key('*'), NodeName::from("m"))]);
-    let own = Node::Menu { say, keys, timeout, tries, invalid, silence, failed: None };
+    let own = Node::Menu { say, keys, timeout, tries, invalid, silence, failed: None, mask: false };
     let (mut c, _) = begun(&[("a", play(1, Interrupt::Never, to("m"))), ("m", own)]);
     c.press('*');
     assert_eq!(c.played(1), [entered("m"), used('*', "m"), entered("m"), plays(2, 10)]);
@@ -329,7 +331,7 @@ fn a_menu_without_a_text_listens_at_once() {
     let Node::Menu { keys, timeout, tries, .. } = menu(None) else { unreachable!() };
     let none = Vec::new;
     let mute =
-        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None };
+        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None, mask: false };
     let (mut c, out) = begun(&[("m", mute)]);
     assert_eq!(out, [entered("m")]);
     assert!(c.pass(secs(5)).is_empty());
@@ -528,7 +530,7 @@ fn listening_and_being_parked_are_pauses() {
     let keys = BTreeMap::from([(key('*'), NodeName::from("m"))]);
     let (timeout, tries) = (secs(5), 1);
     let mute =
-        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None };
+        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None, mask: false };
     let (mut c, _) = begun(&[("m", mute)]);
     for _ in 0..2 * MAX_STEPS {
         assert_eq!(c.press('*'), [used('*', "m"), entered("m")]);
@@ -627,4 +629,39 @@ proptest! {
         let ratings = facts(&all).iter().filter(|f| matches!(f, CallFact::SurveyAnswered { .. })).count();
         assert!(ratings <= 1);
     }
+}
+
+/// The number that [`extensions`] collects, as a secret.
+fn secret() -> Node {
+    match extensions() {
+        Node::DialExtension { say, max_digits, timeout, tries, invalid, ring, extensions, next, failed, .. } => {
+            let mask = true;
+            Node::DialExtension { say, max_digits, timeout, tries, invalid, ring, extensions, next, failed, mask }
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn a_secret_is_masked_from_its_question_to_its_last_digit_and_its_keys_are_no_facts() {
+    let (mut c, out) = begun(&[("x", secret()), ("next", bye(1)), ("failed", bye(2))]);
+    assert_eq!(out, [Output::Mask, entered("x"), plays(1, 20)]);
+    assert_eq!(c.press('8'), [Output::StopPlay { play: 1 }]);
+    assert_eq!(c.press('0'), []);
+    assert!(matches!(c.press('2')[..], [Output::Unmask, Output::Dial { .. }]));
+}
+
+#[test]
+fn a_secret_that_is_never_keyed_is_unmasked_where_the_flow_goes_on() {
+    let (mut c, _) = begun(&[("x", secret()), ("next", bye(1)), ("failed", bye(2))]);
+    // Two tries without a key, each answered by silence.
+    let mut all = Vec::new();
+    for play in 1..=3 {
+        all.extend(c.played(play));
+        all.extend(c.pass(secs(3)));
+    }
+    let masks = all.iter().filter(|output| matches!(output, Output::Mask | Output::Unmask));
+    assert_eq!(masks.collect::<Vec<_>>(), [&Output::Unmask]);
+    let unmasked = all.iter().position(|output| *output == Output::Unmask).unwrap();
+    assert_eq!(all[unmasked + 1], entered("failed"));
 }

@@ -25,6 +25,9 @@ impl Shop {
             let path = shop.path(*day);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, b"RIFF").unwrap();
+            for kind in BESIDE {
+                fs::write(path.with_extension(kind), b"{}").unwrap();
+            }
             manifest.append_all(&[shop.entry(*day, Deed::Kept)]).unwrap();
         }
         shop

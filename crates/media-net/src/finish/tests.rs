@@ -47,7 +47,7 @@ fn recorded(data: &Path, seconds: u64) -> Job {
     let facts: Facts = Arc::new(|_| {});
     let recovered = recover(&journal).unwrap();
     let (writer, inlet) = Journal::new(
-        journal.clone(),
+        (Arc::new(crate::journal::medium::Disk), journal.clone()),
         recovered,
         jobs,
         crate::testing::disk(data, facts),
@@ -111,7 +111,10 @@ fn a_file_is_entered_once_however_often_its_maker_is_killed() {
         };
         assert_eq!(*sha256, *made.sha256);
     }
-    let entries = entered(data);
+    let mut entries = entered(data);
+    let besides = entries.extract_if(.., |entry| entry.deed == Deed::Beside).map(|entry| entry.path);
+    let stem = made.path.strip_suffix("wav").unwrap();
+    assert_eq!(besides.collect::<Vec<_>>(), [format!("{stem}json"), format!("{stem}dat")]);
     let [Entry { recording, call, bytes, sha256, path, .. }] = &entries[..] else { panic!("{entries:?}") };
     assert_eq!((recording.raw(), call.raw(), *bytes), (7, 9, made.bytes));
     assert_eq!((sha256, path), (&made.sha256, &made.path));
@@ -127,13 +130,19 @@ fn a_file_is_made_by_date_and_tenant_and_only_once() {
     assert_eq!((made.millis, made.bytes), (3_000, 58 + 48_000));
     let [left, right] = channels(&data.join(&made.path));
     assert!(level(&left, 440.0) > 7_900.0 && level(&right, 660.0) > 7_900.0);
+    for (path, sum) in &made.beside {
+        assert_eq!(checksum_of(&data.join(path)).unwrap(), (sum.bytes, sum.sha256.clone()), "{path}");
+    }
+    let both = TalkShares { caller_ms: 3_000, persons_ms: 3_000, both_ms: 3_000, ..TalkShares::default() };
+    assert_eq!(made.shares, Some(both));
+    assert_eq!(told_shares(&data.join(&made.path).with_extension(TIMELINE)), Some(both));
 
     let path = data.join(&made.path);
     let first = fs::metadata(&path).unwrap().modified().unwrap();
     assert_eq!(make(data, &journal, &job).unwrap(), Found::There(made), "made again, it is the same");
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), first, "and not written again");
     let leftovers = fs::read_dir(path.parent().unwrap()).unwrap().count();
-    assert_eq!(leftovers, 1, "no temporary file stays");
+    assert_eq!(leftovers, 3, "no temporary file stays");
 }
 
 #[test]
@@ -143,10 +152,14 @@ fn half_a_file_of_a_killed_finisher_is_made_anew() {
     let job = recorded(data, 2);
     let path = data.join(relative_path(&job.ended, WallTime(1_795_365_000_000_000)));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path.with_extension("part"), b"RIFF").unwrap();
+    let part = path.with_extension("wav.part");
+    fs::write(&part, b"RIFF").unwrap();
+    // Killed between the names: what stands beside is made anew too.
+    fs::write(path.with_extension("json"), b"{").unwrap();
     let made = new(make(data, &journal, &job).unwrap());
     assert_eq!(made.bytes, 58 + 32_000);
-    assert!(!path.with_extension("part").exists());
+    assert!(!part.exists());
+    assert!(told_shares(&path.with_extension("json")).is_some());
 }
 
 #[test]

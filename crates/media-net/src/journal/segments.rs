@@ -1,15 +1,15 @@
-//! Owns the segment files: their names, their preallocation, the place of the next block. Does not own who needs a
-//! segment (see [`super::shelf`]).
+//! Owns the segment files: their names, and the place of the next block. Does not own the disk (see
+//! [`super::medium`]), nor who needs a segment (see [`super::shelf`]).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clock::WallTime;
 use media::recording::{Block, Place, SEGMENT_BYTES, SEGMENT_HEADER, segment_header};
+
+use super::medium::{Medium, SegmentFile};
 
 /// Where segment `number` of the journal in `folder` lies.
 pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
@@ -25,24 +25,25 @@ pub fn segment_number(path: &Path) -> Option<u64> {
 /// The files of the journal; one of them grows.
 #[derive(Debug)]
 pub struct Segments {
+    medium: Arc<dyn Medium>,
     folder: PathBuf,
     next: u64,
     open: Option<Open>,
     /// Files written to since the last sync was asked for.
-    unsynced: Vec<Arc<File>>,
+    unsynced: Vec<Arc<dyn SegmentFile>>,
 }
 
 #[derive(Debug)]
 struct Open {
     number: u64,
-    file: Arc<File>,
+    file: Arc<dyn SegmentFile>,
     position: u32,
 }
 
 impl Segments {
     /// Segments in `folder`; the first to be made has number `next`.
-    pub fn new(folder: PathBuf, next: u64) -> Segments {
-        Segments { folder, next, open: None, unsynced: Vec::new() }
+    pub fn new(medium: Arc<dyn Medium>, folder: PathBuf, next: u64) -> Segments {
+        Segments { medium, folder, next, open: None, unsynced: Vec::new() }
     }
 
     /// The segment that grows.
@@ -60,8 +61,7 @@ impl Segments {
             self.open = None;
         }
         if self.open.is_none() {
-            self.open = Some(create(&self.folder, self.next, now)?);
-            self.next += 1;
+            self.begin(now)?;
         }
         let Some(open) = self.open.as_mut() else { return Err(io::ErrorKind::NotFound.into()) };
         let place = Place { segment: open.number, position: open.position };
@@ -73,15 +73,22 @@ impl Segments {
         Ok(place)
     }
 
+    fn begin(&mut self, now: WallTime) -> io::Result<()> {
+        let number = self.next;
+        let file =
+            self.medium.create(&segment_path(&self.folder, number), &segment_header(number, now))?;
+        self.open = Some(Open { number, file, position: SEGMENT_HEADER });
+        self.next += 1;
+        Ok(())
+    }
+
     /// Tries whether the disk gives a segment where none grows; the next block goes there.
     ///
     /// # Errors
     /// Those of the disk.
     pub fn probe(&mut self, now: WallTime) -> io::Result<()> {
         let Some(open) = &self.open else {
-            self.open = Some(create(&self.folder, self.next, now)?);
-            self.next += 1;
-            return Ok(());
+            return self.begin(now);
         };
         if open.position + 8 > SEGMENT_BYTES {
             return Ok(());
@@ -91,12 +98,12 @@ impl Segments {
     }
 
     /// The files that were written to since the last time.
-    pub fn take_unsynced(&mut self) -> Vec<Arc<File>> {
+    pub fn take_unsynced(&mut self) -> Vec<Arc<dyn SegmentFile>> {
         std::mem::take(&mut self.unsynced)
     }
 
     /// The files taken last were not synced.
-    pub fn ask_again(&mut self, files: Vec<Arc<File>>) {
+    pub fn ask_again(&mut self, files: Vec<Arc<dyn SegmentFile>>) {
         self.unsynced.splice(..0, files);
     }
 
@@ -116,39 +123,4 @@ impl Segments {
             self.delete(open.number);
         }
     }
-}
-
-fn create(folder: &Path, number: u64, now: WallTime) -> io::Result<Open> {
-    let path = segment_path(folder, number);
-    let made =
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path).and_then(|file| {
-            preallocate(&file)?;
-            file.write_all_at(&segment_header(number, now), 0)?;
-            // The name must survive a power cut as the blocks do.
-            File::open(folder)?.sync_all()?;
-            Ok(file)
-        });
-    match made {
-        Ok(file) => Ok(Open { number, file: Arc::new(file), position: SEGMENT_HEADER }),
-        Err(error) => {
-            // A full disk gets back the little that the attempt took.
-            let _ = fs::remove_file(&path);
-            Err(error)
-        }
-    }
-}
-
-/// Reserves the whole segment, so that a disk that fills up fails here and not in mid-call.
-fn preallocate(file: &File) -> io::Result<()> {
-    // SAFETY: `file` is open for the length of the call; fallocate takes no pointers.
-    let failed = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, i64::from(SEGMENT_BYTES)) } != 0;
-    if !failed {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    if error.raw_os_error() == Some(libc::EOPNOTSUPP) {
-        // A file system that cannot reserve still reads zeros behind the last block.
-        return file.set_len(u64::from(SEGMENT_BYTES));
-    }
-    Err(error)
 }

@@ -25,8 +25,12 @@ fn desk(folder: &Path) -> Desk {
     let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
     let recovered = recover(folder).unwrap();
     let (journal, _) =
-        Journal::new(folder.to_owned(), recovered, jobs, disk(folder, facts_out), SystemClock::start());
+        Journal::new(on(folder), recovered, jobs, disk(folder, facts_out), SystemClock::start());
     Desk { journal, jobs: waiting, facts }
+}
+
+fn on(folder: &Path) -> (Arc<dyn Medium>, PathBuf) {
+    (Arc::new(medium::Disk), folder.to_owned())
 }
 
 fn id(raw: u64) -> RecordingId {
@@ -113,7 +117,7 @@ fn full_segments_are_followed_by_new_ones_and_go_when_their_recordings_have_file
     assert_eq!(segments(folder.path()), [2]);
     desk.journal.take(ToJournal::Finished(vec![id(2)]));
     desk.journal.close();
-    assert_eq!(segments(folder.path()), []);
+    assert!(segments(folder.path()).is_empty());
 }
 
 #[test]
@@ -202,7 +206,7 @@ fn a_disk_that_refuses_and_comes_back_is_told_as_it_changes() {
     let facts_out: Facts = Arc::new(move |event| drop(fact.send(event)));
     let recovered = recover(&folder).unwrap();
     let disk = disk(parent.path(), facts_out);
-    let (mut journal, _inlet) = Journal::new(folder.clone(), recovered, jobs, disk, SystemClock::start());
+    let (mut journal, _inlet) = Journal::new(on(&folder), recovered, jobs, disk, SystemClock::start());
     let states = || -> Vec<DiskState> {
         let state = |event| match event {
             Event::Node { fact: NodeFact::DiskBecame { state, .. } } => Some(state),
@@ -235,7 +239,7 @@ fn a_full_ring_drops_and_counts_blocks_but_gives_ends_back() {
     let facts: Facts = Arc::new(|_| {});
     let recovered = recover(folder.path()).unwrap();
     let (_journal, inlet) = Journal::new(
-        folder.path().to_owned(),
+        on(folder.path()),
         recovered,
         jobs,
         disk(folder.path(), facts),

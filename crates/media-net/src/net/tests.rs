@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clock::SystemClock;
 use media::codec::Codec;
-use media::command::{Language, Mark, PlayMode, Voice};
+use media::command::{Language, Mark, MaskCause, PlayMode, Voice};
 use media::g711::{self, Law};
 use model::event::{Event as Fact, RecordingFact};
 use model::say::SayItem;
@@ -14,6 +14,8 @@ use sdp::{KeyWay, Negotiated};
 use super::*;
 use crate::MediaInterface;
 use crate::testing::{TempFolder, channels, level, own_address, tone};
+
+mod faults;
 
 /// Media on an address of its own, and what it reports.
 struct Stand {
@@ -55,6 +57,16 @@ fn start(
 
 fn start_with(
     folder: &TempFolder,
+    at: (u8, std::ops::RangeInclusive<u16>),
+    workers: usize,
+    clock: SystemClock,
+) -> (MediaNet, Receiver<Event>, Receiver<Fact>) {
+    start_on(Arc::new(Disk), folder, at, workers, clock)
+}
+
+fn start_on(
+    medium: Arc<dyn Medium>,
+    folder: &TempFolder,
     (host, ports): (u8, std::ops::RangeInclusive<u16>),
     workers: usize,
     clock: SystemClock,
@@ -70,7 +82,8 @@ fn start_with(
     };
     let (event, events): (Sender<Event>, _) = channel();
     let (fact, facts): (Sender<Fact>, _) = channel();
-    let net = MediaNet::start(config, move |e| drop(event.send(e)), move |f| drop(fact.send(f))).unwrap();
+    let (told, noted) = (move |e| drop(event.send(e)), move |f| drop(fact.send(f)));
+    let net = MediaNet::start_on(medium, config, Arc::new(told), Arc::new(noted)).unwrap();
     (net, events, facts)
 }
 
@@ -155,7 +168,7 @@ impl Stand {
             match self.facts.recv_timeout(PATIENCE).expect("the recording is finished") {
                 Fact::Recording {
                     recording: which,
-                    fact: RecordingFact::Finished { path, millis, bytes, sha256 },
+                    fact: RecordingFact::Finished { path, millis, bytes, sha256, .. },
                     ..
                 } if which == recording => {
                     let path = self.folder.path().join(&*path);
@@ -326,8 +339,8 @@ fn what_is_masked_is_not_in_the_file() {
         });
     };
     speak(None, 440.0);
-    speak(Some(Mark::Mask), 660.0);
-    speak(Some(Mark::Unmask), 880.0);
+    speak(Some(Mark::Mask(MaskCause::Secret)), 660.0);
+    speak(Some(Mark::Unmask(MaskCause::Secret)), 880.0);
     stand.net.handle(Command::CloseRoom { room: call });
     let (path, _) = stand.file(recording);
     let [left, _] = channels(&path);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codec::Codec;
-use crate::command::Mark;
+use crate::command::{Mark, MaskCause};
 use crate::g711;
 use crate::recording::{Block, BlockView, Place, Recorder, Start};
 use crate::sink::{Side, TapPacket};
@@ -84,6 +84,8 @@ fn record(mut sent: Vec<Sent>, marks: &[(u64, Mark)], end_ms: Option<u64>) -> Ve
 
 struct Wav {
     bytes: Vec<u8>,
+    peaks: Vec<u8>,
+    events: Events,
     millis: u64,
     ended: bool,
     format: Format,
@@ -116,16 +118,19 @@ fn finish(blocks: &mut [Block]) -> Wav {
     let plan = survey.plan().unwrap();
     let (millis, ended, format) = (plan.millis(), plan.ended(), plan.format());
     let frames = plan.frames;
-    let mut bytes = Vec::new();
-    let mut stereo = Stereo::begin(plan, &mut bytes).unwrap();
-    each(&mut |block| stereo.block(block, &mut bytes).unwrap());
-    let written = stereo.finish(&mut bytes).unwrap();
-    assert_eq!(written.bytes, bytes.len() as u64);
-    assert_eq!(bytes.len() as u64, 58 + frames * 2 * u64::from(format.sample_bytes()));
-    let mut sum = Checksum::default();
-    sum.update(&bytes);
-    assert_eq!(sum.hex(), written.sha256);
-    Wav { bytes, millis, ended, format }
+    let mut files = Files { sound: Vec::new(), peaks: Vec::new() };
+    let mut stereo = Stereo::begin(plan, &mut files).unwrap();
+    each(&mut |block| stereo.block(block, &mut files).unwrap());
+    let Written { sound, peaks, events } = stereo.finish(&mut files).unwrap();
+    assert_eq!(files.sound.len() as u64, 58 + frames * 2 * u64::from(format.sample_bytes()));
+    assert_eq!(files.peaks.len() as u64, 24 + frames.div_ceil(80) * 4);
+    for (file, told) in [(&files.sound, sound), (&files.peaks, peaks)] {
+        let mut sum = Checksum::default();
+        sum.update(file);
+        assert_eq!((file.len() as u64, sum.hex()), (told.bytes, told.sha256));
+    }
+    assert_eq!(events.millis, millis);
+    Wav { bytes: files.sound, peaks: files.peaks, events, millis, ended, format }
 }
 
 /// The amplitude of `hz` in `samples` (Goertzel).
@@ -444,4 +449,53 @@ proptest! {
         // The end may lie before packets that were recorded in this test; it is what counts.
         prop_assert!(wav.millis <= 25_000);
     }
+}
+
+#[test]
+fn the_file_of_events_tells_what_happened_and_who_spoke_for_how_long() {
+    // The caller speaks for 10 s, the agent from 4 s on; a key is masked, then somebody pauses, then a hold.
+    let mut sent: Vec<Sent> = (0..500).map(|nth| speech(CALLER, Codec::Pcma, nth, 440.0)).collect();
+    sent.extend((200..500).map(|nth| speech(AGENT, Codec::Pcma, nth, 660.0)));
+    let marks = [
+        (1_000, Mark::Mask(MaskCause::Secret)),
+        (2_000, Mark::Mask(MaskCause::Paused)),
+        (2_500, Mark::Unmask(MaskCause::Secret)),
+        (3_000, Mark::Unmask(MaskCause::Paused)),
+        (6_000, Mark::Transferred(EXPERT.into())),
+        (9_000, Mark::Hold),
+        (9_500, Mark::Resume),
+    ];
+    let wav = finish(&mut record(sent, &marks, Some(12_000)));
+    let Events { shares, complete, ref legs, ref events, started_us, .. } = wav.events;
+    assert!(complete);
+    assert_eq!((started_us, legs.len(), legs[0].channel, legs[2].channel), (1_795_000_000_000_000, 3, "left", "right"));
+    let told: Vec<(u64, &str, Option<&str>)> =
+        events.iter().map(|one| (one.at_ms, one.event, one.cause)).collect();
+    // A mark stands where a packet or the next block let it: to the microsecond.
+    let wanted = [
+        (0, "started", None),
+        (1_000, "mask", Some("secret")),
+        (2_000, "mask", Some("paused")),
+        (2_500, "unmask", Some("secret")),
+        (3_000, "unmask", Some("paused")),
+        (6_000, "transferred", None),
+        (9_000, "hold", None),
+        (9_500, "resume", None),
+        (12_000, "ended", None),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(events[5].leg, Some(LegId::from(EXPERT).to_string()));
+    // Two seconds were masked; what arrived in them was spoken up to 20 ms before.
+    let near = |is: u64, should: u64| assert!(is.abs_diff(should) <= 40, "{shares:?}: {is}, not {should}");
+    near(shares.masked_ms, 2_000);
+    near(shares.caller_ms, 8_000);
+    near(shares.persons_ms, 6_000);
+    near(shares.both_ms, 6_000);
+    near(shares.silence_ms, 2_000);
+    let sum = shares.caller_ms + shares.persons_ms - shares.both_ms + shares.silence_ms + shares.held_ms;
+    assert_eq!(sum + shares.masked_ms, 12_000);
+    // The waveform is flat where nothing is kept, and as high as the tone where it sounds.
+    let pixel = |at_ms: usize| &wav.peaks[24 + at_ms / 10 * 4..][..4];
+    assert_eq!(pixel(1_500), [0, 0, 0, 0]);
+    assert!(pixel(5_000).iter().all(|extreme| (*extreme as i8).unsigned_abs() > 28), "{:?}", pixel(5_000));
 }

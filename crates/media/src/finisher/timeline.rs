@@ -10,6 +10,7 @@ use crate::g711::{self, Law};
 use crate::recording::Packet;
 use crate::sink::Side;
 
+use super::loudness::{Loudness, PIXEL};
 use super::placement::samples;
 
 /// One sample of the output.
@@ -22,6 +23,8 @@ pub trait Sample: Copy {
     fn linear(sample: i16) -> Self;
     /// Two sounds at once.
     fn mixed(self, other: Self) -> Self;
+    /// The least and the greatest of `samples`, linear; silence when there are none.
+    fn extremes(samples: &[Self]) -> (i16, i16);
     /// The bytes of a file: left, right, left, right…
     fn interleave(left: &[Self], right: &[Self], out: &mut Vec<u8>);
 }
@@ -35,7 +38,7 @@ pub struct Alaw(u8);
 pub struct Ulaw(u8);
 
 macro_rules! g711_sample {
-    ($name:ident, $law:expr) => {
+    ($name:ident, $law:expr, $even:expr) => {
         impl Sample for $name {
             const SILENCE: $name = $name(g711::silence($law));
             #[inline]
@@ -57,6 +60,27 @@ macro_rules! g711_sample {
                 let sum = g711::decode($law, self.0).saturating_add(g711::decode($law, other.0));
                 $name(g711::encode($law, sum))
             }
+            fn extremes(samples: &[$name]) -> (i16, i16) {
+                // Codes are compared as numbers that ascend with the amplitude: eight bits at a time are quick.
+                let ascending = |code: u8| {
+                    let code = code ^ $even;
+                    if code & 0x80 == 0 { code ^ 0x7f } else { code }
+                };
+                let (mut least, mut greatest) = (u8::MAX, u8::MIN);
+                for sample in samples {
+                    let code = ascending(sample.0);
+                    least = least.min(code);
+                    greatest = greatest.max(code);
+                }
+                if least > greatest {
+                    return (0, 0);
+                }
+                let linear = |code: u8| {
+                    let code = if code & 0x80 == 0 { code ^ 0x7f } else { code };
+                    g711::decode($law, code ^ $even)
+                };
+                (linear(least), linear(greatest))
+            }
             fn interleave(left: &[$name], right: &[$name], out: &mut Vec<u8>) {
                 out.extend(left.iter().zip(right).flat_map(|(left, right)| [left.0, right.0]));
             }
@@ -64,8 +88,9 @@ macro_rules! g711_sample {
     };
 }
 
-g711_sample!(Alaw, Law::Pcma);
-g711_sample!(Ulaw, Law::Pcmu);
+// The bits that the law inverts in a code, but for its sign.
+g711_sample!(Alaw, Law::Pcma, 0x55);
+g711_sample!(Ulaw, Law::Pcmu, 0x7f);
 
 impl Sample for i16 {
     const SILENCE: i16 = 0;
@@ -79,6 +104,12 @@ impl Sample for i16 {
     }
     fn mixed(self, other: i16) -> i16 {
         self.saturating_add(other)
+    }
+    fn extremes(samples: &[i16]) -> (i16, i16) {
+        match (samples.iter().min(), samples.iter().max()) {
+            (Some(least), Some(greatest)) => (*least, *greatest),
+            _ => (0, 0),
+        }
     }
     fn interleave(left: &[i16], right: &[i16], out: &mut Vec<u8>) {
         out.extend(left.iter().zip(right).flat_map(|(left, right)| {
@@ -94,8 +125,10 @@ const RING: usize = 32_768;
 /// What is older than this behind the newest arrival is written: 2.5 s.
 const SETTLED: i64 = 20_000;
 
-/// Frames written at a time: 1 s.
+/// Frames written at a time: 1 s, whole pixels of a waveform.
 const CHUNK: i64 = 8_000;
+
+const _: () = assert!(CHUNK % PIXEL as i64 == 0);
 
 /// Both channels from the first frame to the last.
 pub struct Timeline<S> {
@@ -104,7 +137,9 @@ pub struct Timeline<S> {
     written: i64,
     frames: i64,
     channels: [Vec<S>; 2],
+    loudness: Loudness,
     bytes: Vec<u8>,
+    waveform: Vec<u8>,
 }
 
 struct Track<S> {
@@ -131,16 +166,18 @@ impl<S: Sample> Timeline<S> {
             written: 0,
             frames: i64::try_from(frames).unwrap_or(i64::MAX),
             channels: [Vec::new(), Vec::new()],
+            loudness: Loudness::default(),
             bytes: Vec::new(),
+            waveform: Vec::new(),
         }
     }
 
-    /// Puts a packet at position `at`; what is settled by its arrival goes to `out` first.
+    /// Puts a packet at position `at`; what is settled by its arrival goes to `out` first: samples, and their waveform.
     pub fn packet(
         &mut self,
         packet: &Packet<'_>,
         at: i64,
-        out: &mut impl FnMut(&[u8]) -> io::Result<()>,
+        out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let settled = samples(packet.at_us) as i64 - SETTLED;
         while settled - self.written >= CHUNK && self.written < self.frames {
@@ -151,12 +188,15 @@ impl<S: Sample> Timeline<S> {
         Ok(())
     }
 
-    /// Writes what is left.
-    pub fn finish(&mut self, out: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    /// Writes what is left. How loud both channels were.
+    pub fn finish(
+        &mut self,
+        out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>,
+    ) -> io::Result<Loudness> {
         while self.written < self.frames {
             self.write(CHUNK.min(self.frames - self.written), out)?;
         }
-        Ok(())
+        Ok(std::mem::take(&mut self.loudness))
     }
 
     fn track(&mut self, leg: LegId, side: Side) -> &mut Track<S> {
@@ -170,7 +210,11 @@ impl<S: Sample> Timeline<S> {
         &mut self.tracks[index]
     }
 
-    fn write(&mut self, frames: i64, out: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn write(
+        &mut self,
+        frames: i64,
+        out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let length = frames as usize;
         for channel in &mut self.channels {
             channel.clear();
@@ -189,8 +233,10 @@ impl<S: Sample> Timeline<S> {
         self.bytes.clear();
         let [left, right] = &self.channels;
         S::interleave(left, right, &mut self.bytes);
+        self.waveform.clear();
+        self.loudness.hear(left, right, &mut self.waveform);
         self.written += frames;
-        out(&self.bytes)
+        out(&self.bytes, &self.waveform)
     }
 }
 

@@ -6,7 +6,7 @@ use model::{CallId, LegId, RecordingId};
 
 use super::{MAX_BLOCK, Moment, Place};
 use crate::codec::Codec;
-use crate::command::Mark;
+use crate::command::{Mark, MaskCause};
 use crate::sink::{Side, TapPacket};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"HLB1");
@@ -132,7 +132,8 @@ impl Builder {
     }
 
     pub fn moment(&mut self, moment: Moment, leg: Option<u8>, at_us: u32) {
-        self.bytes.extend_from_slice(&[TAG_MOMENT, moment_code(moment), leg.unwrap_or(NO_LEG), 0]);
+        let (code, detail) = moment_code(moment);
+        self.bytes.extend_from_slice(&[TAG_MOMENT, code, leg.unwrap_or(NO_LEG), detail]);
         self.bytes.extend_from_slice(&at_us.to_le_bytes());
     }
 
@@ -388,17 +389,27 @@ impl<'a> Entries<'a> {
     fn moment(&mut self) -> Option<Entry<'a>> {
         let (bytes, rest) = self.rest.split_at_checked(MOMENT)?;
         let leg = || self.leg(bytes[2]).map(|(leg, _)| leg);
-        let moment = match bytes[1] {
-            1 => Moment::Started,
-            2 => Moment::Marked(Mark::Hold),
-            3 => Moment::Marked(Mark::Resume),
-            4 => Moment::Marked(Mark::Mask),
-            5 => Moment::Marked(Mark::Unmask),
-            6 => Moment::Marked(Mark::PartyJoined(leg()?)),
-            7 => Moment::Marked(Mark::PartyLeft(leg()?)),
-            8 => Moment::Alive,
-            9 => Moment::Ended,
-            _ => return None,
+        let mark = match bytes[1] {
+            2 => Some(Mark::Hold),
+            3 => Some(Mark::Resume),
+            4 => Some(Mark::Mask(cause_of(bytes[3])?)),
+            5 => Some(Mark::Unmask(cause_of(bytes[3])?)),
+            6 => Some(Mark::PartyJoined(leg()?)),
+            7 => Some(Mark::PartyLeft(leg()?)),
+            10 => Some(Mark::Transferred(leg()?)),
+            11 => Some(Mark::Listened(leg()?)),
+            12 => Some(Mark::Whispered(leg()?)),
+            13 => Some(Mark::Barged(leg()?)),
+            14 => Some(Mark::TookOver(leg()?)),
+            15 => Some(Mark::GuestLeft(leg()?)),
+            _ => None,
+        };
+        let moment = match (bytes[1], mark) {
+            (_, Some(mark)) => Moment::Marked(mark),
+            (1, None) => Moment::Started,
+            (8, None) => Moment::Alive,
+            (9, None) => Moment::Ended,
+            (_, None) => return None,
         };
         let at_us = self.base_us.saturating_add(u64::from(read_u32(bytes, 4)?));
         self.rest = rest;
@@ -422,17 +433,45 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-const fn moment_code(moment: Moment) -> u8 {
+/// A moment's code, and what else there is to say of it.
+const fn moment_code(moment: Moment) -> (u8, u8) {
     match moment {
-        Moment::Started => 1,
-        Moment::Marked(Mark::Hold) => 2,
-        Moment::Marked(Mark::Resume) => 3,
-        Moment::Marked(Mark::Mask) => 4,
-        Moment::Marked(Mark::Unmask) => 5,
-        Moment::Marked(Mark::PartyJoined(_)) => 6,
-        Moment::Marked(Mark::PartyLeft(_)) => 7,
-        Moment::Alive => 8,
-        Moment::Ended => 9,
+        Moment::Started => (1, 0),
+        Moment::Marked(mark) => mark_code(mark),
+        Moment::Alive => (8, 0),
+        Moment::Ended => (9, 0),
+    }
+}
+
+const fn mark_code(mark: Mark) -> (u8, u8) {
+    match mark {
+        Mark::Hold => (2, 0),
+        Mark::Resume => (3, 0),
+        Mark::Mask(cause) => (4, cause_code(cause)),
+        Mark::Unmask(cause) => (5, cause_code(cause)),
+        Mark::PartyJoined(_) => (6, 0),
+        Mark::PartyLeft(_) => (7, 0),
+        Mark::Transferred(_) => (10, 0),
+        Mark::Listened(_) => (11, 0),
+        Mark::Whispered(_) => (12, 0),
+        Mark::Barged(_) => (13, 0),
+        Mark::TookOver(_) => (14, 0),
+        Mark::GuestLeft(_) => (15, 0),
+    }
+}
+
+const fn cause_code(cause: MaskCause) -> u8 {
+    match cause {
+        MaskCause::Secret => 0,
+        MaskCause::Paused => 1,
+    }
+}
+
+const fn cause_of(code: u8) -> Option<MaskCause> {
+    match code {
+        0 => Some(MaskCause::Secret),
+        1 => Some(MaskCause::Paused),
+        _ => None,
     }
 }
 

@@ -16,7 +16,9 @@ use crate::finisher::hex;
 pub enum Deed {
     /// It was made.
     Kept,
-    /// Its time was over and it was deleted.
+    /// A file beside it was made: what happened in it, or its waveform.
+    Beside,
+    /// Its time was over and it was deleted, and what was beside it.
     Expired,
 }
 
@@ -88,6 +90,7 @@ impl Chain {
         let number = number + 1;
         let deed = match entry.deed {
             Deed::Kept => "kept",
+            Deed::Beside => "beside",
             Deed::Expired => "expired",
         };
         let tenant = escape(entry.tenant.as_str());
@@ -142,6 +145,7 @@ impl<'a> Line<'a> {
         };
         let deed = match deed {
             "kept" => Deed::Kept,
+            "beside" => Deed::Beside,
             "expired" => Deed::Expired,
             _ => return None,
         };

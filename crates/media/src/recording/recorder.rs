@@ -8,7 +8,7 @@ use model::{CallId, LegId, RecordingId, TenantId};
 use smallvec::SmallVec;
 
 use super::block::{Block, Builder, Head};
-use super::{MAX_BLOCK, Moment, Start};
+use super::{MAX_BLOCK, Masks, Moment, Start};
 use crate::command::Mark;
 use crate::sink::{Side, TapPacket};
 
@@ -33,6 +33,7 @@ pub struct Recorder {
     started: WallTime,
     began: Instant,
     legs: SmallVec<[(LegId, Side); 4]>,
+    masks: Masks,
     keeping: Keeping,
     index: u32,
     open: Option<Open>,
@@ -46,11 +47,10 @@ struct Open {
     since: Instant,
 }
 
-/// What the recorder does with packets.
+/// Whether more comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Keeping {
-    Kept,
-    Masked,
+    GoesOn,
     Ended,
 }
 
@@ -69,7 +69,8 @@ impl Recorder {
             started: start.started,
             began: now,
             legs,
-            keeping: Keeping::Kept,
+            masks: Masks::default(),
+            keeping: Keeping::GoesOn,
             index: 0,
             open: None,
             last_handed: now,
@@ -91,7 +92,8 @@ impl Recorder {
 
     /// A packet as the room hands it out. A leg that is new takes the packet's side.
     pub fn packet(&mut self, packet: &TapPacket<'_>) {
-        if self.keeping != Keeping::Kept || packet.payload.len() > MAX_PAYLOAD {
+        let kept = self.keeping == Keeping::GoesOn && self.masks.are_none();
+        if !kept || packet.payload.len() > MAX_PAYLOAD {
             return;
         }
         let now = packet.arrival;
@@ -106,29 +108,24 @@ impl Recorder {
         open.builder.packet(leg, packet, at_us);
     }
 
-    /// Puts `mark` on the timeline; `Mask` and `Unmask` also stop and start the keeping, `PartyJoined` adds a leg.
+    /// Puts `mark` on the timeline; masks also stop and start the keeping, `PartyJoined` adds a leg.
     pub fn mark(&mut self, now: Instant, mark: Mark) {
         if self.keeping == Keeping::Ended {
             return;
         }
-        let mut party = None;
-        match mark {
-            Mark::Mask => self.keeping = Keeping::Masked,
-            Mark::Unmask => self.keeping = Keeping::Kept,
-            Mark::PartyJoined(leg) => {
-                party = self.leg_or_new(now, leg, Side::Right);
-                if party.is_none() {
-                    return;
-                }
-            }
-            Mark::PartyLeft(leg) => {
-                party = self.leg_index(leg);
-                if party.is_none() {
-                    return;
-                }
-            }
-            Mark::Hold | Mark::Resume => {}
-        }
+        self.masks.note(mark);
+        let party = match (mark, mark.leg()) {
+            // Who was never there cannot leave.
+            (Mark::PartyLeft(_) | Mark::GuestLeft(_), Some(leg)) => match self.leg_index(leg) {
+                None => return,
+                known => known,
+            },
+            (_, Some(leg)) => match self.leg_or_new(now, leg, Side::Right) {
+                None => return,
+                known => known,
+            },
+            (_, None) => None,
+        };
         self.moment(now, Moment::Marked(mark), party);
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use clock::Instant;
 use sdp::KeyWay;
 
-use super::{Keeping, Room};
+use super::Room;
 use crate::codec::{self, Codec};
 use crate::command::Event;
 use crate::g711::{self, Law};
@@ -243,7 +243,7 @@ impl Room {
                 continue;
             };
             // A mask keeps audio out of the journal itself.
-            if tapped.keeping == Keeping::Kept {
+            if tapped.masks.are_none() {
                 let packet = TapPacket {
                     side,
                     leg,

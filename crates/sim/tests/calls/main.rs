@@ -9,6 +9,7 @@ mod negotiation;
 mod operator;
 mod queues;
 mod random;
+mod recordings;
 mod safety;
 mod signalling;
 mod stage;

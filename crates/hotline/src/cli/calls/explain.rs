@@ -99,6 +99,8 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::NotRecorded => {
             "磁盘已满或出错,未录音 / not recorded: the disk is full or refuses".to_owned()
         }
+        CallFact::RecordingPaused { .. } => "录音暂停 / recording paused".to_owned(),
+        CallFact::RecordingResumed { .. } => "录音恢复 / recording goes on".to_owned(),
         CallFact::RecordingBegan { .. } | CallFact::RecordingEnded { .. } | CallFact::Quality { .. } => {
             return None;
         }

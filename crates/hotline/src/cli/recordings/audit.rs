@@ -72,6 +72,7 @@ impl Picture {
             findings.extend(self.file(entry, &known, sum));
             findings.extend(self.record(entry, &known));
         }
+        findings.extend(known.beside.values().filter_map(|entry| self.file(entry, &known, sum)));
         findings.extend(self.files.keys().filter_map(|path| self.unlisted(path, &known)));
         findings.extend(self.rows.iter().filter_map(|row| self.row(row, &known)));
         findings
@@ -155,6 +156,8 @@ impl Picture {
 struct Known<'a> {
     /// Files that must be there.
     standing: BTreeMap<RecordingId, &'a Entry>,
+    /// Files that must be beside them, by their path.
+    beside: BTreeMap<&'a str, &'a Entry>,
     /// Recordings whose file was deleted in order.
     gone: HashSet<RecordingId>,
     paths: HashSet<&'a str>,
@@ -164,20 +167,24 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(picture: &'a Picture) -> Known<'a> {
-        let (mut standing, mut gone) = (BTreeMap::new(), HashSet::new());
+        let (mut standing, mut beside, mut gone) = (BTreeMap::new(), BTreeMap::new(), HashSet::new());
         for entry in &picture.entries {
             match entry.deed {
                 Deed::Kept => drop(standing.insert(entry.recording, entry)),
+                // A maker that was killed enters it again: what was said last holds.
+                Deed::Beside => drop(beside.insert(&*entry.path, entry)),
                 Deed::Expired => {
                     standing.remove(&entry.recording);
                     gone.insert(entry.recording);
                 }
             }
         }
-        let paths = standing.values().map(|entry| &*entry.path).collect();
-        let sums = standing.values().map(|entry| (&*entry.sha256, entry.recording)).collect();
+        beside.retain(|_, entry| standing.contains_key(&entry.recording));
+        let there = || standing.values().chain(beside.values());
+        let paths = there().map(|entry| &*entry.path).collect();
+        let sums = there().map(|entry| (&*entry.sha256, entry.recording)).collect();
         let rows = picture.rows.iter().map(|row| (row.recording, row)).collect();
-        Known { standing, gone, paths, sums, rows }
+        Known { standing, beside, gone, paths, sums, rows }
     }
 }
 

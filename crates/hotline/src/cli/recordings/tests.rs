@@ -72,6 +72,7 @@ fn recorded(data: &Data, count: usize) -> Vec<Entry> {
             millis: 10,
             bytes,
             sha256: sha256.clone().into(),
+            shares: None,
         };
         let entry = Entry {
             at: WallTime(1_795_311_000_000_000),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::Codec;
+use crate::command::MaskCause;
 use crate::recording::{AudioBlock, BlockView, Entry, Place};
 
 fn at(millis: u64) -> Instant {
@@ -117,10 +118,10 @@ fn a_block_of_a_quiet_call_is_handed_over_before_it_is_a_second_old() {
 fn masked_audio_and_what_comes_after_the_end_never_enter_a_block() {
     let mut recorder = recorder();
     recorder.packet(&packet(CALLER, 1, &[1; 160]));
-    recorder.mark(at(30), Mark::Mask);
+    recorder.mark(at(30), Mark::Mask(MaskCause::Secret));
     recorder.packet(&packet(CALLER, 2, &[2; 160]));
     recorder.packet(&packet(AGENT, 2, &[2; 160]));
-    recorder.mark(at(50), Mark::Unmask);
+    recorder.mark(at(50), Mark::Unmask(MaskCause::Secret));
     recorder.packet(&packet(CALLER, 3, &[3; 160]));
     recorder.end(at(70));
     recorder.packet(&packet(CALLER, 4, &[4; 160]));
@@ -132,8 +133,8 @@ fn masked_audio_and_what_comes_after_the_end_never_enter_a_block() {
     assert_eq!(times, [20_000, 60_000]);
     let [started, masked, unmasked, ended] = moments(&mut all[0]).try_into().unwrap();
     assert_eq!((started.1, ended), (Moment::Started, (70_000, Moment::Ended)));
-    assert_eq!(masked, (30_000, Moment::Marked(Mark::Mask)));
-    assert_eq!(unmasked, (50_000, Moment::Marked(Mark::Unmask)));
+    assert_eq!(masked, (30_000, Moment::Marked(Mark::Mask(MaskCause::Secret))));
+    assert_eq!(unmasked, (50_000, Moment::Marked(Mark::Unmask(MaskCause::Secret))));
     assert_eq!(recorder.poll_timeout(), None);
     assert!(!all[0].clone().seal(Place { segment: 0, position: 0 }, None).windows(8).any(|w| w == [2; 8]));
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::command::Mark;
+use crate::command::{Mark, MaskCause};
 
 const RECORDING: u64 = 77;
 
@@ -56,13 +56,13 @@ fn a_third_party_is_kept_only_when_it_is_a_person() {
 #[test]
 fn a_mask_keeps_audio_out_while_the_call_goes_on() {
     let (mut world, mut caller, _) = recorded();
-    world.room.mark_recording(RecordingId::from(RECORDING), Mark::Mask);
+    world.room.mark_recording(RecordingId::from(RECORDING), Mark::Mask(MaskCause::Secret));
     assert_eq!(world.says(&mut caller, 1_000).len(), 1);
     assert!(sides(&mut world).is_empty());
     world.room.mark_recording(RecordingId::from(RECORDING), Mark::Hold);
     world.says(&mut caller, 1_000);
     assert!(sides(&mut world).is_empty());
-    world.room.mark_recording(RecordingId::from(RECORDING), Mark::Unmask);
+    world.room.mark_recording(RecordingId::from(RECORDING), Mark::Unmask(MaskCause::Secret));
     world.says(&mut caller, 1_000);
     assert_eq!(sides(&mut world), [Side::Left]);
 }

@@ -1,0 +1,86 @@
+//! Owns what the journal asks of a disk, and the disk itself. Does not own what is written where (see
+//! [`super::segments`]).
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use media::recording::SEGMENT_BYTES;
+
+/// Where segments are made.
+pub trait Medium: Send + Sync + Debug {
+    /// Makes the file of a segment, with room for all of it and `header` at its beginning.
+    ///
+    /// # Errors
+    /// Those of the disk; nothing of the file stays then.
+    fn create(&self, path: &Path, header: &[u8]) -> io::Result<Arc<dyn SegmentFile>>;
+}
+
+/// A segment's file.
+pub trait SegmentFile: Send + Sync + Debug {
+    /// Writes all of `bytes` at `position`.
+    ///
+    /// # Errors
+    /// Those of the disk; any part may be written then.
+    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
+
+    /// Makes what was written survive a power cut.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// The disk that the data folder is on.
+#[derive(Debug)]
+pub struct Disk;
+
+impl Medium for Disk {
+    fn create(&self, path: &Path, header: &[u8]) -> io::Result<Arc<dyn SegmentFile>> {
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
+        let made = options.open(path).and_then(|file| {
+            preallocate(&file)?;
+            FileExt::write_all_at(&file, header, 0)?;
+            // The name must survive a power cut as the blocks do.
+            File::open(path.parent().unwrap_or(path))?.sync_all()?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => Ok(Arc::new(file)),
+            Err(error) => {
+                // A full disk gets back the little that the attempt took.
+                let _ = fs::remove_file(path);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl SegmentFile for File {
+    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, position)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
+
+/// Reserves the whole segment, so that a disk that fills up fails here and not in mid-call.
+fn preallocate(file: &File) -> io::Result<()> {
+    // SAFETY: `file` is open for the length of the call; fallocate takes no pointers.
+    let failed = unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, i64::from(SEGMENT_BYTES)) } != 0;
+    if !failed {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == Some(libc::EOPNOTSUPP) {
+        // A file system that cannot reserve still reads zeros behind the last block.
+        return file.set_len(u64::from(SEGMENT_BYTES));
+    }
+    Err(error)
+}
