@@ -34,10 +34,12 @@ pub(crate) async fn peaks(
 }
 
 async fn beside(shared: &Shared, tenant: &Tenant, id: Asked, kind: &str) -> Result<Vec<u8>, Problem> {
-    let none = || Problem::not_found("没有这个录音,或者它的文件不在", "there is no such recording, or no such file");
+    let none =
+        || Problem::not_found("没有这个录音,或者它的文件不在", "there is no such recording, or no such file");
     let Path(id) = id.map_err(|error| Problem::bad_request("录音编号不对", error.body_text()))?;
-    let id: RecordingId =
-        id.parse().map_err(|error: model::ParseIdError| Problem::bad_request("录音编号不对", error.to_string()))?;
+    let id: RecordingId = id
+        .parse()
+        .map_err(|error: model::ParseIdError| Problem::bad_request("录音编号不对", error.to_string()))?;
     let path = shared.store.recording_path(&tenant.0, id).await?.ok_or_else(none)?;
     let path = shared.exporter.data_dir.join(path).with_extension(kind);
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await {

@@ -131,8 +131,13 @@ impl Story {
     /// The recording's file is complete.
     pub fn finish(&mut self, call: CallId, recording: RecordingId, millis: u64) -> &mut Story {
         let path = format!("recordings/2026/11/22/{call}.wav").into();
-        let fact =
-            RecordingFact::Finished { path, millis, bytes: millis * 16, sha256: "00".repeat(32).into(), shares: None };
+        let fact = RecordingFact::Finished {
+            path,
+            millis,
+            bytes: millis * 16,
+            sha256: "00".repeat(32).into(),
+            shares: None,
+        };
         let tenant = self.tenant.clone();
         self.tell(Event::Recording { tenant, call, recording, fact })
     }

@@ -330,8 +330,16 @@ fn a_menu_that_leads_to_itself_is_asked_anew_and_listens() {
 fn a_menu_without_a_text_listens_at_once() {
     let Node::Menu { keys, timeout, tries, .. } = menu(None) else { unreachable!() };
     let none = Vec::new;
-    let mute =
-        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None, mask: false };
+    let mute = Node::Menu {
+        say: none(),
+        keys,
+        timeout,
+        tries,
+        invalid: none(),
+        silence: none(),
+        failed: None,
+        mask: false,
+    };
     let (mut c, out) = begun(&[("m", mute)]);
     assert_eq!(out, [entered("m")]);
     assert!(c.pass(secs(5)).is_empty());
@@ -529,8 +537,16 @@ fn listening_and_being_parked_are_pauses() {
     let none = Vec::new;
     let keys = BTreeMap::from([(key('*'), NodeName::from("m"))]);
     let (timeout, tries) = (secs(5), 1);
-    let mute =
-        Node::Menu { say: none(), keys, timeout, tries, invalid: none(), silence: none(), failed: None, mask: false };
+    let mute = Node::Menu {
+        say: none(),
+        keys,
+        timeout,
+        tries,
+        invalid: none(),
+        silence: none(),
+        failed: None,
+        mask: false,
+    };
     let (mut c, _) = begun(&[("m", mute)]);
     for _ in 0..2 * MAX_STEPS {
         assert_eq!(c.press('*'), [used('*', "m"), entered("m")]);
@@ -634,9 +650,31 @@ proptest! {
 /// The number that [`extensions`] collects, as a secret.
 fn secret() -> Node {
     match extensions() {
-        Node::DialExtension { say, max_digits, timeout, tries, invalid, ring, extensions, next, failed, .. } => {
+        Node::DialExtension {
+            say,
+            max_digits,
+            timeout,
+            tries,
+            invalid,
+            ring,
+            extensions,
+            next,
+            failed,
+            ..
+        } => {
             let mask = true;
-            Node::DialExtension { say, max_digits, timeout, tries, invalid, ring, extensions, next, failed, mask }
+            Node::DialExtension {
+                say,
+                max_digits,
+                timeout,
+                tries,
+                invalid,
+                ring,
+                extensions,
+                next,
+                failed,
+                mask,
+            }
         }
         other => other,
     }

@@ -75,8 +75,7 @@ impl Segments {
 
     fn begin(&mut self, now: WallTime) -> io::Result<()> {
         let number = self.next;
-        let file =
-            self.medium.create(&segment_path(&self.folder, number), &segment_header(number, now))?;
+        let file = self.medium.create(&segment_path(&self.folder, number), &segment_header(number, now))?;
         self.open = Some(Open { number, file, position: SEGMENT_HEADER });
         self.next += 1;
         Ok(())

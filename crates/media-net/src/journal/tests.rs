@@ -238,13 +238,8 @@ fn a_full_ring_drops_and_counts_blocks_but_gives_ends_back() {
     let (jobs, _waiting) = channel();
     let facts: Facts = Arc::new(|_| {});
     let recovered = recover(folder.path()).unwrap();
-    let (_journal, inlet) = Journal::new(
-        on(folder.path()),
-        recovered,
-        jobs,
-        disk(folder.path(), facts),
-        SystemClock::start(),
-    );
+    let (_journal, inlet) =
+        Journal::new(on(folder.path()), recovered, jobs, disk(folder.path(), facts), SystemClock::start());
     let block = blocks(1, 1).remove(0);
     for _ in 0..RING {
         assert!(inlet.block(block.clone()));

@@ -468,7 +468,10 @@ fn the_file_of_events_tells_what_happened_and_who_spoke_for_how_long() {
     let wav = finish(&mut record(sent, &marks, Some(12_000)));
     let Events { shares, complete, ref legs, ref events, started_us, .. } = wav.events;
     assert!(complete);
-    assert_eq!((started_us, legs.len(), legs[0].channel, legs[2].channel), (1_795_000_000_000_000, 3, "left", "right"));
+    assert_eq!(
+        (started_us, legs.len(), legs[0].channel, legs[2].channel),
+        (1_795_000_000_000_000, 3, "left", "right")
+    );
     let told: Vec<(u64, &str, Option<&str>)> =
         events.iter().map(|one| (one.at_ms, one.event, one.cause)).collect();
     // A mark stands where a packet or the next block let it: to the microsecond.

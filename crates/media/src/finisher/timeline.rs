@@ -189,10 +189,7 @@ impl<S: Sample> Timeline<S> {
     }
 
     /// Writes what is left. How loud both channels were.
-    pub fn finish(
-        &mut self,
-        out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>,
-    ) -> io::Result<Loudness> {
+    pub fn finish(&mut self, out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<Loudness> {
         while self.written < self.frames {
             self.write(CHUNK.min(self.frames - self.written), out)?;
         }
@@ -210,11 +207,7 @@ impl<S: Sample> Timeline<S> {
         &mut self.tracks[index]
     }
 
-    fn write(
-        &mut self,
-        frames: i64,
-        out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn write(&mut self, frames: i64, out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
         let length = frames as usize;
         for channel in &mut self.channels {
             channel.clear();

@@ -86,7 +86,8 @@ max_digits = 4
 phones = ["8001"]
 mask = true
 "#;
-    let (numbers, text) = edited("numbers/all.toml", "flow = \"together\"\nanswer = \"early-media\"", "flow = \"secret\"");
+    let (numbers, text) =
+        edited("numbers/all.toml", "flow = \"together\"\nanswer = \"early-media\"", "flow = \"secret\"");
     let sources = folder(&[(numbers, &text), ("flows/secret.toml", flow)]);
     let mut stage = Stage::of(&sources, 1, Weather::FAIR);
     stage.sign_in(&["8001"]);

@@ -11,7 +11,8 @@ pub(super) fn of(cdr: &mut Value) -> Vec<String> {
     let mut lines = Vec::new();
     let Some(recordings) = cdr.get_mut("recordings").and_then(Value::as_array_mut) else { return lines };
     for recording in recordings {
-        let Some(path) = recording["path"].as_str().map(|path| Path::new(path).with_extension(TIMELINE)) else {
+        let Some(path) = recording["path"].as_str().map(|path| Path::new(path).with_extension(TIMELINE))
+        else {
             continue;
         };
         // Made by an earlier version, or deleted meanwhile.
@@ -31,7 +32,8 @@ fn line(happening: &Value) -> String {
     let (minutes, seconds) = (millis / 60_000, millis % 60_000);
     let event = happening["event"].as_str().unwrap_or_default();
     let cause = happening["cause"].as_str();
-    let mut text = format!("  {minutes:02}:{:02}.{:03}  {}", seconds / 1_000, seconds % 1_000, words(event, cause));
+    let mut text =
+        format!("  {minutes:02}:{:02}.{:03}  {}", seconds / 1_000, seconds % 1_000, words(event, cause));
     if let Some(leg) = happening["leg"].as_str() {
         text.push_str(&format!(" ({leg})"));
     }

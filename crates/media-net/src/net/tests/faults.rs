@@ -112,8 +112,7 @@ impl Ill {
     fn of(host: u8, fault: Fault) -> Ill {
         let (folder, clock) = (TempFolder::new("ill"), SystemClock::start());
         let disk = IllDisk::new(fault);
-        let (net, events, facts) =
-            start_on(disk.clone(), &folder, (host, 20_000..=29_999), 1, clock);
+        let (net, events, facts) = start_on(disk.clone(), &folder, (host, 20_000..=29_999), 1, clock);
         let ids = IdGen::new(0, 1, clock.wall().as_secs());
         let mut stand = Stand { folder, net, events, facts, ids, clock };
         let call = stand.ids.mint();
@@ -176,7 +175,9 @@ fn while_a_disk_stands_still_every_packet_passes_and_nothing_is_lost() {
 
 #[test]
 fn a_disk_that_fails_is_told_and_what_was_said_before_and_after_is_kept() {
-    for (host, fault) in [(21, Fault::Writes(libc::EIO)), (22, Fault::Writes(libc::ENOSPC)), (23, Fault::Writes(libc::EROFS))] {
+    for (host, fault) in
+        [(21, Fault::Writes(libc::EIO)), (22, Fault::Writes(libc::ENOSPC)), (23, Fault::Writes(libc::EROFS))]
+    {
         let mut ill = Ill::of(host, Fault::Nothing);
         ill.speak(100, 400.0);
         ill.disk.becomes(fault);

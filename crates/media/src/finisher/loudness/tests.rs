@@ -67,8 +67,7 @@ fn a_waveform_holds_the_least_and_the_greatest_of_each_channel() {
     let bytes: Vec<i8> = waveform.iter().map(|byte| *byte as i8).collect();
     assert_eq!(bytes, [-0x24, 0x12, -2, -2, 0, 0x7f, -2, -2]);
     let header = waveform_header(130);
-    let words: Vec<u32> =
-        header.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
+    let words: Vec<u32> = header.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap())).collect();
     assert_eq!(words, [2, 1, 8_000, 80, 2, 2]);
 }
 
