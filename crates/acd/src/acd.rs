@@ -28,6 +28,7 @@ mod restart;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clock::{Instant, Machine};
 use model::event::{AgentFact, CallFact, Event};
@@ -59,6 +60,8 @@ pub struct Acd {
     pub(crate) entries: BTreeMap<EntryId, Entry>,
     pub(crate) offers: BTreeMap<OfferId, Offer>,
     timers: Timers,
+    /// 话后整理 after calls that the ACD did not make.
+    own_calls_wrap_up: Duration,
     #[serde(skip)]
     unsettled: Unsettled,
     #[serde(skip)]
@@ -92,6 +95,7 @@ impl Acd {
             entries: BTreeMap::new(),
             offers: BTreeMap::new(),
             timers: Timers::default(),
+            own_calls_wrap_up: settings.own_calls_wrap_up,
             unsettled: Unsettled::default(),
             out: VecDeque::new(),
         };
@@ -164,8 +168,10 @@ impl Machine for Acd {
             Input::KeyPressed { .. } => {}
             Input::ChooseState { agent, state } => self.choose_state(now, &agent, state),
             Input::PhoneReachable { agent, reachable } => self.phone_reachable(now, &agent, reachable),
-            Input::Occupied { agent, call } => self.occupied(now, &agent, call),
+            Input::Occupied { agent, call, engaged } => self.occupied(now, &agent, call, engaged),
             Input::Freed { agent, call } => self.freed(now, &agent, call),
+            Input::PickedUp { offer } => self.picked_up(now, offer),
+            Input::ReplaceState { agent, from, to } => self.replace_state(now, &agent, &from, to),
             Input::DayBegan => self.day_began(now),
         }
         self.settle(now);

@@ -9,7 +9,7 @@ use model::{CallId, DialTarget, OfferId};
 
 use crate::offer::{Offer, OfferState};
 use crate::queue::QueueSlot;
-use crate::{AgentSettings, SignIn};
+use crate::{AgentSettings, Engaged, SignIn};
 
 /// An agent's place in the machine's tables; not reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -50,8 +50,9 @@ pub(crate) enum Listed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Occupation {
     pub(crate) call: CallId,
-    /// The start of what is not yet counted.
-    pub(crate) counted_from: Instant,
+    pub(crate) engaged: Engaged,
+    /// The start of the talk that is not yet counted; None before the conversation.
+    pub(crate) counted_from: Option<Instant>,
 }
 
 /// The day's counters (R25), in and out.
@@ -202,11 +203,20 @@ impl Agent {
                 let activity = if *held { AgentActivity::Held } else { AgentActivity::Talking };
                 return (activity, Some(*call));
             }
-            _ if !self.occupied.is_empty() => {
-                return (AgentActivity::Talking, self.occupied.last().map(|o| o.call));
-            }
-            Some(offer) => return (AgentActivity::Ringing, Some(offer.call)),
-            None => {}
+            Some(_) | None => {}
+        }
+        // Of several calls the one that the agent talks in, else the latest.
+        let talks = |o: &&Occupation| o.engaged == Engaged::Talking;
+        if let Some(occupation) = self.occupied.iter().rfind(talks).or(self.occupied.last()) {
+            let activity = match occupation.engaged {
+                Engaged::Ringing => AgentActivity::Ringing,
+                Engaged::Talking => AgentActivity::Talking,
+                Engaged::Held => AgentActivity::Held,
+            };
+            return (activity, Some(occupation.call));
+        }
+        if let Some(offer) = offer {
+            return (AgentActivity::Ringing, Some(offer.call));
         }
         if self.wrap_until.is_some() {
             (AgentActivity::WrapUp, None)

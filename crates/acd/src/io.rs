@@ -84,22 +84,51 @@ pub enum Input {
         /// Whether it can be reached now.
         reachable: bool,
     },
-    /// A call that the ACD did not make occupies the agent (direct or outbound).
+    /// A call that the ACD did not make (direct, outbound, picked up) occupies the agent from its first ring on; told
+    /// again whenever the agent does something else in it.
     Occupied {
         /// Who.
         agent: AgentId,
         /// By which call.
         call: CallId,
+        /// What the agent does in it.
+        engaged: Engaged,
     },
-    /// That call ended.
+    /// The agent is no longer part of that call: it ended, was not answered, or went on without the agent.
     Freed {
         /// Who.
         agent: AgentId,
         /// Which call.
         call: CallId,
     },
+    /// Somebody else took the call whose offer rings (代接): the place is answered, its phones ring no more.
+    PickedUp {
+        /// The attempt that rang.
+        offer: OfferId,
+    },
+    /// The agent's state becomes `to` if it is `from`; else nothing happens.
+    ReplaceState {
+        /// Who.
+        agent: AgentId,
+        /// The state that is replaced.
+        from: AgentState,
+        /// The state that follows.
+        to: AgentState,
+    },
     /// The tenant's midnight passed: the day's counters start anew.
     DayBegan,
+}
+
+/// What an agent does in a call that the ACD did not make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engaged {
+    /// The agent's phone rings, or the agent waits for somebody to answer.
+    Ringing,
+    /// A conversation.
+    Talking,
+    /// A conversation on hold.
+    Held,
 }
 
 /// The one result of an offer.

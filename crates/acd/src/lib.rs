@@ -14,6 +14,6 @@ mod view;
 
 pub use acd::{Acd, Broken, Kept};
 pub use agent::Standing;
-pub use io::{Input, OfferResult, Output};
+pub use io::{Engaged, Input, OfferResult, Output};
 pub use settings::{AgentSettings, Announce, QueueSettings, SignIn, Strategy, TenantSettings, Tier};
 pub use view::{AgentView, EntryView, Explanation, Live, QueueView, StandingOf};

@@ -14,6 +14,8 @@ pub struct TenantSettings {
     pub queues: Vec<QueueSettings>,
     /// The agents.
     pub agents: Vec<AgentSettings>,
+    /// Time for 话后整理 after a conversation that no queue made: outbound, with a colleague, picked up.
+    pub own_calls_wrap_up: Duration,
 }
 
 /// One queue.

@@ -15,6 +15,8 @@
 
 mod acd_side;
 mod arrive;
+mod early;
+mod engaged;
 mod flow_side;
 mod hearing;
 mod hold;
@@ -23,6 +25,7 @@ mod originate;
 pub mod recording;
 mod release;
 mod talk;
+mod unanswered;
 mod watched;
 mod ways;
 
@@ -46,6 +49,7 @@ use crate::context::Context;
 use crate::leg::Leg;
 use crate::party::{Party, PartyState};
 
+use unanswered::Unanswered;
 pub(crate) use watched::ToldDialog;
 
 /// One call.
@@ -69,6 +73,8 @@ pub(crate) struct Call {
     playing: HashMap<PlayId, Playing>,
     /// The playing that the flow waits for.
     flow_play: Option<PlayId>,
+    /// Whose early media the caller was let hear last.
+    early: Option<LegId>,
     /// The description for the 200 that has yet to be sent.
     answer_body: Option<bytes::Bytes>,
     recording: Option<RecordingId>,
@@ -78,6 +84,8 @@ pub(crate) struct Call {
     measured: Vec<LegId>,
     /// What the call has come to so far, should it end now.
     so_far: SoFar,
+    /// Why the last of those who were rung without a queue did not answer.
+    unanswered: Option<Unanswered>,
     began: Instant,
 }
 
@@ -97,6 +105,18 @@ pub(crate) struct CallFacts {
     pub calling_agent: Option<AgentId>,
     /// The phone of ours that called.
     pub calling_phone: Option<model::Aor>,
+    /// The number that our phone wishes to show outside.
+    pub shows: Option<Arc<str>>,
+    pub caller_is: CallerIs,
+}
+
+/// Which side of the records the caller's leg is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallerIs {
+    /// 客户, or a colleague who calls a colleague.
+    Customer,
+    /// 坐席: one of ours who calls a customer.
+    Ours,
 }
 
 /// How the call is to be treated.
@@ -204,11 +224,13 @@ impl Call {
             closing: Vec::new(),
             playing: HashMap::new(),
             flow_play: None,
+            early: None,
             answer_body: None,
             recording: None,
             masks: media::recording::Masks::default(),
             measured: Vec::new(),
             so_far: SoFar::default(),
+            unanswered: None,
             began,
         }
     }
@@ -329,6 +351,10 @@ impl Call {
     }
 
     fn fact(&self, context: &mut Context<'_>, fact: CallFact) {
+        let fact = match self.facts.caller_is {
+            CallerIs::Customer => fact,
+            CallerIs::Ours => turned(fact),
+        };
         context.fact(&self.tenant, self.id, fact);
     }
 
@@ -383,7 +409,7 @@ impl Call {
                     acd::Input::OfferEnded { offer: party.offer, result: acd::OfferResult::Gone }
                 }
             });
-        let freed = self.facts.calling_agent.clone();
+        let freed = self.engaged_agents().cloned();
         let freed = freed.map(|agent| acd::Input::Freed { agent, call: self.id });
         entry.into_iter().chain(offers).chain(freed).collect()
     }
@@ -425,4 +451,17 @@ impl Call {
             began: self.began,
         }
     }
+}
+
+/// A fact of a call in which the caller's leg is the agent's, and the party the customer.
+fn turned(mut fact: CallFact) -> CallFact {
+    match &mut fact {
+        CallFact::HoldBegan { by }
+        | CallFact::HoldEnded { by }
+        | CallFact::AgentLeft { by, .. }
+        | CallFact::ReasonGiven { by, .. }
+        | CallFact::Ended { by, .. } => *by = by.opposite(),
+        _ => {}
+    }
+    fact
 }

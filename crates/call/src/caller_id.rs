@@ -9,6 +9,8 @@ use sip::{NameAddr, Uri};
 pub(crate) struct Parties<'a> {
     /// The customer; empty or `anonymous` when unknown or withheld.
     pub customer: &'a str,
+    /// The number that one of our phones wishes to show, when it calls.
+    pub ours: Option<&'a str>,
     /// The customer's number where the network told it to us alone (RFC 3325 `Privacy: id`).
     pub withheld: Option<&'a str>,
     /// The number that is dialled.
@@ -119,6 +121,10 @@ fn caller(trunk: &Trunk, binding: Option<&TrunkBinding>, parties: &Parties<'_>) 
     let identity = &trunk.identity;
     let known = !parties.customer.is_empty() && parties.customer != "anonymous";
     let wish = if identity.withhold { Privacy::Id } else { Privacy::Open };
+    // R21: a number of that trunk.
+    if let Some(ours) = parties.ours.filter(|ours| identity.lets_show(ours)) {
+        return Caller { number: Some(ours.to_owned()), privacy: wish };
+    }
     if identity.show_caller && known {
         return Caller { number: Some(parties.customer.to_owned()), privacy: wish };
     }

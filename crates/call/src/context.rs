@@ -47,6 +47,14 @@ pub(crate) enum Route {
     Over(ClientTx),
 }
 
+/// Minutes since Monday 00:00 at `now`, local time being `utc_offset` seconds east of UTC.
+pub(crate) fn minute_of_week(anchor: WallAnchor, utc_offset: i32, now: Instant) -> u16 {
+    // 1970-01-01 was a Thursday.
+    let seconds = anchor.wall(now).0.div_euclid(1_000_000) + i64::from(utc_offset);
+    let minute = (seconds.div_euclid(60) + 3 * 24 * 60).rem_euclid(7 * 24 * 60);
+    u16::try_from(minute).unwrap_or(0)
+}
+
 impl Context<'_> {
     /// The key with which we encrypt what `leg` is sent: the same for the leg's whole life, and known to nobody who
     /// does not know the process's secret.
@@ -62,10 +70,7 @@ impl Context<'_> {
 
     /// Minutes since Monday 00:00, local time.
     pub fn minute_of_week(&self) -> u16 {
-        // 1970-01-01 was a Thursday.
-        let seconds = self.anchor.wall(self.now).0.div_euclid(1_000_000) + i64::from(self.utc_offset);
-        let minute = (seconds.div_euclid(60) + 3 * 24 * 60).rem_euclid(7 * 24 * 60);
-        u16::try_from(minute).unwrap_or(0)
+        minute_of_week(self.anchor, self.utc_offset, self.now)
     }
 
     pub fn media(&mut self, command: Command) {

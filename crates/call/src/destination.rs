@@ -61,6 +61,10 @@ pub(crate) struct TrunkLeg {
 pub(crate) struct Shown {
     pub name: Option<String>,
     pub number: String,
+    /// The customer's number for trunks; empty when one of ours calls.
+    pub customer: String,
+    /// The number that one of ours wishes to show outside.
+    pub ours: Option<String>,
     /// The customer's number where the network told it to us alone.
     pub withheld: Option<String>,
     /// The hotline number that a call out is forwarded from.
@@ -235,6 +239,8 @@ pub(crate) fn shown(settings: &Settings, facts: &CallFacts, queue: Option<&Queue
     let hotline = facts.number.as_ref().filter(|_| is_forwarded);
     Shown {
         name: name.filter(|name| !name.is_empty()),
+        customer: if is_forwarded { number.clone() } else { String::new() },
+        ours: facts.shows.as_ref().map(ToString::to_string),
         number,
         withheld: facts.withheld.as_ref().map(ToString::to_string),
         forwarded_from: hotline.map(|number| number.as_str().to_owned()),
@@ -289,7 +295,8 @@ impl Destination {
     ) -> Option<Outgoing> {
         let us = settings.advertised.get(usize::from(self.flow.interface))?;
         let parties = Parties {
-            customer: &shown.number,
+            customer: &shown.customer,
+            ours: shown.ours.as_deref(),
             withheld: shown.withheld.as_deref(),
             called: &leg.called,
             forwarded_from: shown.forwarded_from.as_deref(),

@@ -6,21 +6,33 @@ use std::time::Duration;
 
 use ivr::{AnswerRule, BoundPhone, Flow, Node};
 use model::say::{SayItem, Tone};
-use model::{DialTarget, FlowName, TenantId};
-
-/// How long an extension rings for a colleague.
-const EXTENSION_RINGS: Duration = Duration::from_secs(60);
+use model::{DialTarget, FlowName, QueueName, TenantId};
 
 /// A feature code was obeyed: a beep, and goodbye.
 pub(crate) fn confirmation(tenant: &TenantId) -> Arc<Flow> {
     one_node(tenant, "feature", Node::Hangup { say: vec![SayItem::Tone(Tone::Beep)] })
 }
 
-/// Rings one colleague.
-pub(crate) fn extension(tenant: &TenantId, target: DialTarget) -> Arc<Flow> {
-    let phones = vec![BoundPhone { target, ring: EXTENSION_RINGS }];
+/// Rings somebody for so long.
+pub(crate) fn extension(tenant: &TenantId, target: DialTarget, ring: Duration) -> Arc<Flow> {
+    let phones = vec![BoundPhone { target, ring }];
     let dial = Node::Dial { phones, rule: AnswerRule::InOrder, say: Vec::new(), next: None, failed: None };
     one_node(tenant, "extension", dial)
+}
+
+/// Waits in a queue.
+pub(crate) fn queue(queue: QueueName) -> Arc<Flow> {
+    let tenant = queue.tenant.clone();
+    let node = Node::Queue {
+        queue,
+        priority: 0,
+        say: Vec::new(),
+        next: None,
+        timeout: None,
+        full: None,
+        no_agent: None,
+    };
+    one_node(&tenant, "queue", node)
 }
 
 fn one_node(tenant: &TenantId, name: &str, node: Node) -> Arc<Flow> {

@@ -140,6 +140,7 @@ impl Party {
     /// Remembers a fork's refusal; busy and rejected say more than unreachable (RFC 3261 §16.7 step 6).
     pub fn note_refusal(&mut self, cause: RefusalCause, status: Option<u16>) {
         let says = |cause: RefusalCause| match cause {
+            RefusalCause::Barred => 6,
             RefusalCause::Rejected => 5,
             RefusalCause::Busy => 4,
             RefusalCause::Limit => 3,

@@ -24,6 +24,7 @@ use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 use crate::call::{Call, ToldDialog};
 use crate::context::Context;
 use crate::{Input, Live, LiveCall, Output, Settings};
+pub(crate) use incoming::reason;
 use index::Index;
 use login::Login;
 use trunks::Watching;

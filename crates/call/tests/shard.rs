@@ -19,7 +19,7 @@ use model::{
 };
 use routing::PhoneServices;
 use routing::{
-    Access, AnswerMode, Cidr, DigestChoice, FeatureCodes, Interface, Limits, Number, Phone, Plan,
+    Access, AnswerMode, Cidr, DigestChoice, Feature, FeatureCodes, Interface, Limits, Number, Phone, Plan,
     QueueProfile, RecordPolicy, Reliable, RtpRange, Security, StrangeOptions, TenantDomain, Trunk,
     TrunkIdentity, WhenDiskFull,
 };
@@ -103,6 +103,7 @@ fn settings() -> Settings {
         class: None,
         reliable: Reliable::Supported,
         large_over_tcp: false,
+        caller: None,
     };
     let trunk = Trunk {
         access: Access {
@@ -118,6 +119,7 @@ fn settings() -> Settings {
         display: Arc::from("{caller} {queue}"),
         title: Arc::from("销售"),
         agent_number: true,
+        dial: None,
     };
     let plan = Plan {
         interfaces: vec![Interface {
@@ -154,13 +156,14 @@ fn settings() -> Settings {
             strange_options: StrangeOptions::Drop,
         },
         classes: HashMap::new(),
-        codes: FeatureCodes {
-            ready: Arc::from("*22"),
-            busy: Arc::from("*23"),
-            pause: Arc::from("*24"),
-            sign_out: Arc::from("*25"),
-            echo: Arc::from("*9196"),
-        },
+        codes: FeatureCodes::new([
+            (Feature::Ready, Arc::from("*22")),
+            (Feature::Busy, Arc::from("*23")),
+            (Feature::Pause, Arc::from("*24")),
+            (Feature::SignOut, Arc::from("*25")),
+            (Feature::Echo, Arc::from("*9196")),
+        ]),
+        dialling: routing::Dialling::default(),
         phone_services: PhoneServices::default(),
         rtp_timeout: Some(Duration::from_secs(30)),
         session_expires: None,
@@ -197,6 +200,7 @@ fn acd_settings() -> acd::TenantSettings {
             target: DialTarget::Phone(Aor::new("8001", "pbx.test")),
             sign_in: acd::SignIn::ByCode,
         }],
+        own_calls_wrap_up: Duration::ZERO,
     }
 }
 

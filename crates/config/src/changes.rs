@@ -77,6 +77,9 @@ impl Loaded {
         sections(new_plan.security == old_plan.security, "security");
         sections(new_plan.classes == old_plan.classes, "class_of_service");
         sections(new_plan.codes == old_plan.codes, "codes");
+        let wrap_up = |l: &Loaded| l.acd.first().map(|tenant| tenant.own_calls_wrap_up);
+        let same = new_plan.dialling == old_plan.dialling && wrap_up(self) == wrap_up(old);
+        sections(same, "dialling");
         let (new, old_services) = (&new_plan.phone_services, &old_plan.phone_services);
         sections(new.registrar == old_services.registrar, "registrar");
         sections(new.subscriptions == old_services.subscriptions, "subscriptions");

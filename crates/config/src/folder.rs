@@ -6,7 +6,7 @@ use std::sync::Arc;
 use acd::{AgentSettings, QueueSettings, TenantSettings};
 use model::{DialTarget, FlowName, QueueName, TenantId};
 use routing::{
-    ClassOfService, Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk, TrunkGroup,
+    ClassOfService, Dialling, Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk, TrunkGroup,
 };
 use toml::de::DeTable;
 
@@ -32,6 +32,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Diagnostics> {
         folder.groups =
             record.records("trunk_group").map(|group| tables::trunk_group(group, &mut reading)).collect();
         folder.classes = tables::classes(record, &mut reading);
+        folder.dialling = tables::dialling(record, &mut reading);
         let domain = tables::node(record).domain;
         folder.add_tenant(&TenantId::default(), &domain, record.spot_of("node"), &mut reading);
     } else {
@@ -61,9 +62,12 @@ struct Folder {
     trunks: Vec<Trunk>,
     trunk_spots: Vec<Spot>,
     groups: Vec<TrunkGroup>,
+    dialling: Dialling,
     numbers: Vec<Number>,
     phones: Vec<Phone>,
     profiles: HashMap<QueueName, QueueProfile>,
+    /// Tenant, queue, what is dialled for it, and where that is written.
+    queue_numbers: Vec<(TenantId, String, Arc<str>, Spot)>,
     flows: Vec<(ivr::Flow, Record, TenantId, usize)>,
     queues: BTreeMap<TenantId, Vec<QueueSettings>>,
     agents: BTreeMap<TenantId, Vec<AgentSettings>>,
@@ -144,6 +148,10 @@ impl Folder {
                 let record = read_root(file, &QUEUE, reading);
                 reading.define(NameKind::Queue, &file.stem, &record.spot);
                 let queue = tables::queue(&file.stem, &record, reading);
+                if let Some(dial) = record.text_if("dial") {
+                    let spot = record.spot_of("dial").clone();
+                    self.queue_numbers.push((file.tenant.clone(), file.stem.clone(), dial, spot));
+                }
                 self.profiles.insert(queue.name.clone(), tables::profile(&file.stem, &record, reading));
                 self.queues.entry(file.tenant.clone()).or_default().push(queue);
             }
@@ -174,6 +182,7 @@ impl Folder {
         self.check_trunks(reading);
         self.check_calls_out(reading);
         self.check_groups(reading);
+        self.check_queue_numbers(reading);
         self.check_bare_users(reading);
         if !reading.has_errors() {
             for (flow, record, tenant, file) in &self.flows {
@@ -255,6 +264,23 @@ impl Folder {
         }
     }
 
+    /// What phones dial for a queue is neither another queue's nor a phone's.
+    fn check_queue_numbers(&self, reading: &mut Reading<'_>) {
+        let mut taken: HashMap<(&TenantId, &str), &str> = HashMap::new();
+        for phone in &self.phones {
+            taken.insert((&phone.tenant, phone.aor.user()), phone.aor.user());
+        }
+        for (tenant, name, dial, spot) in &self.queue_numbers {
+            let Some(other) = taken.insert((tenant, dial), name) else { continue };
+            reading.error(
+                spot,
+                "duplicate",
+                format!("«{dial}» 已是 «{other}» 的号码"),
+                format!("\"{dial}\" is what is dialled for \"{other}\" already"),
+            );
+        }
+    }
+
     /// A phone that registers at a bare address is found by its user alone, if only one tenant has it.
     fn check_bare_users(&self, reading: &mut Reading<'_>) {
         let mut users: HashMap<&str, &TenantId> = HashMap::new();
@@ -281,7 +307,9 @@ impl Folder {
 
     fn finish(mut self, hotline: &Record, mut reading: Reading<'_>) -> Result<Loaded, Diagnostics> {
         self.give_phones_to_agents();
-        let (limits, codes) = tables::limits(hotline, &mut reading);
+        let limits = tables::limits(hotline);
+        let codes = tables::codes(hotline, &mut reading);
+        let own_calls_wrap_up = tables::own_calls_wrap_up(hotline);
         let (rtp_timeout, session_expires) = tables::media(hotline, &mut reading);
         let phone_services = tables::phone_services(hotline, &mut reading);
         let node = tables::node(hotline);
@@ -296,6 +324,7 @@ impl Folder {
             tenant: domain.tenant.clone(),
             queues: self.queues.remove(&domain.tenant).unwrap_or_default(),
             agents: self.agents.remove(&domain.tenant).unwrap_or_default(),
+            own_calls_wrap_up,
         });
         let acd = acd.collect();
         let flows: HashMap<FlowName, Arc<ivr::Flow>> =
@@ -312,6 +341,7 @@ impl Folder {
             security: tables::security(hotline),
             classes: self.classes,
             codes,
+            dialling: self.dialling,
             phone_services,
             rtp_timeout,
             session_expires,

@@ -2,6 +2,7 @@
 //! become a setting.
 
 mod agent;
+mod dialling;
 mod flow;
 mod listener;
 mod node;
@@ -15,6 +16,7 @@ mod trunk;
 mod trunk_made;
 
 pub(crate) use agent::{AGENT, AGENTS, agents};
+pub(crate) use dialling::{CODES, DIALLING, codes, dialling, own_calls_wrap_up};
 pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
 pub(crate) use listener::{interfaces, serves, transports};
 pub(crate) use node::{HOTLINE, TENANT, hooks, limits, media, node};

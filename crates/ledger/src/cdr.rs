@@ -73,8 +73,18 @@ pub struct Parties {
     pub queue: Option<QueueName>,
     /// The agent who answered last.
     pub agent: Option<AgentId>,
+    /// The agent who called.
+    #[serde(default)]
+    pub calling_agent: Option<AgentId>,
     /// 接听号码: the agent's number or bound phone that answered last.
     pub answered_by: Option<Arc<str>>,
+}
+
+impl Parties {
+    /// 工号: the agent who answered last, else the one who called.
+    pub fn agent_of_record(&self) -> Option<&AgentId> {
+        self.agent.as_ref().or(self.calling_agent.as_ref())
+    }
 }
 
 /// When things happened in a call.

@@ -202,9 +202,15 @@ fn check_ending(cdr: &Cdr, found: &mut Vec<Violation>) {
         CallResult::Answered => talked,
         CallResult::RingNoAnswer => !talked && !cdr.segments.is_empty(),
         CallResult::AbandonedInQueue | CallResult::QueueTimeout => !talked && !cdr.visits.is_empty(),
-        CallResult::Screened | CallResult::Limit | CallResult::RegionRefused | CallResult::Suspended => {
-            !talked
-        }
+        CallResult::Screened
+        | CallResult::Limit
+        | CallResult::RegionRefused
+        | CallResult::Suspended
+        | CallResult::Busy
+        | CallResult::Rejected
+        | CallResult::NoSuchNumber
+        | CallResult::Unreachable
+        | CallResult::Barred => !talked,
         _ => true,
     };
     if !sound {

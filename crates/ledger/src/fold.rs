@@ -201,6 +201,7 @@ impl Draft {
                 number: None,
                 queue: None,
                 agent: None,
+                calling_agent: None,
                 answered_by: None,
             },
             times: Times {
@@ -246,6 +247,7 @@ impl Draft {
         match fact {
             CallFact::Began { .. } => return false,
             CallFact::Routed { .. }
+            | CallFact::CallerIs { .. }
             | CallFact::SwitchAnswered
             | CallFact::EarlyMediaBegan
             | CallFact::NoticePlayed
@@ -307,6 +309,7 @@ impl Draft {
         let Cdr { menu, times, parties, .. } = &mut self.cdr;
         match fact {
             CallFact::Routed { number } => parties.number = Some(number.clone()),
+            CallFact::CallerIs { agent } => parties.calling_agent = Some(agent.clone()),
             CallFact::SwitchAnswered => {
                 times.switch_answered.get_or_insert(at);
             }

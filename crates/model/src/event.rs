@@ -119,6 +119,11 @@ pub enum CallFact {
         /// The hotline number.
         number: HotlineNumber,
     },
+    /// An agent's own phone calls, or an agent is to be called first.
+    CallerIs {
+        /// Who.
+        agent: AgentId,
+    },
     /// The switch answered the caller (200 sent).
     SwitchAnswered,
     /// Early media began (183 sent).

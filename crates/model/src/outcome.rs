@@ -38,11 +38,21 @@ pub enum CallResult {
     Suspended,
     /// 系统失败
     Failure,
+    /// 忙: who was called out to is busy.
+    Busy,
+    /// 拒接: who was called out to does not want the call.
+    Rejected,
+    /// 空号: there is no such number.
+    NoSuchNumber,
+    /// 关机/不可及: the phone is off, not registered, or out of reach.
+    Unreachable,
+    /// 无权呼出: the caller's class of service does not have the number.
+    Barred,
 }
 
 impl CallResult {
     /// Every result.
-    pub const ALL: [CallResult; 17] = [
+    pub const ALL: [CallResult; 22] = [
         CallResult::Answered,
         CallResult::RingNoAnswer,
         CallResult::AbandonedInQueue,
@@ -60,6 +70,11 @@ impl CallResult {
         CallResult::RegionRefused,
         CallResult::Suspended,
         CallResult::Failure,
+        CallResult::Busy,
+        CallResult::Rejected,
+        CallResult::NoSuchNumber,
+        CallResult::Unreachable,
+        CallResult::Barred,
     ];
 
     /// The word Chinese users know.
@@ -82,6 +97,21 @@ impl CallResult {
             CallResult::RegionRefused => "区域限制",
             CallResult::Suspended => "停机",
             CallResult::Failure => "系统失败",
+            CallResult::Busy => "忙",
+            CallResult::Rejected => "拒接",
+            CallResult::NoSuchNumber => "空号",
+            CallResult::Unreachable => "关机/不可及",
+            CallResult::Barred => "无权呼出",
+        }
+    }
+
+    /// The word for a call out (外呼结果).
+    pub const fn zh_out(self) -> &'static str {
+        match self {
+            CallResult::Answered => "接通",
+            CallResult::RingNoAnswer => "无人接听",
+            CallResult::Failure => "失败",
+            other => other.zh(),
         }
     }
 }
@@ -107,6 +137,15 @@ impl HungUpBy {
             HungUpBy::Switch => "系统",
         }
     }
+
+    /// The other party of the two.
+    pub const fn opposite(self) -> HungUpBy {
+        match self {
+            HungUpBy::Caller => HungUpBy::Agent,
+            HungUpBy::Agent => HungUpBy::Caller,
+            HungUpBy::Switch => HungUpBy::Switch,
+        }
+    }
 }
 
 /// Why an offer to an agent did not become a conversation.
@@ -125,6 +164,8 @@ pub enum RefusalCause {
     Limit,
     /// The media could not be agreed (488).
     Incompatible,
+    /// The caller's class of service does not have the number.
+    Barred,
 }
 
 /// Why the ACD took an offer back.

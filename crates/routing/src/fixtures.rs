@@ -45,6 +45,7 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         class: None,
         reliable: Reliable::Supported,
         large_over_tcp: false,
+        caller: None,
     }
 }
 
@@ -96,13 +97,15 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         limits: limits(100, None),
         security: security(),
         classes: HashMap::from([(Arc::from(ClassOfService::USUAL), ClassOfService::usual())]),
-        codes: FeatureCodes {
-            ready: "*22".into(),
-            busy: "*23".into(),
-            pause: "*24".into(),
-            sign_out: "*25".into(),
-            echo: "*9196".into(),
-        },
+        codes: FeatureCodes::new([
+            (Feature::Ready, "*22".into()),
+            (Feature::Busy, "*23".into()),
+            (Feature::Pause, "*24".into()),
+            (Feature::SignOut, "*25".into()),
+            (Feature::Echo, "*9196".into()),
+            (Feature::Forward(ForwardWhen::Always), "*72".into()),
+        ]),
+        dialling: Dialling::default(),
         phone_services: PhoneServices::default(),
         rtp_timeout: None,
         session_expires: None,

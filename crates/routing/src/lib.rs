@@ -3,6 +3,8 @@
 //! Does not own signalling (see `sip`) or what a flow does (see `ivr`).
 
 mod admission;
+mod codes;
+mod dialling;
 #[cfg(test)]
 mod fixtures;
 mod guard;
@@ -19,18 +21,20 @@ mod trunk_numbers;
 mod trunk_state;
 
 pub use admission::{Admission, CallOut, Refusal, RefuseCause, Ticket};
+pub use codes::{Argument, Feature, FeatureCodes, ForwardWhen};
+pub use dialling::{Dialling, NoWayOut, Outside, OutsideRoute};
 pub use guard::{Ban, BanCause, Guard, Pass, is_of_scanner, is_strange_options};
 pub use overload::Overload;
 pub use phone_services::{MessagePolicy, MessageRelay, PhoneServices, RegistrarLimits, SubscriptionLimits};
 pub use pulse::{Beat, Life, Pulse};
-pub use router::{Claim, Dialled, Facts, Feature, Router, Source, Tie};
+pub use router::{Claim, Dialled, Facts, Router, Source, Tie};
 pub use service::{
     Barred, ClassOfService, Destination, DestinationKind, Holder, Hours, OutboundFacts, Verdict,
 };
 pub use settings::{
-    AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, FeatureCodes,
-    Interface, KeyChoice, Limits, MediaChoice, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable,
-    RtpRange, Security, SrtpChoice, StrangeOptions, TenantDomain, WhenDiskFull,
+    AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, Interface, KeyChoice,
+    Limits, MediaChoice, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable, RtpRange, Security,
+    SrtpChoice, StrangeOptions, TenantDomain, WhenDiskFull,
 };
 pub use shared::Shared;
 pub use trunk::{

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{AgentId, Aor, TenantId, TrunkName};
+use model::{AgentId, Aor, QueueName, TenantId, TrunkName};
 use smallvec::SmallVec;
 
 use crate::landing::Landing;
-use crate::{DigestChoice, Number, Phone, Plan, Trunk};
+use crate::{DigestChoice, Feature, NoWayOut, Number, Outside, Phone, Plan, Trunk};
 
 /// A plan with its indexes; made once per reload, shared by shards.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Router {
     numbers: Landing,
     /// Phones by user: few share one.
     phones: HashMap<Arc<str>, SmallVec<[usize; 2]>>,
+    /// Queues by what a phone dials to wait in them.
+    queues: HashMap<(TenantId, Arc<str>), QueueName>,
 }
 
 /// The trunks' blocks of one size.
@@ -86,31 +88,22 @@ pub enum Source<'a> {
 }
 
 /// What a phone dialled.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Dialled<'a> {
-    /// A feature code.
-    Feature(Feature),
+    /// A feature code, and what is dialled behind it.
+    Feature(Feature, &'a str),
     /// Another phone of the same tenant.
     Phone(&'a Phone),
+    /// A queue of the same tenant.
+    Queue(&'a QueueName),
     /// A hotline number of the same tenant.
     Number(&'a Number),
+    /// An outside number.
+    Outside(Outside),
+    /// An outside number to which no trunk leads.
+    NoTrunk,
     /// Nothing we know.
     Unknown,
-}
-
-/// A feature code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Feature {
-    /// 签入 and 空闲.
-    Ready,
-    /// 示忙.
-    Busy,
-    /// 小休.
-    Pause,
-    /// 签出.
-    SignOut,
-    /// Echo test.
-    Echo,
 }
 
 impl Router {
@@ -126,7 +119,11 @@ impl Router {
             |(place, trunk): (usize, &Arc<Trunk>)| Some((trunk.register.as_ref()?.line.clone(), place));
         let lines = plan.trunks.iter().enumerate().filter_map(line).collect();
         let (blocks, numbers) = (index_blocks(&plan.trunks), Landing::new(&plan.numbers));
-        Router { plan, blocks, trunks, lines, numbers, phones }
+        let dial = |(name, profile): (&QueueName, &crate::QueueProfile)| {
+            Some(((name.tenant.clone(), profile.dial.clone()?), name.clone()))
+        };
+        let queues = plan.queues.iter().filter_map(dial).collect();
+        Router { plan, blocks, trunks, lines, numbers, phones, queues }
     }
 
     /// The plan itself.
@@ -244,13 +241,36 @@ impl Router {
         }
     }
 
-    /// What a phone of `tenant` dialled.
-    pub fn dialled(&self, tenant: &TenantId, user: &str) -> Dialled<'_> {
-        if let Some(feature) = self.feature(user) {
-            return Dialled::Feature(feature);
+    /// What a phone of `tenant` dialled: a feature code, somebody inside, or an outside number behind the prefix.
+    pub fn dialled<'a>(&'a self, tenant: &TenantId, user: &'a str) -> Dialled<'a> {
+        if let Some((feature, argument)) = self.plan.codes.meant_by(user) {
+            return Dialled::Feature(feature, argument);
         }
+        match (self.inside(tenant, user), self.plan.behind_prefix(user)) {
+            (Dialled::Unknown, Some(number)) => self.number_called(tenant, number),
+            (found, _) => found,
+        }
+    }
+
+    /// Whom `number`, written without the prefix, means to `tenant`: somebody inside, else an outside number.
+    pub fn number_called<'a>(&'a self, tenant: &TenantId, number: &'a str) -> Dialled<'a> {
+        match self.inside(tenant, number) {
+            Dialled::Unknown => match self.plan.outside(number) {
+                Ok(outside) => Dialled::Outside(outside),
+                Err(NoWayOut::NoNumber) => Dialled::Unknown,
+                Err(NoWayOut::NoTrunk) => Dialled::NoTrunk,
+            },
+            found => found,
+        }
+    }
+
+    /// A phone, a queue or a hotline number of the tenant.
+    fn inside(&self, tenant: &TenantId, user: &str) -> Dialled<'_> {
         if let Some(phone) = self.phones_called(user).find(|phone| phone.tenant == *tenant) {
             return Dialled::Phone(phone);
+        }
+        if let Some(queue) = self.queues.get(&(tenant.clone(), Arc::from(user))) {
+            return Dialled::Queue(queue);
         }
         match self.number_of(user).filter(|number| number.number.tenant == *tenant) {
             Some(number) => Dialled::Number(number),
@@ -260,19 +280,8 @@ impl Router {
 
     /// Only somebody inside dials feature codes and extensions.
     fn is_inside(&self, tenant: &TenantId, user: &str) -> bool {
-        self.feature(user).is_some() || self.phones_called(user).any(|phone| phone.tenant == *tenant)
-    }
-
-    fn feature(&self, user: &str) -> Option<Feature> {
-        let codes = &self.plan.codes;
-        let table = [
-            (&codes.ready, Feature::Ready),
-            (&codes.busy, Feature::Busy),
-            (&codes.pause, Feature::Pause),
-            (&codes.sign_out, Feature::SignOut),
-            (&codes.echo, Feature::Echo),
-        ];
-        table.into_iter().find(|(code, _)| !code.is_empty() && &***code == user).map(|(_, feature)| feature)
+        self.plan.codes.meant_by(user).is_some()
+            || self.phones_called(user).any(|phone| phone.tenant == *tenant)
     }
 
     fn phones_called(&self, user: &str) -> impl Iterator<Item = &Phone> {

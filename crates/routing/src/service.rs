@@ -244,7 +244,7 @@ fn is_premium(digits: &str) -> bool {
     starts(digits) || digits.starts_with('0') && !digits.starts_with("00") && behind_area()
 }
 
-const EMERGENCY: [&str; 4] = ["110", "119", "120", "122"];
+pub(crate) const EMERGENCY: [&str; 4] = ["110", "119", "120", "122"];
 const DAY: u16 = 24 * 60;
 
 #[cfg(test)]

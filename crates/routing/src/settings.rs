@@ -9,7 +9,7 @@ use model::{AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, Qu
 
 use crate::trunk::{Trunk, TrunkGroup};
 
-use crate::{ClassOfService, Holder, PhoneServices};
+use crate::{ClassOfService, Dialling, FeatureCodes, Holder, PhoneServices};
 
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Plan {
     pub classes: HashMap<Arc<str>, ClassOfService>,
     /// Codes dialled from a phone.
     pub codes: FeatureCodes,
+    /// How phones' calls go out, and what is kept of them.
+    pub dialling: Dialling,
     /// What phones may do beside calling.
     pub phone_services: PhoneServices,
     /// No RTP from a party that should send for this long ends the call.
@@ -283,6 +285,8 @@ pub struct Phone {
     pub reliable: Reliable,
     /// Requests of more than 1,300 bytes reach it by TCP though it registered over UDP (RFC 3261 §18.1.1).
     pub large_over_tcp: bool,
+    /// The number that its calls out show where the trunk lets it; None: the trunk's own.
+    pub caller: Option<Arc<str>>,
 }
 
 // A password never reaches a log.
@@ -315,6 +319,8 @@ pub struct QueueProfile {
     pub title: Arc<str>,
     /// Speak the agent's number to the caller before the bridge (播报工号).
     pub agent_number: bool,
+    /// What a phone dials to wait in it; None: phones cannot.
+    pub dial: Option<Arc<str>>,
 }
 
 /// Phones of a tenant are `user@domain`.
@@ -363,19 +369,4 @@ pub enum StrangeOptions {
     Drop,
     /// The challenge that every other request gets.
     Challenge,
-}
-
-/// Codes an agent dials from the phone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FeatureCodes {
-    /// 签入 and 空闲.
-    pub ready: Arc<str>,
-    /// 示忙.
-    pub busy: Arc<str>,
-    /// 小休.
-    pub pause: Arc<str>,
-    /// 签出.
-    pub sign_out: Arc<str>,
-    /// Echo test.
-    pub echo: Arc<str>,
 }

@@ -298,6 +298,8 @@ pub struct Heartbeat {
 pub struct TrunkIdentity {
     /// The trunk's own number, which calls out show unless they may show the customer's.
     pub caller: Option<Arc<str>>,
+    /// Other numbers of ours at this trunk, which calls out of our phones may show.
+    pub callers: Vec<Arc<str>>,
     /// The customer's number may be shown on calls out (主叫号码显示).
     pub show_caller: bool,
     /// Calls out ask that the number be not shown (RFC 3323 `Privacy: id`).
@@ -324,6 +326,7 @@ impl Default for TrunkIdentity {
     fn default() -> TrunkIdentity {
         TrunkIdentity {
             caller: None,
+            callers: Vec::new(),
             show_caller: false,
             withhold: false,
             from_user: None,
@@ -508,6 +511,16 @@ impl Trunk {
     pub fn shown_caller<'a>(&'a self, customer: &'a str) -> Option<&'a str> {
         let known = !customer.is_empty() && customer != "anonymous";
         if self.identity.show_caller && known { Some(customer) } else { self.identity.caller.as_deref() }
+    }
+}
+
+impl TrunkIdentity {
+    /// Whether calls of our own phones may show `number`: one of our numbers at this trunk, or any where callers' numbers
+    /// may be shown.
+    pub fn lets_show(&self, number: &str) -> bool {
+        let bare = |number: &str| model::numbers::national(number).trim_start_matches('0').to_owned();
+        let is_ours = |ours: &Arc<str>| bare(ours) == bare(number);
+        self.show_caller || self.caller.iter().chain(&self.callers).any(is_ours)
     }
 }
 

@@ -75,7 +75,7 @@ pub fn is_pattern(text: &str) -> bool {
     !text.is_empty() && text.len() <= 40 && body.chars().all(fits)
 }
 
-fn fits(pattern: &str, number: &str) -> bool {
+pub(crate) fn fits(pattern: &str, number: &str) -> bool {
     let (body, open) = match pattern.strip_suffix('.') {
         Some(body) => (body, true),
         None => (pattern, false),

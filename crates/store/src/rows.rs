@@ -90,7 +90,7 @@ pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result
                 .push_bind(parties.trunk.as_ref().map(ToString::to_string))
                 .push_bind(parties.caller.to_string())
                 .push_bind(parties.called.to_string())
-                .push_bind(parties.agent.as_ref().map(|a| a.as_str().to_owned()))
+                .push_bind(parties.agent_of_record().map(|a| a.as_str().to_owned()))
                 .push_bind(parties.queue.as_ref().map(|q| q.as_str().to_owned()))
                 .push_bind(word(&cdr.ending.result))
                 .push_bind(word(&cdr.ending.by))

@@ -6,10 +6,10 @@ use model::outcome::WithdrawCause;
 use model::{AgentId, CallId};
 
 use super::Acd;
-use crate::SignIn;
 use crate::agent::{AgentSlot, Listed, Occupation, Seen, Today, has_phone};
 use crate::offer::OfferState;
 use crate::timers::Timer;
+use crate::{Engaged, SignIn};
 
 impl Acd {
     /// What the agent chose: ready ends wrap-up and rest, offline ends wrap-up and takes a ringing offer back, busy
@@ -81,15 +81,31 @@ impl Acd {
         }
     }
 
-    /// A call that the ACD did not make.
-    pub(super) fn occupied(&mut self, now: Instant, id: &AgentId, call: CallId) {
+    /// A state that depends on the one before it: what somebody chose meanwhile stands.
+    pub(super) fn replace_state(&mut self, now: Instant, id: &AgentId, from: &AgentState, to: AgentState) {
+        let Some(slot) = self.agent_slot(id) else { return };
+        if self.agents.get(&slot).is_some_and(|agent| agent.state == *from) {
+            self.set_state(now, slot, to);
+        }
+    }
+
+    /// A call that the ACD did not make. It counts from its first conversation.
+    pub(super) fn occupied(&mut self, now: Instant, id: &AgentId, call: CallId, engaged: Engaged) {
         let Some(slot) = self.agent_slot(id) else { return };
         let Some(agent) = self.agents.get_mut(&slot) else { return };
-        if agent.occupied.iter().any(|o| o.call == call) {
-            return;
+        let place = match agent.occupied.iter().position(|o| o.call == call) {
+            Some(place) => place,
+            None => {
+                agent.occupied.push(Occupation { call, engaged, counted_from: None });
+                agent.occupied.len() - 1
+            }
+        };
+        let occupation = &mut agent.occupied[place];
+        occupation.engaged = engaged;
+        if engaged != Engaged::Ringing && occupation.counted_from.is_none() {
+            occupation.counted_from = Some(now);
+            agent.today.calls += 1;
         }
-        agent.occupied.push(Occupation { call, counted_from: now });
-        agent.today.calls += 1;
         self.refresh(now, slot);
     }
 
@@ -98,8 +114,15 @@ impl Acd {
         let Some(agent) = self.agents.get_mut(&slot) else { return };
         let Some(place) = agent.occupied.iter().position(|o| o.call == call) else { return };
         let occupation = agent.occupied.remove(place);
-        agent.today.talk += now.since(occupation.counted_from);
         agent.idle_since = now;
+        if let Some(counted_from) = occupation.counted_from {
+            agent.today.talk += now.since(counted_from);
+            let wrap_up = self.own_calls_wrap_up;
+            if !wrap_up.is_zero() && agent.is_disengaged() && agent.is_present() {
+                agent.wrap_until = Some(now + wrap_up);
+                self.timers.set(Timer::WrapUp(slot), now + wrap_up);
+            }
+        }
         self.refresh(now, slot);
     }
 
@@ -123,7 +146,7 @@ impl Acd {
         for agent in self.agents.values_mut() {
             agent.today = Today::default();
             for occupation in &mut agent.occupied {
-                occupation.counted_from = now;
+                occupation.counted_from = occupation.counted_from.map(|_| now);
             }
         }
         for offer in self.offers.values_mut() {

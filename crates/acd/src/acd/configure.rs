@@ -18,6 +18,7 @@ impl Acd {
     /// Entries, offers and states of what still exists are kept; an agent who was removed finishes its talk, callers
     /// of a queue that was removed leave as failed.
     pub(super) fn configure(&mut self, now: Instant, settings: &TenantSettings) {
+        self.own_calls_wrap_up = settings.own_calls_wrap_up;
         self.configure_agents(now, &settings.agents);
         self.configure_queues(now, &settings.queues);
         for (slot, queue) in &self.queues {

@@ -102,6 +102,23 @@ impl Acd {
         self.refresh(now, slot);
     }
 
+    /// Somebody else's phone took the caller (代接): the place is answered, and no offer of it became the conversation.
+    pub(super) fn picked_up(&mut self, now: Instant, id: OfferId) {
+        let Some(offer) = self.offers.get(&id) else { return };
+        // An answer that came first has the caller; the call tells the end of what it made of the pickup.
+        if matches!(offer.state, OfferState::Talking { .. }) {
+            return;
+        }
+        let (call, entry) = (offer.call, offer.entry);
+        let cause = WithdrawCause::AnsweredElsewhere;
+        self.tell_call(call, CallFact::OfferWithdrawn { offer: id, cause });
+        if let Some(entry) = self.entries.get_mut(&entry) {
+            entry.offers.retain(|other| *other != id);
+        }
+        self.drop_offer(now, id);
+        self.remove_entry(now, entry, EntryOutcome::Answered, cause, Tell::Call);
+    }
+
     pub(super) fn held(&mut self, now: Instant, id: OfferId, held_now: bool) {
         let Some(offer) = self.offers.get_mut(&id) else { return };
         if let OfferState::Talking { held, .. } = &mut offer.state {

@@ -110,6 +110,7 @@ fn settings(agents: &[&str]) -> TenantSettings {
         tenant: tenant(),
         queues: vec![queue_settings("q", agents)],
         agents: agents.iter().map(|number| agent_settings(number)).collect(),
+        own_calls_wrap_up: Duration::ZERO,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use clock::Machine;
 use media::command::{Mark, MaskCause, PlayMode};
-use model::event::CallFact;
+use model::event::{CallFact, Direction};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{SayItem, Tone};
+use sip::HeaderName;
 
 use super::{Call, Playing, Stage};
 use crate::context::Context;
@@ -60,9 +61,18 @@ impl Call {
     /// (4), (7) The flow leads again.
     pub(super) fn resume_flow(&mut self, context: &mut Context<'_>, how: ivr::Parked) {
         self.so_far.note(how);
+        if let (true, Some(told)) = (self.is_of_ours() && how == ivr::Parked::Unanswered, self.unanswered) {
+            self.so_far.unreached = Some(told.result);
+        }
         self.stage = Stage::InFlow;
         // A caller who was never answered cannot hear what the flow says next: RFC 3261 has a status for that.
         if self.answer_body.is_some() && self.plan.answer == routing::AnswerMode::ByParty {
+            if let (true, Some(told)) = (self.is_of_ours() && how == ivr::Parked::Unanswered, self.unanswered)
+            {
+                let reason = crate::shard::reason(told.status, told.why);
+                self.note_reason(context, HungUpBy::Switch, Some(told.why.to_owned()));
+                return self.refuse(context, told.status, &[(HeaderName::Reason, &reason)], told.result);
+            }
             let (status, result) = match how {
                 ivr::Parked::Unanswered => (480, CallResult::RingNoAnswer),
                 ivr::Parked::TimedOut => (480, CallResult::QueueTimeout),
@@ -73,6 +83,11 @@ impl Call {
             return self.refuse(context, status, &[], result);
         }
         self.flow(context, ivr::Input::Resumed(how));
+    }
+
+    /// Whether one of ours called: its record says how the called party answered, not how a number's flow ended.
+    fn is_of_ours(&self) -> bool {
+        self.facts.direction != Direction::In
     }
 
     /// (3) The caller takes a place in a queue.

@@ -67,6 +67,7 @@ impl Call {
                 context.media(Command::MarkRecording { recording, mark: Mark::Hold });
             }
             context.acd(&self.tenant, acd::Input::Held { offer, held: true });
+            self.engage_talkers(context);
         }
     }
 
@@ -88,6 +89,7 @@ impl Call {
                 context.media(Command::MarkRecording { recording, mark: Mark::Resume });
             }
             context.acd(&self.tenant, acd::Input::Held { offer, held: false });
+            self.engage_talkers(context);
         }
     }
 

@@ -11,7 +11,7 @@ use model::{DialTarget, LegId, OfferId};
 use sip::resolve::Target;
 use sip::session::{Session, SessionEvent};
 
-use super::{Call, Stage};
+use super::{Call, Stage, Unanswered};
 use crate::context::{Context, Route};
 use crate::destination::{self, Destination};
 use crate::leg::{Leg, LegMedia};
@@ -189,6 +189,7 @@ impl Call {
         status: u16,
         sdp: Option<Bytes>,
     ) {
+        let described = sdp.is_some();
         let party = &mut self.parties[at];
         if let (Some(sdp), Some(known)) = (sdp, party.legs.iter_mut().find(|known| known.id == leg)) {
             // An early answer counts when the 200 brings none (RFC 3262 §5); a 200 that brings one replaces it.
@@ -197,6 +198,10 @@ impl Call {
         if let Some(attempt) = &mut party.attempt {
             attempt.quiet_until = None;
         }
+        if described {
+            self.pass_early_media(context, at, leg);
+        }
+        let party = &mut self.parties[at];
         if !matches!(status, 180 | 183) || party.state != PartyState::Calling {
             return;
         }
@@ -322,11 +327,13 @@ impl Call {
     ) {
         let Some(at) = self.parties.iter().position(|party| party.offer == offer) else { return };
         let by_acd = matches!(self.parties[at].asked_by, AskedBy::Acd { .. });
+        let unanswered = Unanswered::of(&self.parties[at].target, cause, status);
         self.drop_party(context, at, None);
         if by_acd {
             let result = acd::OfferResult::Refused(cause, status);
             context.acd(&self.tenant, acd::Input::OfferEnded { offer, result });
         } else {
+            self.unanswered = Some(unanswered);
             self.fact(context, CallFact::OfferRefused { offer, cause, status });
             self.dial_next(context);
         }
@@ -335,6 +342,7 @@ impl Call {
     /// Hangs up everything of a party and forgets it.
     pub(super) fn drop_party(&mut self, context: &mut Context<'_>, at: usize, reason: Option<&str>) {
         let mut party = self.parties.remove(at);
+        self.free(context, party.unqueued_agent());
         if let Some(ticket) = party.ticket.take() {
             context.admission.lock().release(ticket);
         }
@@ -404,6 +412,7 @@ impl Call {
             );
             let asked_by = AskedBy::Flow { until: context.now + phone.ring, agent };
             self.call_party(context, offer, asked_by, party, phone.target);
+            self.engage_rung(context, offer);
         }
     }
 

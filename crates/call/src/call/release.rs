@@ -73,9 +73,8 @@ impl Call {
             self.closing.push(caller);
         }
         context.media(Command::CloseRoom { room: self.id });
-        if let Some(agent) = self.facts.calling_agent.take() {
-            context.acd(&self.tenant, acd::Input::Freed { agent, call: self.id });
-        }
+        let agent = self.facts.calling_agent.take();
+        self.free(context, agent.as_ref());
         self.fact(context, CallFact::Ended { result, by, cause });
     }
 

@@ -40,6 +40,7 @@ impl Call {
             _ => None,
         };
         self.stage = Stage::Talking(Talk { offer, leg, announcing, holders: Vec::new() });
+        self.engage_talkers(context);
         if announcing.is_none() {
             self.bridge(context);
         }

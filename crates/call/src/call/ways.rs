@@ -98,7 +98,7 @@ impl Call {
             drop(admission);
             context.out.push_back(Output::Counted(barred.as_str()));
             // RFC 3261 §21.4.4: understood, and refused for good.
-            return Err((RefusalCause::Rejected, Some(403), Arc::from(barred.to_string())));
+            return Err((RefusalCause::Barred, Some(403), Arc::from(barred.to_string())));
         }
         Ok(ticket)
     }

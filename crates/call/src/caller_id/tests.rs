@@ -8,6 +8,7 @@ use super::*;
 
 const CUSTOMER: Parties<'static> = Parties {
     customer: "13800138000",
+    ours: None,
     withheld: None,
     called: "13900139000",
     forwarded_from: Some("4008001234"),
@@ -24,6 +25,19 @@ fn told(trunk: &Trunk, binding: Option<&TrunkBinding>, parties: &Parties<'_>) ->
     let told = introduce(trunk, binding, "203.0.113.5", parties).expect("an introduction");
     let headers = told.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     std::iter::once(format!("From: {}", told.from)).chain(headers).collect()
+}
+
+#[test]
+fn a_phone_of_ours_shows_its_number_only_where_the_trunk_has_it() {
+    let mut trunk = trunk();
+    let ours = |number| Parties { customer: "", ours: Some(number), forwarded_from: None, ..CUSTOMER };
+    let from = |trunk: &Trunk, number| told(trunk, None, &ours(number)).remove(0);
+    assert!(from(&trunk, "01065559999").contains("sip:01065551234@"), "R21: a number of that trunk");
+    trunk.identity.callers = vec!["+861065559999".into()];
+    assert!(from(&trunk, "01065559999").contains("sip:01065559999@"));
+    assert!(from(&trunk, "4008001234").contains("sip:01065551234@"), "the 400 only where the trunk has it");
+    trunk.identity.show_caller = true;
+    assert!(from(&trunk, "4008001234").contains("sip:4008001234@"));
 }
 
 #[test]

@@ -1,15 +1,17 @@
-//! Owns the birth of a call: who sent the INVITE, what was dialled, whether there is room, and the refusals.
+//! Owns the birth of a call: who sent the INVITE, whether there is room, and the refusals. Does not own what phones dial
+//! (see `phone`).
+
+mod phone;
 
 use std::sync::Arc;
 
 use clock::Instant;
 use media::command::{Command, Peer};
-use model::event::{AgentState, CallFact, Direction, Event};
+use model::event::{CallFact, Direction, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
-use model::{AgentId, CallId, DialTarget, LegId, TenantId};
+use model::{AgentId, CallId, LegId, TenantId};
 use routing::{
-    AnswerMode, Claim, Dialled, Facts, Feature, Holder, Number, Phone, RecordPolicy, Refusal, Reliable,
-    Source, Ticket, Tie, Trunk, WhenDiskFull,
+    Claim, Facts, Holder, Number, RecordPolicy, Refusal, Reliable, Source, Ticket, Tie, Trunk, WhenDiskFull,
 };
 use sip::endpoint::Flow;
 use sip::headers::Replaces;
@@ -18,7 +20,7 @@ use sip::transaction::ServerTx;
 use sip::{HeaderName, Request};
 
 use super::{Intake, Shard, Slot, trunks};
-use crate::call::{Arrival, Call, CallFacts, CallPlan, Echo};
+use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs, Echo};
 use crate::context::Route;
 use crate::identity::{self, Caller};
 use crate::leg::MediaTerms;
@@ -47,18 +49,24 @@ pub(super) struct Refused {
     pub status: u16,
     pub result: CallResult,
     pub retry_after: Option<u64>,
+    /// In words, for whom it may be told (Chinese, then English).
+    pub why: Option<Arc<str>>,
 }
 
 impl Refused {
     fn with(status: u16, result: CallResult) -> Refused {
-        Refused { status, result, retry_after: None }
+        Refused { status, result, retry_after: None, why: None }
+    }
+
+    fn because(status: u16, result: CallResult, why: impl ToString) -> Refused {
+        Refused { why: Some(Arc::from(why.to_string())), ..Refused::with(status, result) }
     }
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Refused {
         let retry_after = refusal.retry_after.map(|length| length.as_secs().max(1));
-        Refused { status: refusal.status, result: CallResult::Limit, retry_after }
+        Refused { retry_after, ..Refused::with(refusal.status, CallResult::Limit) }
     }
 }
 
@@ -69,6 +77,8 @@ struct Welcome {
     peer: Peer,
     reliable: Reliable,
     ticket: Ticket,
+    /// The agent who calls, and so cannot take a queue's call meanwhile.
+    occupies: Option<AgentId>,
 }
 
 impl Welcome {
@@ -188,6 +198,7 @@ impl Shard {
                 peer: Peer::Trunk { media_from: destination::media_from(trunk) },
                 reliable: trunk.reliable,
                 ticket,
+                occupies: None,
             }),
             Err(refused) => {
                 self.node.admission.lock().release(ticket);
@@ -216,7 +227,7 @@ impl Shard {
     /// The node's own limits: 503, which tells the carrier to try elsewhere.
     fn admit(&mut self, now: Instant, trunk: Option<&Trunk>) -> Result<Ticket, Refused> {
         if self.intake == Intake::Closed {
-            return Err(Refused { status: 503, result: CallResult::Limit, retry_after: Some(30) });
+            return Err(Refused { retry_after: Some(30), ..Refused::with(503, CallResult::Limit) });
         }
         Ok(self.node.admission.lock().admit(now, &self.settings.plan.limits, trunk)?)
     }
@@ -234,122 +245,12 @@ impl Shard {
         // A 503 is what tells the carrier to try the number's other place.
         let unkept = number.record != RecordPolicy::Off && !self.disk.keeps_recordings();
         if unkept && number.when_disk_full == WhenDiskFull::Refuse {
-            return Err(Refused { status: 503, result: CallResult::Limit, retry_after: Some(30) });
+            return Err(Refused { retry_after: Some(30), ..Refused::with(503, CallResult::Limit) });
         }
         self.node.admission.lock().admit_to(ticket, number)?;
         let flow = self.settings.flows.get(&number.flow).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
         Ok(CallPlan { flow, answer: number.answer, record: number.record, echo: Echo::Off })
-    }
-
-    /// A call from one of our phones: a feature code, an extension, a hotline number of its tenant.
-    fn on_phone_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, phone: &Phone) {
-        // A phone is who its password says, never whom it asserts.
-        let caller = identity::own(request);
-        let user = request.uri.user().unwrap_or_default().into_owned();
-        let number = match self.router.dialled(&phone.tenant, &user) {
-            Dialled::Number(number) => Some(number.clone()),
-            _ => None,
-        };
-        let newborn = Newborn {
-            tenant: phone.tenant.clone(),
-            direction: Direction::Internal,
-            trunk: None,
-            number: number.as_ref().map(|number| number.number.clone()),
-            caller: Arc::from(phone.aor.user()),
-            withheld: None,
-            called: &user,
-            holder: Holder::Phone(phone.aor.clone()),
-        };
-        let mut newcomer = self.newcomer(flow, request, newborn);
-        newcomer.facts.calling_phone = Some(phone.aor.clone());
-        self.began(&newcomer, &caller);
-        let own = self.router.phone_of(&caller.from_user, &caller.from_host);
-        let welcome = if own.is_some_and(|own| own.aor == phone.aor) {
-            self.welcome_from_phone(now, phone, &user, number.as_ref(), &newcomer)
-        } else {
-            self.out.push_back(Output::Counted("foreign_identity"));
-            Err(Refused::with(403, CallResult::Failure))
-        };
-        match welcome {
-            Ok(welcome) => self.born(now, tx, newcomer, welcome),
-            Err(refused) => self.refused(now, tx, &newcomer, &refused),
-        }
-    }
-
-    fn welcome_from_phone(
-        &mut self,
-        now: Instant,
-        phone: &Phone,
-        user: &str,
-        number: Option<&Number>,
-        newcomer: &Newcomer<'_>,
-    ) -> Result<Welcome, Refused> {
-        enum Wish {
-            Feature(Feature),
-            Extension(DialTarget),
-            Number,
-            Unknown,
-        }
-        let wish = match self.router.dialled(&phone.tenant, user) {
-            Dialled::Feature(feature) => Wish::Feature(feature),
-            Dialled::Phone(called) => Wish::Extension(DialTarget::Phone(called.aor.clone())),
-            Dialled::Number(_) => Wish::Number,
-            Dialled::Unknown => Wish::Unknown,
-        };
-        self.replaces(newcomer)?;
-        let mut ticket = self.admit(now, None)?;
-        let record = RecordPolicy::Off;
-        let plan = match wish {
-            Wish::Feature(feature) => match self.choose(phone, feature) {
-                Ok(()) => {
-                    let echo = if feature == Feature::Echo { Echo::On } else { Echo::Off };
-                    let flow = dialled::confirmation(&phone.tenant);
-                    Ok(CallPlan { flow, answer: AnswerMode::AtOnce, record, echo })
-                }
-                Err(refused) => Err(refused),
-            },
-            Wish::Extension(target) => {
-                let flow = dialled::extension(&phone.tenant, target);
-                Ok(CallPlan {
-                    flow,
-                    answer: AnswerMode::ByParty,
-                    record: RecordPolicy::Talk,
-                    echo: Echo::Off,
-                })
-            }
-            Wish::Number => self.plan_of(number, newcomer, &mut ticket),
-            Wish::Unknown => Err(Refused::with(404, CallResult::Failure)),
-        };
-        match plan {
-            Ok(plan) => Ok(Welcome {
-                plan,
-                media: MediaTerms::of(&phone.media),
-                peer: Peer::Phone,
-                reliable: phone.reliable,
-                ticket,
-            }),
-            Err(refused) => {
-                self.node.admission.lock().release(ticket);
-                Err(refused)
-            }
-        }
-    }
-
-    /// What a feature code asks of the ACD.
-    fn choose(&mut self, phone: &Phone, feature: Feature) -> Result<(), Refused> {
-        let state = match feature {
-            Feature::Ready => AgentState::Ready,
-            Feature::Busy => AgentState::Busy,
-            Feature::Pause => AgentState::Break { reason: Arc::from("小休") },
-            Feature::SignOut => AgentState::Offline,
-            Feature::Echo => return Ok(()),
-        };
-        // A phone without an agent has nobody to sign in.
-        let agent = phone.agent.clone().ok_or(Refused::with(403, CallResult::Failure))?;
-        let input = acd::Input::ChooseState { agent, state };
-        self.out.push_back(Output::Acd { tenant: phone.tenant.clone(), input });
-        Ok(())
     }
 
     fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {
@@ -363,6 +264,8 @@ impl Shard {
             holder: newborn.holder,
             calling_agent: None,
             calling_phone: None,
+            shows: None,
+            caller_is: CallerIs::Customer,
         };
         let (id, leg) = (self.ids.mint(), self.ids.mint());
         Newcomer { id, leg, flow, request, tenant: newborn.tenant, facts }
@@ -385,9 +288,15 @@ impl Shard {
 
     fn refused(&mut self, now: Instant, tx: ServerTx, newcomer: &Newcomer<'_>, refused: &Refused) {
         let retry_after = refused.retry_after.map(|secs| secs.to_string());
-        let headers: Vec<_> =
-            retry_after.iter().map(|secs| (HeaderName::RetryAfter, secs.as_str())).collect();
+        let reason = refused.why.as_ref().map(|why| reason(refused.status, why));
+        let retry_after = retry_after.iter().map(|secs| (HeaderName::RetryAfter, secs.as_str()));
+        let reasons = reason.iter().map(|reason| (HeaderName::Reason, reason.as_str()));
+        let headers: Vec<_> = retry_after.chain(reasons).collect();
         self.answer(now, tx, newcomer.request, refused.status, &headers);
+        if let Some(why) = &refused.why {
+            let fact = CallFact::ReasonGiven { by: HungUpBy::Switch, reason: why.clone() };
+            self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
+        }
         self.ended(newcomer, refused.status, refused.result);
     }
 
@@ -413,10 +322,11 @@ impl Shard {
                 return self.ended(&newcomer, rejection.status, CallResult::Failure);
             }
         };
-        let occupied = self.occupied_by(&newcomer, &welcome.plan);
-        newcomer.facts.calling_agent = occupied.clone();
-        if let Some(agent) = occupied {
-            let input = acd::Input::Occupied { agent, call: id };
+        newcomer.facts.calling_agent = welcome.occupies.clone();
+        if let Some(agent) = welcome.occupies {
+            let fact = CallFact::CallerIs { agent: agent.clone() };
+            self.out.push_back(call_event(&newcomer.tenant, id, fact));
+            let input = acd::Input::Occupied { agent, call: id, engaged: acd::Engaged::Ringing };
             self.out.push_back(Output::Acd { tenant: newcomer.tenant.clone(), input });
         }
         let arrival = Arrival {
@@ -443,14 +353,6 @@ impl Shard {
         self.out.push_back(Output::Media(command));
         self.with_call(now, id, |call, context| call.settle(context));
     }
-
-    /// An agent who calls somebody cannot take a queue's call meanwhile; a feature code is over at once.
-    fn occupied_by(&self, newcomer: &Newcomer<'_>, plan: &CallPlan) -> Option<AgentId> {
-        let talks = newcomer.facts.direction != Direction::In && plan.answer == AnswerMode::ByParty;
-        let user = newcomer.facts.caller.as_ref();
-        let ours = |phone: &&Phone| phone.tenant == newcomer.tenant && phone.aor.user() == user;
-        self.settings.plan.phones.iter().find(ours).filter(|_| talks)?.agent.clone()
-    }
 }
 
 /// What is known of a call before it is born.
@@ -463,6 +365,11 @@ struct Newborn<'a> {
     withheld: Option<Arc<str>>,
     called: &'a str,
     holder: Holder,
+}
+
+/// The value of a Reason header (RFC 3326) that says in words why a status is sent.
+pub(crate) fn reason(status: u16, why: &str) -> String {
+    format!("SIP;cause={status};text=\"{}\"", why.replace(['"', '\\', '\r', '\n'], " "))
 }
 
 fn call_event(tenant: &TenantId, call: CallId, fact: CallFact) -> Output {

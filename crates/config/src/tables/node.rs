@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use routing::{FeatureCodes, Limits};
+use routing::Limits;
 
 use super::listener::{DNS, INTERFACE, STREAMS, TLS};
 use super::{
-    CLASS_OF_SERVICE, MANY, MESSAGES, RECORDINGS, REGISTRAR, SECURITY, SUBSCRIPTIONS, default, optional,
-    required, word,
+    CLASS_OF_SERVICE, CODES, DIALLING, MANY, MESSAGES, RECORDINGS, REGISTRAR, SECURITY, SUBSCRIPTIONS,
+    default, optional, required, word,
 };
 use crate::fields::{Kind, Object};
 use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
@@ -33,6 +33,13 @@ pub(crate) static HOTLINE: Object = Object {
         default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
         default("recordings", Kind::Table(&RECORDINGS), "{}", "录音的保留和磁盘", "recordings on disk"),
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
+        default(
+            "dialling",
+            Kind::Table(&DIALLING),
+            "{}",
+            "话机拨号: 外线, 呼叫转移",
+            "what phones dial: outside numbers, forwarding",
+        ),
         default("registrar", Kind::Table(&REGISTRAR), "{}", "话机注册", "registrations of phones"),
         default(
             "subscriptions",
@@ -182,19 +189,6 @@ static MEDIA: Object = Object {
     ],
 };
 
-static CODES: Object = Object {
-    name: "codes",
-    zh: "[codes]",
-    en: "[codes]",
-    fields: &[
-        default("ready", Kind::Dialled, "'*22'", "签入/空闲", "sign in, ready"),
-        default("busy", Kind::Dialled, "'*23'", "示忙", "busy"),
-        default("pause", Kind::Dialled, "'*24'", "小休", "break"),
-        default("sign_out", Kind::Dialled, "'*25'", "签出", "sign out"),
-        default("echo", Kind::Dialled, "'*9196'", "回音测试", "echo test"),
-    ],
-};
-
 static API: Object = Object {
     name: "api",
     zh: "[api]",
@@ -254,46 +248,16 @@ pub(crate) fn node(hotline: &Record) -> NodeSettings {
     }
 }
 
-/// The node's limits and feature codes.
-pub(crate) fn limits(hotline: &Record, reading: &mut Reading<'_>) -> (Limits, FeatureCodes) {
+/// The node's limits.
+pub(crate) fn limits(hotline: &Record) -> Limits {
     let limits = hotline.record_if("limits");
-    let limits = Limits {
+    Limits {
         max_calls: limits.map_or(0, |record| record.integer("max_calls")),
         max_calls_per_second: limits.and_then(|record| record.integer_if("max_calls_per_second")),
         max_duration: limits.map_or(Duration::ZERO, |record| record.seconds("max_duration_seconds")),
         overload_delay: Duration::from_millis(
             limits.map_or(0, |record| record.integer("overload_delay_milliseconds")),
         ),
-    };
-    let codes = hotline.record_if("codes");
-    let text = |key| codes.map_or_else(|| "".into(), |record| record.text(key));
-    if let Some(record) = codes {
-        check_codes(record, reading);
-    }
-    let codes = FeatureCodes {
-        ready: text("ready"),
-        busy: text("busy"),
-        pause: text("pause"),
-        sign_out: text("sign_out"),
-        echo: text("echo"),
-    };
-    (limits, codes)
-}
-
-fn check_codes(record: &Record, reading: &mut Reading<'_>) {
-    let keys = ["ready", "busy", "pause", "sign_out", "echo"];
-    for (place, key) in keys.iter().enumerate() {
-        let Some(code) = record.text_if(key) else { continue };
-        if let Some(other) = keys[..place].iter().find(|other| record.text_if(other).as_ref() == Some(&code))
-        {
-            let spot = record.spot_of(if record.is_written(key) { key } else { other });
-            reading.error(
-                spot,
-                "duplicate",
-                format!("功能码 «{code}» 同时用于 {other} 和 {key}"),
-                format!("code \"{code}\" stands for both {other} and {key}"),
-            );
-        }
     }
 }
 

@@ -60,6 +60,12 @@ pub(crate) static PHONE: Object = Object {
             "呼出权限, 省略则为 default",
             "its class of service for calls out; \"default\" unless set",
         ),
+        optional(
+            "caller",
+            Kind::Number,
+            "拨外线时显示的号码, 须是中继的 caller 或 callers, 否则显示中继的号码",
+            "the number its calls out show where the trunk has it as caller or among callers; else the trunk's",
+        ),
         default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
         default(
             "reliable",
@@ -115,6 +121,7 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             class: record.text_if("class_of_service"),
             reliable: record.choice("reliable", &trunk::RELIABLE_CHOICES),
             large_over_tcp: record.bool("large_over_tcp"),
+            caller: record.text_if("caller"),
         });
     }
     phones

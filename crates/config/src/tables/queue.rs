@@ -22,6 +22,12 @@ pub(crate) static QUEUE: Object = Object {
             "显示名称, 省略则用文件名",
             "the name people know; the file's unless set",
         ),
+        optional(
+            "dial",
+            Kind::Dialled,
+            "话机拨此号进入队列, 省略则不能拨入",
+            "what a phone dials to wait in it; phones cannot unless set",
+        ),
         default(
             "strategy",
             Kind::Choice(&[
@@ -154,6 +160,7 @@ pub(crate) fn profile(name: &str, record: &Record, reading: &Reading<'_>) -> Que
         display: record.text("display"),
         title: record.text_if("title").unwrap_or_else(|| Arc::from(name)),
         agent_number: record.bool("agent_number"),
+        dial: record.text_if("dial"),
     }
 }
 

@@ -137,6 +137,13 @@ pub(crate) static TRUNK: Object = Object {
         ),
         optional("caller", Kind::Dialled, "呼出时显示的号码", "the number calls out show"),
         default(
+            "callers",
+            Kind::List(&Kind::Number),
+            "[]",
+            "话机拨外线时还可以显示的本方号码",
+            "other numbers of ours that calls of phones may show",
+        ),
+        default(
             "show_caller",
             Kind::Bool,
             "false",

@@ -171,6 +171,7 @@ fn identity(record: &Record) -> TrunkIdentity {
         [CallerHeader::From, CallerHeader::Asserted, CallerHeader::Preferred, CallerHeader::RemoteParty];
     TrunkIdentity {
         caller: record.text_if("caller"),
+        callers: record.texts("callers"),
         show_caller: record.bool("show_caller"),
         withhold: record.bool("withhold_caller"),
         from_user: record.text_if("from_user"),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use acd::{Acd, Kept, TenantSettings};
 use arc_swap::ArcSwap;
@@ -75,7 +76,12 @@ impl Tenants {
         }
         for (name, mailbox) in before.iter() {
             if !settings.iter().any(|tenant| tenant.tenant == *name) {
-                let nothing = TenantSettings { tenant: name.clone(), queues: Vec::new(), agents: Vec::new() };
+                let nothing = TenantSettings {
+                    tenant: name.clone(),
+                    queues: Vec::new(),
+                    agents: Vec::new(),
+                    own_calls_wrap_up: Duration::ZERO,
+                };
                 mailbox.post(Letter::Input(acd::Input::Configure(Arc::new(nothing))));
             }
         }

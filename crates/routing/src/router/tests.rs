@@ -1,5 +1,6 @@
 use super::*;
 use crate::fixtures::{phone, plan, trunk};
+use crate::{ForwardWhen, QueueProfile};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -111,13 +112,46 @@ fn a_phone_and_a_trunk_behind_one_address_are_told_apart() {
 fn a_phone_dials_codes_extensions_and_numbers_of_its_own_tenant() {
     let router = router();
     let default = TenantId::default();
-    assert_eq!(router.dialled(&default, "*25"), Dialled::Feature(Feature::SignOut));
+    assert_eq!(router.dialled(&default, "*25"), Dialled::Feature(Feature::SignOut, ""));
+    let forward = Feature::Forward(ForwardWhen::Always);
+    assert_eq!(router.dialled(&default, "*728002"), Dialled::Feature(forward, "8002"));
     assert!(matches!(router.dialled(&default, "8002"), Dialled::Phone(phone) if phone.aor.user() == "8002"));
     assert!(matches!(router.dialled(&default, "8001"), Dialled::Phone(p) if p.tenant == default));
     assert!(matches!(router.dialled(&default, "4008001234"), Dialled::Number(_)));
-    assert_eq!(router.dialled(&default, "4008005678"), Dialled::Unknown);
+    // Another tenant's number is one of the world outside.
+    assert_eq!(router.dialled(&default, "4008005678"), Dialled::NoTrunk);
     assert_eq!(router.dialled(&default, "7001"), Dialled::Unknown);
     assert_eq!(router.dialled(&default, ""), Dialled::Unknown);
+}
+
+#[test]
+fn a_phone_dials_queues_of_its_tenant_and_outside_numbers_behind_the_prefix() {
+    let mut plan = (**router().plan()).clone();
+    let (default, acme) = (TenantId::default(), TenantId::new("acme"));
+    let profile = QueueProfile {
+        music: model::PromptName::new(&acme, "default"),
+        display: "".into(),
+        title: "".into(),
+        agent_number: false,
+        dial: Some("6001".into()),
+    };
+    plan.queues.insert(QueueName::new(&acme, "sales"), profile);
+    plan.dialling.prefix = "9".into();
+    plan.dialling.trunk = Some(model::TrunkName::new("local"));
+    let router = Router::new(Arc::new(plan));
+    assert_eq!(router.dialled(&acme, "6001"), Dialled::Queue(&QueueName::new(&acme, "sales")));
+    assert_eq!(router.dialled(&default, "6001"), Dialled::Unknown);
+    assert!(
+        matches!(router.dialled(&default, "913800138000"), Dialled::Outside(out) if &*out.number == "13800138000")
+    );
+    assert_eq!(router.dialled(&default, "13800138000"), Dialled::Unknown, "without the prefix");
+    assert!(matches!(router.dialled(&default, "110"), Dialled::Outside(_)), "an emergency needs none");
+    assert!(
+        matches!(router.dialled(&default, "94008001234"), Dialled::Number(_)),
+        "our own number stays inside"
+    );
+    assert!(matches!(router.number_called(&default, "13800138000"), Dialled::Outside(_)));
+    assert!(matches!(router.number_called(&default, "8002"), Dialled::Phone(_)));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! with the RFC audit, the leak check and exactly one record per call.
 
 mod agents;
+mod dialling;
 mod flows;
 mod hand;
 mod media;

@@ -125,7 +125,7 @@ fn happen(stage: &mut Stage, chance: &mut Chance, peers: &mut Vec<PeerId>) {
         21 => {
             if !stage.world.peer(phone).is_in_call() {
                 let number =
-                    chance.one_of(&["8001", "8002", "8003", "*71", "*72", "*43", "8999", "4008001111"]);
+                    chance.one_of(&["8001", "8002", "8003", "*61", "*62", "*43", "8999", "4008001111"]);
                 stage.dial(phone, number);
             }
         }

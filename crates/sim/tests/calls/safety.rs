@@ -402,10 +402,7 @@ fn calls_abroad_are_barred_unless_the_class_of_the_trunk_has_them() {
         } else {
             assert_eq!(stage.world.counted("outbound_kind"), 1);
             let barred = |fact: &CallFact| {
-                matches!(
-                    fact,
-                    CallFact::OfferRefused { cause: RefusalCause::Rejected, status: Some(403), .. }
-                )
+                matches!(fact, CallFact::OfferRefused { cause: RefusalCause::Barred, status: Some(403), .. })
             };
             assert!(stage.world.has(barred));
         }

@@ -28,10 +28,10 @@ max_duration_seconds = 7200
 [media]
 rtp_timeout_seconds = 20
 [codes]
-ready = "*71"
-busy = "*72"
-pause = "*73"
-sign_out = "*74"
+ready = "*61"
+busy = "*62"
+pause = "*63"
+sign_out = "*64"
 echo = "*43"
 [[interface]]
 name = "carrier"

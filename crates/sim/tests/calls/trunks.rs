@@ -14,8 +14,8 @@ use sip::{HeaderName, Message, Method, Request, Response};
 
 use crate::stage::{Stage, edited, folder, millis, only, seconds};
 
-const A: &str = "203.0.113.101:5060";
-const B: &str = "203.0.113.102:5060";
+pub(crate) const A: &str = "203.0.113.101:5060";
+pub(crate) const B: &str = "203.0.113.102:5060";
 
 /// The office with a group of two trunks, each file's text as given, and a bound phone behind the group.
 fn office(a: &str, b: &str) -> Stage {
@@ -35,7 +35,7 @@ fn office(a: &str, b: &str) -> Stage {
 const SILENT_HEART: &str = "heartbeat_seconds = 0\n";
 
 /// A carrier that speaks for itself.
-fn carrier(stage: &mut Stage, at: &str, behaviour: Behaviour) -> PeerId {
+pub(crate) fn carrier(stage: &mut Stage, at: &str, behaviour: Behaviour) -> PeerId {
     let sip: SocketAddr = at.parse().expect("an address");
     stage.world.add_peer(PeerConfig {
         user: "13900139000".to_owned(),
@@ -51,18 +51,18 @@ fn carrier(stage: &mut Stage, at: &str, behaviour: Behaviour) -> PeerId {
 }
 
 /// A carrier whose answers are written by hand.
-struct Hand {
+pub(crate) struct Hand {
     at: SocketAddr,
     asked: Vec<Request>,
 }
 
 impl Hand {
-    fn new(at: &str) -> Hand {
+    pub(crate) fn new(at: &str) -> Hand {
         Hand { at: at.parse().expect("an address"), asked: Vec::new() }
     }
 
     /// Lets time pass and answers what comes, but ACKs.
-    fn serve(
+    pub(crate) fn serve(
         &mut self,
         stage: &mut Stage,
         length: Duration,
@@ -89,7 +89,7 @@ impl Hand {
     }
 }
 
-fn reply(request: &Request, status: u16, headers: &[(&str, &str)]) -> Response {
+pub(crate) fn reply(request: &Request, status: u16, headers: &[(&str, &str)]) -> Response {
     let mut response = Response::to(request, status);
     response.set_to_tag("carrier").expect("To");
     for (name, value) in headers {
@@ -98,21 +98,21 @@ fn reply(request: &Request, status: u16, headers: &[(&str, &str)]) -> Response {
     response
 }
 
-fn answered(request: &Request) -> Response {
+pub(crate) fn answered(request: &Request) -> Response {
     let mut response = reply(request, 200, &[("Contact", "<sip:sbc@203.0.113.101:5060>")]);
     response.set_body("application/sdp", Bytes::from(SDP));
     response
 }
 
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 203.0.113.101\r\ns=-\r\nc=IN IP4 203.0.113.101\r\nt=0 0\r\n\
+pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 203.0.113.101\r\ns=-\r\nc=IN IP4 203.0.113.101\r\nt=0 0\r\n\
                    m=audio 40000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n";
 
-fn bridged(world: &World) -> bool {
+pub(crate) fn bridged(world: &World) -> bool {
     world.has(|fact| matches!(fact, CallFact::Bridged { .. }))
 }
 
 /// The trunks that were tried, in order.
-fn tried(world: &World) -> Vec<String> {
+pub(crate) fn tried(world: &World) -> Vec<String> {
     let tried = |(_, fact): (model::CallId, &CallFact)| match fact {
         CallFact::WayTried { trunk, .. } => Some(trunk.to_string()),
         _ => None,

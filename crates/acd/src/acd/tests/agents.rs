@@ -1,6 +1,7 @@
 //! What agents choose and what is seen of them.
 
 use super::*;
+use crate::{Engaged, Strategy};
 
 fn activities(out: &[Output]) -> Vec<(String, AgentActivity, Option<CallId>)> {
     agent_facts(out)
@@ -185,7 +186,7 @@ fn hold_is_seen_and_counts_as_talk() {
 #[test]
 fn other_calls_occupy_an_agent_until_the_last_ends() {
     let mut w = world(&["1"], |_| {});
-    let occupied = |n| Input::Occupied { agent: agent("1"), call: call(n) };
+    let occupied = |n| talking("1", n);
     let freed = |n| Input::Freed { agent: agent("1"), call: call(n) };
     assert_eq!(activities(&w.put(occupied(7)))[0].1, AgentActivity::Talking);
     assert!(w.put(occupied(7)).is_empty());
@@ -200,11 +201,103 @@ fn other_calls_occupy_an_agent_until_the_last_ends() {
     assert!(w.put(freed(8)).is_empty());
 }
 
+fn occupied(number: &str, n: u64, engaged: Engaged) -> Input {
+    Input::Occupied { agent: agent(number), call: call(n), engaged }
+}
+
+fn talking(number: &str, n: u64) -> Input {
+    occupied(number, n, Engaged::Talking)
+}
+
+#[test]
+fn an_own_call_counts_from_its_conversation_and_holds_are_seen() {
+    let mut w = world(&["1"], |_| {});
+    let rings = w.put(occupied("1", 7, Engaged::Ringing));
+    assert_eq!(activities(&rings), [("1".into(), AgentActivity::Ringing, Some(call(7)))]);
+    assert!(offers(&w.enqueue(1)).is_empty(), "R25: no caller for whom a phone rings already");
+    w.pass(secs(9));
+    w.put(talking("1", 7));
+    w.pass(secs(2));
+    let held = w.put(occupied("1", 7, Engaged::Held));
+    assert_eq!(activities(&held), [("1".into(), AgentActivity::Held, Some(call(7)))]);
+    w.pass(secs(3));
+    // A second call that rings meanwhile is not what the agent is seen doing once the first is taken up again.
+    w.put(occupied("1", 8, Engaged::Ringing));
+    w.put(talking("1", 7));
+    assert_eq!((w.activity("1"), w.view("1").call), (AgentActivity::Talking, Some(call(7))));
+    w.put(Input::Freed { agent: agent("1"), call: call(8) });
+    w.put(Input::Freed { agent: agent("1"), call: call(7) });
+    let view = w.view("1");
+    assert_eq!((view.calls_today, view.talk_today), (1, secs(5)));
+}
+
+#[test]
+fn wrap_up_follows_an_own_conversation_where_it_is_set_and_not_an_unanswered_call() {
+    let mut w = world(&["1"], |s| s.own_calls_wrap_up = secs(6));
+    w.put(occupied("1", 7, Engaged::Ringing));
+    w.put(Input::Freed { agent: agent("1"), call: call(7) });
+    assert_eq!(w.activity("1"), AgentActivity::Idle);
+    w.put(talking("1", 8));
+    w.put(talking("1", 9));
+    w.put(Input::Freed { agent: agent("1"), call: call(8) });
+    assert_eq!(w.activity("1"), AgentActivity::Talking);
+    w.put(Input::Freed { agent: agent("1"), call: call(9) });
+    assert_eq!(w.activity("1"), AgentActivity::WrapUp);
+    assert!(offers(&w.enqueue(1)).is_empty());
+    assert_eq!(offer(&w.pass(secs(6))).1, "1");
+}
+
+#[test]
+fn a_caller_who_is_picked_up_leaves_the_line_and_frees_who_was_rung() {
+    for withdrawn in [false, true] {
+        let mut w = world(&["1", "2"], |s| s.queues[0].strategy = Strategy::TopDown);
+        let (id, _) = offer(&w.enqueue(1));
+        if withdrawn {
+            // The ring time ran out, and the pickup crosses the withdrawal: the phone that is asked next rings in vain.
+            w.put(Input::OfferRinging { offer: id });
+            let ring = w.settings.queues[0].ring;
+            w.pass(ring);
+        }
+        let out = w.put(Input::PickedUp { offer: id });
+        assert_eq!(left(&out), [(1, EntryOutcome::Answered)]);
+        assert!(w.put(Input::PickedUp { offer: id }).is_empty(), "once");
+        let next = if withdrawn { "2" } else { "1" };
+        assert_eq!(w.acd.live().entries, 0);
+        let open = w.audit.offered.keys().filter(|id| !w.audit.ended.contains_key(id));
+        for offer in open.copied().collect::<Vec<OfferId>>() {
+            w.put(Input::OfferEnded { offer, result: OfferResult::Gone });
+        }
+        assert_eq!(w.view(next).standing, crate::Standing::Free);
+        assert_eq!(w.view("2").standing, crate::Standing::Free);
+    }
+}
+
+#[test]
+fn an_answer_that_came_before_the_pickup_keeps_the_caller() {
+    let mut w = world(&["1"], |_| {});
+    let (id, _) = offer(&w.enqueue(1));
+    w.accept(id);
+    assert!(w.put(Input::PickedUp { offer: id }).is_empty());
+    assert_eq!(w.activity("1"), AgentActivity::Talking);
+    w.hang_up(id);
+}
+
+#[test]
+fn a_state_is_replaced_only_while_it_is_the_one_that_is_meant() {
+    let mut w = world(&["1"], |_| {});
+    let replace = |from, to| Input::ReplaceState { agent: agent("1"), from, to };
+    w.put(replace(AgentState::Ready, AgentState::Busy));
+    assert_eq!(w.view("1").state, AgentState::Busy);
+    w.choose("1", AgentState::Offline);
+    w.put(replace(AgentState::Busy, AgentState::Ready));
+    assert_eq!(w.view("1").state, AgentState::Offline);
+}
+
 #[test]
 fn an_own_call_in_mid_ring_is_seen_and_the_offer_goes_on() {
     let mut w = world(&["1"], |_| {});
     let (id, _) = offer(&w.enqueue(1));
-    w.put(Input::Occupied { agent: agent("1"), call: call(7) });
+    w.put(talking("1", 7));
     assert_eq!(w.view("1").call, Some(call(7)));
     w.refuse(id, RefusalCause::Busy);
     assert_eq!(w.activity("1"), AgentActivity::Talking);
@@ -217,7 +310,7 @@ fn midnight_counts_anew_and_splits_a_talk_under_way() {
     let mut w = world(&["1", "2"], |s| s.queues[0].wrap_up = Duration::ZERO);
     let (id, _) = offer(&w.enqueue(1));
     w.accept(id);
-    w.put(Input::Occupied { agent: agent("2"), call: call(7) });
+    w.put(talking("2", 7));
     w.pass(secs(100));
     w.put(Input::DayBegan);
     w.pass(secs(7));
@@ -235,7 +328,7 @@ fn what_is_said_of_strangers_changes_nothing() {
     let stranger = AgentId::new(&TenantId::new("acme"), "1");
     let input = Input::ChooseState { agent: stranger.clone(), state: AgentState::Offline };
     assert!(w.put(input).is_empty());
-    assert!(w.put(Input::Occupied { agent: stranger, call: call(1) }).is_empty());
+    assert!(w.put(Input::Occupied { agent: stranger, call: call(1), engaged: Engaged::Talking }).is_empty());
     assert!(w.reachable("9", true).is_empty());
     assert!(w.put(Input::Freed { agent: agent("9"), call: call(1) }).is_empty());
     assert_eq!(w.view("1").standing, crate::Standing::Free);

@@ -5,7 +5,7 @@ use proptest::prelude::{Just, ProptestConfig, any, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generator;
 
 use super::*;
-use crate::Strategy;
+use crate::{Engaged, Strategy};
 
 /// What happens next. Numbers choose among what exists then.
 #[derive(Clone, Debug)]
@@ -19,7 +19,8 @@ enum Step {
     Said(u8),
     Choose(u8, AgentState),
     Reachable(u8, bool),
-    Occupied(u8, u8),
+    Occupied(u8, u8, Engaged),
+    PickedUp(u8),
     Freed(u8, u8),
     Day,
     Reload(u8),
@@ -55,7 +56,10 @@ fn steps() -> impl Generator<Value = Step> {
         3 => any::<u8>().prop_map(Step::Said),
         4 => (0..6u8, states()).prop_map(|(n, state)| Step::Choose(n, state)),
         3 => (0..6u8, any::<bool>()).prop_map(|(n, yes)| Step::Reachable(n, yes)),
-        1 => (0..6u8, 0..3u8).prop_map(|(n, c)| Step::Occupied(n, c)),
+        1 => (0..6u8, 0..3u8).prop_map(|(n, c)| Step::Occupied(n, c, Engaged::Ringing)),
+        1 => (0..6u8, 0..3u8).prop_map(|(n, c)| Step::Occupied(n, c, Engaged::Talking)),
+        1 => (0..6u8, 0..3u8).prop_map(|(n, c)| Step::Occupied(n, c, Engaged::Held)),
+        1 => any::<u8>().prop_map(Step::PickedUp),
         2 => (0..6u8, 0..3u8).prop_map(|(n, c)| Step::Freed(n, c)),
         1 => Just(Step::Day),
         1 => any::<u8>().prop_map(Step::Reload),
@@ -174,10 +178,17 @@ impl History {
             Step::Leave(_) | Step::Said(_) => return,
             Step::Choose(n, state) => self.world.choose(number(n), state),
             Step::Reachable(n, yes) => self.world.reachable(number(n), yes),
-            Step::Occupied(n, c) => {
-                let input = Input::Occupied { agent: agent(number(n)), call: call(9000 + u64::from(c)) };
-                self.world.put(input)
+            Step::Occupied(n, c, engaged) => {
+                let (agent, call) = (agent(number(n)), call(9000 + u64::from(c)));
+                self.world.put(Input::Occupied { agent, call, engaged })
             }
+            Step::PickedUp(n) => match pick(&self.open, n) {
+                Some(offer) => {
+                    self.open.retain(|other| *other != offer);
+                    self.world.put(Input::PickedUp { offer })
+                }
+                None => return,
+            },
             Step::Freed(n, c) => {
                 let input = Input::Freed { agent: agent(number(n)), call: call(9000 + u64::from(c)) };
                 self.world.put(input)

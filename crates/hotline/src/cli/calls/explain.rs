@@ -129,6 +129,7 @@ fn refusal_zh(cause: RefusalCause) -> &'static str {
         RefusalCause::Unreachable => "不可及",
         RefusalCause::Limit => "限制",
         RefusalCause::Incompatible => "媒体不兼容",
+        RefusalCause::Barred => "无权呼出",
     }
 }
 

@@ -1,0 +1,209 @@
+//! Owns what one of our phones dialled: a feature code, a colleague, a queue, a hotline number of its tenant, an outside
+//! number. Does not own the number plan (see `routing`).
+
+use std::sync::Arc;
+
+use clock::Instant;
+use media::command::Peer;
+use model::event::{AgentState, Direction};
+use model::outcome::CallResult;
+use model::{AgentId, DialTarget, QueueName};
+use routing::{
+    AnswerMode, Barred, Destination, DestinationKind, Dialled, Feature, Holder, NoWayOut, Number,
+    OutboundFacts, Outside, Phone, RecordPolicy, Verdict,
+};
+use sip::Request;
+use sip::endpoint::Flow;
+use sip::transaction::ServerTx;
+
+use super::{Newborn, Newcomer, Refused, Shard, Welcome};
+use crate::call::{CallPlan, CallerIs, Echo};
+use crate::leg::MediaTerms;
+use crate::{Output, dialled, identity};
+
+/// What a phone wants.
+enum Wish {
+    Code(Feature),
+    Colleague(DialTarget),
+    Queue(QueueName),
+    Number(Box<Number>),
+    Outside(Outside),
+}
+
+impl Shard {
+    pub(super) fn on_phone_invite(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        flow: Flow,
+        request: &Request,
+        phone: &Phone,
+    ) {
+        // A phone is who its password says, never whom it asserts.
+        let caller = identity::own(request);
+        let user = request.uri.user().unwrap_or_default().into_owned();
+        let wish = self.wish_of(phone, &user);
+        let number = match &wish {
+            Ok(Wish::Number(number)) => Some(number.number.clone()),
+            _ => None,
+        };
+        let outside = matches!(wish, Ok(Wish::Outside(_)));
+        let newborn = Newborn {
+            tenant: phone.tenant.clone(),
+            direction: if outside { Direction::Out } else { Direction::Internal },
+            trunk: None,
+            number,
+            caller: Arc::from(phone.aor.user()),
+            withheld: None,
+            called: &user,
+            holder: Holder::Phone(phone.aor.clone()),
+        };
+        let mut newcomer = self.newcomer(flow, request, newborn);
+        newcomer.facts.calling_phone = Some(phone.aor.clone());
+        newcomer.facts.shows = phone.caller.clone();
+        newcomer.facts.caller_is = if outside { CallerIs::Ours } else { CallerIs::Customer };
+        self.began(&newcomer, &caller);
+        let own = self.router.phone_of(&caller.from_user, &caller.from_host);
+        let welcome = if own.is_some_and(|own| own.aor == phone.aor) {
+            wish.and_then(|wish| self.welcome_from_phone(now, phone, wish, &newcomer))
+        } else {
+            self.out.push_back(Output::Counted("foreign_identity"));
+            Err(Refused::because(
+                403,
+                CallResult::Failure,
+                "主叫身份与注册不符 / not the phone's own identity",
+            ))
+        };
+        match welcome {
+            Ok(welcome) => self.born(now, tx, newcomer, welcome),
+            Err(refused) => self.refused(now, tx, &newcomer, &refused),
+        }
+    }
+
+    /// What `user` means, dialled by `phone`.
+    fn wish_of(&self, phone: &Phone, user: &str) -> Result<Wish, Refused> {
+        match self.router.dialled(&phone.tenant, user) {
+            Dialled::Feature(feature, _) => Ok(Wish::Code(feature)),
+            Dialled::Phone(called) if called.aor == phone.aor => {
+                Err(Refused::because(486, CallResult::Busy, "拨打的是本机号码 / a phone cannot call itself"))
+            }
+            Dialled::Phone(called) => Ok(Wish::Colleague(DialTarget::Phone(called.aor.clone()))),
+            Dialled::Queue(queue) => Ok(Wish::Queue(queue.clone())),
+            Dialled::Number(number) => Ok(Wish::Number(Box::new(number.clone()))),
+            found => match (self.settings.agents.get(&AgentId::new(&phone.tenant, user)), found) {
+                // An agent who is reached elsewhere: a mobile, a fixed address.
+                (Some(target), _) => Ok(Wish::Colleague(target.clone())),
+                (None, Dialled::Outside(outside)) => Ok(Wish::Outside(outside)),
+                (None, Dialled::NoTrunk) => {
+                    Err(Refused::because(404, CallResult::Failure, NoWayOut::NoTrunk))
+                }
+                (None, _) => Err(Refused::because(404, CallResult::NoSuchNumber, NoWayOut::NoNumber)),
+            },
+        }
+    }
+
+    fn welcome_from_phone(
+        &mut self,
+        now: Instant,
+        phone: &Phone,
+        wish: Wish,
+        newcomer: &Newcomer<'_>,
+    ) -> Result<Welcome, Refused> {
+        self.replaces(newcomer)?;
+        self.permit(now, phone, &wish)?;
+        let occupies = match &wish {
+            // A feature code is over at once.
+            Wish::Code(feature) if *feature != Feature::Echo => None,
+            _ => phone.agent.clone(),
+        };
+        let mut ticket = self.admit(now, None)?;
+        let dialling = &self.settings.plan.dialling;
+        let (inside, outside) = (dialling.record_inside, dialling.record_outside);
+        let plan = |flow, answer, record| Ok(CallPlan { flow, answer, record, echo: Echo::Off });
+        let plan = match wish {
+            Wish::Code(feature) => self.choose(phone, feature).map(|()| CallPlan {
+                flow: dialled::confirmation(&phone.tenant),
+                answer: AnswerMode::AtOnce,
+                record: RecordPolicy::Off,
+                echo: if feature == Feature::Echo { Echo::On } else { Echo::Off },
+            }),
+            Wish::Colleague(target) => {
+                let flow = dialled::extension(&phone.tenant, target, dialling.ring);
+                plan(flow, AnswerMode::ByParty, inside)
+            }
+            Wish::Queue(queue) => plan(dialled::queue(queue), AnswerMode::AtOnce, inside),
+            Wish::Number(number) => self.plan_of(Some(&number), newcomer, &mut ticket),
+            Wish::Outside(Outside { number, trunk }) => {
+                let target = DialTarget::Trunk { trunk, number };
+                let flow = dialled::extension(&phone.tenant, target, OUTSIDE_RINGS);
+                plan(flow, AnswerMode::ByParty, outside)
+            }
+        };
+        match plan {
+            Ok(plan) => Ok(Welcome {
+                plan,
+                media: MediaTerms::of(&phone.media),
+                peer: Peer::Phone,
+                reliable: phone.reliable,
+                ticket,
+                occupies,
+            }),
+            Err(refused) => {
+                self.node.admission.lock().release(ticket);
+                Err(refused)
+            }
+        }
+    }
+
+    /// Whether the phone's class of service has what it dialled. What is counted, the call out itself asks for (see
+    /// `Call::leg_out`).
+    fn permit(&mut self, now: Instant, phone: &Phone, wish: &Wish) -> Result<(), Refused> {
+        let plan = &self.settings.plan;
+        let class = plan.class_of(&Holder::Phone(phone.aor.clone()));
+        let verdict = match wish {
+            Wish::Code(_) => Verdict::Permitted,
+            Wish::Colleague(_) | Wish::Queue(_) | Wish::Number(_) => {
+                match class.allow.contains(&DestinationKind::Internal) {
+                    true => Verdict::Permitted,
+                    false => Verdict::Barred(Barred::Kind),
+                }
+            }
+            Wish::Outside(outside) => {
+                let home_area = plan.home_area_of(&outside.trunk);
+                let destination = Destination::of_number(&outside.number, home_area);
+                let minute_of_week = crate::context::minute_of_week(self.anchor, self.utc_offset, now);
+                class.permits(&destination, &OutboundFacts { minute_of_week, ..OutboundFacts::default() })
+            }
+        };
+        match verdict {
+            Verdict::Permitted => Ok(()),
+            Verdict::Barred(barred) => {
+                self.out.push_back(Output::Counted(barred.as_str()));
+                Err(Refused::because(403, CallResult::Barred, barred))
+            }
+        }
+    }
+
+    /// What a feature code asks of the ACD.
+    fn choose(&mut self, phone: &Phone, feature: Feature) -> Result<(), Refused> {
+        let state = match feature {
+            Feature::Ready => AgentState::Ready,
+            Feature::Busy => AgentState::Busy,
+            Feature::Pause => AgentState::Break { reason: Arc::from("小休") },
+            Feature::SignOut => AgentState::Offline,
+            Feature::Echo => return Ok(()),
+            Feature::Forward(_) | Feature::ForwardOff(_) | Feature::DoNotDisturb | Feature::Disturb => {
+                return Err(Refused::with(501, CallResult::Failure));
+            }
+        };
+        let nobody =
+            || Refused::because(403, CallResult::Failure, "此话机没有坐席 / no agent uses this phone");
+        let agent = phone.agent.clone().ok_or_else(nobody)?;
+        let input = acd::Input::ChooseState { agent, state };
+        self.out.push_back(Output::Acd { tenant: phone.tenant.clone(), input });
+        Ok(())
+    }
+}
+
+/// How long an outside number rings: carriers give up before.
+const OUTSIDE_RINGS: std::time::Duration = std::time::Duration::from_secs(180);

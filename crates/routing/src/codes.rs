@@ -1,0 +1,119 @@
+//! Owns feature codes: what each is for, and what is dialled behind it. Does not own what becomes of it (see `call`).
+
+use std::sync::Arc;
+
+/// What a feature code is for. The codes that are built in are FusionPBX's, where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Feature {
+    /// 签入 and 空闲.
+    Ready,
+    /// 示忙.
+    Busy,
+    /// 小休.
+    Pause,
+    /// 签出.
+    SignOut,
+    /// Echo test.
+    Echo,
+    /// 呼叫转移 on, to what is dialled behind the code.
+    Forward(ForwardWhen),
+    /// 呼叫转移 off.
+    ForwardOff(ForwardWhen),
+    /// 免打扰 on.
+    DoNotDisturb,
+    /// 免打扰 off.
+    Disturb,
+}
+
+/// Which calls are forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardWhen {
+    /// Every call (无条件).
+    Always,
+    /// Calls that find the phone busy, refusing, or not to be disturbed (遇忙).
+    Busy,
+    /// Calls that nobody answers in time, or whose phone is not registered (无应答).
+    NoAnswer,
+}
+
+/// What is dialled behind a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// A number.
+    Number,
+}
+
+impl Feature {
+    /// What is dialled behind its code.
+    pub const fn argument(self) -> Argument {
+        match self {
+            Feature::Forward(_) => Argument::Number,
+            Feature::Ready
+            | Feature::Busy
+            | Feature::Pause
+            | Feature::SignOut
+            | Feature::Echo
+            | Feature::ForwardOff(_)
+            | Feature::DoNotDisturb
+            | Feature::Disturb => Argument::None,
+        }
+    }
+}
+
+/// The codes of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeatureCodes {
+    codes: Vec<(Arc<str>, Feature)>,
+}
+
+impl FeatureCodes {
+    /// These codes; an empty one stands for nothing.
+    pub fn new(codes: impl IntoIterator<Item = (Feature, Arc<str>)>) -> FeatureCodes {
+        let codes = codes.into_iter().filter(|(_, code)| !code.is_empty());
+        FeatureCodes { codes: codes.map(|(feature, code)| (code, feature)).collect() }
+    }
+
+    /// What `dialled` means, and what is dialled behind the code. A whole code goes before one that is only the
+    /// beginning, a longer beginning before a shorter one.
+    pub fn meant_by<'d>(&self, dialled: &'d str) -> Option<(Feature, &'d str)> {
+        if let Some((_, feature)) = self.codes.iter().find(|(code, _)| **code == *dialled) {
+            return Some((*feature, ""));
+        }
+        let takes = self.codes.iter().filter(|(_, feature)| feature.argument() == Argument::Number);
+        let fits =
+            takes.filter_map(|(code, feature)| Some((code.len(), *feature, dialled.strip_prefix(&**code)?)));
+        fits.max_by_key(|(length, ..)| *length).map(|(_, feature, argument)| (feature, argument))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_stands_alone_or_before_its_number() {
+        let codes = FeatureCodes::new([
+            (Feature::Ready, "*7".into()),
+            (Feature::Forward(ForwardWhen::Always), "*7".into()),
+            (Feature::Forward(ForwardWhen::Busy), "*72".into()),
+            (Feature::Echo, "*729".into()),
+            (Feature::Pause, "".into()),
+        ]);
+        let table = [
+            ("*7", Some((Feature::Ready, ""))),
+            ("*78001", Some((Feature::Forward(ForwardWhen::Always), "8001"))),
+            ("*728001", Some((Feature::Forward(ForwardWhen::Busy), "8001"))),
+            ("*72", Some((Feature::Forward(ForwardWhen::Busy), ""))),
+            ("*729", Some((Feature::Echo, ""))),
+            ("*7291", Some((Feature::Forward(ForwardWhen::Busy), "91"))),
+            ("8001", None),
+            ("", None),
+        ];
+        for (dialled, expected) in table {
+            assert_eq!(codes.meant_by(dialled), expected, "{dialled}");
+        }
+    }
+}
