@@ -198,12 +198,9 @@ impl Agent {
 
     /// What the agent is seen doing, and in which call. `offer` is the agent's own, if it has one.
     pub(crate) fn activity(&self, offer: Option<&Offer>) -> (AgentActivity, Option<CallId>) {
-        match offer {
-            Some(Offer { state: OfferState::Talking { held, .. }, call, .. }) => {
-                let activity = if *held { AgentActivity::Held } else { AgentActivity::Talking };
-                return (activity, Some(*call));
-            }
-            Some(_) | None => {}
+        if let Some(Offer { state: OfferState::Talking { held, .. }, call, .. }) = offer {
+            let activity = if *held { AgentActivity::Held } else { AgentActivity::Talking };
+            return (activity, Some(*call));
         }
         // Of several calls the one that the agent talks in, else the latest.
         let talks = |o: &&Occupation| o.engaged == Engaged::Talking;
