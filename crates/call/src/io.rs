@@ -230,6 +230,15 @@ pub enum Output {
         /// The call.
         dialog: WatchedDialog,
     },
+    /// Messages with this Call-ID belong to the call, those before this too: for who keeps them.
+    LegNamed {
+        /// Whose.
+        tenant: TenantId,
+        /// The call.
+        call: CallId,
+        /// The Call-ID of one of its legs.
+        sip_call_id: Arc<str>,
+    },
     /// Where is this phone? Answered by `Located` in the same turn.
     Locate {
         /// Whose leg asks.

@@ -302,6 +302,7 @@ impl Bench {
                 Output::Event(Event::Call { fact, .. }) => self.facts.push(fact),
                 Output::Event(_)
                 | Output::Register { .. }
+                | Output::LegNamed { .. }
                 | Output::Counted(_)
                 | Output::Banned { .. }
                 | Output::Trunk(_)

@@ -127,6 +127,8 @@ impl Surroundings {
             // One shard has nobody else to tell.
             call::Output::Trunk(_) => {}
             call::Output::Event(event) => self.append(event),
+            // Nothing is traced in virtual time.
+            call::Output::LegNamed { .. } => {}
             call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,
             call::Output::Banned { source, cause } => self.banned.push((source, cause)),
         }

@@ -114,18 +114,22 @@ pub fn home_of(call_id: &[u8], shards: usize) -> usize {
 
 /// The value of the first `Call-ID` or `i` header, trimmed.
 fn call_id(message: &[u8]) -> Option<&[u8]> {
-    for line in message.split(|byte| *byte == b'\n').skip(1) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return None;
-        }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let name = line[..colon].trim_ascii();
-        if name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i") {
-            return Some(line[colon + 1..].trim_ascii());
-        }
-    }
-    None
+    let is_call_id =
+        |name: &[u8]| name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");
+    headers(message).find(|(name, _)| is_call_id(name)).map(|(_, value)| value)
+}
+
+/// Names and values of the headers, trimmed, without what is on continuation lines.
+pub(crate) fn headers(message: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    message
+        .split(|byte| *byte == b'\n')
+        .skip(1)
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
+        })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //!  media, ACD, registrar, API ─────► Inbox ──────────────────────┘        └───► World
 //! ```
 
+mod capture;
 mod datagrams;
 mod dns;
 mod handover;
@@ -18,6 +19,7 @@ mod tls;
 mod transports;
 mod wake;
 
+pub use capture::{Capture, CaptureLimits, Kept, Leg, Way};
 pub use dns::{DnsConfig, DnsCounts, NoNameServer, Resolver};
 pub use handover::{Boxes, home_of, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};

@@ -12,6 +12,7 @@ use call::{Input, Output};
 use clock::{Instant, Machine, SystemClock};
 use sip::endpoint::{Flow, Transport};
 
+use crate::capture::{Capture, Way};
 use crate::datagrams::{Batch, Read};
 use crate::handover::{Boxes, shard_of};
 use crate::inbox::{Inbox, Letter, Sleep};
@@ -48,6 +49,8 @@ pub struct ShardLoop<M, W> {
     pub boxes: Boxes<M>,
     /// The sockets.
     pub transports: Arc<Transports>,
+    /// Keeps the messages of calls.
+    pub capture: Arc<Capture>,
     /// The clock.
     pub clock: SystemClock,
     /// The CPU that the thread keeps to.
@@ -218,6 +221,9 @@ where
 {
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
+        if let Input::Received { flow, bytes } = &input {
+            self.capture.keep(self.shard, now, Way::In, *flow, bytes);
+        }
         self.guarded(now, |machine, perform| clock::drive(machine, now, &mut vec![input], perform));
     }
 
@@ -240,15 +246,19 @@ where
 
     /// One turn. A panic ends the call it was about, not the process.
     fn guarded(&mut self, now: Instant, turn: impl FnOnce(&mut M, &mut dyn FnMut(Output, &mut Vec<Input>))) {
-        let ShardLoop { machine, world, boxes, transports, shard, .. } = self;
+        let ShardLoop { machine, world, boxes, transports, shard, capture, .. } = self;
         let mut perform = |output: Output, answers: &mut Vec<Input>| match output {
             Output::Transmit { flow, bytes } => {
+                capture.keep(*shard, now, Way::Out, flow, &bytes);
                 if transports.send(flow, &bytes).is_err()
                     && let Some(inbox) = boxes.of(*shard)
                 {
                     // By letter, not in this turn: a machine that tries again at once must not starve the rest.
                     inbox.post(Input::TransportFailed { flow });
                 }
+            }
+            Output::LegNamed { tenant, call, sip_call_id } => {
+                capture.name(*shard, tenant, call, &sip_call_id);
             }
             other => world.perform(now, other, answers),
         };

@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod framing;
 pub mod headers;
 pub mod limits;
+pub mod masked;
 pub mod message;
 pub mod multipart;
 pub mod outbound_registration;

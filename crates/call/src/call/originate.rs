@@ -120,6 +120,11 @@ impl Call {
         let mut media = LegMedia::new(leg, address, terms, context.media_key(leg));
         let body = media.offer();
         let call_id = context.endpoint.mint_call_id();
+        context.out.push_back(crate::Output::LegNamed {
+            tenant: self.tenant.clone(),
+            call: self.id,
+            sip_call_id: Arc::from(call_id.as_str()),
+        });
         let Some(outgoing) = destination.invite(&self.settings, &shown, call_id, body) else {
             context.media(Command::ClosePort { port: leg });
             let offer = party.offer;

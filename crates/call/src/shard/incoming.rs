@@ -273,6 +273,12 @@ impl Shard {
 
     pub(super) fn began(&mut self, newcomer: &Newcomer<'_>, caller: &Caller) {
         let facts = &newcomer.facts;
+        let sip_call_id: Arc<str> = Arc::from(newcomer.request.headers.call_id().unwrap_or_default());
+        self.out.push_back(Output::LegNamed {
+            tenant: newcomer.tenant.clone(),
+            call: newcomer.id,
+            sip_call_id: sip_call_id.clone(),
+        });
         let fact = CallFact::Began {
             direction: facts.direction,
             trunk: facts.trunk.clone(),
@@ -280,7 +286,7 @@ impl Shard {
             caller: facts.caller.clone(),
             caller_raw: caller.raw.clone(),
             called: facts.called.clone(),
-            sip_call_id: Arc::from(newcomer.request.headers.call_id().unwrap_or_default()),
+            sip_call_id,
             leg: newcomer.leg,
         };
         self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));

@@ -33,8 +33,8 @@ pub(crate) struct NodeWorld {
 impl World for NodeWorld {
     fn perform(&mut self, now: Instant, output: call::Output, answers: &mut Vec<call::Input>) {
         match output {
-            // The loop sends by itself.
-            call::Output::Transmit { .. } => {}
+            // The loop sends, and keeps what is sent, by itself.
+            call::Output::Transmit { .. } | call::Output::LegNamed { .. } => {}
             call::Output::Media(command) => self.media(command, answers),
             call::Output::Acd { tenant, input } => {
                 if self.tenants.post(&tenant, input) == Known::No {

@@ -114,6 +114,7 @@ impl Rig {
                 shard,
                 boxes: boxes.clone(),
                 transports: Arc::clone(&transports),
+                capture: Arc::new(crate::Capture::new(2, crate::CaptureLimits::OFF)),
                 clock: SystemClock::start(),
                 cpu: None,
             };

@@ -1,0 +1,108 @@
+use super::*;
+
+const AGE: Duration = Duration::from_secs(60);
+
+fn limits(messages: usize, bytes: usize) -> CaptureLimits {
+    CaptureLimits { messages, bytes, age: AGE }
+}
+
+fn flow() -> Flow {
+    Flow::udp(0, "192.0.2.1:5060".parse().unwrap())
+}
+
+fn message(first: &str, call_id: &str, cseq: &str) -> Bytes {
+    Bytes::from(format!("{first}\r\nVia: SIP/2.0/UDP h\r\nCall-ID: {call_id}\r\nCSeq: 1 {cseq}\r\n\r\n"))
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::ZERO + Duration::from_secs(seconds)
+}
+
+fn call(number: u64) -> CallId {
+    CallId::from(number << 8)
+}
+
+fn keep(capture: &Capture, seconds: u64, bytes: &Bytes) {
+    capture.keep(0, at(seconds), Way::In, flow(), bytes);
+}
+
+fn texts(capture: &Capture, seconds: u64, of: CallId) -> Vec<String> {
+    let first = |kept: &Kept| {
+        String::from_utf8_lossy(&kept.bytes).split(' ').take(2).collect::<Vec<_>>().join(" ")
+    };
+    capture.of_call(at(seconds), of).map(|(_, kept)| kept.iter().map(first).collect()).unwrap_or_default()
+}
+
+#[test]
+fn a_call_has_what_came_before_its_name_and_all_of_its_legs() {
+    let capture = Capture::new(1, limits(100, 100_000));
+    keep(&capture, 0, &message("INVITE sip:a@b SIP/2.0", "in", "INVITE"));
+    keep(&capture, 0, &message("SIP/2.0 401 Unauthorized", "in", "INVITE"));
+    keep(&capture, 0, &message("OPTIONS sip:a@b SIP/2.0", "other", "OPTIONS"));
+    keep(&capture, 0, &message("INVITE sip:stranger@b SIP/2.0", "stranger", "INVITE"));
+    capture.name(0, TenantId::default(), call(1), "in");
+    capture.name(0, TenantId::default(), call(1), "out");
+    keep(&capture, 1, &message("INVITE sip:c@d SIP/2.0", "out", "INVITE"));
+    keep(&capture, 2, &message("BYE sip:c@d SIP/2.0", "in", "BYE"));
+    keep(&capture, 2, &message("SIP/2.0 200 OK", "in", "BYE"));
+    assert_eq!(
+        texts(&capture, 3, call(1)),
+        ["INVITE sip:a@b", "SIP/2.0 401", "INVITE sip:c@d", "BYE sip:c@d", "SIP/2.0 200"]
+    );
+    assert_eq!(texts(&capture, 3, call(2)), [""; 0]);
+}
+
+#[test]
+fn count_bytes_and_age_bound_what_is_kept_and_the_oldest_goes() {
+    let invite = message("INVITE sip:a@b SIP/2.0", "in", "INVITE");
+    for (limits, left) in [(limits(3, 100_000), 3), (limits(100, 2 * invite.len() + 1), 2)] {
+        let capture = Capture::new(1, limits);
+        capture.name(0, TenantId::default(), call(1), "in");
+        for second in 0..10 {
+            keep(&capture, second, &invite);
+            assert!(capture.size().0 <= limits.messages && capture.size().1 <= limits.bytes);
+        }
+        let (_, kept) = capture.of_call(at(10), call(1)).unwrap();
+        assert_eq!(kept.iter().map(|kept| kept.at).collect::<Vec<_>>(), (10 - left..10).map(at).collect::<Vec<_>>());
+        assert!(capture.of_call(at(10) + AGE, call(1)).is_none());
+        assert_eq!(capture.size(), (0, 0));
+    }
+}
+
+#[test]
+fn strangers_and_finished_legs_are_bounded_too() {
+    let capture = Capture::new(1, limits(10, 100_000));
+    for number in 0..1_000 {
+        keep(&capture, 0, &message("INVITE sip:a@b SIP/2.0", &format!("stranger{number}"), "INVITE"));
+        capture.name(0, TenantId::default(), call(number), &format!("leg{number}"));
+    }
+    let ring = locked(&capture.rings[0]);
+    assert_eq!((ring.unnamed.len(), ring.legs.len(), ring.named.len()), (UNNAMED, 40, 40));
+}
+
+#[test]
+fn switched_off_it_keeps_nothing_and_forgets_what_it_had() {
+    let capture = Capture::new(2, limits(10, 100_000));
+    capture.name(0, TenantId::default(), call(1), "in");
+    keep(&capture, 0, &message("INVITE sip:a@b SIP/2.0", "in", "INVITE"));
+    assert_eq!(capture.size().0, 1);
+    capture.configure(CaptureLimits::OFF);
+    assert_eq!(capture.size(), (0, 0));
+    capture.name(0, TenantId::default(), call(1), "in");
+    keep(&capture, 0, &message("INVITE sip:a@b SIP/2.0", "in", "INVITE"));
+    assert_eq!(capture.size(), (0, 0));
+}
+
+#[test]
+fn a_datagram_is_kept_by_its_handle_and_a_streams_message_without_its_buffer() {
+    let capture = Capture::new(1, limits(10, 100_000));
+    capture.name(0, TenantId::default(), call(1), "in");
+    let invite = message("INVITE sip:a@b SIP/2.0", "in", "INVITE");
+    let stream = Flow { transport: Transport::Tls, connection: Some(1), ..flow() };
+    keep(&capture, 0, &invite);
+    capture.keep(0, at(0), Way::In, stream, &invite);
+    let (_, kept) = capture.of_call(at(0), call(1)).unwrap();
+    assert_eq!(kept[0].bytes.as_ptr(), invite.as_ptr());
+    assert_ne!(kept[1].bytes.as_ptr(), invite.as_ptr());
+    assert_eq!(kept[0].bytes, kept[1].bytes);
+}
