@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::token::Token;
-use crate::view::{AgentView, BanView, LiveCall, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, MessageView, PhoneView, QueueView, TrunkView};
 
 /// Speaks to one switch for one tenant.
 #[derive(Clone, Debug)]
@@ -108,6 +108,11 @@ impl Client {
     /// The phones.
     pub async fn phones(&self) -> Result<Vec<PhoneView>, ClientError> {
         self.get("/v1/phones", &[]).await
+    }
+
+    /// The messages kept of a call, oldest first.
+    pub async fn messages(&self, call: &str) -> Result<Vec<MessageView>, ClientError> {
+        self.get(&format!("/v1/calls/{}/messages", escaped(call)), &[]).await
     }
 
     /// Ends a call.

@@ -28,7 +28,7 @@ use crate::records;
 use crate::server::{Closing, Server};
 use crate::switch::Switch;
 use crate::token::Token;
-use crate::view::{AgentView, BanView, LiveCall, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, MessageView, PhoneView, QueueView, TrunkView};
 
 /// What every route answers from.
 #[derive(Clone)]
@@ -58,6 +58,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/metrics", get(metrics))
         .route("/v1/calls", get(live_calls))
         .route("/v1/calls/{id}", get(live_call))
+        .route("/v1/calls/{id}/messages", get(messages))
         .route("/v1/calls/{id}/hangup", post(hang_up))
         .route("/v1/calls/{id}/recording/pause", post(pause_recording))
         .route("/v1/calls/{id}/recording/resume", post(resume_recording))
@@ -128,6 +129,18 @@ async fn live_calls(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<Li
 
 async fn live_call(State(shared): State<Shared>, tenant: Tenant, id: Id) -> Result<Json<LiveCall>, Problem> {
     find_live(&shared, &tenant.0, id.0).await.map(Json)
+}
+
+async fn messages(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    id: Id,
+) -> Result<Json<Vec<MessageView>>, Problem> {
+    let found = shared.switch.messages(tenant.0, id.0).await;
+    match found.is_empty() {
+        true => Err(Problem::not_found("没有留存这个通话的信令", "no message of this call is kept")),
+        false => Ok(Json(found)),
+    }
 }
 
 async fn hang_up(State(shared): State<Shared>, tenant: Tenant, id: Id) -> Result<Json<Value>, Problem> {

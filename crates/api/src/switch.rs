@@ -6,7 +6,7 @@ use std::pin::Pin;
 use model::command::{Command, Refused};
 use model::{CallId, TenantId};
 
-use crate::view::{AgentView, BanView, LiveCall, PhoneView, QueueView, TrunkView};
+use crate::view::{AgentView, BanView, LiveCall, MessageView, PhoneView, QueueView, TrunkView};
 
 /// An answer that may take a moment.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -17,6 +17,8 @@ pub trait Switch: Send + Sync + 'static {
     fn live_calls(&self, tenant: TenantId) -> Answer<'_, Vec<LiveCall>>;
     /// One call that is up, whosever it is.
     fn live_call(&self, call: CallId) -> Answer<'_, Option<LiveCall>>;
+    /// The messages kept of one call of `tenant`, oldest first.
+    fn messages(&self, tenant: TenantId, call: CallId) -> Answer<'_, Vec<MessageView>>;
     /// The agents of `tenant`, by number.
     fn agents(&self, tenant: TenantId) -> Answer<'_, Vec<AgentView>>;
     /// The queues of `tenant`, by name.

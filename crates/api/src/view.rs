@@ -237,3 +237,42 @@ pub struct BindingView {
     /// When it ends.
     pub expires: String,
 }
+
+/// A message of a call as it passed, its secrets masked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// When.
+    pub at: String,
+    /// When, in microseconds since 1970.
+    pub micros: i64,
+    /// We sent it; else we received it.
+    pub sent: bool,
+    /// The transport, in lower case.
+    pub transport: String,
+    /// Our address and port.
+    pub local: String,
+    /// The peer's.
+    pub remote: String,
+    /// The message; base 16 outside.
+    #[serde(with = "base16")]
+    pub bytes: Vec<u8>,
+}
+
+/// Bytes that may be no text, as base 16 (RFC 4648 §8).
+mod base16 {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
+        let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half & 15)]);
+        let text: String = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
+        out.serialize_str(&text)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+        bytes.ok_or_else(|| D::Error::custom("not base 16"))
+    }
+}

@@ -76,6 +76,7 @@ impl Loaded {
         sections(new_plan.limits == old_plan.limits, "limits");
         sections(new_plan.security == old_plan.security, "security");
         sections(new_plan.classes == old_plan.classes, "class_of_service");
+        sections(self.trace == old.trace, "trace");
         sections(new_plan.codes == old_plan.codes, "codes");
         let wrap_up = |l: &Loaded| l.acd.first().map(|tenant| tenant.own_calls_wrap_up);
         let same = new_plan.dialling == old_plan.dialling && wrap_up(self) == wrap_up(old);

@@ -316,6 +316,7 @@ impl Folder {
         let hooks = tables::hooks(hotline, &mut reading);
         let transports = tables::transports(hotline);
         let recordings = tables::recordings(hotline, &mut reading);
+        let trace = tables::trace(hotline);
         let found = reading.finish();
         if found.has_errors() {
             return Err(found);
@@ -346,7 +347,7 @@ impl Folder {
             rtp_timeout,
             session_expires,
         };
-        Ok(Loaded { node, plan, flows, acd, recordings, hooks, transports, warnings: found })
+        Ok(Loaded { node, plan, flows, acd, recordings, hooks, transports, trace, warnings: found })
     }
 
     /// A phone without an agent of its own is that agent's whose phone it is.

@@ -25,7 +25,7 @@ pub use changes::{Changes, ListenerNotOpen};
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
 pub use loaded::{
     DnsSettings, HookEvent, HookSettings, Loaded, NodeSettings, OldestTls, Pinning, RecordingSettings,
-    StreamSettings, TlsSettings, TransportSettings,
+    StreamSettings, TlsSettings, TraceSettings, TransportSettings,
 };
 pub use reference::{Lang, reference};
 pub use schema::schema;

@@ -28,6 +28,8 @@ pub struct Loaded {
     pub hooks: Vec<HookSettings>,
     /// Connections, certificates and name servers.
     pub transports: TransportSettings,
+    /// How much is kept of calls' messages.
+    pub trace: TraceSettings,
     /// What somebody should look at.
     pub warnings: Diagnostics,
 }
@@ -128,6 +130,17 @@ pub enum OldestTls {
     V1_2,
     /// RFC 8446.
     V1_3,
+}
+
+/// How much is kept of calls' messages, for an operator to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceSettings {
+    /// How old a message gets; zero keeps none.
+    pub age: Duration,
+    /// Messages at most.
+    pub messages: usize,
+    /// Their bytes at most.
+    pub bytes: usize,
 }
 
 /// Name servers.

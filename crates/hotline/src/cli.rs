@@ -12,6 +12,7 @@ pub(crate) mod output;
 mod recordings;
 mod run;
 mod switch_client;
+mod trace;
 
 pub(crate) use output::Answer;
 pub(crate) use run::runtime;
@@ -114,11 +115,8 @@ pub(crate) enum Calls {
         /// 通话编号 / the call
         call: String,
     },
-    /// 一通电话的全部事件 / every event of one call
-    Trace {
-        /// 通话编号 / the call
-        call: String,
-    },
+    /// 一通电话的全部信令,密码和按键已遮盖 / every message of one call, secrets masked
+    Trace(Trace),
     /// 正在进行的通话 / calls in progress
     Live,
     /// 结束一通正在进行的电话 / end a call in progress
@@ -143,6 +141,22 @@ pub(crate) enum Recordings {
         /// 通话编号 / the call
         call: String,
     },
+}
+
+/// What of a call is wanted, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Trace {
+    /// 通话编号 / the call
+    pub call: String,
+    /// 写成抓包文件,可用 Wireshark 打开 / write a capture file for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// 报文全文 / whole messages
+    #[arg(long)]
+    pub full: bool,
+    /// 事件日志中的全部事件 / every event of the journal instead
+    #[arg(long, conflicts_with_all = ["pcap", "full"])]
+    pub events: bool,
 }
 
 /// Which records are wanted.

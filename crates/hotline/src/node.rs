@@ -22,7 +22,7 @@ use media_net::{MediaConfig, MediaNet};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
 use sip::subscription::Notifier;
-use sip_net::{Boxes, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, Tls, Transports};
+use sip_net::{Boxes, Capture, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, Tls, Transports};
 use store::{EventJournal, Folder, StartConfig, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -44,6 +44,7 @@ pub(crate) mod settings;
 mod stop;
 mod switch;
 mod tenants;
+mod trace;
 mod trunks;
 mod world;
 
@@ -96,6 +97,7 @@ struct Foundation {
     secret: [u8; 32],
     resolver: Resolver,
     wide: call::NodeWide,
+    capture: Arc<Capture>,
 }
 
 impl Node {
@@ -164,6 +166,7 @@ impl Node {
         let draws = u64::from_le_bytes(std::array::from_fn(|place| secret[place]));
         let resolver = Resolver::new(settings::dns(&loaded), draws, runtime.clone())?;
         let wide = call::NodeWide::default();
+        let capture = Arc::new(Capture::new(usize::from(shards), trace::limits(&loaded)));
         let foundation = Foundation {
             clock,
             boxes,
@@ -173,6 +176,7 @@ impl Node {
             secret,
             resolver: resolver.clone(),
             wide: wide.clone(),
+            capture: Arc::clone(&capture),
         };
         let bindings = registrar::Bindings::of(&registrar);
         // Phones that registered with the last run are known to this one.
@@ -211,6 +215,7 @@ impl Node {
             registrations,
             resolver: resolver.clone(),
             certificates: certificates.clone(),
+            capture: Arc::clone(&capture),
             media: media.clone(),
             hooks: hooks.clone(),
             journal: journal.clone(),
@@ -223,6 +228,8 @@ impl Node {
             boxes: boxes.clone(),
             tenants: tenants.clone(),
             bindings: bindings.clone(),
+            capture,
+            local: transports.local(),
             reloader: Arc::clone(&reloader),
             journal: journal.clone(),
             exporter: exporter.clone(),
@@ -310,6 +317,7 @@ impl Foundation {
                 shard,
                 boxes: self.boxes.clone(),
                 transports: Arc::clone(transports),
+                capture: Arc::clone(&self.capture),
                 clock: self.clock,
                 cpu: cpus.get(usize::from(shard)).copied(),
             };

@@ -245,7 +245,9 @@ impl Head {
             match name.len() {
                 1 if name.eq_ignore_ascii_case(b"i") => call_id = call_id.or_else(|| Some(hash(value))),
                 7 if name.eq_ignore_ascii_case(b"call-id") => call_id = call_id.or_else(|| Some(hash(value))),
-                4 if is_response && name.eq_ignore_ascii_case(b"cseq") => of_invite = value.ends_with(b"INVITE"),
+                4 if is_response && name.eq_ignore_ascii_case(b"cseq") => {
+                    of_invite = value.ends_with(b"INVITE")
+                }
                 _ => continue,
             }
             if call_id.is_some() && (!is_response || of_invite) {
@@ -258,9 +260,9 @@ impl Head {
 
 /// FNV-1a; two legs that share a hash would be shown in one trace, once in many thousand years.
 fn hash(call_id: &[u8]) -> u64 {
-    call_id.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    call_id
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A poisoned ring was a panic of another look, which leaves nothing half done that matters here.

@@ -114,8 +114,7 @@ pub fn home_of(call_id: &[u8], shards: usize) -> usize {
 
 /// The value of the first `Call-ID` or `i` header, trimmed.
 fn call_id(message: &[u8]) -> Option<&[u8]> {
-    let is_call_id =
-        |name: &[u8]| name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");
+    let is_call_id = |name: &[u8]| name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");
     headers(message).find(|(name, _)| is_call_id(name)).map(|(_, value)| value)
 }
 

@@ -67,7 +67,8 @@ fn lines(message: &[u8]) -> impl Iterator<Item = Range<usize>> {
             return None;
         }
         let start = at;
-        let end = message[start..].iter().position(|byte| *byte == b'\n').map_or(message.len(), |n| start + n);
+        let end =
+            message[start..].iter().position(|byte| *byte == b'\n').map_or(message.len(), |n| start + n);
         at = end + 1;
         let end = if message[start..end].ends_with(b"\r") { end - 1 } else { end };
         Some(start..end)
@@ -123,7 +124,8 @@ fn find_scheme(text: &[u8]) -> Option<usize> {
     let is_at = |at: usize, word: &str| {
         text.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
     };
-    (0..text.len()).find_map(|at| ["sip:", "sips:"].iter().find(|word| is_at(at, word)).map(|word| at + word.len()))
+    (0..text.len())
+        .find_map(|at| ["sip:", "sips:"].iter().find(|word| is_at(at, word)).map(|word| at + word.len()))
 }
 
 fn secret_of_sdp(line: &[u8]) -> Option<Range<usize>> {
@@ -180,7 +182,10 @@ mod tests {
                 "SIP/2.0 407 x\r\nproxy-authenticate : Digest realm=\"a, response=b\", nonce=\"12345\", opaque=\"zz\"\r\n\r\n",
                 "SIP/2.0 407 x\r\nproxy-authenticate : Digest realm=\"a, response=b\", nonce=\"1234*\", opaque=\"**\"\r\n\r\n",
             ),
-            ("A x SIP/2.0\r\nAuthorization: Basic YTpi\r\n\r\n", "A x SIP/2.0\r\nAuthorization: Basic ****\r\n\r\n"),
+            (
+                "A x SIP/2.0\r\nAuthorization: Basic YTpi\r\n\r\n",
+                "A x SIP/2.0\r\nAuthorization: Basic ****\r\n\r\n",
+            ),
             (
                 "INVITE sip:u:pw@h SIP/2.0\r\nTo: <SIPS:a:secret@h:5061>\r\nContact: <sip:h:5060>\r\n\r\n",
                 "INVITE sip:u:**@h SIP/2.0\r\nTo: <SIPS:a:******@h:5061>\r\nContact: <sip:h:5060>\r\n\r\n",
@@ -194,10 +199,16 @@ mod tests {
                 "INFO x SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal= 5\r\nDuration=160\r\n",
                 "INFO x SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=**\r\nDuration=160\r\n",
             ),
-            ("INFO x SIP/2.0\r\nc: application/dtmf\r\n\r\n5", "INFO x SIP/2.0\r\nc: application/dtmf\r\n\r\n*"),
+            (
+                "INFO x SIP/2.0\r\nc: application/dtmf\r\n\r\n5",
+                "INFO x SIP/2.0\r\nc: application/dtmf\r\n\r\n*",
+            ),
             ("MESSAGE x SIP/2.0\r\n\r\nSignal=5", "MESSAGE x SIP/2.0\r\n\r\nSignal=5"),
             ("", ""),
-            ("INVITE x SIP/2.0\r\nAuthorization: response=\"ab", "INVITE x SIP/2.0\r\nAuthorization: response=\"**"),
+            (
+                "INVITE x SIP/2.0\r\nAuthorization: response=\"ab",
+                "INVITE x SIP/2.0\r\nAuthorization: response=\"**",
+            ),
         ];
         for (message, expected) in table {
             assert_eq!(String::from_utf8(masked(message.as_bytes())).unwrap(), expected);

@@ -54,6 +54,20 @@ impl Switch for Played {
             })
         })
     }
+    fn messages(&self, _: TenantId, call: CallId) -> Answer<'_, Vec<crate::view::MessageView>> {
+        Box::pin(async move {
+            let message = crate::view::MessageView {
+                at: "2026-11-22T09:30:00.000+08:00".into(),
+                micros: 1_795_000_000_000_000,
+                sent: true,
+                transport: "tls".into(),
+                local: "192.0.2.1:5061".into(),
+                remote: "192.0.2.2:5061".into(),
+                bytes: b"BYE \xff\x00".to_vec(),
+            };
+            (call == CallId::from(CALL)).then_some(message).into_iter().collect()
+        })
+    }
     fn agents(&self, tenant: TenantId) -> Answer<'_, Vec<AgentView>> {
         Box::pin(async move {
             vec![AgentView {

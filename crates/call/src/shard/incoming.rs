@@ -227,7 +227,8 @@ impl Shard {
     /// The node's own limits: 503, which tells the carrier to try elsewhere.
     fn admit(&mut self, now: Instant, trunk: Option<&Trunk>) -> Result<Ticket, Refused> {
         if self.intake == Intake::Closed {
-            return Err(Refused { retry_after: Some(30), ..Refused::with(503, CallResult::Limit) });
+            let retry_after = Some(SECONDS_TO_LEAVE_ALONE);
+            return Err(Refused { retry_after, ..Refused::with(503, CallResult::Limit) });
         }
         Ok(self.node.admission.lock().admit(now, &self.settings.plan.limits, trunk)?)
     }
@@ -360,6 +361,9 @@ impl Shard {
         self.with_call(now, id, |call, context| call.settle(context));
     }
 }
+
+/// For how many seconds a switch that ends is to be left alone.
+pub(super) const SECONDS_TO_LEAVE_ALONE: u32 = 30;
 
 /// What is known of a call before it is born.
 struct Newborn<'a> {

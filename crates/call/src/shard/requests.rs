@@ -173,7 +173,14 @@ impl Shard {
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::Supported, "100rel, timer, replaces"),
         ];
-        self.answer(now, tx, request, status, if status == 200 { headers } else { &[] });
+        let retry_after = super::incoming::SECONDS_TO_LEAVE_ALONE.to_string();
+        let headers = match status {
+            200 => headers,
+            // RFC 3261 §20.33: for how long the carrier is to send its calls elsewhere.
+            503 => &[(HeaderName::RetryAfter, retry_after.as_str())],
+            _ => &[],
+        };
+        self.answer(now, tx, request, status, headers);
     }
 
     /// Answers outside any call.

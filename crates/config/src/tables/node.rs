@@ -11,7 +11,7 @@ use super::{
     default, optional, required, word,
 };
 use crate::fields::{Kind, Object};
-use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning};
+use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning, TraceSettings};
 use crate::reading::Reading;
 use crate::record::Record;
 
@@ -60,6 +60,13 @@ pub(crate) static HOTLINE: Object = Object {
         ),
         default("tls", Kind::Table(&TLS), "{}", "TLS 证书的检查", "TLS certificates"),
         default("dns", Kind::Table(&DNS), "{}", "域名解析", "name servers"),
+        default(
+            "trace",
+            Kind::Table(&TRACE),
+            "{}",
+            "通话信令的留存 (hotline calls trace)",
+            "messages kept of each call, for `hotline calls trace`",
+        ),
         default("hook", Kind::Tables(&HOOK), "[]", "事件触发的命令", "commands run on events"),
         default(
             "trunk_group",
@@ -202,6 +209,29 @@ static API: Object = Object {
     )],
 };
 
+static TRACE: Object = Object {
+    name: "trace",
+    zh: "[trace]",
+    en: "[trace]",
+    fields: &[
+        default(
+            "minutes",
+            Kind::Integer(0, 10_080),
+            "30",
+            "信令留存多少分钟, 0 表示不留存",
+            "minutes; 0 keeps none",
+        ),
+        default("messages", Kind::Integer(1, MANY), "50000", "最多留存多少条", "messages at most"),
+        default(
+            "megabytes",
+            Kind::Integer(1, 65_536),
+            "64",
+            "最多占用多少 MB 内存",
+            "megabytes of memory at most",
+        ),
+    ],
+};
+
 static HOOK: Object = Object {
     name: "hook",
     zh: "[[hook]]",
@@ -245,6 +275,17 @@ pub(crate) fn node(hotline: &Record) -> NodeSettings {
         time_zone: text("time_zone"),
         drain: record.map_or(Duration::ZERO, |record| record.seconds("drain_seconds")),
         product: text("product"),
+    }
+}
+
+/// How much is kept of calls' messages.
+pub(crate) fn trace(hotline: &Record) -> TraceSettings {
+    let record = hotline.record_if("trace");
+    let number = |key| record.map_or(0, |record| record.integer::<usize>(key));
+    TraceSettings {
+        age: Duration::from_secs(60 * number("minutes") as u64),
+        messages: number("messages"),
+        bytes: number("megabytes") << 20,
     }
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
         Calls::Show { call } => show(global, &call),
         Calls::Export { wanted, format } => export(global, &wanted, format),
         Calls::Explain { call } => explain::explain(global, &call),
-        Calls::Trace { call } => trace(global, &call),
+        Calls::Trace(wanted) if wanted.events => events(global, &wanted.call),
+        Calls::Trace(wanted) => super::trace::trace(global, &wanted),
         Calls::Live => live_calls(global),
         Calls::Hangup { call } => hang_up(global, &call),
     }
@@ -207,7 +208,7 @@ fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-fn trace(global: &Global, call: &str) -> anyhow::Result<Answer> {
+fn events(global: &Global, call: &str) -> anyhow::Result<Answer> {
     let records = Records::open(global)?;
     let events = records.events(call_id(call)?)?;
     if events.is_empty() {
@@ -277,7 +278,7 @@ fn hang_up(global: &Global, call: &str) -> anyhow::Result<Answer> {
     }
 }
 
-fn call_id(text: &str) -> anyhow::Result<CallId> {
+pub(super) fn call_id(text: &str) -> anyhow::Result<CallId> {
     Ok(text.parse::<CallId>()?)
 }
 

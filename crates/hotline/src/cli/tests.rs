@@ -45,6 +45,8 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline calls export --format csv --from 2026-11-01 --result 已接听",
         "hotline calls explain 0sxw0x8002000",
         "hotline calls trace 0sxw0x8002000",
+        "hotline calls trace 0sxw0x8002000 --pcap call.pcap",
+        "hotline calls trace 0sxw0x8002000 --events --json",
         "hotline calls live",
         "hotline calls hangup 0sxw0x8002000",
         "hotline recordings fsck --json",

@@ -12,7 +12,7 @@ use media_net::MediaNet;
 use model::event::{Event, NodeFact};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use sip::endpoint::Advertised;
-use sip_net::{Boxes, Resolver};
+use sip_net::{Boxes, Capture, Resolver};
 use store::EventJournal;
 use tokio::sync::mpsc;
 
@@ -30,6 +30,7 @@ pub(crate) struct Reloader {
     pub tenants: Tenants,
     pub registrations: Registrations,
     pub resolver: Resolver,
+    pub capture: Arc<Capture>,
     pub certificates: Certificates,
     pub media: MediaNet,
     pub hooks: Hooks,
@@ -89,6 +90,7 @@ impl Reloader {
         self.media.set_limits(settings::recording_limits(&loaded));
         self.tenants.configure(&loaded.acd);
         self.registrations.configure(&loaded.plan);
+        self.capture.configure(super::trace::limits(&loaded));
         self.hooks.replace(super::hooks_of(&self.origin, &loaded));
         let shard = settings::shard(&loaded, self.advertised.clone());
         self.boxes.post_all(|| call::Input::Configure(Arc::clone(&shard)));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use api::view::{
-    AgentView, BanView, BindingView, EntryView, LiveCall, LiveState, PhoneView, QueueView, RecordingView,
-    TrunkView,
+    AgentView, BanView, BindingView, EntryView, LiveCall, LiveState, MessageView, PhoneView, QueueView,
+    RecordingView, TrunkView,
 };
 use api::{Answer, Switch};
 use call::LiveStage;
@@ -12,7 +12,7 @@ use clock::{Instant, SystemClock};
 use ledger::Exporter;
 use model::command::{Command, Refused};
 use model::{CallId, TenantId};
-use sip_net::Boxes;
+use sip_net::{Boxes, Capture};
 use store::EventJournal;
 use tokio::sync::oneshot;
 
@@ -27,6 +27,9 @@ pub(crate) struct NodeSwitch {
     pub boxes: Boxes<call::Shard>,
     pub tenants: Tenants,
     pub bindings: Bindings,
+    pub capture: Arc<Capture>,
+    /// Where each listener is bound.
+    pub local: Vec<std::net::SocketAddr>,
     pub reloader: Arc<Reloader>,
     pub journal: EventJournal,
     pub exporter: Exporter,
@@ -49,6 +52,10 @@ impl Switch for NodeSwitch {
                 self.ask_shard(call.shard(), move |shard| shard.live_calls().find(|live| live.id == call));
             found.await.flatten().map(|live| self.live_call_view(&live))
         })
+    }
+
+    fn messages(&self, tenant: TenantId, call: CallId) -> Answer<'_, Vec<MessageView>> {
+        Box::pin(async move { self.message_views(&tenant, call) })
     }
 
     fn agents(&self, tenant: TenantId) -> Answer<'_, Vec<AgentView>> {

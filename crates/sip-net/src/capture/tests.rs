@@ -27,9 +27,8 @@ fn keep(capture: &Capture, seconds: u64, bytes: &Bytes) {
 }
 
 fn texts(capture: &Capture, seconds: u64, of: CallId) -> Vec<String> {
-    let first = |kept: &Kept| {
-        String::from_utf8_lossy(&kept.bytes).split(' ').take(2).collect::<Vec<_>>().join(" ")
-    };
+    let first =
+        |kept: &Kept| String::from_utf8_lossy(&kept.bytes).split(' ').take(2).collect::<Vec<_>>().join(" ");
     capture.of_call(at(seconds), of).map(|(_, kept)| kept.iter().map(first).collect()).unwrap_or_default()
 }
 
@@ -63,7 +62,10 @@ fn count_bytes_and_age_bound_what_is_kept_and_the_oldest_goes() {
             assert!(capture.size().0 <= limits.messages && capture.size().1 <= limits.bytes);
         }
         let (_, kept) = capture.of_call(at(10), call(1)).unwrap();
-        assert_eq!(kept.iter().map(|kept| kept.at).collect::<Vec<_>>(), (10 - left..10).map(at).collect::<Vec<_>>());
+        assert_eq!(
+            kept.iter().map(|kept| kept.at).collect::<Vec<_>>(),
+            (10 - left..10).map(at).collect::<Vec<_>>()
+        );
         assert!(capture.of_call(at(10) + AGE, call(1)).is_none());
         assert_eq!(capture.size(), (0, 0));
     }
