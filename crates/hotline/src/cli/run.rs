@@ -28,7 +28,6 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<Answer> {
     runtime.block_on(async {
         let data = settings::data_folder(&origin, &loaded);
         let mut signals = Signals::listen()?;
-        let drain = loaded.node.drain;
         if origin == Origin::Embedded {
             tracing::info!(data = %data.display(), "没有 hotline.toml,使用内置示例 / no hotline.toml: the embedded sample");
         }
@@ -39,6 +38,7 @@ pub(crate) fn run(global: &Global) -> anyhow::Result<Answer> {
             Err(error) => tracing::warn!(%error, "文件描述符上限无法提高 / cannot raise the limit of open files"),
         }
         signals.serve_until_end(&node.reloader).await;
+        let drain = node.reloader.current.load().node.drain;
         tracing::info!(seconds = drain.as_secs(), "正在停止,等待通话结束 / stopping, waiting for calls to end");
         node.stop(drain, signals.end()).await;
         tracing::info!("已停止 / stopped");
@@ -70,10 +70,19 @@ pub(crate) fn decode(origin: &Origin) -> anyhow::Result<Loaded> {
 fn log_to_stderr(configured: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(configured));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(quiet_watcher(filter))
         .with_writer(std::io::stderr)
         .with_ansi(check::color(&std::io::stderr()) == config::Color::Ansi)
         .init();
+}
+
+/// Without what the watcher of files says of each change: a log that lies in the watched folder would be a change by
+/// itself, and so its own cause.
+fn quiet_watcher(filter: EnvFilter) -> EnvFilter {
+    // invariant: the directives are well formed; the test reads them.
+    let add =
+        |filter: EnvFilter, directive: &&str| filter.add_directive(directive.parse().expect("a directive"));
+    WATCHER.iter().fold(filter, add)
 }
 
 /// The runtime of everything that waits for others: the API, the registrar, queues, streams.
@@ -194,3 +203,46 @@ impl Signals {
 
 /// Tasks wait for others nearly all the time.
 const TASK_THREADS: usize = 2;
+/// What the watcher of files may say at any level that an operator chooses; the narrower directive would win otherwise.
+const WATCHER: [&str; 2] = ["notify=warn", "notify::inotify=warn"];
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_level_makes_a_log_tell_of_its_own_growth() {
+        for configured in ["trace", "trace,notify=trace", "info,notify::inotify=trace"] {
+            let lines = Lines::default();
+            let written = lines.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_env_filter(quiet_watcher(EnvFilter::new(configured)))
+                .with_writer(move || written.clone())
+                .finish();
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::trace!(target: "notify::inotify", "inotify event");
+                tracing::warn!(target: "notify::inotify", "lost events");
+                tracing::info!(target: "hotline", "kept");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            assert!(!text.contains("inotify event"), "{configured}: {text}");
+            assert!(text.contains("lost events") && text.contains("kept"), "{configured}: {text}");
+        }
+    }
+}

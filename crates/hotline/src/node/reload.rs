@@ -136,9 +136,17 @@ fn watch_folders(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Res
     Ok(())
 }
 
+/// Whether a change is one of the configuration: not a look at a file, not a log or an editor's own file beside it.
 fn is_of_configuration(event: &notify::Event) -> bool {
-    !event.kind.is_access()
-        && event.paths.iter().any(|path| path.extension().is_some_and(|end| end == "toml" || end == "wav"))
+    !event.kind.is_access() && event.paths.iter().any(|path| is_configuration(path))
+}
+
+/// Whether a file belongs to a configuration: a `.toml` file, or a prompt.
+fn is_configuration(path: &Path) -> bool {
+    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let in_prompts = path.components().any(|part| part.as_os_str() == "prompts");
+    let ends_with = |end: &str| path.extension().is_some_and(|found| found == end);
+    !hidden && (ends_with("toml") || in_prompts && ends_with("wav"))
 }
 
 async fn reload_when_told(reloader: Arc<Reloader>, mut changes: mpsc::Receiver<()>) {
@@ -163,3 +171,33 @@ pub(crate) async fn reload_and_log(reloader: Arc<Reloader>) {
 }
 
 const QUIET: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use notify::EventKind;
+    use notify::event::{AccessKind, CreateKind, ModifyKind};
+
+    use super::*;
+
+    #[test]
+    fn only_what_belongs_to_the_configuration_is_read_again() {
+        let changed = |path: &str, kind| {
+            is_of_configuration(&notify::Event::new(kind).add_path(Path::new("/root/.hotline").join(path)))
+        };
+        let modified = EventKind::Modify(ModifyKind::Any);
+        for path in
+            ["hotline.toml", "queues/sales.toml", "tenants/acme/agents/a.toml", "prompts/zh-CN/hi.wav"]
+        {
+            assert!(changed(path, modified), "{path}");
+            assert!(!changed(path, EventKind::Access(AccessKind::Any)), "{path} was only looked at");
+        }
+        for path in
+            ["log", "hotline.log", ".hotline.toml.swp", ".#hotline.toml", "queues/.a.toml", "data/x.wav"]
+        {
+            assert!(
+                !changed(path, modified) && !changed(path, EventKind::Create(CreateKind::File)),
+                "{path}"
+            );
+        }
+    }
+}
