@@ -192,10 +192,22 @@ pub struct TrunkView {
     pub since: Option<String>,
     /// The last error and its likely cause, in words, while it lasts.
     pub error: Option<String>,
+    /// The last error, over or not.
+    #[serde(default)]
+    pub last_error: Option<TrunkError>,
     /// Calls that are up on it.
     pub calls: u32,
     /// How many it may have; `None` without a limit.
     pub max_calls: Option<u32>,
+}
+
+/// An error of a trunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrunkError {
+    /// When it was met.
+    pub at: String,
+    /// What happened and its likely cause, in words.
+    pub words: String,
 }
 
 /// A source that is not heard (封禁).
@@ -216,6 +228,12 @@ pub struct PhoneView {
     pub aor: String,
     /// Whose.
     pub tenant: String,
+    /// The agent whose phone it is, by number.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// When it registered last, bound still or not; `None` when it has not since the switch runs.
+    #[serde(default)]
+    pub last_seen: Option<String>,
     /// Its bindings.
     pub bindings: Vec<BindingView>,
 }
@@ -234,6 +252,9 @@ pub struct BindingView {
     /// Whether calls ring it: `rings`, `stands_by` (another connection of the same phone is rung), `unreachable` (it does
     /// not answer).
     pub state: String,
+    /// When it was last registered or refreshed.
+    #[serde(default)]
+    pub registered: String,
     /// When it ends.
     pub expires: String,
 }

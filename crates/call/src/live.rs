@@ -80,6 +80,8 @@ pub struct TrunkSeen {
     pub registered: Option<bool>,
     /// The last error, in words, while it lasts.
     pub error: Option<Arc<str>>,
+    /// The last error, over or not, and when it was met.
+    pub last_error: Option<(Instant, Arc<str>)>,
 }
 
 /// How much a shard holds, for the leak check.

@@ -80,6 +80,8 @@ struct Watched {
     /// Since when it is up or down.
     since: Instant,
     error: Option<Arc<str>>,
+    /// The last error, over or not, and when it was met.
+    last_error: Option<(Instant, Arc<str>)>,
     /// Why the last connection to that address did not come about.
     trouble: Option<(SocketAddr, Arc<str>)>,
 }
@@ -135,6 +137,7 @@ impl TrunkWatch {
             since: watched.up.map(|_| watched.since),
             registered: watched.trunk.register.as_ref().map(|_| watched.binding.is_some()),
             error: watched.error.clone(),
+            last_error: watched.last_error.clone(),
         })
     }
 
@@ -197,13 +200,13 @@ impl TrunkWatch {
     }
 
     /// A connection did not come about: the trunks that are reached there say why.
-    pub fn unreached(&mut self, to: Flow, why: &Unreached) {
+    pub fn unreached(&mut self, now: Instant, to: Flow, why: &Unreached) {
         for watched in self.watched.values_mut() {
             let is_there = flow(&watched.trunk, to.remote) == Flow { connection: None, ..to };
             let Some(host) = watched.names.host_at(to.remote).filter(|_| is_there) else { continue };
             let wanted = watched.trunk.way.tls_name.as_deref().unwrap_or(&host);
             let trouble = words::unreached(to.remote, wanted, why);
-            watched.error = Some(trouble.clone());
+            watched.met(now, trouble.clone());
             watched.trouble = Some((to.remote, trouble));
         }
     }
@@ -262,6 +265,12 @@ impl TrunkWatch {
 }
 
 impl Watched {
+    /// An error was met that lasts until the trunk works again.
+    fn met(&mut self, now: Instant, error: Arc<str>) {
+        self.last_error = Some((now, error.clone()));
+        self.error = Some(error);
+    }
+
     /// Why `address` cannot be reached, when its connection did not come about.
     fn trouble_at(&self, address: SocketAddr) -> Option<Arc<str>> {
         self.trouble.as_ref().filter(|(at, _)| *at == address).map(|(_, words)| words.clone())
@@ -277,6 +286,7 @@ impl Watched {
             up: None,
             since: now,
             error: None,
+            last_error: None,
             trouble: None,
         }
     }

@@ -363,7 +363,7 @@ impl Shard {
 }
 
 /// For how many seconds a switch that ends is to be left alone.
-pub(super) const SECONDS_TO_LEAVE_ALONE: u32 = 30;
+pub(super) const SECONDS_TO_LEAVE_ALONE: u64 = 30;
 
 /// What is known of a call before it is born.
 struct Newborn<'a> {

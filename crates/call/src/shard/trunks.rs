@@ -81,7 +81,7 @@ impl Shard {
 
     /// A connection to a trunk did not come about.
     pub(super) fn trunk_unreached(&mut self, now: Instant, flow: Flow, why: &Unreached) {
-        self.with_watch(now, |watching, _| watching.watch.unreached(flow, why));
+        self.with_watch(now, |watching, _| watching.watch.unreached(now, flow, why));
     }
 
     pub(super) fn stop_watching(&mut self, now: Instant) {

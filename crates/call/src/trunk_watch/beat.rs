@@ -106,8 +106,8 @@ impl TrunkWatch {
             Life::Up => desk.tell(name, TrunkChange::Up(address)),
             Life::Down => {
                 desk.tell(name, TrunkChange::Down(address));
-                if let Some(watched) = self.watched.get_mut(name) {
-                    watched.error = error;
+                if let (Some(watched), Some(error)) = (self.watched.get_mut(name), error) {
+                    watched.met(desk.now, error);
                 }
             }
             Life::Unknown => {}

@@ -107,7 +107,7 @@ impl TrunkWatch {
             Some(next) => bound.move_to(desk, &trunk, next),
             None => bound.failed.clear(),
         }
-        watched.error = Some(error.clone());
+        watched.met(desk.now, error.clone());
         if watched.binding.take().is_some() {
             desk.tell(name, TrunkChange::Unregistered);
         }

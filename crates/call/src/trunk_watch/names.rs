@@ -81,7 +81,7 @@ impl TrunkWatch {
         let reached = found.iter().filter(|target| target.transport == transport);
         let addresses: Vec<SocketAddr> = reached.map(|target| target.address).collect();
         if addresses.is_empty() {
-            watched.error = Some(words::nowhere(host));
+            watched.met(desk.now, words::nowhere(host));
             return;
         }
         if watched.error.as_ref() == Some(&words::nowhere(host)) {

@@ -38,32 +38,40 @@ pub(super) fn unsendable(address: SocketAddr) -> Arc<str> {
 
 /// A connection did not come about. `wanted` is the name that the certificate must show.
 pub(super) fn unreached(address: SocketAddr, wanted: &str, why: &Unreached) -> Arc<str> {
-    let (zh, en) = match why {
-        Unreached::NoConnection(system) => (
-            format!("连接不上 ({system}), 请检查地址, 端口和防火墙"),
-            format!("cannot connect ({system}): check the address, port and firewalls"),
-        ),
-        Unreached::TooSlow => (
-            "连接或握手超时, 请检查地址, 端口和防火墙".to_owned(),
-            "connecting took too long: check the address, port and firewalls".to_owned(),
-        ),
-        Unreached::WrongName => (
-            format!("证书上没有 «{wanted}», 请检查 to 和 tls_name, 或请对方更换证书"),
-            format!("its certificate is not for \"{wanted}\": check to and tls_name, or its certificate"),
-        ),
-        Unreached::NotTrusted => (
-            "证书的签发机构不可信, 请在 ca 中写明签发机构的证书文件".to_owned(),
-            "nobody trusted vouches for its certificate: name the authority's file in ca".to_owned(),
-        ),
-        Unreached::OutOfDate => (
-            "证书已过期或尚未生效, 请对方更新, 并检查本机时间".to_owned(),
-            "its certificate is out of date: have it renewed, and check our clock".to_owned(),
-        ),
-        Unreached::Tls(library) => {
-            (format!("TLS 握手失败 ({library})"), format!("the TLS handshake failed ({library})"))
-        }
-    };
+    let (zh, en) = why.words(wanted);
     Arc::from(format!("{address} {zh} / {address}: {en}"))
+}
+
+impl Unreached {
+    /// What happened and its likely cause, in Chinese and in English. `wanted` is the name that the certificate must
+    /// show.
+    pub fn words(&self, wanted: &str) -> (String, String) {
+        match self {
+            Unreached::NoConnection(system) => (
+                format!("连接不上 ({system}), 请检查地址, 端口和防火墙"),
+                format!("cannot connect ({system}): check the address, port and firewalls"),
+            ),
+            Unreached::TooSlow => (
+                "连接或握手超时, 请检查地址, 端口和防火墙".to_owned(),
+                "connecting took too long: check the address, port and firewalls".to_owned(),
+            ),
+            Unreached::WrongName => (
+                format!("证书上没有 «{wanted}», 请检查 to 和 tls_name, 或请对方更换证书"),
+                format!("its certificate is not for \"{wanted}\": check to and tls_name, or its certificate"),
+            ),
+            Unreached::NotTrusted => (
+                "证书的签发机构不可信, 请在 ca 中写明签发机构的证书文件".to_owned(),
+                "nobody trusted vouches for its certificate: name the authority's file in ca".to_owned(),
+            ),
+            Unreached::OutOfDate => (
+                "证书已过期或尚未生效, 请对方更新, 并检查本机时间".to_owned(),
+                "its certificate is out of date: have it renewed, and check our clock".to_owned(),
+            ),
+            Unreached::Tls(library) => {
+                (format!("TLS 握手失败 ({library})"), format!("the TLS handshake failed ({library})"))
+            }
+        }
+    }
 }
 
 /// A REGISTER could not be sent, because of that.

@@ -1,7 +1,8 @@
-//! Owns the commands about what is now: agents, queues, phones, trunks. They speak to the running switch.
+//! Owns the commands about what is now: agents, queues, trunks, bans. They speak to the running switch.
 
 use std::sync::Arc;
 
+use api::view::TrunkError;
 use model::event::{AgentActivity, AgentState};
 
 use super::output::{self, Table};
@@ -88,46 +89,6 @@ pub(crate) fn queues(global: &Global) -> anyhow::Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// Phones and where they are registered.
-pub(crate) fn phones(global: &Global) -> anyhow::Result<Answer> {
-    let phones = speak(global, |client| async move { client.phones().await })?;
-    if global.json {
-        output::json(&phones)?;
-        return Ok(Answer::Yes);
-    }
-    let mut table = Table::new(["话机", "来源", "状态", "到期", "型号"]);
-    for phone in phones {
-        if phone.bindings.is_empty() {
-            table.row([
-                phone.aor.clone(),
-                "未注册 / not registered".to_owned(),
-                String::new(),
-                String::new(),
-                String::new(),
-            ]);
-        }
-        for binding in phone.bindings {
-            table.row([
-                phone.aor.clone(),
-                format!("{} {}", binding.transport, binding.source),
-                standing(&binding.state).to_owned(),
-                short(&binding.expires),
-                binding.user_agent.unwrap_or_default(),
-            ]);
-        }
-    }
-    table.print()?;
-    Ok(Answer::Yes)
-}
-
-fn standing(state: &str) -> &'static str {
-    match state {
-        "stands_by" => "备用 / stands by",
-        "unreachable" => "无应答 / does not answer",
-        _ => "可振铃 / rings",
-    }
-}
-
 /// Banned sources, and the end of a ban.
 pub(crate) fn bans(global: &Global, command: Bans) -> anyhow::Result<Answer> {
     if let Bans::Remove { source } = command {
@@ -180,11 +141,20 @@ pub(crate) fn trunks(global: &Global) -> anyhow::Result<Answer> {
             trunk.since.as_deref().map_or_else(|| "–".to_owned(), short),
             trunk.calls.to_string(),
             most,
-            trunk.error.unwrap_or_default(),
+            trouble(trunk.error, trunk.last_error),
         ]);
     }
     table.print()?;
     Ok(Answer::Yes)
+}
+
+/// What ails a trunk, or did last.
+fn trouble(lasting: Option<String>, last: Option<TrunkError>) -> String {
+    match (lasting, last) {
+        (Some(words), _) => words,
+        (None, Some(over)) => format!("{} 已恢复 / over: {}", short(&over.at), over.words),
+        (None, None) => String::new(),
+    }
 }
 
 fn state_zh(state: &AgentState) -> String {

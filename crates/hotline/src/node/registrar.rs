@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use call::ErrandEnded;
-use clock::{Instant, SystemClock};
+use clock::{Instant, SystemClock, WallTime};
 use dashmap::DashMap;
 use model::event::Event;
 use model::{Aor, TenantId};
@@ -28,6 +28,8 @@ use super::tenants::Tenants;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bindings {
     table: Arc<DashMap<Aor, Vec<Bound>>>,
+    /// When each phone registered last, bound still or not.
+    seen: Arc<DashMap<Aor, WallTime>>,
 }
 
 /// One way to a phone.
@@ -37,6 +39,7 @@ pub(crate) struct Bound {
     pub flow: Flow,
     pub path: Vec<String>,
     pub expires: Instant,
+    pub registered: WallTime,
     pub user_agent: Option<String>,
     pub duty: Duty,
 }
@@ -70,6 +73,11 @@ impl Bindings {
         }
     }
 
+    /// When the phone registered last, bound still or not.
+    pub fn last_seen(&self, aor: &Aor) -> Option<WallTime> {
+        self.seen.get(aor).map(|at| *at)
+    }
+
     /// The flows of all bindings.
     pub fn flows(&self) -> Vec<Flow> {
         self.table
@@ -84,6 +92,9 @@ impl Bindings {
     }
 
     fn put(&self, aor: &Aor, bindings: &[Binding]) -> Reach {
+        if let Some(last) = bindings.iter().map(|binding| binding.registered).max() {
+            self.seen.insert(aor.clone(), last);
+        }
         if bindings.is_empty() {
             self.table.remove(aor);
             return Reach::None;
@@ -93,6 +104,7 @@ impl Bindings {
             flow: binding.way(),
             path: binding.path.iter().map(ToString::to_string).collect(),
             expires: binding.expires,
+            registered: binding.registered,
             user_agent: binding.user_agent.as_ref().map(ToString::to_string),
             duty,
         };

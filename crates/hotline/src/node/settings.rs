@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use config::{Loaded, OldestTls, Sources};
 use media::command::Language;
-use media_net::{MediaInterface, PromptCache, RecordingLimits};
+use media_net::{MediaInterface, PromptCache, PromptError, RecordingLimits};
 use model::TenantId;
 use routing::{ClientCertificate, TargetHost, TrunkTransport};
 use sip::endpoint::{Advertised, OtherPorts, Transport};
@@ -161,15 +161,25 @@ pub(crate) fn language(loaded: &Loaded) -> Language {
 /// Everything that can be said, a folder's own prompts before the built-in ones. What cannot be used is logged: a
 /// damaged file of one tenant keeps nobody else from being served.
 pub(crate) fn prompts(origin: &Origin, loaded: &Loaded) -> PromptCache {
-    let mut cache = PromptCache::built_in();
-    let Origin::Folder(folder) = origin else { return cache };
-    for tenant in &loaded.acd {
-        for error in cache.add_tenant(&tenant.tenant, &tenant_folder(folder, &tenant.tenant).join("prompts"))
-        {
-            tracing::warn!(tenant = %tenant.tenant, %error, "语音文件无法使用 / a prompt cannot be used");
-        }
+    let (cache, faults) = prompts_and_faults(origin, loaded);
+    for (tenant, error) in faults {
+        tracing::warn!(%tenant, %error, "语音文件无法使用 / a prompt cannot be used");
     }
     cache
+}
+
+/// Everything that can be said, and what of each tenant's own cannot.
+pub(crate) fn prompts_and_faults(
+    origin: &Origin,
+    loaded: &Loaded,
+) -> (PromptCache, Vec<(TenantId, PromptError)>) {
+    let (mut cache, mut faults) = (PromptCache::built_in(), Vec::new());
+    let Origin::Folder(folder) = origin else { return (cache, faults) };
+    for tenant in loaded.acd.iter().map(|tenant| &tenant.tenant) {
+        let found = cache.add_tenant(tenant, &tenant_folder(folder, tenant).join("prompts"));
+        faults.extend(found.into_iter().map(|error| (tenant.clone(), error)));
+    }
+    (cache, faults)
 }
 
 fn tenant_folder(folder: &Path, tenant: &TenantId) -> PathBuf {

@@ -60,8 +60,21 @@ impl Node {
 
     /// Waits until nothing of `part` is left, at most `limit`.
     async fn until(&self, limit: Duration, part: Part) {
-        let deadline = tokio::time::Instant::now() + limit;
-        while self.left(part).await > 0 && tokio::time::Instant::now() < deadline {
+        let mut told = tokio::time::Instant::now();
+        let deadline = told + limit;
+        loop {
+            let (left, now) = (self.left(part).await, tokio::time::Instant::now());
+            if left == 0 || now >= deadline {
+                return;
+            }
+            if now >= told + TELL_EVERY {
+                tracing::info!(
+                    left,
+                    seconds = (deadline - now).as_secs(),
+                    "等待通话结束 / waiting for calls to end"
+                );
+                told = now;
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
@@ -90,4 +103,6 @@ enum Part {
 }
 
 const GOODBYES: Duration = Duration::from_secs(2);
+/// How often an operator who waits is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(50);

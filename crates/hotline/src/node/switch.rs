@@ -87,6 +87,8 @@ impl Switch for NodeSwitch {
                 .map(|phone| PhoneView {
                     aor: phone.aor.to_string(),
                     tenant: tenant.to_string(),
+                    agent: phone.agent.as_ref().map(|agent| agent.as_str().to_owned()),
+                    last_seen: self.bindings.last_seen(&phone.aor).map(|at| self.exporter.time(at)),
                     bindings: self.binding_views(&phone.aor),
                 })
                 .collect();
@@ -288,6 +290,7 @@ impl NodeSwitch {
                 sip::registrar::Duty::Unreachable => "unreachable",
             }
             .to_owned(),
+            registered: self.exporter.time(binding.registered),
             expires: self.exporter.time(anchor.wall(binding.expires)),
         };
         self.bindings.with(aor, |bindings| bindings.iter().map(view).collect())

@@ -1,6 +1,6 @@
 //! Owns what the node tells of its trunks: views, log lines, alarms and gauges. Does not own finding it out (see `call`).
 
-use api::view::TrunkView;
+use api::view::{TrunkError, TrunkView};
 use call::TrunkSeen;
 use model::event::{Event, TrunkFact};
 
@@ -44,6 +44,9 @@ impl NodeSwitch {
                 registered: seen.and_then(|seen| seen.registered),
                 since: seen.and_then(|seen| seen.since).map(|at| self.time(at)),
                 error: seen.and_then(|seen| seen.error.as_ref()).map(ToString::to_string),
+                last_error: seen
+                    .and_then(|seen| seen.last_error.as_ref())
+                    .map(|(at, words)| TrunkError { at: self.time(*at), words: words.to_string() }),
                 calls: count(self.wide.admission.lock().calls_of_trunk(&trunk.name)),
                 max_calls: trunk.limits.calls.map(count),
             }
