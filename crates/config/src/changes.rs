@@ -73,6 +73,7 @@ impl Loaded {
                 applied.push(format!("[{name}] 已改 / [{name}] changed"));
             }
         };
+        sections(self.node.drain == old.node.drain, "node");
         sections(new_plan.limits == old_plan.limits, "limits");
         sections(new_plan.security == old_plan.security, "security");
         sections(new_plan.classes == old_plan.classes, "class_of_service");
@@ -113,7 +114,8 @@ impl Loaded {
             }
         }
         self.plan.interfaces.clone_from(&old.plan.interfaces);
-        self.node = crate::NodeSettings { domain: self.node.domain, ..old.node.clone() };
+        self.node =
+            crate::NodeSettings { domain: self.node.domain, drain: self.node.drain, ..old.node.clone() };
         Ok(self)
     }
 
@@ -132,7 +134,6 @@ impl Loaded {
             (new.log == old.log, "log"),
             (new.language == old.language, "language"),
             (new.time_zone == old.time_zone, "time_zone"),
-            (new.drain == old.drain, "drain_seconds"),
             (new.product == old.product, "product"),
         ];
         for (_, key) in keys.iter().filter(|(same, _)| !same) {

@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod calls;
 mod check;
+mod doctor;
 mod live;
 pub(crate) mod output;
+mod phones;
 mod recordings;
 mod run;
 mod switch_client;
@@ -85,6 +87,8 @@ enum Command {
     },
     /// 中继 / trunks
     Trunks,
+    /// 检查端口, 中继, 时钟, 磁盘, 证书等, 逐项给出解决办法 / look for what keeps calls from working, with fixes
+    Doctor,
     /// 说明一通电话为何这样接续 / why a call went where it went
     Explain {
         /// 通话编号 / the call
@@ -259,9 +263,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Recordings(asked) => recordings::run(&global, &asked),
         Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
         Command::Queues => live::queues(&global),
-        Command::Phones => live::phones(&global),
+        Command::Phones => phones::phones(&global),
         Command::Bans { command } => live::bans(&global, command.unwrap_or(Bans::List)),
         Command::Trunks => live::trunks(&global),
+        Command::Doctor => doctor::doctor(&global),
         Command::Explain { call } => calls::run(&global, Calls::Explain { call }),
     };
     output::exit(answer)

@@ -147,6 +147,21 @@ impl Node {
     pub const fn is_secret(&self) -> bool {
         matches!(self, Node::Menu { mask: true, .. } | Node::DialExtension { mask: true, .. })
     }
+
+    /// Everything that the node may say, in no order.
+    pub fn says(&self) -> impl Iterator<Item = &SayItem> {
+        let none: &[SayItem] = &[];
+        let said: [&[SayItem]; 3] = match self {
+            Node::Play { say, .. }
+            | Node::Queue { say, .. }
+            | Node::Dial { say, .. }
+            | Node::Hangup { say } => [say, none, none],
+            Node::Menu { say, invalid, silence, .. } => [say, invalid, silence],
+            Node::DialExtension { say, invalid, .. } => [say, invalid, none],
+            Node::Survey { say, invalid, thanks, .. } => [say, invalid, thanks],
+        };
+        said.into_iter().flatten()
+    }
 }
 
 /// One phone of a `Dial` node.

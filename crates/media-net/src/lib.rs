@@ -17,7 +17,7 @@ mod worker;
 use std::sync::Arc;
 
 pub use config::{MediaConfig, MediaInterface};
-pub use disk::RecordingLimits;
+pub use disk::{RecordingLimits, free_bytes};
 pub use finish::checksum_of;
 pub use journal::{held, last_heard};
 pub use manifest::{Manifest, read_manifest};

@@ -13,6 +13,7 @@ mod dns;
 mod handover;
 mod inbox;
 mod listener;
+mod probe;
 mod shard_loop;
 mod streams;
 mod tls;
@@ -24,7 +25,10 @@ pub use dns::{DnsConfig, DnsCounts, NoNameServer, Resolver};
 pub use handover::{Boxes, home_of, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};
 pub use listener::{BindError, Listen, bind};
+pub use probe::{Answered, Probe, Unanswered, source_towards};
 pub use shard_loop::{Abandon, ShardLoop, ShardThread, World};
 pub use streams::{StreamEnd, StreamEnds, StreamLimits};
-pub use tls::{Clients, Expiry, ListenerFiles, OldestVersion, PeerRule, Tls, TlsConfig, TlsError};
+pub use tls::{
+    CertificateFile, Clients, Expiry, ListenerFiles, OldestVersion, PeerRule, Tls, TlsConfig, TlsError,
+};
 pub use transports::{BoundInterfaces, Counts, SendError, Transports};

@@ -25,7 +25,7 @@ pub use limits::StreamLimits;
 
 mod connection;
 mod ends;
-mod greeting;
+pub(crate) mod greeting;
 mod limits;
 mod outbox;
 mod websocket;

@@ -14,9 +14,11 @@ use sip::endpoint::Transport;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 mod expiry;
+mod file;
 mod names;
 mod pem;
 
+pub use file::CertificateFile;
 pub(crate) use names::names_of;
 pub use pem::TlsError;
 
@@ -230,7 +232,7 @@ fn listener(
         sip: Arc::new(sip.with_cert_resolver(resolver())),
         // A browser would ask its user for a certificate.
         web: Arc::new(begin()?.with_no_client_auth().with_cert_resolver(resolver())),
-        not_after: key.cert.first().and_then(|certificate| expiry::not_after(certificate)),
+        not_after: key.cert.first().and_then(|certificate| expiry::validity(certificate)).map(|(_, end)| end),
     })
 }
 

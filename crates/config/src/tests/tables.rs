@@ -95,7 +95,8 @@ fn every_key_has_an_effect() {
                         loaded.acd,
                         loaded.recordings,
                         loaded.hooks,
-                        loaded.transports
+                        loaded.transports,
+                        loaded.trace
                     ),
                     (
                         whole.node.clone(),
@@ -104,7 +105,8 @@ fn every_key_has_an_effect() {
                         whole.acd.clone(),
                         whole.recordings,
                         whole.hooks.clone(),
-                        whole.transports.clone()
+                        whole.transports.clone(),
+                        whole.trace
                     ),
                     "{} {key} changes nothing",
                     file.path

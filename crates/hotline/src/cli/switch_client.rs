@@ -14,7 +14,7 @@ use crate::node::settings::{self, Origin};
 pub(crate) struct Place {
     pub loaded: Loaded,
     pub data: PathBuf,
-    origin: Origin,
+    pub origin: Origin,
 }
 
 impl Place {

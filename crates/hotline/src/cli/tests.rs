@@ -57,6 +57,7 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline queues --json",
         "hotline phones",
         "hotline trunks",
+        "hotline doctor --config configs/bench --json",
         "hotline bans",
         "hotline bans remove 192.0.2.9",
         "hotline explain 0sxw0x8002000",

@@ -164,7 +164,7 @@ impl<M: Send + 'static> Shared<M> {
 }
 
 /// What kept us from a peer.
-fn why(error: &io::Error) -> Unreached {
+pub(crate) fn why(error: &io::Error) -> Unreached {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
         Some(rustls::Error::InvalidCertificate(certificate)) => match certificate {

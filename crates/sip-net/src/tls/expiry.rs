@@ -1,7 +1,7 @@
-//! Owns reading when a certificate runs out. RFC 5280 §4.1.2.5. Does not own its validity (see `rustls`).
+//! Owns reading from when until when a certificate is valid. RFC 5280 §4.1.2.5. Does not own its validity (see `rustls`).
 
-/// The end of a DER certificate's validity in seconds since 1970; `None` when it has no such shape.
-pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
+/// From when until when a DER certificate is valid, in seconds since 1970; `None` when it has no such shape.
+pub(super) fn validity(certificate: &[u8]) -> Option<(i64, i64)> {
     let (certificate, _) = element(certificate, SEQUENCE)?;
     let (mut rest, _) = element(certificate, SEQUENCE)?;
     if rest.first() == Some(&VERSION) {
@@ -12,12 +12,16 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
         rest = element(rest, tag)?.1;
     }
     let (validity, _) = element(rest, SEQUENCE)?;
-    let (_, after_begin) = any(validity)?;
-    let (tag, time) = {
-        let (time, _) = any(after_begin)?;
-        (*after_begin.first()?, time)
-    };
-    let digits = std::str::from_utf8(time).ok()?.strip_suffix('Z')?;
+    let (begin, rest) = time(validity)?;
+    let (end, _) = time(rest)?;
+    Some((begin, end))
+}
+
+/// The time at the start in seconds since 1970, and what follows it.
+fn time(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let tag = *bytes.first()?;
+    let (text, after) = any(bytes)?;
+    let digits = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
     let (year, rest) = match tag {
         UTC_TIME if digits.len() == 12 => {
             let year: i64 = digits.get(..2)?.parse().ok()?;
@@ -29,7 +33,7 @@ pub(super) fn not_after(certificate: &[u8]) -> Option<i64> {
     let part = |at: usize| rest.get(at..at + 2)?.parse::<i64>().ok();
     let (month, day) = (part(0)?, part(2)?);
     let seconds = part(4)? * 3_600 + part(6)? * 60 + part(8)?;
-    Some(days_from_civil(year, month, day)? * 86_400 + seconds)
+    Some((days_from_civil(year, month, day)? * 86_400 + seconds, after))
 }
 
 /// The contents of the element at the start, which must have that tag, and what follows it.
@@ -94,15 +98,17 @@ mod tests {
     fn both_forms_of_time_are_read_and_rubbish_is_none() {
         for (year, month, day) in [(2049, 12, 31), (2050, 1, 1), (2031, 2, 3)] {
             let mut parameters = rcgen::CertificateParams::new(vec!["sip.example.cn".to_owned()]).unwrap();
+            parameters.not_before = rcgen::date_time_ymd(2020, 1, 2);
             parameters.not_after = rcgen::date_time_ymd(year, month, day);
             let key = rcgen::KeyPair::generate().unwrap();
             let certificate = parameters.self_signed(&key).unwrap();
             let days = days_from_civil(year.into(), month.into(), day.into()).unwrap();
-            assert_eq!(not_after(certificate.der()), Some(days * 86_400));
+            let begin = days_from_civil(2020, 1, 2).unwrap();
+            assert_eq!(validity(certificate.der()), Some((begin * 86_400, days * 86_400)));
             for cut in 0..certificate.der().len().min(200) {
-                assert_eq!(not_after(&certificate.der()[..cut]), None, "cut at {cut}");
+                assert_eq!(validity(&certificate.der()[..cut]), None, "cut at {cut}");
             }
         }
-        assert_eq!(not_after(b"\x30\xff\xff\xff"), None);
+        assert_eq!(validity(b"\x30\xff\xff\xff"), None);
     }
 }

@@ -13,9 +13,12 @@ pub(super) fn lines(messages: &[MessageView]) -> Vec<String> {
     }
     let mut columns = peers.clone();
     columns.insert(peers.len().min(1), "hotline".to_owned());
-    let head = columns.iter().map(|name| format!("{name:<WIDTH$}")).collect::<String>();
-    let mut out = vec![format!("{:CLOCK$}{}", "", head.trim_end()), bars(&columns, "")];
-    out.extend(messages.iter().map(|message| rung(message, &columns)));
+    // As wide as the widest word that stands between two columns, within reason.
+    let longest = messages.iter().map(|message| label(&message.bytes).chars().count()).max().unwrap_or(0);
+    let width = (longest + BESIDE).clamp(NARROWEST, WIDEST);
+    let head = columns.iter().map(|name| format!("{name:<width$}")).collect::<String>();
+    let mut out = vec![format!("{:CLOCK$}{}", "", head.trim_end()), bars(&columns, width)];
+    out.extend(messages.iter().map(|message| rung(message, &columns, width)));
     out
 }
 
@@ -23,18 +26,18 @@ fn peer(message: &MessageView) -> String {
     format!("{} {}", message.transport, message.remote)
 }
 
-fn bars(columns: &[String], clock: &str) -> String {
-    let bars = columns.iter().map(|_| format!("{:<WIDTH$}", "│")).collect::<String>();
-    format!("{clock:<CLOCK$}{}", bars.trim_end())
+fn bars(columns: &[String], width: usize) -> String {
+    let bars = columns.iter().map(|_| format!("{:<width$}", "│")).collect::<String>();
+    format!("{:CLOCK$}{}", "", bars.trim_end())
 }
 
-fn rung(message: &MessageView, columns: &[String]) -> String {
+fn rung(message: &MessageView, columns: &[String], width: usize) -> String {
     let at = |name: &str| columns.iter().position(|column| column == name).unwrap_or(0);
     let (switch, peer) = (at("hotline"), at(&peer(message)));
     let (left, right) = (switch.min(peer), switch.max(peer));
     let to_right = message.sent == (peer > switch);
-    let length = (right - left) * WIDTH - 1;
-    let mut label: String = label(&message.bytes).chars().take(length - 4).collect();
+    let length = (right - left) * width - 1;
+    let mut label: String = label(&message.bytes).chars().take(length + 1 - BESIDE).collect();
     label = format!(" {label} ");
     let dashes = length - 1 - label.chars().count();
     let (before, after) = ("─".repeat(dashes / 2), "─".repeat(dashes - dashes / 2));
@@ -48,7 +51,7 @@ fn rung(message: &MessageView, columns: &[String]) -> String {
         if column == left {
             line.push_str(&arrow);
         } else if !(left..right).contains(&column) {
-            line.push_str(&" ".repeat(WIDTH - 1));
+            line.push_str(&" ".repeat(width - 1));
         }
         // A column that the arrow passes is behind it.
         if (left + 1..right).contains(&column) {
@@ -81,7 +84,10 @@ pub(super) fn label(message: &[u8]) -> String {
     format!("{two} {three} ({}{})", of.unwrap_or_default(), if has_sdp { ", SDP" } else { "" })
 }
 
-/// Characters from one column to the next.
-const WIDTH: usize = 34;
+/// Characters from one column to the next, at least and at most.
+const NARROWEST: usize = 34;
+const WIDEST: usize = 50;
+/// Of those, what an arrow needs beside its label.
+const BESIDE: usize = 5;
 /// Characters before the first column.
 const CLOCK: usize = 14;
