@@ -28,7 +28,7 @@ pub use name_server::{NameServer, Named};
 pub use namespace::{Namespace, alone};
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
-pub use switch::{Call, Switch};
+pub use switch::{Call, Switch, hotline};
 pub use tunnel::Tunnel;
 pub use waiting::{now, paced, seconds, until};
 pub use wav::{Wav, write_tone};

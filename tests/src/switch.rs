@@ -175,13 +175,18 @@ impl Switch {
 
     /// The command line's exit code and what it answers with `--json`.
     pub fn answer(&self, words: &[&str]) -> (i32, Value) {
-        let mut command = Command::new(binary());
-        command.args(words).arg("--json").arg("--config").arg(&self.folder);
-        let output = command.output().expect("the command line starts");
-        let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-            panic!("hotline {}: {error}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr))
-        });
-        (output.status.code().expect("it ends by itself"), answer)
+        hotline(&self.folder, words)
+    }
+
+    /// What the command line shows to people.
+    pub fn show(&self, words: &[&str]) -> String {
+        let output = Command::new(binary()).args(words).arg("--config").arg(&self.folder).output();
+        String::from_utf8(output.expect("the command line starts").stdout).expect("text")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
     /// Stops it as an operator does.
@@ -189,11 +194,27 @@ impl Switch {
     /// # Panics
     /// When it does not end, or not well.
     pub fn stop(mut self) {
+        self.terminate();
+        self.ended(Duration::from_secs(60));
+    }
+
+    /// Asks it to end, and does not wait.
+    pub fn terminate(&self) {
         self.signal(libc::SIGTERM);
-        let status = until("the end of the switch", Duration::from_secs(60), || {
-            self.child.try_wait().expect("its status")
-        });
+    }
+
+    /// Waits for its end; its folder stays.
+    ///
+    /// # Panics
+    /// When it does not end within `limit`, or not well.
+    pub fn ended(&mut self, limit: Duration) {
+        let status = until("the end of the switch", limit, || self.child.try_wait().expect("its status"));
         assert!(status.success(), "the switch ends with {status}");
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("its status").is_none()
     }
 
     /// Kills it as a power cut does, and leaves its folder.
@@ -239,6 +260,17 @@ fn first_line(child: &mut Child) -> Option<String> {
         lines.for_each(drop);
     });
     receiver.recv_timeout(Duration::from_secs(20)).ok()
+}
+
+/// The command line's exit code and what it answers with `--json` about `folder`.
+pub fn hotline(folder: &Path, words: &[&str]) -> (i32, Value) {
+    let mut command = Command::new(binary());
+    command.args(words).arg("--json").arg("--config").arg(folder);
+    let output = command.output().expect("the command line starts");
+    let answer = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("hotline {}: {error}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr))
+    });
+    (output.status.code().expect("it ends by itself"), answer)
 }
 
 /// The program under test.
