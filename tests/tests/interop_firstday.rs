@@ -32,7 +32,7 @@ fn the_messages_of_a_call_are_shown_masked_and_tshark_reads_them() {
     let phone = Place::free(place.phones);
     switch.register(phone, 9001..=9001);
     let answering = Sipp::new("phone_hangs_up_unheard", phone, &[]).with(&["-d", "500"]).answer(1);
-    let caller = Sipp::at("phone_calls", place.phones, &[("USER", "9002"), ("PASSWORD", "bench")]);
+    let caller = Sipp::at("phone_presses", place.phones, &[("USER", "9002"), ("PASSWORD", "bench")]);
     let said = caller.traced().call(switch.sip, RINGS, 1, 1).succeed_traced(SOON);
     answering.succeed(SOON);
     let call = switch.wait_calls(1, SOON)[0]["id"].as_str().expect("an id").to_owned();

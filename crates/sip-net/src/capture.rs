@@ -145,6 +145,9 @@ impl Capture {
                 ring.legs.remove(&oldest);
             }
         }
+        if !ring.unnamed.iter().any(|(of, _)| *of == id) {
+            return;
+        }
         let (of_leg, others) = std::mem::take(&mut ring.unnamed).into_iter().partition(|(of, _)| *of == id);
         ring.unnamed = others;
         let of_leg: VecDeque<(u64, Kept)> = of_leg;

@@ -25,7 +25,7 @@ pub use dns::{DnsConfig, DnsCounts, NoNameServer, Resolver};
 pub use handover::{Boxes, home_of, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};
 pub use listener::{BindError, Listen, bind};
-pub use probe::{Answered, Probe, Unanswered, source_towards};
+pub use probe::{Answered, Probe, Unanswered};
 pub use shard_loop::{Abandon, ShardLoop, ShardThread, World};
 pub use streams::{StreamEnd, StreamEnds, StreamLimits};
 pub use tls::{

@@ -2,7 +2,7 @@
 //! comes back. Does not own what is asked or what the answer means.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -144,17 +144,6 @@ async fn over(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &Bytes) 
 
 fn is_final(message: &[u8]) -> bool {
     message.strip_prefix(b"SIP/2.0 ").is_some_and(|rest| matches!(rest.first(), Some(b'2'..=b'6')))
-}
-
-/// The address that the system sends to `to` from, as its routes say. Sends nothing.
-///
-/// # Errors
-/// When there is no route.
-pub fn source_towards(to: SocketAddr) -> io::Result<IpAddr> {
-    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-    let socket = std::net::UdpSocket::bind(any)?;
-    socket.connect(to)?;
-    Ok(socket.local_addr()?.ip())
 }
 
 const T1: Duration = Duration::from_millis(500);

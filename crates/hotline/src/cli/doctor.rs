@@ -121,7 +121,7 @@ async fn running(place: &Place) -> (Option<RunningSwitch>, Finding) {
                 "看日志 (journalctl -u hotline); 若是别的程序占用 [api] listen, 换一个端口",
                 "see its log (journalctl -u hotline); if another program has [api] listen, choose another port",
             );
-            (Some(RunningSwitch { pid, trunks: Vec::new() }), found)
+            (None, found)
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Owns whether open files and RTP ports suffice for the calls that the configuration allows.
 
-use std::collections::HashSet;
 use std::fs;
 use std::ops::RangeInclusive;
 
@@ -23,13 +22,11 @@ pub(super) fn findings(patient: &Patient) -> Vec<Finding> {
     for interface in interfaces {
         let range = interface.rtp.low..=interface.rtp.high;
         let name = interface.name.as_str();
-        let own = patient.running.is_none().then(HashSet::new).unwrap_or(ours.clone());
         let known = patient.running.is_none() || !ours.is_empty();
         let others = sockets::bound(Kind::Udp).into_iter().filter(|socket| {
-            let here = socket.address.ip();
-            let clashes =
-                here == interface.bind.ip() || here.is_unspecified() || interface.bind.ip().is_unspecified();
-            clashes && range.contains(&socket.address.port()) && !own.contains(&socket.inode)
+            let (here, bind) = (socket.address.ip(), interface.bind.ip());
+            let clashes = here == bind || here.is_unspecified() || bind.is_unspecified();
+            clashes && range.contains(&socket.address.port()) && !ours.contains(&socket.inode)
         });
         // Where the switch's own sockets cannot be told from others', nothing can be said.
         found.extend(taken(name, if known { others.count() } else { 0 }));
