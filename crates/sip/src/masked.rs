@@ -55,7 +55,7 @@ impl Line {
     fn of(text: &[u8]) -> Line {
         let name = text.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
         let is_of = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-        if CREDENTIALS.iter().any(|known| is_of(known)) { Line::Credentials } else { Line::Other }
+        if CREDENTIALS.iter().any(is_of) { Line::Credentials } else { Line::Other }
     }
 }
 
