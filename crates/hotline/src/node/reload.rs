@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn only_what_belongs_to_the_configuration_is_read_again() {
         let changed = |path: &str, kind| {
-            is_of_configuration(&notify::Event::new(kind).add_path(Path::new("/root/.hotline").join(path)))
+            is_of_configuration(&notify::Event::new(kind).add_path(Path::new("/etc/.hotline").join(path)))
         };
         let modified = EventKind::Modify(ModifyKind::Any);
         for path in
