@@ -15,7 +15,11 @@ use super::{Answer, Calls, Format, Global, Wanted, live};
 use crate::node::calendar::Calendar;
 
 mod explain;
+<<<<<<< HEAD
 mod timeline;
+=======
+mod show;
+>>>>>>> e839105 (Let a call's record read as facts and tables under the names that people use)
 
 /// Carries out what is asked about calls.
 pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
@@ -128,13 +132,8 @@ fn show(global: &Global, call: &str) -> anyhow::Result<Answer> {
         output::json(&shown)?;
         return Ok(Answer::Yes);
     }
-    let fields = shown.as_object().context("a record is an object")?;
-    let width = fields.keys().map(String::len).max().unwrap_or(0);
-    let line = |(key, value): (&String, &serde_json::Value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!("{key:width$}  {text}")
-    };
-    output::lines(fields.iter().filter(|(_, value)| !value.is_null()).map(line).chain(timelines))?;
+    let record = shown.as_object().context("a record is an object")?;
+    output::lines(show::lines(record).into_iter().chain(timelines))?;
     Ok(Answer::Yes)
 }
 

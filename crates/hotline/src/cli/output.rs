@@ -63,11 +63,21 @@ pub(crate) struct Table {
 
 impl Table {
     pub fn new<const N: usize>(heads: [&str; N]) -> Table {
-        Table { rows: vec![heads.map(str::to_owned).to_vec()] }
+        Table::of(heads.map(str::to_owned).to_vec())
+    }
+
+    /// A table whose columns are known only at run time.
+    pub fn of(heads: Vec<String>) -> Table {
+        Table { rows: vec![heads] }
     }
 
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+        self.add(cells.to_vec());
+    }
+
+    /// A row with as many cells as there are columns.
+    pub fn add(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
     }
 
     pub fn lines(&self) -> Vec<String> {
