@@ -15,11 +15,8 @@ use super::{Answer, Calls, Format, Global, Wanted, live};
 use crate::node::calendar::Calendar;
 
 mod explain;
-<<<<<<< HEAD
-mod timeline;
-=======
 mod show;
->>>>>>> e839105 (Let a call's record read as facts and tables under the names that people use)
+mod timeline;
 
 /// Carries out what is asked about calls.
 pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
@@ -126,10 +123,11 @@ fn show(global: &Global, call: &str) -> anyhow::Result<Answer> {
         eprintln!("没有通话 {call} 的记录 / no record of this call");
         return Ok(Answer::No);
     };
-    let mut shown = serde_json::to_value(records.exporter.cdr(&cdr))?;
-    let timelines = timeline::of(&mut shown);
+    let shown = serde_json::to_value(records.exporter.cdr(&cdr))?;
+    let mut whole = shown.clone();
+    let timelines = timeline::of(&mut whole);
     if global.json {
-        output::json(&shown)?;
+        output::json(&whole)?;
         return Ok(Answer::Yes);
     }
     let record = shown.as_object().context("a record is an object")?;

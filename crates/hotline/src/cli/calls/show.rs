@@ -49,6 +49,7 @@ const NAMES: &[(&str, &str)] = &[
     ("queues", "排队经过"),
     ("segments", "派单分段"),
     ("recordings", "录音"),
+    ("shares", "各方占比"),
     ("quality", "语音质量"),
     ("sip_call_id", "Call-ID"),
     ("source", "来源地址"),
