@@ -17,6 +17,8 @@ const TRUNK: &str = "trunks/loopback.toml";
 const SERVED: &str = "transports = [\"udp\", \"tcp\"]";
 const BOUND: (&str, &str, &str) =
     ("flows/bound.toml", "uri = \"sip:uas@127.0.0.1:5090\"", "phone = \"9001\"");
+/// As many calls as any machine has ports and files for.
+const FEW: (&str, &str, &str) = ("hotline.toml", "max_calls = 20000", "max_calls = 100");
 const LIMITS: &str = "[limits]\n";
 /// A number that is answered and plays until the caller hangs up.
 const PLAYS: &str = "4000000001";
@@ -102,6 +104,7 @@ fn the_messages_of_a_call_over_tls_are_shown_too() {
     let switch = Switch::start_with(
         &[
             ("hotline.toml", SERVED, &certificates.listener()),
+            FEW,
             ("hotline.toml", LIMITS, &format!("{}\n{LIMITS}", names.table())),
             (BOUND.0, BOUND.1, "trunk = \"carrier\", number = \"13900139000\""),
         ],
@@ -121,6 +124,14 @@ fn the_messages_of_a_call_over_tls_are_shown_too() {
     switch.ask(&["calls", "trace", &call, "--pcap", file.to_str().expect("a path")]);
     // What went over TLS is readable, framed as UDP.
     assert_eq!(methods_in(&file, &[switch.sip.port(), outer.at.port()]), methods_of(messages));
+    // The doctor goes the same way: a name, a certificate for it, OPTIONS over TLS.
+    let lives = Sipp::new("carrier_lives", inner, &[]).over_tcp().answer(1);
+    let (code, report) = switch.answer(&["doctor"]);
+    assert_eq!((code, &report["faults"]), (0, &0.into()), "{report:#}");
+    lives.succeed(SOON);
+    assert_eq!(finding(&report, "dns", "carrier.test")["zh"], outer.at.to_string());
+    assert!(finding(&report, "trunk", "carrier")["en"].as_str().is_some_and(|en| en.ends_with("answers 200")));
+    assert_eq!(finding(&report, "certificate", "loopback")["verdict"], "fine");
     switch.stop();
 }
 
@@ -218,8 +229,7 @@ fn the_doctor_finds_a_switch_well_and_names_each_fault_with_its_fix() {
     let lives = Sipp::new("carrier_lives", carrier, &[]).answer(1);
     let trunk =
         format!("interface = \"loopback\"\nto = \"{carrier}\"\nheartbeat_seconds = 0\nhome_area = \"010\"\n");
-    let few = [("hotline.toml", "max_calls = 20000", "max_calls = 100")];
-    let switch = Switch::start_with(&few, &[("trunks/lives.toml", &trunk)]);
+    let switch = Switch::start_with(&[FEW], &[("trunks/lives.toml", &trunk)]);
     let (code, report) = switch.answer(&["doctor"]);
     assert_eq!((code, &report["faults"]), (0, &0.into()), "{report:#}");
     lives.succeed(SOON);

@@ -138,7 +138,10 @@ async fn messages(
 ) -> Result<Json<Vec<MessageView>>, Problem> {
     let found = shared.switch.messages(tenant.0, id.0).await;
     match found.is_empty() {
-        true => Err(Problem::not_found("没有留存这个通话的信令", "no message of this call is kept")),
+        true => Err(Problem::not_found(
+            "没有留存这个通话的信令 (多久见 [trace]; 事件日志用 --events)",
+            "no message of this call is kept (for how long: [trace]; its events: --events)",
+        )),
         false => Ok(Json(found)),
     }
 }

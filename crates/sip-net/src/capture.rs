@@ -23,7 +23,7 @@ use crate::handover::headers;
 pub struct CaptureLimits {
     /// Messages of all shards; 0 keeps none.
     pub messages: usize,
-    /// Their bytes, without what the table itself takes (about 100 a message).
+    /// Their bytes, those of unnamed INVITEs included; without what the tables take (below 500 a message).
     pub bytes: usize,
     /// How old a message gets.
     pub age: Duration,
@@ -116,12 +116,7 @@ impl Capture {
         let kept = Kept { at: now, way, flow, bytes };
         match leg {
             Some(leg) => ring.put(now, leg, kept),
-            None => {
-                ring.unnamed.push_back((head.call_id, kept));
-                if ring.unnamed.len() > UNNAMED {
-                    ring.unnamed.pop_front();
-                }
-            }
+            None => ring.wait(head.call_id, kept),
         }
     }
 
@@ -148,10 +143,11 @@ impl Capture {
         if !ring.unnamed.iter().any(|(of, _)| *of == id) {
             return;
         }
-        let (of_leg, others) = std::mem::take(&mut ring.unnamed).into_iter().partition(|(of, _)| *of == id);
+        let (of_leg, others): (VecDeque<_>, _) =
+            std::mem::take(&mut ring.unnamed).into_iter().partition(|(of, _)| *of == id);
         ring.unnamed = others;
-        let of_leg: VecDeque<(u64, Kept)> = of_leg;
         for (_, kept) in of_leg {
+            ring.unnamed_bytes -= kept.bytes.len();
             ring.put(kept.at, Arc::clone(&leg), kept);
         }
     }
@@ -172,7 +168,7 @@ impl Capture {
         Some((tenant?, found))
     }
 
-    /// Messages kept and their bytes.
+    /// Messages of calls that are kept, and their bytes.
     pub fn size(&self) -> (usize, usize) {
         self.rings.iter().fold((0, 0), |(messages, bytes), ring| {
             let ring = locked(ring);
@@ -193,6 +189,7 @@ struct Ring {
     named: VecDeque<u64>,
     /// Of INVITEs that no call is known of: strangers', and the first of each call until it has its name.
     unnamed: VecDeque<(u64, Kept)>,
+    unnamed_bytes: usize,
 }
 
 impl Default for Ring {
@@ -204,6 +201,7 @@ impl Default for Ring {
             legs: HashMap::new(),
             named: VecDeque::new(),
             unnamed: VecDeque::new(),
+            unnamed_bytes: 0,
         }
     }
 }
@@ -215,11 +213,22 @@ impl Ring {
         self.make_room(Some(now));
     }
 
+    /// Nobody has said yet whose it is. Strangers cannot push out what is kept of calls.
+    fn wait(&mut self, of: u64, kept: Kept) {
+        self.unnamed_bytes += kept.bytes.len();
+        self.unnamed.push_back((of, kept));
+        while self.unnamed.len() > UNNAMED || self.unnamed_bytes > self.limits.bytes / UNNAMED_SHARE {
+            let Some((_, oldest)) = self.unnamed.pop_front() else { break };
+            self.unnamed_bytes -= oldest.bytes.len();
+        }
+    }
+
     /// Forgets the oldest until the rest is within the limits.
     fn make_room(&mut self, now: Option<Instant>) {
         while let Some((_, oldest)) = self.kept.front() {
             let is_old = now.is_some_and(|now| now.since(oldest.at) > self.limits.age);
-            if !is_old && self.kept.len() <= self.limits.messages && self.bytes <= self.limits.bytes {
+            let room = self.limits.bytes - self.limits.bytes / UNNAMED_SHARE;
+            if !is_old && self.kept.len() <= self.limits.messages && self.bytes <= room {
                 break;
             }
             self.bytes -= oldest.bytes.len();
@@ -275,6 +284,8 @@ fn locked(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
 
 /// Messages that may wait for their leg's name: INVITE, challenge, ACK of the calls that arrive at one moment.
 const UNNAMED: usize = 256;
+/// One part in so many of the bytes is theirs.
+const UNNAMED_SHARE: usize = 8;
 /// Legs are known for longer than their messages are kept, so that a long call's end is kept too.
 const LEGS_PER_MESSAGE: usize = 4;
 

@@ -226,8 +226,8 @@ static TRACE: Object = Object {
             "megabytes",
             Kind::Integer(1, 65_536),
             "64",
-            "最多占用多少 MB 内存",
-            "megabytes of memory at most",
+            "报文最多占用多少 MB 内存",
+            "megabytes of messages at most",
         ),
     ],
 };

@@ -57,6 +57,8 @@ fn what_came_went_and_changed_is_named() {
             "[subscriptions] 已改 / [subscriptions] changed",
         ),
         ("hotline.toml", "relay = \"inside\"", "relay = \"off\"", "[messages] 已改 / [messages] changed"),
+        ("hotline.toml", "megabytes = 128", "megabytes = 129", "[trace] 已改 / [trace] changed"),
+        ("hotline.toml", "[node]\n", "[node]\ndrain_seconds = 90\n", "[node] 已改 / [node] changed"),
         ("hotline.toml", "timeout_seconds = 60", "timeout_seconds = 61", "[media] 已改 / [media] changed"),
         ("hotline.toml", "--from", "--to", "[hook] 已改 / [hook] changed"),
     ];

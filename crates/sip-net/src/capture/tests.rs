@@ -54,7 +54,7 @@ fn a_call_has_what_came_before_its_name_and_all_of_its_legs() {
 #[test]
 fn count_bytes_and_age_bound_what_is_kept_and_the_oldest_goes() {
     let invite = message("INVITE sip:a@b SIP/2.0", "in", "INVITE");
-    for (limits, left) in [(limits(3, 100_000), 3), (limits(100, 2 * invite.len() + 1), 2)] {
+    for (limits, left) in [(limits(3, 100_000), 3), (limits(100, (2 * invite.len() + 1) * 8 / 7 + 1), 2)] {
         let capture = Capture::new(1, limits);
         capture.name(0, TenantId::default(), call(1), "in");
         for second in 0..10 {
@@ -80,6 +80,27 @@ fn strangers_and_finished_legs_are_bounded_too() {
     }
     let ring = locked(&capture.rings[0]);
     assert_eq!((ring.unnamed.len(), ring.legs.len(), ring.named.len()), (UNNAMED, 40, 40));
+}
+
+#[test]
+fn strangers_long_messages_are_bounded_by_bytes_and_push_nobody_out() {
+    let invite = message("INVITE sip:a@b SIP/2.0", "in", "INVITE");
+    let capture = Capture::new(1, limits(1_000, 8 * invite.len() * 10));
+    capture.name(0, TenantId::default(), call(1), "in");
+    keep(&capture, 0, &invite);
+    for number in 0..100 {
+        let padding = "x".repeat(invite.len());
+        keep(&capture, 1, &message(&format!("INVITE sip:{padding} SIP/2.0"), &format!("s{number}"), "INVITE"));
+        assert!(locked(&capture.rings[0]).unnamed_bytes <= invite.len() * 10);
+    }
+    assert_eq!(locked(&capture.rings[0]).unnamed.len(), 5);
+    assert_eq!(capture.size(), (1, invite.len()));
+    // One that waits is found, and the rest goes on waiting.
+    capture.name(0, TenantId::default(), call(2), "s99");
+    assert_eq!(capture.size().0, 2);
+    let ring = locked(&capture.rings[0]);
+    let sum: usize = ring.unnamed.iter().map(|(_, kept)| kept.bytes.len()).sum();
+    assert_eq!((ring.unnamed.len(), ring.unnamed_bytes), (4, sum));
 }
 
 #[test]
