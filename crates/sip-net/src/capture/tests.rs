@@ -73,7 +73,7 @@ fn count_bytes_and_age_bound_what_is_kept_and_the_oldest_goes() {
 
 #[test]
 fn strangers_and_finished_legs_are_bounded_too() {
-    let capture = Capture::new(1, limits(10, 100_000));
+    let capture = Capture::new(1, limits(10, 1_000_000));
     for number in 0..1_000 {
         keep(&capture, 0, &message("INVITE sip:a@b SIP/2.0", &format!("stranger{number}"), "INVITE"));
         capture.name(0, TenantId::default(), call(number), &format!("leg{number}"));
