@@ -130,7 +130,9 @@ fn the_messages_of_a_call_over_tls_are_shown_too() {
     assert_eq!((code, &report["faults"]), (0, &0.into()), "{report:#}");
     lives.succeed(SOON);
     assert_eq!(finding(&report, "dns", "carrier.test")["zh"], outer.at.to_string());
-    assert!(finding(&report, "trunk", "carrier")["en"].as_str().is_some_and(|en| en.ends_with("answers 200")));
+    assert!(
+        finding(&report, "trunk", "carrier")["en"].as_str().is_some_and(|en| en.ends_with("answers 200"))
+    );
     assert_eq!(finding(&report, "certificate", "loopback")["verdict"], "fine");
     switch.stop();
 }

@@ -90,7 +90,11 @@ fn strangers_long_messages_are_bounded_by_bytes_and_push_nobody_out() {
     keep(&capture, 0, &invite);
     for number in 0..100 {
         let padding = "x".repeat(invite.len());
-        keep(&capture, 1, &message(&format!("INVITE sip:{padding} SIP/2.0"), &format!("s{number}"), "INVITE"));
+        keep(
+            &capture,
+            1,
+            &message(&format!("INVITE sip:{padding} SIP/2.0"), &format!("s{number}"), "INVITE"),
+        );
         assert!(locked(&capture.rings[0]).unnamed_bytes <= invite.len() * 10);
     }
     assert_eq!(locked(&capture.rings[0]).unnamed.len(), 5);
