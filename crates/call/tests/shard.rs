@@ -115,6 +115,7 @@ fn settings() -> Settings {
         ..Trunk::named("ims")
     };
     let profile = QueueProfile {
+        when_disk_full: WhenDiskFull::GoOn,
         music: PromptName::new(&tenant(), "moh"),
         display: Arc::from("{caller} {queue}"),
         title: Arc::from("销售"),
@@ -653,6 +654,25 @@ fn a_call_that_goes_on_without_its_recording_says_so() {
     assert!(!bench.media.iter().any(|command| matches!(command, Command::Record { .. })));
     bench.bye(&to);
     assert!(!bench.has(|fact| matches!(fact, CallFact::RecordingEnded { .. })));
+}
+
+#[test]
+fn a_queue_that_wants_no_call_without_its_recording_is_full_while_the_disk_is() {
+    use model::event::DiskState;
+    let mut settings = when_disk_full(WhenDiskFull::GoOn);
+    for queue in Arc::make_mut(&mut settings.plan).queues.values_mut() {
+        queue.when_disk_full = WhenDiskFull::Refuse;
+    }
+    for (state, taken) in [(DiskState::Full, false), (DiskState::Refusing, false), (DiskState::Low, true)] {
+        let mut bench = Bench::of(settings.clone());
+        bench.give(Input::Disk(state));
+        bench.invite("4008001234");
+        bench.ack();
+        bench.play_out();
+        let queued = bench.has(|fact| matches!(fact, CallFact::Queued { .. }));
+        let told = bench.has(|fact| matches!(fact, CallFact::NotRecorded));
+        assert_eq!((queued, told), (taken, !taken), "{state:?}: {:#?}", bench.facts);
+    }
 }
 
 #[test]

@@ -321,6 +321,8 @@ pub struct QueueProfile {
     pub agent_number: bool,
     /// What a phone dials to wait in it; None: phones cannot.
     pub dial: Option<Arc<str>>,
+    /// What becomes of a call that cannot be recorded.
+    pub when_disk_full: WhenDiskFull,
 }
 
 /// Phones of a tenant are `user@domain`.

@@ -92,6 +92,9 @@ impl Call {
 
     /// (3) The caller takes a place in a queue.
     fn enqueue(&mut self, context: &mut Context<'_>, queue: model::QueueName, priority: i32) {
+        if self.refuses_unrecorded(context, &queue) {
+            return self.turn_away_unrecorded(context);
+        }
         let entry = context.ids.mint();
         self.stage = Stage::Queued { entry, queue: queue.clone(), music: None };
         // Told here and not by the ACD, whose word may come after the caller has gone: no place without a record.

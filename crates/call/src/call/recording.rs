@@ -1,9 +1,12 @@
-//! Owns what keeps sound out of a recording that runs: secrets that are keyed, and pauses. Does not own when a recording
-//! begins and ends (see [`super::talk`]).
+//! Owns what keeps sound out of a recording that runs: secrets that are keyed, and pauses; and queues that want no call
+//! without one. Does not own when a recording begins and ends (see [`super::talk`]).
 
 use media::command::{Command, Mark, MaskCause};
-use model::RecordingId;
 use model::event::CallFact;
+use model::outcome::CallResult;
+use model::{QueueName, RecordingId};
+use routing::{RecordPolicy, WhenDiskFull};
+use sip::HeaderName;
 
 use super::Call;
 use crate::context::Context;
@@ -55,6 +58,24 @@ impl Call {
             let mark = Mark::Mask(MaskCause::Secret);
             context.media(Command::MarkRecording { recording, mark });
         }
+    }
+
+    /// Whether `queue` takes no call that cannot be recorded, and this one cannot.
+    pub(super) fn refuses_unrecorded(&self, context: &Context<'_>, queue: &QueueName) -> bool {
+        let asked = self.settings.plan.queues.get(queue).map(|queue| queue.when_disk_full);
+        let kept = self.plan.record == RecordPolicy::Off
+            || self.recording.is_some()
+            || context.disk.keeps_recordings();
+        asked == Some(WhenDiskFull::Refuse) && !kept
+    }
+
+    /// To the carrier a 503, so that it tries the number's other place; to a caller who was answered, a full queue.
+    pub(super) fn turn_away_unrecorded(&mut self, context: &mut Context<'_>) {
+        self.fact(context, CallFact::NotRecorded);
+        if self.answer_body.is_some() {
+            return self.refuse(context, 503, &[(HeaderName::RetryAfter, "30")], CallResult::Limit);
+        }
+        self.resume_flow(context, ivr::Parked::Full);
     }
 
     /// What operators see of it.

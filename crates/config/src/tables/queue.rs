@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use acd::{Announce, QueueSettings, Strategy, Tier};
 use model::{AgentId, PromptName, QueueName};
-use routing::QueueProfile;
+use routing::{QueueProfile, WhenDiskFull};
 
 use super::{MANY, default, optional, required, word};
 use crate::fields::{Kind, NameKind, Object};
@@ -110,6 +110,20 @@ pub(crate) static QUEUE: Object = Object {
             "what the agent's phone shows: {caller} {queue} {number}",
         ),
         default("agent_number", Kind::Bool, "true", "接通前播报工号", "tell the caller the agent's number"),
+        default(
+            "when_disk_full",
+            Kind::Choice(&[
+                word("go-on", "照常排队, 不录音, 话单注明", "taken without a recording; its record says so"),
+                word(
+                    "refuse",
+                    "未应答则拒接 (503), 已应答则按队列已满处理",
+                    "503, or where answered the way of a full queue",
+                ),
+            ]),
+            "'go-on'",
+            "录音磁盘已满或出错时要录音的来电",
+            "calls to be recorded while the disk of recordings is full or refuses",
+        ),
     ],
 };
 
@@ -161,6 +175,7 @@ pub(crate) fn profile(name: &str, record: &Record, reading: &Reading<'_>) -> Que
         title: record.text_if("title").unwrap_or_else(|| Arc::from(name)),
         agent_number: record.bool("agent_number"),
         dial: record.text_if("dial"),
+        when_disk_full: record.choice("when_disk_full", &[WhenDiskFull::GoOn, WhenDiskFull::Refuse]),
     }
 }
 
