@@ -25,7 +25,7 @@ pub use kamailio::Kamailio;
 pub use linphone::Linphone;
 pub use listener::Listener;
 pub use name_server::{NameServer, Named};
-pub use namespace::{Namespace, alone};
+pub use namespace::{Namespace, alone, with_small_disk};
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
 pub use switch::{Call, Switch, hotline};

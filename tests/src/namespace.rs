@@ -1,6 +1,7 @@
 //! Owns a network namespace with one veth pair into it, for peers that ignore loopback.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 
 /// A namespace and its two ends, removed when dropped.
@@ -67,6 +68,30 @@ pub fn alone(act: impl FnOnce() + Send) {
         // SAFETY: no pointers; it moves this thread alone.
         assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "{}", std::io::Error::last_os_error());
         ip("link set lo up");
+        act();
+    };
+    std::thread::scope(|scope| match scope.spawn(inside).join() {
+        Ok(()) => {}
+        Err(panic) => std::panic::resume_unwind(panic),
+    });
+}
+
+/// Runs `act` on a thread of its own that alone sees what it mounts, with the programs that it starts: `folder` is a small
+/// disk of `mebibytes` there.
+///
+/// # Panics
+/// When `act` does, or without root.
+pub fn with_small_disk(folder: &Path, mebibytes: u32, act: impl FnOnce() + Send) {
+    let inside = || {
+        // SAFETY: no pointers; it gives this thread mounts of its own.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNS) }, 0, "{}", std::io::Error::last_os_error());
+        let run = |words: &[&str]| {
+            let output = Command::new("mount").args(words).output().expect("mount");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        run(&["--make-rprivate", "/"]);
+        let size = format!("size={mebibytes}m");
+        run(&["-t", "tmpfs", "-o", &size, "tmpfs", &folder.to_string_lossy()]);
         act();
     };
     std::thread::scope(|scope| match scope.spawn(inside).join() {

@@ -110,6 +110,19 @@ impl Switch {
         head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
     }
 
+    /// What the API answers to `GET`: status and body.
+    pub fn fetch(&self, path: &str) -> (u16, Vec<u8>) {
+        let token = std::fs::read_to_string(self.folder.join("data/api.token")).expect("the token");
+        let mut stream = TcpStream::connect(self.api).expect("the API");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.api);
+        write!(stream, "{head}Authorization: Bearer {}\r\n\r\n", token.trim()).expect("asked");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+        let status = std::str::from_utf8(&answer[9..12]).expect("a status").parse().expect("a number");
+        (status, answer.split_off(end + 4))
+    }
+
     /// A figure of `/metrics`, written as there: `hotline_live{what="calls"}`.
     pub fn figure(&self, name: &str) -> f64 {
         let text = self.get("/metrics").expect("/metrics");

@@ -64,7 +64,7 @@ pub struct NodeSettings {
 }
 
 /// How long recordings are kept, and how much room they leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordingSettings {
     /// Days; `None`: for ever.
     pub keep_days: Option<u32>,
@@ -74,6 +74,10 @@ pub struct RecordingSettings {
     pub warn_free: u64,
     /// Free bytes below which no recording begins; 0: never.
     pub limit_free: u64,
+    /// Where the journal is copied to while it grows, relative to the folder unless absolute.
+    pub second: Option<Arc<str>>,
+    /// How long a copy stays whose original has gone.
+    pub second_keep: Duration,
 }
 
 /// What sockets for signalling need beside the listeners.

@@ -135,6 +135,15 @@ pub(crate) enum Calls {
 pub(crate) enum Recordings {
     /// 核对全部录音文件、清单与话单 / check every file against manifest and records
     Fsck,
+    /// 由录音日志(或其副本)制作录音文件 / make playable files from a journal or its copy
+    Rescue {
+        /// 日志所在目录 / the folder of segments
+        #[arg(value_name = "DIR")]
+        from: PathBuf,
+        /// 写到哪里 / where the files go
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+    },
     /// 暂停一通电话的录音 / keep nothing of a call for a while
     Pause {
         /// 通话编号 / the call

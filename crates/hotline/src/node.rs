@@ -382,6 +382,7 @@ fn start_media(
         workers: loaded.node.workers.unwrap_or_else(|| threads_for(cpus().len())),
         data: data.to_owned(),
         limits: settings::recording_limits(loaded),
+        second: settings::second_place(origin, loaded),
         prompts: Arc::new(settings::prompts(origin, loaded)),
         clock,
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clock::SystemClock;
 
-use crate::{PromptCache, RecordingLimits};
+use crate::{PromptCache, RecordingLimits, SecondPlace};
 
 /// How media runs on this node.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct MediaConfig {
     pub data: PathBuf,
     /// How long recordings are kept, and how much room they leave.
     pub limits: RecordingLimits,
+    /// Where the journal is copied to while it grows, if anywhere.
+    pub second: Option<SecondPlace>,
     /// What can be said.
     pub prompts: Arc<PromptCache>,
     /// The machine's clocks, shared with signalling.

@@ -6,6 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use model::event::{DiskState, Event, NodeFact};
@@ -42,23 +43,38 @@ pub enum Writing {
     Refused,
 }
 
+/// How the disk does, for everybody to read.
+#[derive(Debug, Default)]
+pub struct DiskFigures {
+    /// Free bytes.
+    pub free: AtomicU64,
+    /// Whether no recording begins.
+    pub full: AtomicBool,
+}
+
 /// What was last told of the disk.
 pub struct DiskWatch {
     data: PathBuf,
     limits: SharedLimits,
     facts: Facts,
     told: DiskState,
+    figures: Arc<DiskFigures>,
 }
 
 impl DiskWatch {
     /// Of the disk below `data`, which is believed to be fine.
     pub fn new(data: PathBuf, limits: SharedLimits, facts: Facts) -> DiskWatch {
-        DiskWatch { data, limits, facts, told: DiskState::Fine }
+        DiskWatch { data, limits, facts, told: DiskState::Fine, figures: Arc::default() }
     }
 
     /// Who is told.
     pub fn facts(&self) -> Facts {
         Arc::clone(&self.facts)
+    }
+
+    /// What it finds, from now on.
+    pub fn figures(&self) -> Arc<DiskFigures> {
+        Arc::clone(&self.figures)
     }
 
     /// Looks how much room there is, and tells what became different.
@@ -68,6 +84,7 @@ impl DiskWatch {
             (Ok(free), Writing::Works) => state_of(*free, current(&self.limits)),
             _ => DiskState::Refusing,
         };
+        self.figures.free.store(*free.as_ref().unwrap_or(&0), Ordering::Relaxed);
         if state == self.told {
             return;
         }
@@ -89,6 +106,8 @@ impl DiskWatch {
             }
         }
         (self.facts)(Event::Node { fact: NodeFact::DiskBecame { state, free_bytes } });
+        // Who reads it there finds everybody told.
+        self.figures.full.store(!state.keeps_recordings(), Ordering::Release);
     }
 }
 

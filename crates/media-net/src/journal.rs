@@ -23,6 +23,7 @@ use model::{CallId, RecordingId, TenantId};
 use crate::Facts;
 use crate::disk::{DiskWatch, Writing};
 use crate::finish::Job;
+use crate::second::Written;
 pub use last_heard::{held, last_heard};
 use medium::{Medium, SegmentFile};
 pub use recovery::{Recovered, recover};
@@ -117,6 +118,7 @@ pub struct Journal {
     clock: SystemClock,
     health: Health,
     disk: DiskWatch,
+    written: Written,
 }
 
 /// How the disk does.
@@ -139,6 +141,7 @@ impl Journal {
         clock: SystemClock,
     ) -> (Journal, JournalInlet) {
         let facts = disk.facts();
+        let written = Written::before(recovered.next_segment);
         let (inlet, ring) = sync_channel(RING);
         let dropped = Arc::new(AtomicU64::new(0));
         let journal = Journal {
@@ -151,8 +154,14 @@ impl Journal {
             clock,
             health: Health::Fine,
             disk,
+            written,
         };
         (journal, JournalInlet { ring: inlet, dropped })
+    }
+
+    /// How far it is written, for who follows it.
+    pub fn written(&self) -> Written {
+        self.written.clone()
     }
 
     /// Starts the thread. It ends when it is told to.
@@ -213,7 +222,8 @@ impl Journal {
         });
     }
 
-    fn take(&mut self, told: ToJournal) {
+    /// Does what it is told.
+    pub fn take(&mut self, told: ToJournal) {
         match told {
             ToJournal::Block(block) => self.append(block),
             ToJournal::Closed(ended) => {
@@ -263,6 +273,7 @@ impl Journal {
         }
         match self.segments.append(block, previous, self.clock.wall()) {
             Ok(place) => {
+                self.written.note(Place { position: place.position + block.size(), ..place });
                 if self.health != Health::Fine {
                     tracing::info!("录音日志恢复写入 / the recording journal is written again");
                     self.health = Health::Fine;

@@ -11,6 +11,8 @@ mod manifest;
 mod net;
 mod ports;
 mod prompts;
+mod rescue;
+mod second;
 mod sys;
 mod worker;
 
@@ -18,12 +20,14 @@ use std::sync::Arc;
 
 pub use config::{MediaConfig, MediaInterface};
 pub use disk::{RecordingLimits, free_bytes};
-pub use finish::checksum_of;
+pub use finish::{FinishError, Made, checksum_of};
 pub use journal::{held, last_heard};
 pub use manifest::{Manifest, read_manifest};
 pub use net::{MediaLive, MediaNet};
 pub use ports::PortError;
 pub use prompts::{MissingPrompt, PromptCache, PromptError};
+pub use rescue::rescue;
+pub use second::SecondPlace;
 
 /// Takes what rooms report.
 type Events = Arc<dyn Fn(media::command::Event) + Send + Sync>;

@@ -4,23 +4,27 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use clock::MintedMap;
+use clock::SystemClock;
 use media::command::{Command, Event, Peer, PlayEnd};
 use model::{CallId, LegId, RecordingId};
 
-use crate::disk::{DiskWatch, SharedLimits};
+use crate::disk::{DiskFigures, DiskWatch, SharedLimits};
 use crate::finish::Finisher;
 use crate::journal::medium::{Disk, Medium};
 use crate::journal::{self, Journal, JournalInlet, ToJournal};
 use crate::manifest::Manifest;
 use crate::ports::{PortError, PortPool};
+use crate::second::{Behind, Copier, SharedSecond};
 use crate::worker::{self, Surroundings, ToWorker, WorkerInlet};
-use crate::{MediaConfig, PromptCache, RecordingLimits};
+use crate::{MediaConfig, PromptCache, RecordingLimits, SecondPlace};
 
 /// Media of this node. Clones share it.
 #[derive(Clone)]
@@ -34,6 +38,9 @@ struct Shared {
     journal: JournalInlet,
     prompts: RwLock<Arc<PromptCache>>,
     limits: SharedLimits,
+    disk: Arc<DiskFigures>,
+    second: SharedSecond,
+    behind: Arc<Behind>,
     directory: Mutex<Directory>,
     events: crate::Events,
     threads: Mutex<Option<Threads>>,
@@ -44,6 +51,36 @@ struct Threads {
     workers: Vec<JoinHandle<()>>,
     writer: JoinHandle<()>,
     finisher: JoinHandle<()>,
+    copier: (JoinHandle<()>, Arc<AtomicBool>),
+}
+
+/// The copier as it was started.
+struct Copying {
+    wanted: SharedSecond,
+    behind: Arc<Behind>,
+    thread: (JoinHandle<()>, Arc<AtomicBool>),
+}
+
+impl Copying {
+    fn start(
+        second: Option<SecondPlace>,
+        journal: &Path,
+        (writer, facts): (&Journal, &crate::Facts),
+        clock: SystemClock,
+    ) -> io::Result<Copying> {
+        let (wanted, behind) = (Arc::new(RwLock::new(second)), Arc::new(Behind::default()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let copier = Copier {
+            journal: journal.to_owned(),
+            wanted: Arc::clone(&wanted),
+            written: writer.written(),
+            behind: Arc::clone(&behind),
+            facts: Arc::clone(facts),
+            clock,
+        };
+        let thread = (copier.spawn(Arc::clone(&stop))?, stop);
+        Ok(Copying { wanted, behind, thread })
+    }
 }
 
 /// What is alive in media.
@@ -63,6 +100,16 @@ pub struct MediaLive {
     pub blocks_dropped: u64,
     /// Datagrams that the system did not take, since the start.
     pub unsent: u64,
+    /// Free bytes of the disk of recordings.
+    pub disk_free: u64,
+    /// Whether no recording begins: that disk is full or refuses.
+    pub disk_full: bool,
+    /// Bytes of the journal that its second place does not have yet.
+    pub second_behind: u64,
+    /// How long the second place has not had everything.
+    pub second_lag: Duration,
+    /// Bytes of the journal that its second place will never have, since the start.
+    pub second_lost: u64,
 }
 
 /// Which call a leg or recording belongs to, and so which worker.
@@ -95,7 +142,7 @@ impl MediaNet {
         events: crate::Events,
         facts: crate::Facts,
     ) -> io::Result<MediaNet> {
-        let MediaConfig { interfaces, workers, data, limits, prompts, clock } = config;
+        let MediaConfig { interfaces, workers, data, limits, second, prompts, clock } = config;
         let limits: SharedLimits = Arc::new(RwLock::new(limits));
         let folder = data.join("journal");
         let mut recovered = journal::recover(&folder)?;
@@ -105,7 +152,9 @@ impl MediaNet {
             let _ = jobs.send(job);
         }
         let disk = DiskWatch::new(data.clone(), Arc::clone(&limits), Arc::clone(&facts));
+        let disk_figures = disk.figures();
         let (writer, inlet) = Journal::new((medium, folder.clone()), recovered, jobs, disk, clock);
+        let copier = Copying::start(second, &folder, (&writer, &facts), clock)?;
         let writer = writer.spawn()?;
         let manifest = Manifest::open(&data)?;
         let finisher = Finisher {
@@ -131,7 +180,10 @@ impl MediaNet {
             limits,
             directory: Mutex::default(),
             events,
-            threads: Mutex::new(Some(Threads { workers: threads, writer, finisher })),
+            disk: disk_figures,
+            second: copier.wanted,
+            behind: copier.behind,
+            threads: Mutex::new(Some(Threads { workers: threads, writer, finisher, copier: copier.thread })),
             random: RandomState::new(),
         };
         Ok(MediaNet { shared: Arc::new(shared) })
@@ -205,9 +257,23 @@ impl MediaNet {
         *self.shared.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
+    /// Copies the journal to another second place from now on, or to none.
+    pub fn set_second(&self, second: Option<SecondPlace>) {
+        *self.shared.second.write().unwrap_or_else(PoisonError::into_inner) = second;
+    }
+
     /// What is alive now.
     pub fn live(&self) -> MediaLive {
-        let start = MediaLive { blocks_dropped: self.shared.journal.dropped(), ..MediaLive::default() };
+        let behind = &self.shared.behind;
+        let start = MediaLive {
+            blocks_dropped: self.shared.journal.dropped(),
+            disk_free: self.shared.disk.free.load(Ordering::Relaxed),
+            disk_full: self.shared.disk.full.load(Ordering::Acquire),
+            second_behind: behind.bytes.load(Ordering::Relaxed),
+            second_lag: Duration::from_millis(behind.millis.load(Ordering::Relaxed)),
+            second_lost: behind.lost.load(Ordering::Relaxed),
+            ..MediaLive::default()
+        };
         self.shared.workers.iter().fold(start, |sum, worker| {
             let figures = &worker.figures;
             let ports = figures.ports.load(Ordering::Relaxed);
@@ -217,8 +283,8 @@ impl MediaNet {
                 sockets: sum.sockets + 2 * (ports + figures.resting.load(Ordering::Relaxed)),
                 players: sum.players + figures.players.load(Ordering::Relaxed),
                 recordings: sum.recordings + figures.recordings.load(Ordering::Relaxed),
-                blocks_dropped: sum.blocks_dropped,
                 unsent: sum.unsent + figures.unsent.load(Ordering::Relaxed),
+                ..sum
             }
         })
     }
@@ -231,7 +297,7 @@ impl MediaNet {
     /// Closes all rooms, finishes all recordings and ends all threads. Waits for them; what is told later is lost.
     pub fn shutdown(&self) {
         let threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { workers, writer, finisher }) = threads else { return };
+        let Some(Threads { workers, writer, finisher, copier }) = threads else { return };
         for worker in &self.shared.workers {
             worker.tell(ToWorker::Stop);
         }
@@ -241,7 +307,12 @@ impl MediaNet {
         let told = journal.send(ToJournal::Stop).is_ok();
         let finished = finisher.join().is_ok();
         let stopped = journal.send(ToJournal::End).is_ok() && writer.join().is_ok();
-        if !(ended && told && finished && stopped) {
+        // Last, so that it has seen all that was written.
+        let (copier, stop) = copier;
+        stop.store(true, Ordering::Release);
+        copier.thread().unpark();
+        let copied = copier.join().is_ok();
+        if !(ended && told && finished && stopped && copied) {
             tracing::error!("a media thread did not end in order");
         }
     }

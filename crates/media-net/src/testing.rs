@@ -4,9 +4,14 @@ use std::f64::consts::PI;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use clock::{Instant, WallTime};
 use media::codec::Codec;
 use media::g711::{self, Law};
+use media::recording::{Block, Recorder, Start};
+use media::sink::{Side, TapPacket};
+use model::{LegId, TenantId};
 
 use crate::disk::{DiskWatch, SharedLimits};
 
@@ -37,6 +42,38 @@ impl Drop for TempFolder {
 /// A disk without limits.
 pub fn disk(data: &Path, facts: crate::Facts) -> DiskWatch {
     DiskWatch::new(data.to_owned(), SharedLimits::default(), facts)
+}
+
+/// `count` full blocks of a recording.
+pub fn blocks_of(recording: u64, count: usize) -> Vec<Block> {
+    let start = Start {
+        recording: recording.into(),
+        call: 9.into(),
+        tenant: TenantId::new("acme"),
+        caller: 1.into(),
+        persons: vec![],
+        started: WallTime(1_795_000_000_000_000),
+    };
+    let mut recorder = Recorder::start(Instant::ZERO, start);
+    let mut blocks = Vec::new();
+    let mut now = Instant::ZERO;
+    for nth in 0u64.. {
+        blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
+        if blocks.len() >= count {
+            break;
+        }
+        recorder.packet(&TapPacket {
+            side: Side::Left,
+            leg: LegId::from(1),
+            sequence: nth,
+            media_time: nth * 160,
+            arrival: now,
+            codec: Codec::Pcma,
+            payload: &[0x2a; 3_000],
+        });
+        now += Duration::from_millis(20);
+    }
+    blocks
 }
 
 /// A loopback address of this process and test alone, so that no port of it is anybody else's.

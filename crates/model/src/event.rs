@@ -528,6 +528,13 @@ pub enum NodeFact {
         /// Its free space.
         free_bytes: u64,
     },
+    /// The second copy of the recordings' journal cannot be written.
+    CopyFailed {
+        /// The system's words.
+        error: Arc<str>,
+    },
+    /// It is written again.
+    CopyResumed,
     /// Recordings cannot be written.
     DiskFailed {
         /// The system's words.

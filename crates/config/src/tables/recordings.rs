@@ -1,5 +1,7 @@
 //! Owns `[recordings]`: how long recordings are kept, and how much room they leave on their disk.
 
+use std::time::Duration;
+
 use super::{default, optional};
 use crate::fields::{Kind, Object};
 use crate::loaded::RecordingSettings;
@@ -37,6 +39,19 @@ pub(crate) static RECORDINGS: Object = Object {
             "剩余空间低于此数 (MiB) 时不再开始录音, 见号码的 when_disk_full; 0 不限",
             "free space in MiB below which no recording begins (a number's when_disk_full); 0: never",
         ),
+        optional(
+            "second",
+            Kind::Text,
+            "录音日志同时复制到此目录 (另一块磁盘, 须已存在), 相对于配置目录",
+            "the recording journal is copied here while it grows: another disk's folder, which must be there",
+        ),
+        default(
+            "second_keep_hours",
+            Kind::Integer(0, 8_760),
+            "24",
+            "原文件删除后副本再保留的小时数",
+            "hours that copies stay whose original has gone",
+        ),
     ],
 };
 
@@ -48,6 +63,8 @@ pub(crate) fn recordings(hotline: &Record, reading: &mut Reading<'_>) -> Recordi
         min_keep_days: record.integer_if("min_keep_days"),
         warn_free: record.integer::<u64>("warn_free_mib") << 20,
         limit_free: record.integer::<u64>("limit_free_mib") << 20,
+        second: record.text_if("second"),
+        second_keep: Duration::from_secs(record.integer::<u64>("second_keep_hours") * 3_600),
     };
     if let Some(least) = settings.min_keep_days
         && settings.keep_days.is_none_or(|keep| keep < least)

@@ -103,7 +103,7 @@ fn every_key_has_an_effect() {
                         whole.plan.clone(),
                         whole.flows.clone(),
                         whole.acd.clone(),
-                        whole.recordings,
+                        whole.recordings.clone(),
                         whole.hooks.clone(),
                         whole.transports.clone(),
                         whole.trace

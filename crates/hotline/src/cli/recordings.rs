@@ -21,9 +21,40 @@ use audit::{Finding, Picture};
 pub(crate) fn run(global: &Global, asked: &Recordings) -> anyhow::Result<Answer> {
     match asked {
         Recordings::Fsck => fsck(global),
+        Recordings::Rescue { from, into } => rescue(global, from, into),
         Recordings::Pause { call } => keep(global, call, call::Keep::Nothing),
         Recordings::Resume { call } => keep(global, call, call::Keep::Sound),
     }
+}
+
+/// Makes the files of a journal that stands alone.
+fn rescue(global: &Global, from: &Path, into: &Path) -> anyhow::Result<Answer> {
+    let (mut made, mut failed) = (Vec::new(), Vec::new());
+    media_net::rescue(from, into, |recording, file| match file {
+        Ok(file) => made.push((recording, file)),
+        Err(error) => failed.push((recording, error.to_string())),
+    })
+    .with_context(|| format!("{} 读不出 / cannot be read", from.display()))?;
+    let path = |file: &media_net::Made| into.join(&file.path).display().to_string();
+    if global.json {
+        let files = made.iter().map(|(recording, file)| {
+            serde_json::json!({ "recording": recording, "path": path(file), "millis": file.millis, "sha256": file.sha256 })
+        });
+        let failures = failed
+            .iter()
+            .map(|(recording, error)| serde_json::json!({ "recording": recording, "error": error }));
+        output::json(&serde_json::json!({
+            "files": files.collect::<Vec<_>>(), "failed": failures.collect::<Vec<_>>(),
+        }))?;
+    } else {
+        output::lines(
+            made.iter().map(|(_, file)| format!("{}  {:.1} s", path(file), file.millis as f64 / 1_000.0)),
+        )?;
+        output::lines(failed.iter().map(|(recording, error)| format!("{recording}: {error}")))?;
+        let (files, lost) = (made.len(), failed.len());
+        output::lines([format!("{files} 个录音文件,{lost} 个失败 / {files} files, {lost} failures")])?;
+    }
+    Ok(if failed.is_empty() { Answer::Yes } else { Answer::No })
 }
 
 /// Pauses the recording of a call that is up, or lets it go on.

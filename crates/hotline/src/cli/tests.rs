@@ -50,6 +50,7 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline calls live",
         "hotline calls hangup 0sxw0x8002000",
         "hotline recordings fsck --json",
+        "hotline recordings rescue /mnt/second --into rescued",
         "hotline recordings pause 0sxw0x8002000",
         "hotline recordings resume 0sxw0x8002000",
         "hotline agents",

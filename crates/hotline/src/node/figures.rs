@@ -114,6 +114,11 @@ impl Sources {
         set("media_pairs_taken", self.media.pairs_taken());
         set("journal_room", self.journal.room());
         counter!("hotline_recording_blocks_dropped_total").absolute(live.blocks_dropped);
+        gauge!("hotline_recording_disk_free_bytes").set(live.disk_free as f64);
+        gauge!("hotline_recording_disk_full").set(if live.disk_full { 1.0 } else { 0.0 });
+        gauge!("hotline_recording_second_behind_bytes").set(live.second_behind as f64);
+        gauge!("hotline_recording_second_lag_seconds").set(live.second_lag.as_secs_f64());
+        counter!("hotline_recording_second_lost_bytes_total").absolute(live.second_lost);
         counter!("hotline_media_unsent_total").absolute(live.unsent);
     }
 

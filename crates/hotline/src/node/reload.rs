@@ -88,6 +88,7 @@ impl Reloader {
         // Prompts and queues first: a call that begins under the new plan finds what the plan names.
         self.media.set_prompts(Arc::new(settings::prompts(&self.origin, &loaded)));
         self.media.set_limits(settings::recording_limits(&loaded));
+        self.media.set_second(settings::second_place(&self.origin, &loaded));
         self.tenants.configure(&loaded.acd);
         self.registrations.configure(&loaded.plan);
         self.capture.configure(super::trace::limits(&loaded));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use config::{Loaded, OldestTls, Sources};
 use media::command::Language;
-use media_net::{MediaInterface, PromptCache, PromptError, RecordingLimits};
+use media_net::{MediaInterface, PromptCache, PromptError, RecordingLimits, SecondPlace};
 use model::TenantId;
 use routing::{ClientCertificate, TargetHost, TrunkTransport};
 use sip::endpoint::{Advertised, OtherPorts, Transport};
@@ -136,8 +136,18 @@ pub(crate) fn media_interfaces(loaded: &Loaded) -> Vec<MediaInterface> {
 
 /// How long recordings are kept, and how much room they leave.
 pub(crate) fn recording_limits(loaded: &Loaded) -> RecordingLimits {
-    let config::RecordingSettings { keep_days, min_keep_days, warn_free, limit_free } = loaded.recordings;
+    let config::RecordingSettings { keep_days, min_keep_days, warn_free, limit_free, .. } = loaded.recordings;
     RecordingLimits { keep_days, min_keep_days, warn_free, limit_free }
+}
+
+/// Where the recordings' journal is copied to, if anywhere.
+pub(crate) fn second_place(origin: &Origin, loaded: &Loaded) -> Option<SecondPlace> {
+    let folder = loaded.recordings.second.as_deref()?;
+    let folder = match origin {
+        Origin::Folder(base) => base.join(folder),
+        Origin::Embedded => PathBuf::from(folder),
+    };
+    Some(SecondPlace { folder, keep: loaded.recordings.second_keep })
 }
 
 /// What a shard is told.

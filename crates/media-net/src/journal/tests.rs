@@ -2,15 +2,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
-use clock::WallTime;
-use media::codec::Codec;
-use media::recording::{BlockView, Found, Recorder, SEGMENT_BYTES, Start, scan};
-use media::sink::{Side, TapPacket};
-use model::LegId;
+use media::recording::{BlockView, Found, SEGMENT_BYTES, scan};
 use model::event::{DiskState, Event};
 
 use super::*;
-use crate::testing::{TempFolder, disk};
+use crate::testing::{TempFolder, blocks_of as blocks, disk};
 
 /// A writer over `folder` without its thread, and what it sends out.
 struct Desk {
@@ -39,38 +35,6 @@ fn id(raw: u64) -> RecordingId {
 
 fn ended(recording: u64) -> Ended {
     Ended { recording: id(recording), call: 9.into(), tenant: TenantId::new("acme") }
-}
-
-/// `count` full blocks of a recording.
-fn blocks(recording: u64, count: usize) -> Vec<Block> {
-    let start = Start {
-        recording: id(recording),
-        call: 9.into(),
-        tenant: TenantId::new("acme"),
-        caller: 1.into(),
-        persons: vec![],
-        started: WallTime(1_795_000_000_000_000),
-    };
-    let mut recorder = Recorder::start(Instant::ZERO, start);
-    let mut blocks = Vec::new();
-    let mut now = Instant::ZERO;
-    for nth in 0u64.. {
-        blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
-        if blocks.len() >= count {
-            break;
-        }
-        recorder.packet(&TapPacket {
-            side: Side::Left,
-            leg: LegId::from(1),
-            sequence: nth,
-            media_time: nth * 160,
-            arrival: now,
-            codec: Codec::Pcma,
-            payload: &[0x2a; 3_000],
-        });
-        now += Duration::from_millis(20);
-    }
-    blocks
 }
 
 fn segments(folder: &Path) -> Vec<u64> {

@@ -16,6 +16,7 @@ use crate::MediaInterface;
 use crate::testing::{TempFolder, channels, level, own_address, tone};
 
 mod faults;
+mod second;
 
 /// Media on an address of its own, and what it reports.
 struct Stand {
@@ -77,6 +78,7 @@ fn start_on(
         workers,
         data: folder.path().to_owned(),
         limits: crate::RecordingLimits::default(),
+        second: None,
         prompts: Arc::new(PromptCache::built_in()),
         clock,
     };
