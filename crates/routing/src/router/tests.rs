@@ -134,6 +134,7 @@ fn a_phone_dials_queues_of_its_tenant_and_outside_numbers_behind_the_prefix() {
         title: "".into(),
         agent_number: false,
         dial: Some("6001".into()),
+        when_disk_full: crate::WhenDiskFull::GoOn,
     };
     plan.queues.insert(QueueName::new(&acme, "sales"), profile);
     plan.dialling.prefix = "9".into();
