@@ -155,8 +155,9 @@ impl Machine for Acd {
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Configure(settings) => self.configure(now, &settings),
-            Input::Enqueue { entry, call, queue, priority, caller } => {
-                self.enqueue(now, entry, queue, Arrival { call, caller, priority });
+            Input::Enqueue { entry, call, queue, priority, caller, since } => {
+                let since = since.unwrap_or(now).min(now);
+                self.enqueue(now, entry, queue, Arrival { call, caller, priority, since });
             }
             Input::Leave { entry } => self.caller_left(now, entry),
             Input::OfferRinging { offer } => self.offer_ringing(now, offer),

@@ -31,7 +31,10 @@ pub(crate) struct Entry {
     pub(crate) caller: Arc<str>,
     pub(crate) queue: QueueSlot,
     pub(crate) priority: i32,
+    /// Since when it waits, places before this one included.
     pub(crate) since: Instant,
+    /// When it took this place: the maximum wait counts from here.
+    pub(crate) entered: Instant,
     pub(crate) rank: Rank,
     /// Offers that ring for it; those being withdrawn are not here.
     pub(crate) offers: SmallVec<[OfferId; 1]>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clock::Instant;
 use model::event::{AgentState, Event};
 use model::outcome::{EntryOutcome, RefusalCause, WithdrawCause};
 use model::say::{Key, SayItem};
@@ -28,6 +29,8 @@ pub enum Input {
         priority: i32,
         /// The caller's number, for 主叫记忆 and views.
         caller: Arc<str>,
+        /// Since when it waits: before now for a caller who has its place again. None: from now.
+        since: Option<Instant>,
     },
     /// The caller hung up or left by himself; offers of the place are withdrawn.
     Leave {

@@ -115,6 +115,12 @@ impl Client {
         self.get(&format!("/v1/calls/{}/messages", escaped(call)), &[]).await
     }
 
+    /// Sends whom the agent of a call talks with to `to`.
+    pub async fn transfer(&self, call: &str, to: &str) -> Result<(), ClientError> {
+        let body = serde_json::json!({ "to": to });
+        self.post(&format!("/v1/calls/{}/transfer", escaped(call)), &body).await
+    }
+
     /// Ends a call.
     pub async fn hang_up(&self, call: &str) -> Result<(), ClientError> {
         self.post(&format!("/v1/calls/{}/hangup", escaped(call)), &Value::Null).await

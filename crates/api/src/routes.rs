@@ -64,6 +64,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/calls/{id}/recording/resume", post(resume_recording))
         .route("/v1/recordings/{id}/timeline", get(recordings::timeline))
         .route("/v1/recordings/{id}/peaks", get(recordings::peaks))
+        .route("/v1/calls/{id}/transfer", post(transfer))
         .route("/v1/cdrs", get(records::cdrs))
         .route("/v1/cdrs/{id}", get(records::cdr))
         .route("/v1/figures", get(records::figures))
@@ -167,6 +168,24 @@ async fn resume_recording(
 ) -> Result<Json<Value>, Problem> {
     find_live(&shared, &tenant.0, id.0).await?;
     command(&shared, Command::ResumeRecording { call: id.0 }).await
+}
+
+/// Where a call is to be sent.
+#[derive(Deserialize)]
+struct To {
+    to: Arc<str>,
+}
+
+async fn transfer(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    id: Id,
+    body: Result<Json<To>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(To { to }) =
+        body.map_err(|error| Problem::new(error.status(), "去向写得不对", error.body_text()))?;
+    find_live(&shared, &tenant.0, id.0).await?;
+    command(&shared, Command::Transfer { call: id.0, to }).await
 }
 
 async fn find_live(shared: &Shared, tenant: &TenantId, call: CallId) -> Result<LiveCall, Problem> {

@@ -15,16 +15,20 @@
 
 mod acd_side;
 mod arrive;
+mod consult;
 mod early;
 mod engaged;
 mod flow_side;
 mod hearing;
 mod hold;
+mod joining;
 mod media_side;
+mod moving;
 mod originate;
 pub mod recording;
 mod release;
 mod talk;
+mod transfer;
 mod unanswered;
 mod watched;
 mod ways;
@@ -45,10 +49,13 @@ use routing::{AnswerMode, Holder, RecordPolicy};
 use sip::session::SessionEvent;
 
 use crate::Settings;
-use crate::context::Context;
+use crate::context::{Context, Place};
 use crate::leg::Leg;
 use crate::party::{Party, PartyState};
 
+pub(crate) use joining::{Candidate, Departed};
+pub(crate) use moving::Mover;
+pub(crate) use transfer::{Aim, AimAt, Asked};
 use unanswered::Unanswered;
 pub(crate) use watched::ToldDialog;
 
@@ -80,6 +87,18 @@ pub(crate) struct Call {
     recording: Option<RecordingId>,
     /// Why nothing is kept for the time being.
     masks: media::recording::Masks,
+    /// Who is on the left of the recording that runs.
+    recorded_left: RecordedLeft,
+    /// A transfer that has not come to its end.
+    transfer: Option<transfer::Transfer>,
+    /// A number that is being pressed behind a code.
+    asking: Option<consult::Asking>,
+    /// Keys that may become a code.
+    typed: Option<consult::Typed>,
+    /// The last place in a queue, which the call has again when nobody else can be had.
+    waited: Option<Waited>,
+    /// What trunks' limits count for those who became the caller.
+    tickets: Vec<routing::Ticket>,
     /// Ports whose figures have yet to come: the record is to have them.
     measured: Vec<LegId>,
     /// What the call has come to so far, should it end now.
@@ -127,6 +146,21 @@ pub(crate) struct CallPlan {
     pub record: RecordPolicy,
     /// The caller hears itself (echo test).
     pub echo: Echo,
+    /// The caller's leg is to go on in another call.
+    pub takes: Option<Place>,
+}
+
+impl CallPlan {
+    /// A leg that called in is to have a place in another call.
+    pub fn taking(tenant: &TenantId, place: Place) -> CallPlan {
+        CallPlan {
+            flow: crate::dialled::confirmation(tenant),
+            answer: AnswerMode::AtOnce,
+            record: RecordPolicy::Off,
+            echo: Echo::Off,
+            takes: Some(place),
+        }
+    }
 }
 
 /// Whether the caller hears itself.
@@ -172,6 +206,24 @@ pub(crate) struct Talk {
     pub announcing: Option<PlayId>,
     /// Who holds, in the order in which they began.
     pub holders: Vec<(LegId, Option<PlayId>)>,
+}
+
+/// A place that the call had in a queue.
+#[derive(Clone, Debug)]
+struct Waited {
+    queue: QueueName,
+    priority: i32,
+    /// Since when it waits, places before included.
+    since: Instant,
+}
+
+/// Who is on the left of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RecordedLeft {
+    /// The caller.
+    Caller,
+    /// Whom the caller talks with: the one who called has left, and the one who was called has that place.
+    OtherSide,
 }
 
 /// What a playing is for.
@@ -228,6 +280,12 @@ impl Call {
             answer_body: None,
             recording: None,
             masks: media::recording::Masks::default(),
+            recorded_left: RecordedLeft::Caller,
+            transfer: None,
+            asking: None,
+            typed: None,
+            waited: None,
+            tickets: Vec::new(),
             measured: Vec::new(),
             so_far: SoFar::default(),
             unanswered: None,
@@ -259,7 +317,8 @@ impl Call {
         let rings = self.parties.iter().filter_map(Party::ring_until);
         let quiet = self.parties.iter().filter_map(Party::quiet_until);
         let longest = (!self.is_over()).then(|| self.began + self.settings.plan.limits.max_duration);
-        legs.chain(arriving).chain(flow).chain(rings).chain(quiet).chain(longest).min()
+        let number = self.number_due();
+        legs.chain(arriving).chain(flow).chain(rings).chain(quiet).chain(longest).chain(number).min()
     }
 
     /// Time has passed.
@@ -279,6 +338,7 @@ impl Call {
             session.handle_timeout(now);
         }
         self.stop_rings_that_ran_out(context);
+        self.complete_number(context);
         self.leave_silent_trunks(context);
         if !self.is_over() && now >= self.began + self.settings.plan.limits.max_duration {
             self.release_by_switch(context, model::outcome::Termination::Limit);
@@ -414,9 +474,9 @@ impl Call {
         entry.into_iter().chain(offers).chain(freed).collect()
     }
 
-    /// The recording that runs, for the shard when the call itself can no longer end it.
-    pub fn open_recording(&self) -> Option<RecordingId> {
-        self.recording
+    /// The recordings that run, for the shard when the call itself can no longer end them.
+    pub fn open_recordings(&self) -> impl Iterator<Item = RecordingId> {
+        self.recording.into_iter().chain(self.recording_of_consultation())
     }
 
     /// A view for operators.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use clock::{Instant, WallAnchor};
 use media::command::Command;
 use model::event::{CallFact, DiskState, Event};
-use model::{CallId, IdGen, LegId, TenantId, TrunkName};
+use model::{CallId, IdGen, LegId, OfferId, TenantId, TrunkName};
 use routing::{Admission, Shared, TrunkChange, TrunkNews, TrunkStates};
 use sdp::MasterKey;
 use sha2::{Digest, Sha256};
@@ -32,6 +32,35 @@ pub(crate) struct Context<'a> {
     pub out: &'a mut VecDeque<Output>,
     /// How the shard finds the call again; taken over by the shard after each input.
     pub routes: Vec<Route>,
+    /// What reaches beyond the call; granted by the shard after each input.
+    pub wishes: Vec<Wish>,
+}
+
+/// What a call cannot do by itself: it needs the dial plan, or another call.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    /// Its caller's leg wants a place in another call.
+    TakePlace(Place),
+    /// A leg asks that whom it talks with goes elsewhere (REFER, RFC 3515).
+    Refer { leg: LegId, tx: ServerTx, to: Box<str>, replaces: Option<Box<str>> },
+    /// The keys pressed on a leg ask for it.
+    TransferByKeys { leg: LegId, to: Box<str>, kind: model::event::TransferKind },
+}
+
+/// A place in a call that a leg may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub call: CallId,
+    pub of: PlaceOf,
+}
+
+/// Whose place it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PlaceOf {
+    /// A leg's (RFC 3891).
+    Leg(LegId),
+    /// That of the phones that ring for this attempt (代接).
+    Offer(OfferId),
 }
 
 /// A way by which the world's next word finds a leg.
@@ -45,6 +74,8 @@ pub(crate) enum Route {
     Invite(ServerTx, LegId),
     /// That transaction no longer has a listener.
     Over(ClientTx),
+    /// The leg goes over to this call, and all that leads to it.
+    Moved(LegId, CallId),
 }
 
 /// Minutes since Monday 00:00 at `now`, local time being `utc_offset` seconds east of UTC.

@@ -102,6 +102,13 @@ pub enum Input {
     },
     /// What another shard learned of a trunk.
     Trunk(TrunkNews),
+    /// An operator sends whom the agent of a call talks with, or who waits, elsewhere.
+    Transfer {
+        /// Which call.
+        call: CallId,
+        /// Where to, as one dials it, or `queue:NAME`.
+        to: Arc<str>,
+    },
     /// An operator ends a call.
     HangUp {
         /// Which.
@@ -259,6 +266,15 @@ pub enum Output {
     Trunk(TrunkNews),
     /// A fact to journal, before what follows it is performed.
     Event(Event),
+    /// For another shard of this node: a message that is about a call of its.
+    HandOver {
+        /// Which shard.
+        shard: u8,
+        /// Where it came from.
+        flow: Flow,
+        /// What came.
+        bytes: Bytes,
+    },
     /// Something was dropped or refused without a call: counted by cause.
     Counted(&'static str),
     /// A source is banned from now on: an operator may want to know.

@@ -14,9 +14,11 @@ mod party;
 mod settings;
 mod shard;
 mod trunk_watch;
+mod whereabouts;
 
 pub use call::recording::Keep;
 pub use io::{Binding, ErrandEnded, Input, Output, Unreached};
 pub use live::{Live, LiveCall, LiveRecording, LiveStage, TrunkSeen};
 pub use settings::Settings;
 pub use shard::{Identity, NodeWide, Shard};
+pub use whereabouts::{Whereabouts, call_id_of, home_of};

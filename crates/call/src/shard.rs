@@ -3,8 +3,10 @@
 
 mod door;
 mod errands;
+mod handover;
 mod incoming;
 mod index;
+mod joining;
 mod login;
 mod requests;
 mod trunks;
@@ -22,8 +24,9 @@ use sip::auth::Challenger;
 use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
 use crate::call::{Call, ToldDialog};
-use crate::context::Context;
-use crate::{Input, Live, LiveCall, Output, Settings};
+use crate::context::{Context, Wish};
+use crate::{Input, Live, LiveCall, Output, Settings, Whereabouts};
+pub(crate) use handover::PhoneChange;
 pub(crate) use incoming::reason;
 use index::Index;
 use login::Login;
@@ -50,10 +53,14 @@ pub struct NodeWide {
     pub admission: Shared<Admission>,
     /// Sources that are no trunk.
     pub guard: Shared<Guard>,
+    /// What belongs to which shard.
+    pub whereabouts: Whereabouts,
 }
 
 /// The transactions and calls of one shard.
 pub struct Shard {
+    /// Its number among the node's shards.
+    number: u8,
     settings: Arc<Settings>,
     router: Router,
     endpoint: Endpoint,
@@ -86,6 +93,8 @@ pub struct Shard {
     errands: HashMap<ClientTx, u64>,
     /// The call that is being handled, for `abandon`.
     current: Option<CallId>,
+    /// What calls ask for that reaches beyond themselves, and who asks.
+    wishes: VecDeque<(CallId, Wish)>,
     out: VecDeque<Output>,
 }
 
@@ -126,6 +135,7 @@ impl Shard {
         };
         let secret = sip::auth::secret_of(&identity.secret, &format!("shard {}", identity.shard));
         Shard {
+            number: identity.shard,
             router: Router::new(settings.plan.clone()),
             endpoint: Endpoint::new(config),
             calls: MintedMap::default(),
@@ -148,6 +158,7 @@ impl Shard {
             disk: DiskState::Fine,
             errands: HashMap::new(),
             current: None,
+            wishes: VecDeque::new(),
             out: VecDeque::new(),
             settings,
         }
@@ -189,7 +200,10 @@ impl Shard {
         if !slot.call.is_over() {
             self.close_record(&slot.call);
         }
-        self.out.extend(slot.told.drain(..).map(|told| told.over()));
+        for told in slot.told.drain(..) {
+            self.node.whereabouts.phone_out(told.aor(), self.number);
+            self.out.push_back(told.over());
+        }
         let mut context = Context {
             now,
             endpoint: &mut self.endpoint,
@@ -202,12 +216,13 @@ impl Shard {
             disk: self.disk,
             out: &mut self.out,
             routes: Vec::new(),
+            wishes: Vec::new(),
         };
         slot.call.give_up(&mut context);
         let routes = context.routes;
         self.index.take(id, routes);
         if slot.call.is_finished() {
-            self.index.forget(id);
+            self.forget(now, id);
         } else {
             self.timers.set_or_clear(id, slot.call.next_timeout());
             self.calls.insert(id, slot);
@@ -221,9 +236,9 @@ impl Shard {
             self.out.push_back(Output::Acd { tenant: call.tenant.clone(), input });
         }
         self.out.push_back(Output::Media(media::command::Command::CloseRoom { room: call.id }));
-        let ended = call.open_recording().map(|recording| CallFact::RecordingEnded { recording });
+        let ended = call.open_recordings().map(|recording| CallFact::RecordingEnded { recording });
         let (result, by, cause) = (CallResult::Failure, HungUpBy::Switch, Termination::Internal);
-        for fact in ended.into_iter().chain([CallFact::Ended { result, by, cause }]) {
+        for fact in ended.chain([CallFact::Ended { result, by, cause }]) {
             let (tenant, call) = (call.tenant.clone(), call.id);
             self.out.push_back(Output::Event(Event::Call { tenant, call, fact }));
         }
@@ -250,12 +265,20 @@ impl Shard {
             disk: self.disk,
             out: &mut self.out,
             routes: Vec::new(),
+            wishes: Vec::new(),
         };
         act(&mut slot.call, &mut context);
-        let routes = context.routes;
-        self.index.take(id, routes);
+        let (routes, wishes) = (context.routes, context.wishes);
+        self.wishes.extend(wishes.into_iter().map(|wish| (id, wish)));
+        let divided = self.node.whereabouts.is_divided();
+        handover::take_routes(&self.node.whereabouts, &mut self.index, id, routes);
         self.current = None;
-        slot.call.tell_watchers(&mut slot.told, &mut self.out);
+        slot.call.tell_watchers(&mut slot.told, |change, output| {
+            if divided {
+                handover::note_phone(&self.node.whereabouts, self.number, change);
+            }
+            self.out.push_back(output);
+        });
         if slot.call.is_over()
             && let Some(ticket) = slot.ticket.take()
         {
@@ -264,7 +287,7 @@ impl Shard {
         if slot.call.is_finished() {
             self.calls.remove(&id);
             self.timers.clear(&id);
-            self.index.forget(id);
+            self.forget(now, id);
         } else {
             self.timers.set_or_clear(id, slot.call.next_timeout());
         }
@@ -273,8 +296,14 @@ impl Shard {
 
     /// Handles everything that the endpoint has to say, until it is silent.
     fn pump(&mut self, now: Instant) {
-        while let Some(output) = self.endpoint.poll_output() {
-            self.on_endpoint(now, output);
+        loop {
+            if let Some(output) = self.endpoint.poll_output() {
+                self.on_endpoint(now, output);
+            } else if let Some((call, wish)) = self.wishes.pop_front() {
+                self.grant(now, call, wish);
+            } else {
+                break;
+            }
         }
     }
 
@@ -324,6 +353,7 @@ impl Machine for Shard {
                 self.with_call(now, call, |call, context| call.on_located(context, leg, bindings));
             }
             Input::Resolved { call, leg, targets } => {
+                let call = self.index.moved(leg).unwrap_or(call);
                 self.with_call(now, call, |call, context| call.on_resolved(context, leg, &targets));
             }
             Input::PeerVerified { connection, names } => drop(self.peers.insert(connection, names)),
@@ -334,12 +364,13 @@ impl Machine for Shard {
                 self.endpoint.respond(now, tx, response);
             }
             Input::Media(event) => {
-                let room = event.room();
+                let room = event.port().and_then(|port| self.index.moved(port)).unwrap_or(event.room());
                 self.with_call(now, room, |call, context| call.on_media(context, event));
             }
             Input::Acd { tenant, output } => self.on_acd(now, &tenant, output),
             Input::TrunkLocated { trunk, host, targets } => self.trunk_located(now, &trunk, &host, &targets),
             Input::Trunk(news) => self.trunks.apply(&news),
+            Input::Transfer { call, to } => self.transfer_by_operator(now, call, &to),
             Input::HangUp { call } => {
                 let cause = Termination::Commanded;
                 self.with_call(now, call, |call, context| call.release_by_switch(context, cause));

@@ -213,6 +213,8 @@ struct Bench {
     sent: Vec<(SocketAddr, Message)>,
     media: Vec<Command>,
     facts: Vec<CallFact>,
+    /// Messages for other shards.
+    handed: Vec<(u8, Bytes)>,
     /// What those see who watch phones.
     lamps: Vec<sip::subscription::Progress>,
     /// What became of errands.
@@ -229,20 +231,25 @@ impl Bench {
     }
 
     fn of(settings: Settings) -> Bench {
+        Bench::of_node(settings, 0, call::NodeWide::default())
+    }
+
+    fn of_node(settings: Settings, number: u8, node: call::NodeWide) -> Bench {
         let identity = Identity {
             node: 0,
-            shard: 0,
+            shard: number,
             secret: [7; 32],
             anchor: WallAnchor::new(Instant::ZERO, WallTime(1_795_000_000_000_000)),
         };
         let ids = model::IdGen::new(0, 255, 1_795_000_000);
         let mut bench = Bench {
             now: Instant::from_secs(10),
-            shard: Shard::new(identity, Arc::new(settings)),
+            shard: Shard::of_node(identity, Arc::new(settings), node),
             acd: acd::Acd::new(Instant::from_secs(10), tenant(), ids, Arc::new(acd_settings())),
             sent: Vec::new(),
             media: Vec::new(),
             facts: Vec::new(),
+            handed: Vec::new(),
             lamps: Vec::new(),
             errands: Vec::new(),
             phone_requests: Vec::new(),
@@ -308,6 +315,7 @@ impl Bench {
                 | Output::Banned { .. }
                 | Output::Trunk(_)
                 | Output::LocateTrunk { .. } => {}
+                Output::HandOver { shard, bytes, .. } => self.handed.push((shard, bytes)),
                 Output::PhoneRequest { request, .. } => self.phone_requests.push(request.method),
                 Output::ErrandEnded { errand, ended } => self.errands.push(match ended {
                     call::ErrandEnded::Answered(response) => (errand, Some(response.status)),
@@ -820,3 +828,6 @@ fn a_long_request_goes_by_tcp_to_a_phone_that_takes_it_so_and_by_udp_to_others()
         assert_eq!(via.starts_with("SIP/2.0/TCP "), large_over_tcp, "{via}");
     }
 }
+
+#[path = "shard/handover.rs"]
+mod handover;

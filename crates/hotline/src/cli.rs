@@ -123,6 +123,14 @@ pub(crate) enum Calls {
     Trace(Trace),
     /// 正在进行的通话 / calls in progress
     Live,
+    /// 把客户转到别处 / send whom an agent talks with elsewhere
+    Transfer {
+        /// 通话编号 / the call
+        call: String,
+        /// 转到哪里: 分机、号码或 queue:队列名 / where to: an extension, a number, or queue:NAME
+        #[arg(long)]
+        to: String,
+    },
     /// 结束一通正在进行的电话 / end a call in progress
     Hangup {
         /// 通话编号 / the call

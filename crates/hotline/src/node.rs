@@ -133,7 +133,8 @@ impl Node {
         let token = api::Token::load_or_make(&api::Token::path(&data))?;
 
         let shards = shard_count(&loaded);
-        let boxes = boxes(shards, &loaded)?;
+        let wide = call::NodeWide::default();
+        let boxes = boxes(shards, &loaded, &wide)?;
         let media = start_media(&origin, &loaded, &data, clock, &boxes, &journal)?;
         let around = tenants::Surroundings {
             node: loaded.node.id,
@@ -165,7 +166,6 @@ impl Node {
         transports.set_tls(Arc::clone(&tls));
         let draws = u64::from_le_bytes(std::array::from_fn(|place| secret[place]));
         let resolver = Resolver::new(settings::dns(&loaded), draws, runtime.clone())?;
-        let wide = call::NodeWide::default();
         let capture = Arc::new(Capture::new(usize::from(shards), trace::limits(&loaded)));
         let foundation = Foundation {
             clock,
@@ -362,11 +362,12 @@ async fn restored_services(
     services::Parts { notifier, lamps: lamps::Lamps::default(), advertised: advertised.to_vec(), secret }
 }
 
-fn boxes(shards: u8, loaded: &Loaded) -> anyhow::Result<Boxes<call::Shard>> {
+fn boxes(shards: u8, loaded: &Loaded, wide: &call::NodeWide) -> anyhow::Result<Boxes<call::Shard>> {
     let facts = loaded.plan.limits.max_calls.saturating_mul(FACTS_PER_CALL);
     let limits = InboxLimits { facts: facts.max(InboxLimits::default().facts), ..InboxLimits::default() };
     let all = (0..shards).map(|_| Inbox::new(limits)).collect::<std::io::Result<Vec<_>>>();
-    Ok(Boxes::new(all.context("没有可用的文件描述符 / no descriptor left")?))
+    let all = all.context("没有可用的文件描述符 / no descriptor left")?;
+    Ok(Boxes::of_node(all, wide.whereabouts.clone()))
 }
 
 fn start_media(

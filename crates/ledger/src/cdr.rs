@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::WallTime;
-use model::event::CallFact;
-use model::event::Direction;
+use model::event::{CallFact, Direction, TransferKind, TransferOutcome};
 use model::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
 use model::recording::TalkShares;
 use model::say::Key;
@@ -38,6 +37,12 @@ pub struct Cdr {
     pub visits: Vec<Visit>,
     /// One per offer, in order.
     pub segments: Vec<Segment>,
+    /// Who sent whom where, in order (转接).
+    #[serde(default)]
+    pub transfers: Vec<Transfer>,
+    /// The call that this one's legs went over to.
+    #[serde(default)]
+    pub went_into: Option<CallId>,
     /// Its recordings; a call has one unless a recording had to begin anew.
     pub recordings: Vec<Recording>,
     /// When it should have been recorded and was not, the disk being full or refusing.
@@ -230,6 +235,21 @@ pub struct Segment {
     pub hold: Hold,
     /// When and how it ended; of an open call not yet.
     pub left: Option<(WallTime, SegmentOutcome)>,
+}
+
+/// A transfer (转接), from the wish for it to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// In which manner.
+    pub kind: TransferKind,
+    /// Who, as people write it; None: an operator.
+    pub by: Option<Arc<str>>,
+    /// Where to, as people write it.
+    pub to: Arc<str>,
+    /// When it was asked for.
+    pub asked: WallTime,
+    /// When and how it ended; of an open call not yet.
+    pub ended: Option<(WallTime, TransferOutcome)>,
 }
 
 /// A trunk that was tried for a segment, or passed over.

@@ -47,6 +47,9 @@ pub enum Violation {
     /// Two segments are of one offer.
     #[error("接听段 {0} 重复 / two segments of offer {0}")]
     SegmentTwice(OfferId),
+    /// A transfer has no end, or one beside its time.
+    #[error("转接没有正确结束 / a transfer has no end, or overlaps another")]
+    Transfer,
     /// A place in a queue has no end.
     #[error("排队记录没有结束 / a place in a queue has no end")]
     Visit,
@@ -68,6 +71,7 @@ pub fn check_cdr(cdr: &Cdr) -> Vec<Violation> {
     check_summary(cdr, &mut found);
     check_ending(cdr, &mut found);
     check_recordings(cdr, &mut found);
+    check_transfers(cdr, &mut found);
     found
 }
 
@@ -237,6 +241,21 @@ fn check_recordings(cdr: &Cdr, found: &mut Vec<Violation>) {
         if too_long || recording.ended.is_none_or(|ended| ended < recording.began) {
             found.push(Violation::Recording(recording.id));
         }
+    }
+}
+
+/// One transfer follows the other, and each comes to its end.
+fn check_transfers(cdr: &Cdr, found: &mut Vec<Violation>) {
+    let mut before = cdr.times.began;
+    for transfer in &cdr.transfers {
+        let Some((ended, _)) = transfer.ended else {
+            found.push(Violation::Transfer);
+            continue;
+        };
+        if transfer.asked < before || ended < transfer.asked || ended > cdr.times.ended {
+            found.push(Violation::Transfer);
+        }
+        before = ended;
     }
 }
 

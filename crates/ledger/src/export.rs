@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use clock::WallTime;
-use model::event::Direction;
+use model::event::{Direction, TransferKind, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::recording::TalkShares;
 use serde::Serialize;
 
-use crate::cdr::{Cdr, Quality, Recording, RecordingState, Segment, SegmentOutcome, Visit};
+use crate::cdr::{Cdr, Quality, Recording, RecordingState, Segment, SegmentOutcome, Transfer, Visit};
 use crate::time::UtcOffset;
 
 /// Shows records: knows the civil time and where the data folder is.
@@ -67,6 +67,8 @@ pub struct ExportedCdr {
     pub flow_path: Vec<ExportedStep>,
     pub queues: Vec<ExportedVisit>,
     pub segments: Vec<ExportedSegment>,
+    pub transfers: Vec<ExportedTransfer>,
+    pub went_into: Option<String>,
     pub quality: Vec<Quality>,
     pub sip_call_id: String,
     pub source: String,
@@ -122,6 +124,20 @@ pub struct ExportedSegment {
     pub hold_ms: u64,
     pub holds: u32,
     pub outcome: Option<SegmentOutcome>,
+}
+
+/// A transfer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names of the fields are those of the record")]
+pub struct ExportedTransfer {
+    pub kind: TransferKind,
+    pub kind_zh: &'static str,
+    pub by: Option<String>,
+    pub to: String,
+    pub asked: String,
+    pub ended: Option<String>,
+    #[serde(flatten)]
+    pub outcome: Option<TransferOutcome>,
 }
 
 /// A recording.
@@ -195,6 +211,8 @@ impl Exporter {
             flow_path: cdr.menu.path.iter().map(|s| self.step(s)).collect(),
             queues: cdr.visits.iter().map(|v| self.visit(v)).collect(),
             segments: cdr.segments.iter().map(|s| self.segment(s)).collect(),
+            transfers: cdr.transfers.iter().map(|transfer| self.transfer(transfer)).collect(),
+            went_into: cdr.went_into.map(|call| call.to_string()),
             quality: cdr.quality.clone(),
             sip_call_id: parties.sip_call_id.to_string(),
             source: parties.source.to_string(),
@@ -247,6 +265,21 @@ impl Exporter {
             hold_ms: millis(segment.hold.total),
             holds: segment.hold.count,
             outcome: segment.left.map(|(_, outcome)| outcome),
+        }
+    }
+
+    fn transfer(&self, transfer: &Transfer) -> ExportedTransfer {
+        ExportedTransfer {
+            kind: transfer.kind,
+            kind_zh: match transfer.kind {
+                TransferKind::Blind => "盲转",
+                TransferKind::Attended => "咨询转",
+            },
+            by: transfer.by.as_ref().map(ToString::to_string),
+            to: transfer.to.to_string(),
+            asked: self.time(transfer.asked),
+            ended: self.maybe(transfer.ended.map(|(at, _)| at)),
+            outcome: transfer.ended.map(|(_, outcome)| outcome),
         }
     }
 

@@ -6,14 +6,14 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use clock::WallTime;
-use model::event::{CallFact, Event, RecordingFact, Stamped};
+use model::event::{CallFact, Event, RecordingFact, Stamped, TransferOutcome};
 use model::outcome::{CallResult, EntryOutcome, HungUpBy, Termination, WithdrawCause};
 use model::{CallId, EntryId, OfferId, RecordingId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::cdr::{
     Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
-    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit, Way,
+    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Transfer, Visit, Way,
 };
 
 /// The fold of all events of a node. Reading the same events again changes nothing.
@@ -216,6 +216,8 @@ impl Draft {
             menu: Menu::default(),
             visits: Vec::new(),
             segments: Vec::new(),
+            transfers: Vec::new(),
+            went_into: None,
             recordings: Vec::new(),
             not_recorded: None,
             quality: Vec::new(),
@@ -278,6 +280,18 @@ impl Draft {
             | CallFact::AgentAnswered { .. }
             | CallFact::Bridged { .. }
             | CallFact::AgentLeft { .. } => return self.note_offer(at, fact),
+            CallFact::TransferBegan { kind, by, to } => {
+                let (kind, by, to) = (*kind, by.clone(), to.clone());
+                self.cdr.transfers.push(Transfer { kind, by, to, asked: at, ended: None });
+            }
+            CallFact::TransferEnded { outcome } => {
+                let open = self.cdr.transfers.last_mut().filter(|transfer| transfer.ended.is_none());
+                return open.map(|transfer| transfer.ended = Some((at, *outcome))).is_some();
+            }
+            CallFact::WentInto { call } => self.cdr.went_into = Some(*call),
+            CallFact::LegReplaced { .. }
+            | CallFact::ConsultationBegan { .. }
+            | CallFact::ConsultationEnded => {}
             CallFact::HoldBegan { by } => return self.hold(at, *by),
             CallFact::HoldEnded { by } => return self.resume(at, *by),
             CallFact::RecordingBegan { recording } => {
@@ -530,6 +544,9 @@ impl Draft {
                 HungUpBy::Agent | HungUpBy::Switch => EntryOutcome::Failed,
             };
             self.leave_queue(at, entry, outcome);
+        }
+        if let Some(transfer) = self.cdr.transfers.last_mut() {
+            transfer.ended.get_or_insert((at, TransferOutcome::CallOver));
         }
         let recordings: Vec<RecordingId> = self.cdr.recordings.iter().map(|r| r.id).collect();
         for recording in recordings {

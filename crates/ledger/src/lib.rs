@@ -16,7 +16,7 @@ mod time;
 
 pub use cdr::{
     Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
-    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Visit, Way,
+    RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Transfer, Visit, Way,
 };
 pub use check::{Violation, check_cdr, check_figures};
 pub use export::{ExportedCdr, Exporter, direction_zh};

@@ -239,12 +239,30 @@ impl MediaNet {
                     }
                 }
             }
+            Command::MovePort { port, room } => self.move_port(port, room),
             command => {
                 if let Some(room) = self.directory(|directory| directory.note(&command)) {
                     self.tell(room, ToWorker::Command(command));
                 }
             }
         }
+    }
+
+    /// The port's worker lets it go, and the other room's takes it in.
+    fn move_port(&self, port: LegId, room: CallId) {
+        self.directory(|directory| {
+            let Some(from) = directory.legs.remove(&port) else { return };
+            directory.forget(from, |legs, _| legs.retain(|known| *known != port));
+            directory.add_leg(room, port);
+            let (before, after) = (self.worker_of(from), self.worker_of(room));
+            if before == after {
+                return self.tell(from, ToWorker::LetGo { port, room, to: None });
+            }
+            // Both are told under the lock, so that of two workers who take from each other one is always first.
+            let (to, moved) = channel();
+            self.tell(from, ToWorker::LetGo { port, room, to: Some(to) });
+            self.tell(room, ToWorker::TakeIn { room, from: moved });
+        });
     }
 
     /// Takes other prompts from now on. Playbacks that run keep theirs.
@@ -349,7 +367,8 @@ impl Directory {
             | Command::Play { port, .. }
             | Command::StopPlay { port, .. }
             | Command::SendDigit { port, .. }
-            | Command::Watch { port, .. } => self.legs.get(port).copied(),
+            | Command::Watch { port, .. }
+            | Command::MovePort { port, .. } => self.legs.get(port).copied(),
             Command::Record { room, recording, .. } => {
                 self.recordings.insert(*recording, *room);
                 self.calls.entry(*room).or_default().1.push(*recording);

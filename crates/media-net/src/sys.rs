@@ -40,6 +40,23 @@ impl Poll {
         checked(result).map(|_| ())
     }
 
+    /// Tells of `socket` no more.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&self, socket: &impl AsRawFd) -> io::Result<()> {
+        // SAFETY: both descriptors are open; the kernel ignores the event of a deletion.
+        let result = unsafe {
+            libc::epoll_ctl(
+                self.epoll.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                socket.as_raw_fd(),
+                std::ptr::null_mut(),
+            )
+        };
+        checked(result).map(|_| ())
+    }
+
     /// Waits for readiness, at most `timeout` (rounded up to milliseconds; for ever without one). The number of
     /// tokens that [`Poll::token`] then gives.
     ///

@@ -8,19 +8,20 @@ mod shelf;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use clock::{Instant, SystemClock};
 use media::Clip;
 use media::command::{Command, Peer, PlayMode};
+use media::room::Passenger;
 use media::sink::Channel;
 use model::{CallId, LegId, PlayId};
 
 use crate::Events;
 use crate::journal::JournalInlet;
-use crate::ports::Opened;
+use crate::ports::{Opened, Pair};
 use crate::sys::{self, Bell, Poll};
 use rooms::Rooms;
 
@@ -47,10 +48,22 @@ pub enum ToWorker {
     Adopt { room: CallId, port: LegId, peer: Peer, seed: u64, opened: Opened },
     /// A playback whose items have become clips.
     Play { port: LegId, play: (PlayId, PlayMode), clips: Vec<Arc<Clip>> },
+    /// A port goes over to another room, of this worker or by `to` into the hands of another.
+    LetGo { port: LegId, room: CallId, to: Option<Sender<Moving>> },
+    /// A port comes from another worker, who was told to let it go before this was told: the wait is for one turn of
+    /// that worker, and since both are told at once under one lock, no two can wait for each other.
+    TakeIn { room: CallId, from: Receiver<Moving> },
     /// Anything else.
     Command(Command),
     /// Close all rooms and end.
     Stop,
+}
+
+/// A port on its way between workers, with its sockets.
+#[derive(Debug)]
+pub struct Moving {
+    pub passenger: Passenger,
+    pub pair: Option<Box<Pair>>,
 }
 
 /// What a worker counts, for everybody to read.

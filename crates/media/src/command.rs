@@ -101,6 +101,14 @@ pub enum Command {
         /// Report [`Event::RtpTimeout`] after this long without a packet; `None` stops watching.
         rtp_timeout: Option<Duration>,
     },
+    /// A port goes over to another room, with its peer, its agreement and its numbers. It takes nobody along whom it
+    /// heard, and what was played to it ends. Nothing happens when there is no such port.
+    MovePort {
+        /// Which.
+        port: LegId,
+        /// Where to; the port makes the room if need be.
+        room: CallId,
+    },
     /// Give a port back. Answered by [`Event::Quality`].
     ClosePort {
         /// Which.
@@ -167,7 +175,7 @@ pub enum Mark {
     Unmask(MaskCause),
     /// A person joined the right channel.
     PartyJoined(LegId),
-    /// A person left the right channel.
+    /// A person left.
     PartyLeft(LegId),
     /// The call was transferred to this person.
     Transferred(LegId),
@@ -181,6 +189,8 @@ pub enum Mark {
     TookOver(LegId),
     /// A supervisor left.
     GuestLeft(LegId),
+    /// From here on the left channel is what this leg says, and the right what it hears.
+    CallerBecame(LegId),
 }
 
 impl Mark {
@@ -199,6 +209,7 @@ impl Mark {
             Mark::Barged(_) => "barged",
             Mark::TookOver(_) => "took_over",
             Mark::GuestLeft(_) => "guest_left",
+            Mark::CallerBecame(_) => "caller_became",
         }
     }
 
@@ -213,7 +224,8 @@ impl Mark {
             | Mark::Whispered(leg)
             | Mark::Barged(leg)
             | Mark::TookOver(leg)
-            | Mark::GuestLeft(leg) => Some(leg),
+            | Mark::GuestLeft(leg)
+            | Mark::CallerBecame(leg) => Some(leg),
         }
     }
 }
@@ -324,6 +336,20 @@ impl Event {
             | Event::RtpTimeout { room, .. }
             | Event::Quality { room, .. }
             | Event::RecordingClosed { room, .. } => *room,
+        }
+    }
+
+    /// The port that it is about; None for a recording.
+    pub const fn port(&self) -> Option<LegId> {
+        match self {
+            Event::PortOpened { port, .. }
+            | Event::PortFailed { port, .. }
+            | Event::Digit { port, .. }
+            | Event::Played { port, .. }
+            | Event::FirstPacket { port, .. }
+            | Event::RtpTimeout { port, .. }
+            | Event::Quality { port, .. } => Some(*port),
+            Event::RecordingClosed { .. } => None,
         }
     }
 }

@@ -8,6 +8,7 @@
 mod forward;
 mod keys;
 mod mix;
+mod moving;
 mod tick;
 
 use std::sync::Arc;
@@ -29,6 +30,8 @@ use crate::player::Player;
 use crate::port::{Hearing, Port, Speech, Watch};
 use crate::recording::Masks;
 use crate::sink::{PortIndex, Sink};
+
+pub use moving::Passenger;
 
 /// Ports and who hears whom.
 #[derive(Debug)]
@@ -221,6 +224,10 @@ impl Room {
         match mark {
             Mark::PartyJoined(leg) if !tapped.persons.contains(&leg) => tapped.persons.push(leg),
             Mark::PartyLeft(leg) => tapped.persons.retain(|person| *person != leg),
+            Mark::CallerBecame(leg) => {
+                tapped.caller = leg;
+                tapped.persons.retain(|person| *person != leg);
+            }
             _ => {}
         }
     }

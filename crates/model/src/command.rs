@@ -17,6 +17,13 @@ pub enum Command {
         /// What.
         state: AgentState,
     },
+    /// Send whom the agent of a call talks with elsewhere.
+    Transfer {
+        /// Which call.
+        call: CallId,
+        /// Where to, as a phone dials it, or `queue:NAME`.
+        to: Arc<str>,
+    },
     /// End a call.
     HangUp {
         /// Which.

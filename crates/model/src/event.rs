@@ -254,6 +254,41 @@ pub enum CallFact {
         /// Why.
         cause: Termination,
     },
+    /// A leg has the place of another one from here on.
+    LegReplaced {
+        /// The one that was.
+        old: LegId,
+        /// The one that is.
+        new: LegId,
+        /// Who it is, as people write it.
+        party: Arc<str>,
+    },
+    /// Somebody sends the other side elsewhere (转接).
+    TransferBegan {
+        /// In which manner.
+        kind: TransferKind,
+        /// Who, as people write it; None: an operator.
+        by: Option<Arc<str>>,
+        /// Where to, as people write it.
+        to: Arc<str>,
+    },
+    /// The transfer came to its end.
+    TransferEnded {
+        /// How.
+        outcome: TransferOutcome,
+    },
+    /// Two of three talk while the third waits (咨询); ends with the next `ConsultationEnded` or the transfer.
+    ConsultationBegan {
+        /// Whom the one who asks talks with.
+        offer: OfferId,
+    },
+    /// All hear each other again, or one of them has left.
+    ConsultationEnded,
+    /// The call's legs went over to another call.
+    WentInto {
+        /// Which.
+        call: CallId,
+    },
     /// The survey was asked.
     SurveyAsked {
         /// The node.
@@ -336,6 +371,35 @@ pub enum CallFact {
         /// Why.
         cause: Termination,
     },
+}
+
+/// In which manner somebody is sent elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// 盲转: without a word to the new one.
+    Blind,
+    /// 咨询转: after talking with the new one, or while it rings.
+    Attended,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum TransferOutcome {
+    /// The other side is there.
+    Done,
+    /// The new one could not be had; the call goes back to who sent it, else to its queue.
+    Failed {
+        /// Why.
+        cause: RefusalCause,
+        /// The SIP status, when there was one.
+        status: Option<u16>,
+    },
+    /// Who began it took it back.
+    TakenBack,
+    /// The call ended before.
+    CallOver,
 }
 
 /// What an agent chose (坐席状态, chosen).

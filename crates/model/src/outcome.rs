@@ -224,6 +224,8 @@ pub enum Termination {
     SignallingTimeout,
     /// A socket or name failed.
     TransportFailed,
+    /// It was sent elsewhere (转接), or its leg went over to another call.
+    Transferred,
     /// An operator's or API's command.
     Commanded,
     /// The switch is shutting down.

@@ -93,6 +93,31 @@ pub enum Command {
     Hold,
     /// Ends the hold.
     Resume,
+    /// Holds the call, puts it aside and calls `user` at `to`: a second call.
+    Consult {
+        /// Where the INVITE is sent.
+        to: SocketAddr,
+        /// The user part of the Request-URI.
+        user: String,
+    },
+    /// Holds the call and goes on with the one that was put aside.
+    Swap,
+    /// Sends the other side to `user` (REFER, RFC 3515).
+    Transfer {
+        /// The user part of Refer-To.
+        user: String,
+    },
+    /// Makes the call that was put aside and this one a call of the two others (REFER with Replaces, RFC 5589 §7).
+    Join,
+    /// Calls `user` at `to` in the place of a dialog (RFC 3891).
+    CallInPlace {
+        /// Where the INVITE is sent.
+        to: SocketAddr,
+        /// The user part of the Request-URI.
+        user: String,
+        /// The value of Replaces.
+        replaces: String,
+    },
     /// Presses a key for 160 ms.
     Press(Key),
     /// Says this from now on.
@@ -168,6 +193,8 @@ pub enum Happening {
     Changed(Direction),
     /// The other side pressed a key.
     Key(Key),
+    /// What it was told of a transfer that it asked for: a status.
+    Transferred(u16),
     /// The call ended.
     Ended,
 }
@@ -177,6 +204,8 @@ pub struct Peer {
     pub(crate) config: PeerConfig,
     pub(crate) endpoint: Endpoint,
     pub(crate) call: Option<PeerCall>,
+    /// A call that is held and put aside.
+    pub(crate) parked: Option<PeerCall>,
     /// Sessions that were left and may still retransmit.
     pub(crate) closing: Vec<Session>,
     pub(crate) registration: Option<Registration>,
@@ -221,6 +250,7 @@ impl Peer {
             config,
             endpoint,
             call: None,
+            parked: None,
             closing: Vec::new(),
             registration: None,
             ear: Ear::default(),
@@ -281,7 +311,17 @@ impl Peer {
 
     /// Whether it is in a call.
     pub fn is_in_call(&self) -> bool {
-        self.call.is_some()
+        self.call.is_some() || self.parked.is_some()
+    }
+
+    /// Whether a call is put aside.
+    pub fn has_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
+    /// What an INVITE writes in Replaces that wants this call's place at the other side (RFC 3891).
+    pub fn replaces(&self) -> Option<String> {
+        self.call.as_ref().and_then(|call| crate::signalling::replaces_of(&call.session))
     }
 
     pub(crate) fn happened(&mut self, happening: Happening) {
@@ -399,7 +439,8 @@ impl Machine for Peer {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let call = self.call.iter();
-        let sessions = call.clone().map(|call| &call.session).chain(&self.closing);
+        let calls = call.clone().chain(&self.parked);
+        let sessions = calls.map(|call| &call.session).chain(&self.closing);
         let agreed = self.call.as_ref().is_some_and(|call| call.agreed.is_some());
         self.endpoint
             .poll_timeout()

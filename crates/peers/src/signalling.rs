@@ -25,10 +25,17 @@ impl Peer {
             }
             Command::Hold => self.reoffer(now, Direction::SendOnly),
             Command::Resume => self.reoffer(now, Direction::SendRecv),
+            Command::Consult { to, user } => self.consult(now, to, &user),
+            Command::Swap => self.swap(now),
+            Command::Transfer { user } => self.transfer(now, &user),
+            Command::Join => self.join(now),
+            Command::CallInPlace { to, user, replaces } => {
+                self.call_with(now, to, &user, vec![("Replaces".to_owned(), replaces)]);
+            }
             Command::Press(key) => self.press(now, key),
             Command::Say(sound) => self.mouth.say(sound),
             Command::HangUp => {
-                if let Some(call) = &mut self.call {
+                if let Some(call) = self.call.as_mut().or(self.parked.as_mut()) {
                     call.session.hang_up(now, &mut self.endpoint, None, 480);
                 }
             }
@@ -46,11 +53,67 @@ impl Peer {
         }
     }
 
+    fn consult(&mut self, now: Instant, to: std::net::SocketAddr, user: &str) {
+        if self.parked.is_some() || self.call.as_ref().is_none_or(|call| call.agreed.is_none()) {
+            return;
+        }
+        self.reoffer(now, Direction::SendOnly);
+        self.parked = self.call.take();
+        self.call_out(now, to, user);
+    }
+
+    fn swap(&mut self, now: Instant) {
+        if self.parked.is_none() || self.call.as_ref().is_none_or(|call| call.agreed.is_none()) {
+            return;
+        }
+        self.reoffer(now, Direction::SendOnly);
+        std::mem::swap(&mut self.call, &mut self.parked);
+        self.reoffer(now, Direction::SendRecv);
+    }
+
+    fn transfer(&mut self, now: Instant, user: &str) {
+        let target = format!("<sip:{user}@{}>", self.config.domain);
+        if let Some(call) = &mut self.call {
+            call.session.refer(now, &mut self.endpoint, &target, &[]);
+        }
+    }
+
+    fn join(&mut self, now: Instant) {
+        let Some(replaces) = self.replaces() else { return };
+        let escaped: String = replaces
+            .chars()
+            .map(|c| match c {
+                ';' => "%3B".to_owned(),
+                '=' => "%3D".to_owned(),
+                '@' => "%40".to_owned(),
+                c => c.to_string(),
+            })
+            .collect();
+        let Some(user) = self.call.as_ref().and_then(|call| call.session.remote().uri().user()) else {
+            return;
+        };
+        let target = format!("<sip:{user}@{}?Replaces={escaped}>", self.config.domain);
+        if let Some(call) = &mut self.parked {
+            call.session.refer(now, &mut self.endpoint, &target, &[]);
+        }
+    }
+
     fn call_out(&mut self, now: Instant, to: std::net::SocketAddr, user: &str) {
+        self.call_with(now, to, user, Vec::new());
+    }
+
+    fn call_with(
+        &mut self,
+        now: Instant,
+        to: std::net::SocketAddr,
+        user: &str,
+        headers: Vec<(String, String)>,
+    ) {
         let offer = sdp::offer(&self.local(1, Direction::SendRecv));
         let Some(outgoing) = self.outgoing(to, user, offer.clone()) else {
             return self.happened(Happening::Refused(400));
         };
+        let outgoing = Outgoing { headers, ..outgoing };
         let session = Session::outgoing(now, &mut self.endpoint, Flow::udp(0, to), outgoing);
         self.call = Some(PeerCall {
             session,
@@ -129,6 +192,8 @@ impl Peer {
                 self.on_endpoint(now, output);
             } else if let Some(event) = self.call.as_mut().and_then(|call| call.session.poll_event()) {
                 self.on_session(now, event);
+            } else if let Some(event) = self.parked.as_mut().and_then(|call| call.session.poll_event()) {
+                self.on_parked_session(now, event);
             } else {
                 break;
             }
@@ -141,7 +206,7 @@ impl Peer {
 
     /// Time has passed for sessions and registration.
     pub(crate) fn tick(&mut self, now: Instant) {
-        let call = self.call.iter_mut().map(|call| &mut call.session);
+        let call = self.call.iter_mut().chain(&mut self.parked).map(|call| &mut call.session);
         for session in call.chain(&mut self.closing) {
             session.handle_timeout(now, &mut self.endpoint);
         }
@@ -296,10 +361,63 @@ impl Peer {
                     call.session.refuse_request(now, &mut self.endpoint, tx, 603);
                 }
             }
+            SessionEvent::ReferProgress { status } => self.happened(Happening::Transferred(status)),
             SessionEvent::Transaction(_)
             | SessionEvent::TransactionOver(_)
-            | SessionEvent::OfferRefused { .. }
-            | SessionEvent::ReferProgress { .. } => {}
+            | SessionEvent::OfferRefused { .. } => {}
+        }
+    }
+
+    /// What happens to a call that is put aside.
+    fn on_parked_session(&mut self, now: Instant, event: SessionEvent) {
+        let direction = Direction::SendOnly;
+        match event {
+            SessionEvent::OfferAccepted { sdp: Some(answer) } => {
+                let Some(call) = &mut self.parked else { return };
+                if let (Some(offer), Ok(answer)) = (&call.offer, Description::parse(&answer))
+                    && let Ok(agreed) = sdp::accept(offer, &answer)
+                {
+                    call.agreed = Some(agreed);
+                }
+            }
+            SessionEvent::Offered { sdp } => {
+                let Some(version) = self.parked.as_mut().map(|call| {
+                    call.version += 1;
+                    call.version
+                }) else {
+                    return;
+                };
+                let local = self.local(version, direction);
+                let Some(call) = &mut self.parked else { return };
+                match sdp.as_deref().map(Description::parse) {
+                    Some(Ok(offer)) => match sdp::answer(&offer, &local) {
+                        Ok((answer, agreed)) => {
+                            call.agreed = Some(agreed);
+                            call.session.accept_offer(now, &mut self.endpoint, answer);
+                        }
+                        Err(_) => call.session.refuse_offer(now, &mut self.endpoint, 488),
+                    },
+                    Some(Err(_)) => call.session.refuse_offer(now, &mut self.endpoint, 400),
+                    None => {
+                        let offer = sdp::offer(&local);
+                        call.offer = Description::parse(&offer).ok();
+                        call.session.accept_offer(now, &mut self.endpoint, offer);
+                    }
+                }
+            }
+            SessionEvent::ReferProgress { status } => self.happened(Happening::Transferred(status)),
+            SessionEvent::Transferred { tx, .. } => {
+                if let Some(call) = &mut self.parked {
+                    call.session.refuse_request(now, &mut self.endpoint, tx, 603);
+                }
+            }
+            SessionEvent::Ended { .. } | SessionEvent::Refused { .. } | SessionEvent::Cancelled { .. } => {
+                if let Some(call) = self.parked.take() {
+                    self.closing.push(call.session);
+                }
+                self.happened(Happening::Ended);
+            }
+            _ => {}
         }
     }
 
@@ -357,12 +475,16 @@ impl Peer {
         if self.call.as_ref().is_some_and(|call| wanted(&call.session)) {
             return Some(Place::Call);
         }
+        if self.parked.as_ref().is_some_and(|call| wanted(&call.session)) {
+            return Some(Place::Parked);
+        }
         self.closing.iter().position(wanted).map(Place::Closing)
     }
 
     fn with_session(&mut self, place: Place, act: impl FnOnce(&mut Session, &mut endpoint::Endpoint)) {
         let session = match place {
             Place::Call => self.call.as_mut().map(|call| &mut call.session),
+            Place::Parked => self.parked.as_mut().map(|call| &mut call.session),
             Place::Closing(at) => self.closing.get_mut(at),
         };
         if let Some(session) = session {
@@ -371,9 +493,16 @@ impl Peer {
     }
 }
 
+/// What an INVITE writes in Replaces that wants this session's place at its peer: the tags as the peer sees them.
+pub(crate) fn replaces_of(session: &Session) -> Option<String> {
+    let (own, other) = (session.local().tag()?, session.remote_tag()?);
+    Some(format!("{};to-tag={other};from-tag={own}", session.call_id()))
+}
+
 /// Where a session is.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Call,
+    Parked,
     Closing(usize),
 }

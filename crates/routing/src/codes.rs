@@ -67,13 +67,30 @@ impl Feature {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeatureCodes {
     codes: Vec<(Arc<str>, Feature)>,
+    /// What is pressed in a conversation.
+    pub in_talk: TalkCodes,
+}
+
+/// Codes that are pressed in a conversation, with a number behind them. An empty one stands for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TalkCodes {
+    /// 盲转: the other side goes to the number.
+    pub transfer: Arc<str>,
+    /// 咨询转: the number is asked first.
+    pub consult: Arc<str>,
 }
 
 impl FeatureCodes {
     /// These codes; an empty one stands for nothing.
     pub fn new(codes: impl IntoIterator<Item = (Feature, Arc<str>)>) -> FeatureCodes {
         let codes = codes.into_iter().filter(|(_, code)| !code.is_empty());
-        FeatureCodes { codes: codes.map(|(feature, code)| (code, feature)).collect() }
+        let codes = codes.map(|(feature, code)| (code, feature)).collect();
+        FeatureCodes { codes, in_talk: TalkCodes::default() }
+    }
+
+    /// The same with what is pressed in a conversation.
+    pub fn with_talk_codes(self, in_talk: TalkCodes) -> FeatureCodes {
+        FeatureCodes { in_talk, ..self }
     }
 
     /// What `dialled` means, and what is dialled behind the code. A whole code goes before one that is only the

@@ -21,7 +21,7 @@ mod trunk_numbers;
 mod trunk_state;
 
 pub use admission::{Admission, CallOut, Refusal, RefuseCause, Ticket};
-pub use codes::{Argument, Feature, FeatureCodes, ForwardWhen};
+pub use codes::{Argument, Feature, FeatureCodes, ForwardWhen, TalkCodes};
 pub use dialling::{Dialling, NoWayOut, Outside, OutsideRoute};
 pub use guard::{Ban, BanCause, Guard, Pass, is_of_scanner, is_strange_options};
 pub use overload::Overload;

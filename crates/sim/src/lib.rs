@@ -11,6 +11,7 @@
 mod agenda;
 mod checks;
 mod dice;
+mod eavesdropping;
 mod ending;
 mod history;
 mod network;

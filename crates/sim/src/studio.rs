@@ -29,6 +29,8 @@ pub(crate) struct Studio {
     pub said: Vec<Said>,
     /// Packets kept per recording: left, right.
     pub kept: HashMap<RecordingId, [u64; 2]>,
+    /// Who hears whom in each room: (talker, listener).
+    pub hearing: HashMap<CallId, Vec<(LegId, LegId)>>,
     pub recordings_begun: Vec<RecordingId>,
     pub recordings_closed: Vec<RecordingId>,
 }
@@ -108,6 +110,7 @@ impl Studio {
             clips: HashMap::new(),
             said: Vec::new(),
             kept: HashMap::new(),
+            hearing: HashMap::new(),
             recordings_begun: Vec::new(),
             recordings_closed: Vec::new(),
         }
@@ -190,6 +193,7 @@ impl Studio {
             }
             Command::Hear { room, matrix } => {
                 self.with(room, &mut brought, |room, _| room.hear(now, &matrix));
+                self.hearing.insert(room, matrix);
             }
             Command::Play { port, play, items, mode, .. } => {
                 let clips = self.clips(&items);
@@ -221,6 +225,7 @@ impl Studio {
             Command::Watch { port, rtp_timeout } => {
                 self.with_leg(port, &mut brought, |room, _| room.watch(now, port, rtp_timeout));
             }
+            Command::MovePort { port, room } => self.move_port(now, port, room, &mut brought),
             Command::ClosePort { port } => {
                 let room = self.homes.get(&port).map(|home| home.room);
                 self.with_leg(port, &mut brought, |room, out| room.close(now, port, out));
@@ -234,6 +239,7 @@ impl Studio {
             Command::CloseRoom { room } => {
                 self.with(room, &mut brought, |room, out| room.close_all(now, out));
                 self.rooms.remove(&room);
+                self.hearing.remove(&room);
                 let legs: Vec<LegId> =
                     self.homes.iter().filter(|(_, home)| home.room == room).map(|(leg, _)| *leg).collect();
                 for leg in legs {
@@ -242,6 +248,21 @@ impl Studio {
             }
         }
         brought
+    }
+
+    fn move_port(&mut self, now: Instant, port: LegId, to: CallId, brought: &mut Brought) {
+        let Some(home) = self.homes.get(&port).copied() else { return };
+        let mut passenger = None;
+        self.with(home.room, brought, |room, out| passenger = room.let_go(now, port, out));
+        let Some(passenger) = passenger else { return };
+        self.rooms.entry(to).or_insert_with(|| Room::new(to)).take_in(now, passenger);
+        self.homes.insert(port, Home { room: to, ..home });
+        for place in self.addresses.values_mut().filter(|(_, leg, _)| *leg == port) {
+            place.0 = to;
+        }
+        if !self.homes.values().any(|known| known.room == home.room) {
+            self.rooms.remove(&home.room);
+        }
     }
 
     fn clips(&mut self, items: &[SayItem]) -> Vec<Arc<Clip>> {

@@ -17,6 +17,7 @@ use sip::resolve::Target;
 
 use crate::agenda::{Agenda, Due, Lane};
 use crate::dice::Dice;
+use crate::eavesdropping::Persons;
 use crate::history::{Known, NewCall};
 use crate::network::Network;
 use crate::phones::{Outcome, Phones};
@@ -35,6 +36,7 @@ pub(crate) struct Surroundings {
     router: Router,
     /// The listeners' addresses.
     pub listeners: Vec<SocketAddr>,
+    pub persons: Persons,
     pub ledger: Ledger,
     pub facts: Vec<Stamped>,
     pub cdrs: Vec<Cdr>,
@@ -69,6 +71,7 @@ impl Surroundings {
             router: Router::new(plan.clone()),
             plan,
             listeners,
+            persons: Persons::default(),
             ledger: Ledger::default(),
             facts: Vec::new(),
             cdrs: Vec::new(),
@@ -125,7 +128,7 @@ impl Surroundings {
                 answers.push(call::Input::TrunkLocated { trunk, host, targets });
             }
             // One shard has nobody else to tell.
-            call::Output::Trunk(_) => {}
+            call::Output::Trunk(_) | call::Output::HandOver { .. } => {}
             call::Output::Event(event) => self.append(event),
             // Nothing is traced in virtual time.
             call::Output::LegNamed { .. } => {}
@@ -153,6 +156,9 @@ impl Surroundings {
     /// Stamps a fact, keeps it, and folds it.
     pub fn append(&mut self, event: Event) {
         let seq = self.facts.last().map_or(1, |last| last.seq + 1);
+        if let Event::Call { call, fact, .. } = &event {
+            self.persons.note(*call, fact);
+        }
         let stamped = Stamped { seq, at: self.anchor.wall(self.now), event };
         match self.ledger.fold(&stamped) {
             Some(Update::Closed(cdr)) => self.cdrs.push(*cdr),

@@ -181,6 +181,11 @@ impl World {
         self.shard_hears(call::Input::HangUp { call });
     }
 
+    /// Sends whom the agent of a call talks with elsewhere.
+    pub fn transfer(&mut self, call: CallId, to: &str) {
+        self.shard_hears(call::Input::Transfer { call, to: to.into() });
+    }
+
     /// What a panic within this call would lead to.
     pub fn give_up(&mut self, call: CallId) {
         let now = self.now();
@@ -539,6 +544,13 @@ impl World {
         if self.around.agenda.letters() > 0 {
             return;
         }
+        let around = &mut self.around;
+        let wrong = around.studio.hearing.iter().filter_map(|(call, matrix)| {
+            let why = around.persons.wrong(*call, matrix)?;
+            Some(format!("in {call} {why}"))
+        });
+        let wrong: Vec<String> = wrong.collect();
+        around.incidents.extend(wrong);
         let calls = self.calls();
         for agent in self.acds.values().flat_map(Acd::agents) {
             let Some(call) = agent.call else { continue };

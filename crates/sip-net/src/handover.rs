@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+pub use call::home_of;
+use call::{Whereabouts, call_id_of};
 use sip::endpoint::Flow;
 
 use crate::inbox::Inbox;
@@ -18,6 +20,7 @@ pub struct Boxes<M> {
 #[derive(Debug)]
 struct Inner<M> {
     all: Vec<Inbox<M>>,
+    whereabouts: Whereabouts,
     refused: AtomicU64,
 }
 
@@ -28,9 +31,15 @@ impl<M> Clone for Boxes<M> {
 }
 
 impl<M> Boxes<M> {
-    /// The boxes of shards 0, 1, ….
+    /// The boxes of shards 0, 1, …, of a node that knows nothing yet.
     pub fn new(all: Vec<Inbox<M>>) -> Boxes<M> {
-        Boxes { inner: Arc::new(Inner { all, refused: AtomicU64::new(0) }) }
+        Boxes::of_node(all, Whereabouts::default())
+    }
+
+    /// The boxes of shards 0, 1, …, which find by `whereabouts` what was handed over.
+    pub fn of_node(all: Vec<Inbox<M>>, whereabouts: Whereabouts) -> Boxes<M> {
+        whereabouts.set_shards(all.len());
+        Boxes { inner: Arc::new(Inner { all, whereabouts, refused: AtomicU64::new(0) }) }
     }
 
     /// How many shards there are.
@@ -69,8 +78,23 @@ impl<M> Boxes<M> {
 
     /// A message from the network, to the shard of its Call-ID; counted when that has no room.
     pub fn deliver(&self, flow: Flow, bytes: Bytes) {
-        let shard = shard_of(&bytes, self.len());
-        if self.inner.all[shard].offer(call::Input::Received { flow, bytes }).is_err() {
+        self.hand_over(self.shard_of(&bytes), flow, bytes);
+    }
+
+    /// The shard that `message` belongs to: the one that it was handed to, else that of its Call-ID.
+    pub fn shard_of(&self, message: &[u8]) -> usize {
+        if self.len() <= 1 {
+            return 0;
+        }
+        let Some(call_id) = call_id_of(message) else { return 0 };
+        let handed = self.inner.whereabouts.forwarded(call_id).map(usize::from);
+        handed.filter(|shard| *shard < self.len()).unwrap_or_else(|| home_of(call_id, self.len()))
+    }
+
+    /// A message from the network to `shard`; counted when that has no room.
+    pub fn hand_over(&self, shard: usize, flow: Flow, bytes: Bytes) {
+        let Some(inbox) = self.inner.all.get(shard) else { return };
+        if inbox.offer(call::Input::Received { flow, bytes }).is_err() {
             self.inner.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -92,30 +116,7 @@ pub fn shard_of(message: &[u8], shards: usize) -> usize {
     if shards <= 1 {
         return 0;
     }
-    call_id(message).map_or(0, |call_id| home_of(call_id, shards))
-}
-
-/// The shard, below `shards`, that messages with this Call-ID come to.
-pub fn home_of(call_id: &[u8], shards: usize) -> usize {
-    if shards <= 1 {
-        return 0;
-    }
-    if let Some(minted) = sip::endpoint::shard_of_call_id(call_id).map(usize::from)
-        && minted < shards
-    {
-        return minted;
-    }
-    // FNV-1a: short keys, no adversary gains more than an uneven load.
-    let hash = call_id.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    usize::try_from(hash % shards as u64).unwrap_or(0)
-}
-
-/// The value of the first `Call-ID` or `i` header, trimmed.
-fn call_id(message: &[u8]) -> Option<&[u8]> {
-    let is_call_id = |name: &[u8]| name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");
-    headers(message).find(|(name, _)| is_call_id(name)).map(|(_, value)| value)
+    call_id_of(message).map_or(0, |call_id| home_of(call_id, shards))
 }
 
 /// Names and values of the headers, trimmed, without what is on continuation lines.
@@ -139,8 +140,8 @@ mod tests {
     fn messages_of_one_call_go_to_one_shard_whatever_the_header_is_called() {
         let long = b"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP x\r\nCall-ID: abc@host\r\n\r\n";
         let short = b"SIP/2.0 200 OK\r\ni :  abc@host \r\nTo: x\r\n\r\n";
-        assert_eq!(call_id(long), Some(&b"abc@host"[..]));
-        assert_eq!(call_id(short), Some(&b"abc@host"[..]));
+        assert_eq!(call_id_of(long), Some(&b"abc@host"[..]));
+        assert_eq!(call_id_of(short), Some(&b"abc@host"[..]));
         for shards in 1..=8 {
             assert_eq!(shard_of(long, shards), shard_of(short, shards));
             assert!(shard_of(long, shards) < shards);
@@ -148,8 +149,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_handed_over_goes_where_it_went() {
+        let message = b"BYE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP x\r\nCall-ID: hl0100-1@us\r\n\r\n";
+        let limits = crate::InboxLimits::default();
+        let all: Vec<Inbox<()>> = (0..2).map(|_| Inbox::new(limits).unwrap()).collect();
+        let boxes = Boxes::new(all);
+        assert_eq!(boxes.shard_of(message), 1, "its shard's number is in its Call-ID");
+        assert_eq!(boxes.shard_of(message), shard_of(message, 2));
+    }
+
+    #[test]
     fn a_body_is_never_searched_and_rubbish_goes_to_shard_0() {
-        assert_eq!(call_id(b"MESSAGE sip:a@b SIP/2.0\r\nTo: x\r\n\r\nCall-ID: body\r\n"), None);
+        assert_eq!(call_id_of(b"MESSAGE sip:a@b SIP/2.0\r\nTo: x\r\n\r\nCall-ID: body\r\n"), None);
         assert_eq!(shard_of(b"\0\xff\n:\n", 4), 0);
         assert_eq!(shard_of(b"", 4), 0);
     }

@@ -14,7 +14,7 @@ use sip::endpoint::{Flow, Transport};
 
 use crate::capture::{Capture, Way};
 use crate::datagrams::{Batch, Read};
-use crate::handover::{Boxes, shard_of};
+use crate::handover::Boxes;
 use crate::inbox::{Inbox, Letter, Sleep};
 use crate::transports::Transports;
 use crate::wake::Epoll;
@@ -205,7 +205,7 @@ where
                 Read::Datagram(remote, bytes) => (remote, bytes),
             };
             let flow = Flow { interface, transport: Transport::Udp, remote, connection: None };
-            if shards == 1 || shard_of(&bytes, shards) == usize::from(seat.shard) {
+            if shards == 1 || seat.boxes.shard_of(&bytes) == usize::from(seat.shard) {
                 seat.handle(Input::Received { flow, bytes });
             } else {
                 seat.boxes.deliver(flow, bytes);

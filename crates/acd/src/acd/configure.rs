@@ -146,7 +146,7 @@ impl Acd {
             if entry.telling == Telling::May {
                 queue.eager.insert(entry.rank);
             }
-            let leave_at = settings.max_wait.map(|max_wait| entry.since + max_wait);
+            let leave_at = settings.max_wait.map(|max_wait| entry.entered + max_wait);
             self.timers.set_or_clear(Timer::MaxWait(old.entry), leave_at);
         }
     }

@@ -19,6 +19,8 @@ pub(super) struct Arrival {
     pub(super) call: CallId,
     pub(super) caller: Arc<str>,
     pub(super) priority: i32,
+    /// Since when it waits, places before included.
+    pub(super) since: Instant,
 }
 
 /// Whether the call has to be told that the place ended.
@@ -31,7 +33,7 @@ pub(super) enum Tell {
 impl Acd {
     /// Arrow 1.
     pub(super) fn enqueue(&mut self, now: Instant, id: EntryId, queue: QueueName, arrival: Arrival) {
-        let Arrival { call, caller, priority } = arrival;
+        let Arrival { call, caller, priority, since } = arrival;
         if self.entries.contains_key(&id) {
             return;
         }
@@ -44,7 +46,7 @@ impl Acd {
             return self.ended(id, call, refusal.unwrap_or(EntryOutcome::Failed), Tell::Call);
         };
         let Some(queue) = self.queues.get_mut(&slot) else { return };
-        let rank = Rank::new(queue.settings.priority, priority, now, id);
+        let rank = Rank::new(queue.settings.priority, priority, since, id);
         queue.line.insert(rank);
         queue.seeking.insert(rank);
         queue.eager.insert(rank);
@@ -58,7 +60,8 @@ impl Acd {
                 caller,
                 queue: slot,
                 priority,
-                since: now,
+                since,
+                entered: now,
                 rank,
                 offers: SmallVec::new(),
                 tries: SmallVec::new(),

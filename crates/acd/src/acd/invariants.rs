@@ -204,7 +204,7 @@ impl Acd {
         }
         for (id, entry) in &self.entries {
             let max_wait = self.queues.get(&entry.queue).and_then(|queue| queue.settings.max_wait);
-            if self.timers.at(Timer::MaxWait(*id)) != max_wait.map(|max_wait| entry.since + max_wait) {
+            if self.timers.at(Timer::MaxWait(*id)) != max_wait.map(|max_wait| entry.entered + max_wait) {
                 return wrong(Timer::MaxWait(*id));
             }
         }

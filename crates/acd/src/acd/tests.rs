@@ -170,6 +170,7 @@ impl World {
             call: call(n),
             queue: queue(name),
             priority,
+            since: None,
             caller: Arc::from("13800138000"),
         })
     }

@@ -248,11 +248,13 @@ async fn wishes_reach_the_switch_and_its_refusals_reach_the_asker() {
     let state = AgentState::Break { reason: "用餐".into() };
     client.set_agent_state("8001", &state).await.unwrap();
     client.hang_up(&CallId::from(CALL).to_string()).await.unwrap();
+    client.transfer(&CallId::from(CALL).to_string(), "queue:sales").await.unwrap();
     client.reload().await.unwrap();
     let agent = AgentId::new(&TenantId::default(), "8001");
     let expected = [
         Command::SetAgentState { agent, state: state.clone() },
         Command::HangUp { call: CallId::from(CALL) },
+        Command::Transfer { call: CallId::from(CALL), to: "queue:sales".into() },
         Command::Reload,
     ];
     assert_eq!(*running.switch.asked.lock().unwrap(), expected);

@@ -4,6 +4,7 @@ use media::command::PlayMode;
 use model::outcome::{EntryOutcome, WithdrawCause};
 use model::{EntryId, OfferId};
 
+use super::transfer::Served;
 use super::{Call, Playing, Stage};
 use crate::context::Context;
 use crate::party::{AskedBy, PartyState};
@@ -50,7 +51,7 @@ impl Call {
         }
     }
 
-    fn stop_music(&mut self, context: &mut Context<'_>) {
+    pub(super) fn stop_music(&mut self, context: &mut Context<'_>) {
         let Stage::Queued { music, .. } = &mut self.stage else { return };
         let play = music.take();
         if let Some(port) = self.caller.as_ref().map(|caller| caller.id) {
@@ -76,8 +77,11 @@ impl Call {
 
     /// The place ended: (5) by an answer, or (4) without one.
     fn leave_queue(&mut self, context: &mut Context<'_>, outcome: EntryOutcome) {
+        let Stage::Queued { entry, .. } = &self.stage else { return };
+        let (entry, served) = (*entry, if outcome == EntryOutcome::Answered { Served::Yes } else { Served::No });
         let how = match outcome {
             EntryOutcome::Answered => {
+                self.left_queue_of_transfer(context, entry, served);
                 self.stop_music(context);
                 // The ACD hears of answers in the order in which they came: the first one wins.
                 let winner =
@@ -98,6 +102,9 @@ impl Call {
         };
         self.stop_music(context);
         self.drop_losers(context);
+        if self.left_queue_of_transfer(context, entry, served) {
+            return;
+        }
         self.resume_flow(context, how);
     }
 

@@ -9,8 +9,9 @@ use routing::{AnswerMode, RecordPolicy};
 use sip::session::{Early, EndCause, SessionEvent};
 
 use super::{Call, Echo, Stage};
-use crate::context::Context;
+use crate::context::{Context, PlaceOf, Wish};
 use crate::leg::{Leg, LegMedia};
+use crate::party::{Party, PartyState};
 
 impl Call {
     /// (1) The caller's port is open: answer, ring or send early media as the number says.
@@ -36,6 +37,11 @@ impl Call {
             }
         };
         leg.describe(context);
+        if let Some(place) = self.plan.takes {
+            self.answer_body = Some(body);
+            self.caller = Some(leg);
+            return context.wishes.push(Wish::TakePlace(place));
+        }
         if leg.session.early() == Early::No && self.plan.answer == AnswerMode::EarlyMedia {
             // Who asks for our offer and takes no reliable responses can hear nothing before the answer.
             self.plan.answer = AnswerMode::AtOnce;
@@ -132,11 +138,16 @@ impl Call {
                     EndCause::Cancelled => (HungUpBy::Caller, Termination::Cancelled),
                     other => (HungUpBy::Switch, termination_of(&other)),
                 };
+                if let Some(leg) = self.caller.as_ref().map(|caller| caller.id)
+                    && self.is_transferor(leg)
+                {
+                    return self.transferor_lost(context, cause);
+                }
                 self.release(context, by, cause, None);
             }
-            SessionEvent::Transferred { tx, .. } => {
-                if let Some(caller) = &mut self.caller {
-                    caller.session.refuse_request(context.now, context.endpoint, tx, 603);
+            SessionEvent::Transferred { tx, refer_to, replaces, .. } => {
+                if let Some(leg) = self.caller.as_ref().map(|caller| caller.id) {
+                    self.on_refer(context, leg, tx, (refer_to, replaces));
                 }
             }
             SessionEvent::OfferAccepted { sdp: None }
@@ -184,15 +195,37 @@ impl Call {
     /// RFC 3891: a caller wants the place of `leg`, which its Replaces names.
     ///
     /// # Errors
-    /// The status to refuse it with. A call that may be replaced declines with 603, as RFC 3891 §3 lets it.
+    /// The status to refuse it with.
     pub fn on_replace_asked(
         &mut self,
         leg: model::LegId,
         replaces: &sip::headers::Replaces,
-    ) -> Result<(), u16> {
+    ) -> Result<PlaceOf, u16> {
         let session = self.session_of(leg).ok_or(481_u16)?;
         session.replaceable(replaces)?;
-        Err(603)
+        let rings = |party: &&Party| matches!(party.state, PartyState::Calling | PartyState::Ringing);
+        let rung = self.party_of(leg).map(|at| &self.parties[at]).filter(rings);
+        // Of several phones that ring any may be named: it is the call that is wanted.
+        let of = rung.map_or(PlaceOf::Leg(leg), |party| PlaceOf::Offer(party.offer));
+        self.grants(of).map(|()| of)
+    }
+
+    /// A REFER within the dialog of `leg`: what it names, the shard finds.
+    pub(super) fn on_refer(
+        &mut self,
+        context: &mut Context<'_>,
+        leg: model::LegId,
+        tx: sip::transaction::ServerTx,
+        (to, replaces): (String, Option<String>),
+    ) {
+        if let Err(status) = self.may_transfer(leg) {
+            if let Some(known) = self.legs_mut().find(|known| known.id == leg) {
+                known.session.refuse_request(context.now, context.endpoint, tx, status);
+            }
+            return;
+        }
+        let (to, replaces) = (to.into(), replaces.map(Into::into));
+        context.wishes.push(Wish::Refer { leg, tx, to, replaces });
     }
 
     fn on_delayed_answer(&mut self, context: &mut Context<'_>, answer: &[u8]) {

@@ -7,7 +7,7 @@ use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{SayItem, Tone};
 use sip::HeaderName;
 
-use super::{Call, Playing, Stage};
+use super::{Call, Playing, Stage, Waited};
 use crate::context::Context;
 
 impl Call {
@@ -65,6 +65,14 @@ impl Call {
             self.so_far.unreached = Some(told.result);
         }
         self.stage = Stage::InFlow;
+        if self.session.is_none() {
+            // Who called has sent the other side elsewhere, and no flow leads that one.
+            let (by, cause) = match self.so_far.left_by {
+                Some(by) => (by, Termination::Normal),
+                None => (HungUpBy::Switch, Termination::FlowEnded),
+            };
+            return self.release(context, by, cause, None);
+        }
         // A caller who was never answered cannot hear what the flow says next: RFC 3261 has a status for that.
         if self.answer_body.is_some() && self.plan.answer == routing::AnswerMode::ByParty {
             if let (true, Some(told)) = (self.is_of_ours() && how == ivr::Parked::Unanswered, self.unanswered)
@@ -91,16 +99,23 @@ impl Call {
     }
 
     /// (3) The caller takes a place in a queue.
-    fn enqueue(&mut self, context: &mut Context<'_>, queue: model::QueueName, priority: i32) {
+    pub(super) fn enqueue(&mut self, context: &mut Context<'_>, queue: model::QueueName, priority: i32) {
         if self.refuses_unrecorded(context, &queue) {
             return self.turn_away_unrecorded(context);
         }
+        self.enqueue_at(context, Waited { queue, priority, since: context.now });
+    }
+
+    /// The same with the place that it had.
+    pub(super) fn enqueue_at(&mut self, context: &mut Context<'_>, waited: Waited) {
         let entry = context.ids.mint();
+        let Waited { queue, priority, since } = waited.clone();
+        self.waited = Some(waited);
         self.stage = Stage::Queued { entry, queue: queue.clone(), music: None };
         // Told here and not by the ACD, whose word may come after the caller has gone: no place without a record.
         self.fact(context, CallFact::Queued { entry, queue: queue.clone(), priority });
-        let input =
-            acd::Input::Enqueue { entry, call: self.id, queue, priority, caller: self.facts.caller.clone() };
+        let caller = self.facts.caller.clone();
+        let input = acd::Input::Enqueue { entry, call: self.id, queue, priority, caller, since: Some(since) };
         context.acd(&self.tenant, input);
         self.play_music(context);
     }

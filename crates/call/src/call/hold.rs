@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use media::command::{Command, Mark, PlayMode};
-use model::LegId;
+use model::{LegId, PromptName};
 use model::event::CallFact;
 use model::outcome::HungUpBy;
-use model::say::{Key, SayItem, Tone};
+use model::say::{Key, SayItem};
 use sdp::KeyWay;
 
 use super::{Call, Playing, Stage};
@@ -93,16 +93,38 @@ impl Call {
         }
     }
 
-    fn hold_music(&self) -> Vec<SayItem> {
+    /// A leg that held leaves: whoever waited for it waits no longer.
+    pub(super) fn hold_ends_with(&mut self, context: &mut Context<'_>, leg: LegId) {
+        self.end_hold(context, leg);
+    }
+
+    /// Whoever is held hears music, after something else was played to them.
+    pub(super) fn play_hold_music(&mut self, context: &mut Context<'_>) {
+        let Stage::Talking(talk) = &self.stage else { return };
+        let holders: Vec<LegId> = talk.holders.iter().map(|(holder, _)| *holder).collect();
+        for holder in holders {
+            let Stage::Talking(talk) = &self.stage else { return };
+            let Some(listener) = self.opposite(talk, holder) else { continue };
+            let items = self.hold_music();
+            let play = self.play_to(context, listener, Playing::Background, items, PlayMode::Looped);
+            if let Stage::Talking(talk) = &mut self.stage
+                && let Some((_, music)) = talk.holders.iter_mut().find(|(known, _)| *known == holder)
+            {
+                *music = Some(play);
+            }
+        }
+    }
+
+    pub(super) fn hold_music(&self) -> Vec<SayItem> {
         let talking = match &self.stage {
             Stage::Talking(talk) => self.parties.iter().find(|party| party.offer == talk.offer),
             _ => None,
         };
-        let profile = talking.and_then(|party| party.queue()).and_then(|q| self.settings.plan.queues.get(q));
-        match profile {
-            Some(profile) => vec![SayItem::Prompt(profile.music.clone())],
-            None => vec![SayItem::Tone(Tone::Ringback)],
-        }
+        let queue = talking.and_then(|party| party.queue());
+        let queue = queue.or(self.waited.as_ref().map(|waited| &waited.queue));
+        let profile = queue.and_then(|queue| self.settings.plan.queues.get(queue));
+        let music = profile.map(|profile| profile.music.clone());
+        vec![SayItem::Prompt(music.unwrap_or_else(|| PromptName::new(&self.tenant, DEFAULT_MUSIC)))]
     }
 
     pub(super) fn side(&self, leg: LegId) -> HungUpBy {
@@ -113,7 +135,7 @@ impl Call {
     pub(super) fn on_info(&mut self, context: &mut Context<'_>, leg: LegId, content_type: &str, body: &[u8]) {
         let Some((key, millis)) = dtmf_relay(content_type, body) else { return };
         let others = match &self.stage {
-            Stage::Talking(talk) => self.opposite(talk, leg),
+            Stage::Talking(talk) if self.passes_keys() => self.opposite(talk, leg),
             _ => None,
         };
         if let Some(port) = others
@@ -143,6 +165,9 @@ impl Call {
         by_info
     }
 }
+
+/// The music of who is held in a call that came by no queue.
+const DEFAULT_MUSIC: &str = "default";
 
 /// The key and its length in milliseconds from the body of an INFO.
 fn dtmf_relay(content_type: &str, body: &[u8]) -> Option<(Key, u32)> {

@@ -28,7 +28,9 @@ impl Call {
             Event::Digit { port, key, millis, .. } => {
                 // Media has passed it on as events and tones; INFO is ours.
                 let other = match &self.stage {
-                    Stage::Talking(talk) if talk.holders.is_empty() => self.opposite(talk, port),
+                    Stage::Talking(talk) if talk.holders.is_empty() && self.passes_keys() => {
+                        self.opposite(talk, port)
+                    }
                     _ => None,
                 };
                 if let Some(other) = other {
@@ -65,8 +67,16 @@ impl Call {
         matches!(&self.stage, Stage::Arriving(arrival) if arrival.leg == port)
     }
 
-    /// A key, by RFC 4733 or INFO. In a conversation keys pass from side to side and mean nothing to us.
+    /// Whether keys go from one side of the conversation to the other.
+    pub(super) fn passes_keys(&self) -> bool {
+        self.transfer.is_none() && self.asking.is_none()
+    }
+
+    /// A key, by RFC 4733 or INFO.
     pub(super) fn on_key(&mut self, context: &mut Context<'_>, leg: LegId, key: Key) {
+        if matches!(self.stage, Stage::Talking(_)) {
+            return self.on_key_in_talk(context, leg, key);
+        }
         if !self.is_caller(leg) {
             return;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use media::command::Command;
-use model::event::CallFact;
+use model::event::{CallFact, TransferOutcome};
 use model::outcome::{RefusalCause, WithdrawCause};
 use model::{DialTarget, LegId, OfferId};
 use sip::resolve::Target;
@@ -105,7 +105,8 @@ impl Call {
     /// The port of a party's leg is open: its INVITE goes out.
     pub(super) fn on_party_port(&mut self, context: &mut Context<'_>, leg: LegId, address: SocketAddr) {
         let caller_codecs = self.caller.as_ref().map(|caller| caller.media.preference()).unwrap_or_default();
-        let shown_queue = |party: &Party| party.queue().cloned();
+        let of_transfer = self.queue_of_transfer().cloned();
+        let shown_queue = |party: &Party| party.queue().cloned().or(of_transfer.clone());
         let at = self.parties.iter().position(|party| party.pending.iter().any(|pending| pending.id == leg));
         let Some(at) = at else {
             // The party was dropped in the same turn.
@@ -161,28 +162,34 @@ impl Call {
                 self.lose_leg(context, at, leg);
             }
             SessionEvent::Offered { sdp } => self.on_offered(context, leg, sdp),
-            SessionEvent::OfferAccepted { sdp } => {
-                let known = self.parties[at].legs.iter_mut().find(|known| known.id == leg);
-                if let (Some(known), Some(answer)) = (known, sdp)
-                    && known.media.accept(&answer).is_ok()
-                {
-                    known.describe(context);
-                    self.on_media_changed(context, leg);
-                }
+            SessionEvent::OfferAccepted { sdp: Some(answer) } => {
+                self.on_party_accepted(context, at, leg, &answer);
             }
             SessionEvent::Info { content_type, body } => self.on_info(context, leg, &content_type, &body),
             SessionEvent::Ended { cause, .. } => self.on_party_ended(context, at, leg, &cause),
-            SessionEvent::Transferred { tx, .. } => {
-                if let Some(known) = self.parties[at].legs.iter_mut().find(|known| known.id == leg) {
-                    known.session.refuse_request(context.now, context.endpoint, tx, 603);
-                }
+            SessionEvent::Transferred { tx, refer_to, replaces, .. } => {
+                self.on_refer(context, leg, tx, (refer_to, replaces));
             }
-            SessionEvent::Acknowledged { .. }
+            // A leg that called in, and was answered with an offer of ours.
+            SessionEvent::Acknowledged { sdp: Some(answer) } => self.on_party_accepted(context, at, leg, &answer),
+            SessionEvent::Acknowledged { sdp: None }
             | SessionEvent::Cancelled { .. }
+            | SessionEvent::OfferAccepted { sdp: None }
             | SessionEvent::OfferRefused { .. }
             | SessionEvent::ReferProgress { .. }
             | SessionEvent::Transaction(_)
             | SessionEvent::TransactionOver(_) => {}
+        }
+    }
+
+    /// An offer of ours was answered. What cannot be used changes nothing (RFC 3261 §14.1).
+    fn on_party_accepted(&mut self, context: &mut Context<'_>, at: usize, leg: LegId, answer: &[u8]) {
+        let known = self.parties[at].legs.iter_mut().find(|known| known.id == leg);
+        if let Some(known) = known
+            && known.media.accept(answer).is_ok()
+        {
+            known.describe(context);
+            self.on_media_changed(context, leg);
         }
     }
 
@@ -248,6 +255,8 @@ impl Call {
         if by_acd {
             let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Accepted };
             context.acd(&self.tenant, input);
+        } else if self.transfer_is_for(offer) {
+            self.transfer_answered(context, offer);
         } else if matches!(self.stage, Stage::Dialling { .. }) {
             self.withdraw_others(context, offer);
             if let Some(at) = self.parties.iter().position(|party| party.offer == offer) {
@@ -274,6 +283,13 @@ impl Call {
                     model::outcome::Termination::Normal => model::outcome::HungUpBy::Agent,
                     _ => model::outcome::HungUpBy::Switch,
                 };
+                if self.is_asked(leg) {
+                    return self.asked_left(context, by, cause);
+                }
+                if self.is_transferor(leg) {
+                    return self.transferor_lost(context, cause);
+                }
+                self.drop_transfer(context, TransferOutcome::CallOver);
                 self.party_left(context, by, cause);
             }
             PartyState::Accepted(accepted) if accepted == leg => {
@@ -340,6 +356,9 @@ impl Call {
         } else {
             self.unanswered = Some(unanswered);
             self.fact(context, CallFact::OfferRefused { offer, cause, status });
+            if self.transfer_is_for(offer) {
+                return self.transfer_failed(context, cause, status);
+            }
             self.dial_next(context);
         }
     }

@@ -1,9 +1,10 @@
 //! Owns the one release of a call: other legs, media, recording, ACD, result. It never plays and never waits.
 
 use media::command::Command;
-use model::event::CallFact;
+use model::event::{CallFact, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, Termination};
 
+use super::talk::Then;
 use super::{Call, Stage};
 use sip::HeaderName;
 
@@ -24,11 +25,15 @@ impl Call {
             return;
         }
         let result = result.unwrap_or_else(|| self.result_now(by));
+        self.drop_transfer(context, TransferOutcome::CallOver);
+        for ticket in self.tickets.drain(..) {
+            context.admission.lock().release(ticket);
+        }
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         self.session = None;
         self.playing.clear();
         match stage {
-            Stage::Talking(talk) => self.end_talk(context, &talk, by, cause),
+            Stage::Talking(talk) => self.end_talk(context, &talk, (by, cause), Then::Ends),
             Stage::Queued { entry, .. } => context.acd(&self.tenant, acd::Input::Leave { entry }),
             Stage::Arriving(arrival) => {
                 let media = crate::leg::LegMedia::new(
@@ -79,7 +84,7 @@ impl Call {
     }
 
     /// Refuses the caller before an answer, with its record.
-    pub(super) fn refuse(
+    pub fn refuse(
         &mut self,
         context: &mut Context<'_>,
         status: u16,
@@ -110,6 +115,11 @@ impl Call {
         self.playing.clear();
         self.measured.clear();
         self.recording = None;
+        self.transfer = None;
+        self.asking = None;
+        for ticket in self.tickets.drain(..) {
+            context.admission.lock().release(ticket);
+        }
         let arriving = match stage {
             Stage::Arriving(arrival) => {
                 let media = crate::leg::LegMedia::new(
@@ -165,6 +175,7 @@ fn reason_of(cause: Termination) -> Option<&'static str> {
         Termination::SessionExpired => "SIP;cause=408;text=\"Session expired\"",
         Termination::SignallingTimeout => "Q.850;cause=102;text=\"Recovery on timer expiry\"",
         Termination::TransportFailed => "Q.850;cause=38;text=\"Network out of order\"",
+        Termination::Transferred => "SIP;cause=200;text=\"Call completed elsewhere\"",
         Termination::Commanded => "Q.850;cause=31;text=\"Ended by an operator\"",
         Termination::Shutdown | Termination::Crashed | Termination::Internal => {
             "Q.850;cause=41;text=\"Temporary failure\""

@@ -7,10 +7,23 @@ use model::say::{SayItem, Tone};
 use model::{LegId, OfferId, PlayId, RecordingId};
 use routing::RecordPolicy;
 
+use super::consult::With;
 use super::hearing::{self, Person, Stands};
-use super::{Call, Playing, Stage, Talk};
+use super::transfer::Phase;
+use super::{Call, Playing, RecordedLeft, Stage, Talk};
 use crate::context::Context;
 use crate::party::PartyState;
+
+/// What comes after a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Nothing that belongs to it.
+    Ends,
+    /// Another one with the same caller, in the same recording.
+    GoesOn,
+    /// The same for the party, who has the caller's place.
+    TakesCallersPlace,
+}
 
 impl Call {
     /// (5), (6) The party at `at` answered and has the caller.
@@ -29,7 +42,8 @@ impl Call {
             (RecordPolicy::Off, _) => {}
             (_, None) => self.begin_recording(context, vec![leg]),
             (_, Some(recording)) => {
-                context.media(Command::MarkRecording { recording, mark: Mark::PartyJoined(leg) });
+                let mark = self.joins_as(leg);
+                context.media(Command::MarkRecording { recording, mark });
             }
         }
         let announcing = match number {
@@ -62,6 +76,25 @@ impl Call {
         self.connect(context);
         context.media(Command::Watch { port: leg, rtp_timeout: self.settings.plan.rtp_timeout });
         self.fact(context, CallFact::Bridged { offer });
+        self.take_over_holds(context);
+    }
+
+    /// Whoever held before the conversation began holds in it.
+    pub(super) fn take_over_holds(&mut self, context: &mut Context<'_>) {
+        self.connect(context);
+        let Stage::Talking(talk) = &self.stage else { return };
+        let caller = self.caller.as_ref().map(|caller| caller.id);
+        for leg in [Some(talk.leg), caller].into_iter().flatten() {
+            self.on_media_changed(context, leg);
+        }
+    }
+
+    /// What the recording is told when a party joins it.
+    pub(super) fn joins_as(&self, leg: LegId) -> Mark {
+        match self.recorded_left {
+            RecordedLeft::Caller => Mark::PartyJoined(leg),
+            RecordedLeft::OtherSide => Mark::CallerBecame(leg),
+        }
     }
 
     /// Sets who hears whom by what holds now.
@@ -76,17 +109,30 @@ impl Call {
     fn persons(&self) -> Vec<Person> {
         let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return Vec::new() };
         let holds = |leg: LegId| talk.holders.iter().any(|(holder, _)| *holder == leg);
+        let waits = |leg: LegId| match self.transfer.as_ref().map(|transfer| (&transfer.phase, &transfer.by)) {
+            Some((Phase::Consulting(consultation), by)) => match consultation.with {
+                With::Asked => leg != by.leg && leg != consultation.leg,
+                With::Waiting => leg == consultation.leg,
+                With::Everybody => false,
+            },
+            Some(_) => true,
+            None => self.asking.is_some(),
+        };
         let person = |leg: LegId| {
-            let apart = talk.announcing.is_some() || holds(leg);
+            let apart = talk.announcing.is_some() || holds(leg) || waits(leg);
             Person { leg, stands: if apart { Stands::Apart } else { Stands::Talking } }
         };
-        vec![person(caller.id), person(talk.leg)]
+        let asked = match self.transfer.as_ref().map(|transfer| &transfer.phase) {
+            Some(Phase::Consulting(consultation)) => Some(consultation.leg),
+            _ => None,
+        };
+        [caller.id, talk.leg].into_iter().chain(asked).map(person).collect()
     }
 
     /// (7) The party left, or its leg was lost: the flow leads again.
     pub(super) fn party_left(&mut self, context: &mut Context<'_>, by: HungUpBy, cause: Termination) {
         let Stage::Talking(talk) = std::mem::replace(&mut self.stage, Stage::InFlow) else { return };
-        self.end_talk(context, &talk, by, cause);
+        self.end_talk(context, &talk, (by, cause), Then::Ends);
         context.media(Command::Hear { room: self.id, matrix: Vec::new() });
         if let Some(at) = self.parties.iter().position(|party| party.offer == talk.offer) {
             self.drop_party(context, at, None);
@@ -100,8 +146,8 @@ impl Call {
         &mut self,
         context: &mut Context<'_>,
         talk: &Talk,
-        by: HungUpBy,
-        cause: Termination,
+        (by, cause): (HungUpBy, Termination),
+        then: Then,
     ) {
         self.so_far.talked = true;
         if let Some(caller) = self.caller.as_ref().map(|caller| caller.id) {
@@ -112,12 +158,19 @@ impl Call {
                 self.stop_playing(context, listener, *music);
             }
         }
+        if let Some(asking) = self.asking.take()
+            && let Some(listener) = self.opposite(talk, asking.leg)
+        {
+            self.stop_playing(context, listener, asking.music);
+        }
         self.fact(context, CallFact::AgentLeft { offer: talk.offer, by, cause });
-        match (self.plan.record, self.recording) {
-            (RecordPolicy::All, Some(recording)) => {
+        match (then, self.plan.record, self.recording) {
+            (Then::TakesCallersPlace, ..) => return,
+            (Then::GoesOn, _, Some(recording)) | (Then::Ends, RecordPolicy::All, Some(recording)) => {
                 context.media(Command::MarkRecording { recording, mark: Mark::PartyLeft(talk.leg) });
             }
-            _ => self.end_recording(context),
+            (Then::GoesOn, _, None) => {}
+            (Then::Ends, ..) => self.end_recording(context),
         }
         let party = self.parties.iter().find(|party| party.offer == talk.offer);
         if party.is_some_and(|party| party.queue().is_some()) {
@@ -138,6 +191,7 @@ impl Call {
         }
         let recording: RecordingId = context.ids.mint();
         self.recording = Some(recording);
+        self.recorded_left = RecordedLeft::Caller;
         let started = context.anchor.wall(context.now);
         let tenant = self.tenant.clone();
         context.media(Command::Record { room: self.id, recording, tenant, caller, persons, started });

@@ -2,7 +2,6 @@
 //! read off the call's state after each step, so that no step can forget to tell. Does not own who watches (see
 //! `sip::subscription`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use model::{Aor, DialTarget};
@@ -11,6 +10,7 @@ use sip::subscription::{Direction, Progress, WatchedDialog};
 use super::{Call, Stage};
 use crate::Output;
 use crate::party::PartyState;
+use crate::shard::PhoneChange;
 
 /// A phone's dialog as it was told last.
 #[derive(Clone, Debug)]
@@ -30,11 +30,15 @@ struct Seen<'a> {
 
 impl Call {
     /// Tells what of the phones' dialogs differs from `told`, which becomes what is told now.
-    pub fn tell_watchers(&self, told: &mut Vec<ToldDialog>, out: &mut VecDeque<Output>) {
+    pub fn tell_watchers(
+        &self,
+        told: &mut Vec<ToldDialog>,
+        mut tell: impl FnMut(PhoneChange<'_>, Output),
+    ) {
         told.retain(|known| {
-            let lasts = self.seen().any(|seen| seen.id == known.dialog.id);
+            let lasts = self.seen().any(|seen| seen.id == known.dialog.id && *seen.aor == known.aor);
             if !lasts {
-                out.push_back(known.over());
+                tell(PhoneChange::Out(&known.aor), known.over());
             }
             lasts
         });
@@ -43,13 +47,13 @@ impl Call {
                 Some(known) if known.dialog.progress == seen.progress => {}
                 Some(known) => {
                     known.dialog.progress = seen.progress;
-                    out.push_back(known.output());
+                    tell(PhoneChange::Further, known.output());
                 }
                 None => {
                     let Seen { id, direction, progress, .. } = seen;
                     let dialog = WatchedDialog { id, direction, progress, remote: seen.remote.clone() };
                     let known = ToldDialog { aor: seen.aor.clone(), dialog };
-                    out.push_back(known.output());
+                    tell(PhoneChange::In(&known.aor), known.output());
                     told.push(known);
                 }
             }
@@ -89,6 +93,11 @@ impl Call {
 }
 
 impl ToldDialog {
+    /// Whose phone it is.
+    pub fn aor(&self) -> &Aor {
+        &self.aor
+    }
+
     fn output(&self) -> Output {
         Output::PhoneDialog { aor: self.aor.clone(), dialog: self.dialog.clone() }
     }

@@ -53,7 +53,7 @@ impl Call {
         if let Some(ticket) = self.parties[at].ticket.take() {
             context.admission.lock().release(ticket);
         }
-        match self.leg_out(context, &way.trunk, &number) {
+        match self.leg_out(context, offer, &way.trunk, &number) {
             Ok(ticket) => self.parties[at].ticket = Some(ticket),
             Err((cause, status, why)) => {
                 self.parties[at].note_refusal(cause, status);
@@ -81,11 +81,13 @@ impl Call {
     fn leg_out(
         &self,
         context: &mut Context<'_>,
+        offer: OfferId,
         trunk: &Trunk,
         number: &str,
     ) -> Result<Ticket, (RefusalCause, Option<u16>, Arc<str>)> {
         let plan = &self.settings.plan;
-        let (holder, class) = (&self.facts.holder, plan.class_of(&self.facts.holder));
+        let holder = self.holder_for(offer);
+        let class = plan.class_of(holder);
         let destination = routing::Destination::of_number(number, trunk.numbers.home_area.as_deref());
         let minute_of_week = context.minute_of_week();
         let call = CallOut { holder, class: &class, destination: &destination, minute_of_week };

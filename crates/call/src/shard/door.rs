@@ -31,6 +31,9 @@ impl Shard {
         if self.hears(now, flow, &bytes) == Heard::No {
             return;
         }
+        if self.hands_over(now, flow, &bytes) {
+            return;
+        }
         if bytes.starts_with(b"INVITE ") {
             let refusal = self.no_room(now);
             let new_calls = if refusal.is_some() { NewCalls::TurnedAway } else { NewCalls::Taken };

@@ -19,9 +19,9 @@ use sip::session::{Reach, Session};
 use sip::transaction::ServerTx;
 use sip::{HeaderName, Request};
 
-use super::{Intake, Shard, Slot, trunks};
+use super::{Intake, Shard, Slot, handover, trunks};
 use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs, Echo};
-use crate::context::Route;
+use crate::context::{Place, Route};
 use crate::identity::{self, Caller};
 use crate::leg::MediaTerms;
 use crate::{Output, destination, dialled};
@@ -188,9 +188,12 @@ impl Shard {
         number: Option<&Number>,
         newcomer: &Newcomer<'_>,
     ) -> Result<Welcome, Refused> {
-        self.replaces(newcomer)?;
+        let takes = self.replaces(newcomer)?;
         let mut ticket = self.admit(now, Some(trunk))?;
-        let plan = self.plan_of(number, newcomer, &mut ticket);
+        let plan = match takes {
+            Some(place) => Ok(CallPlan::taking(&newcomer.tenant, place)),
+            None => self.plan_of(number, newcomer, &mut ticket),
+        };
         match plan {
             Ok(plan) => Ok(Welcome {
                 plan,
@@ -208,9 +211,9 @@ impl Shard {
     }
 
     /// RFC 3891 §3: an INVITE that wants another call's place goes to that call, which decides.
-    fn replaces(&mut self, newcomer: &Newcomer<'_>) -> Result<(), Refused> {
+    fn replaces(&mut self, newcomer: &Newcomer<'_>) -> Result<Option<Place>, Refused> {
         let replaces = Replaces::of(newcomer.request).map_err(|_| Refused::with(400, CallResult::Failure))?;
-        let Some(replaces) = replaces else { return Ok(()) };
+        let Some(replaces) = replaces else { return Ok(None) };
         let unknown = Refused::with(481, CallResult::Failure);
         let Some((call, leg)) = self.index.by_dialog(replaces.dialog_key().parts()) else {
             return Err(unknown);
@@ -218,7 +221,8 @@ impl Shard {
         match self.calls.get_mut(&call) {
             Some(slot) if slot.call.tenant == newcomer.tenant => {
                 let verdict = slot.call.on_replace_asked(leg, &replaces);
-                verdict.map_err(|status| Refused::with(status, CallResult::Failure))
+                let of = verdict.map_err(|status| Refused::with(status, CallResult::Failure))?;
+                Ok(Some(Place { call, of }))
             }
             _ => Err(unknown),
         }
@@ -251,7 +255,7 @@ impl Shard {
         self.node.admission.lock().admit_to(ticket, number)?;
         let flow = self.settings.flows.get(&number.flow).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
-        Ok(CallPlan { flow, answer: number.answer, record: number.record, echo: Echo::Off })
+        Ok(CallPlan { flow, answer: number.answer, record: number.record, echo: Echo::Off, takes: None })
     }
 
     fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {
@@ -354,7 +358,7 @@ impl Shard {
             arrival,
         );
         self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(welcome.ticket), told: Vec::new() });
-        self.index.take(id, routes);
+        handover::take_routes(&self.node.whereabouts, &mut self.index, id, routes);
         let command =
             Command::OpenPort { room: id, port: leg, interface: flow.interface, peer: welcome.peer };
         self.out.push_back(Output::Media(command));

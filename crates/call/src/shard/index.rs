@@ -20,6 +20,8 @@ pub(super) struct Index {
     invites: MintedMap<ServerTx, Place>,
     /// What to forget with a call.
     of_call: MintedMap<CallId, Vec<Known>>,
+    /// Legs that began in another call, and where they are.
+    moved: MintedMap<LegId, CallId>,
 }
 
 /// Stands for Call-ID and our tag: two hashes, since a peer who chooses the Call-ID does not know what they are keyed
@@ -32,6 +34,8 @@ enum Known {
     Dialog(DialogHash),
     Client(ClientTx),
     Invite(ServerTx),
+    /// A Call-ID that another shard handed over.
+    HandedOver(Box<str>),
 }
 
 impl Index {
@@ -51,6 +55,10 @@ impl Index {
                     self.invites.insert(tx, (call, leg));
                     Known::Invite(tx)
                 }
+                Route::Moved(leg, to) => {
+                    self.move_leg(leg, call, to);
+                    continue;
+                }
                 Route::Over(tx) => {
                     self.clients.remove(&tx);
                     if let Some(known) = self.of_call.get_mut(&call) {
@@ -63,12 +71,47 @@ impl Index {
         }
     }
 
-    pub fn forget(&mut self, call: CallId) {
+    /// A dialog of `call` has a Call-ID that another shard handed over.
+    pub fn note_handed_over(&mut self, call: CallId, call_id: Box<str>) {
+        self.of_call.entry(call).or_default().push(Known::HandedOver(call_id));
+    }
+
+    /// What leads to `leg` leads to it in another call.
+    fn move_leg(&mut self, leg: LegId, from: CallId, to: CallId) {
+        self.moved.insert(leg, to);
+        let Some(known) = self.of_call.remove(&from) else { return };
+        let (moving, staying): (Vec<Known>, Vec<Known>) = known.into_iter().partition(|known| {
+            let place = match known {
+                Known::Dialog(hash) => self.dialogs.get_mut(hash),
+                Known::Client(tx) => self.clients.get_mut(tx),
+                Known::Invite(tx) => self.invites.get_mut(tx),
+                // Whose dialog it is, is not known any more: it lasts with the call that goes on.
+                Known::HandedOver(_) => return true,
+            };
+            let place = place.filter(|place| place.1 == leg);
+            place.map(|place| place.0 = to).is_some()
+        });
+        self.of_call.entry(to).or_default().extend(moving);
+        self.of_call.insert(from, staying);
+    }
+
+    /// Where a leg is that began in another call.
+    pub fn moved(&self, leg: LegId) -> Option<CallId> {
+        // Most shards, at most times, have none.
+        if self.moved.is_empty() { None } else { self.moved.get(&leg).copied() }
+    }
+
+    /// Forgets all that leads to `call`, and hands the Call-IDs that others handed over to `gone`.
+    pub fn forget(&mut self, call: CallId, mut gone: impl FnMut(&str)) {
+        if !self.moved.is_empty() {
+            self.moved.retain(|_, to| *to != call);
+        }
         for known in self.of_call.remove(&call).unwrap_or_default() {
             match known {
                 Known::Dialog(hash) => drop(self.dialogs.remove(&hash)),
                 Known::Client(tx) => drop(self.clients.remove(&tx)),
                 Known::Invite(tx) => drop(self.invites.remove(&tx)),
+                Known::HandedOver(call_id) => gone(&call_id),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Owns `[codes]` and `[dialling]` of `hotline.toml`: what phones dial.
 
 use model::TrunkName;
-use routing::{Dialling, Feature, FeatureCodes, ForwardWhen, OutsideRoute, RecordPolicy};
+use routing::{Dialling, Feature, FeatureCodes, ForwardWhen, OutsideRoute, RecordPolicy, TalkCodes};
 
 use super::{default, optional, required, word};
 use crate::fields::{Kind, NameKind, Object};
@@ -44,6 +44,19 @@ pub(crate) static CODES: Object = Object {
         default("forward_no_answer_off", Kind::Dialled, "'*93'", "取消无应答转移", "no longer"),
         default("do_not_disturb", Kind::Dialled, "'*78'", "免打扰", "do not disturb"),
         default("disturb", Kind::Dialled, "'*79'", "取消免打扰", "no longer"),
+        optional(
+            "transfer",
+            Kind::Dialled,
+            "通话中按此码再拨号码 (以 # 结束): 盲转",
+            "pressed in a conversation, then the number and #: sends the other side there",
+        ),
+        optional(
+            "consult",
+            Kind::Dialled,
+            "通话中按此码再拨号码 (以 # 结束): 先咨询; 其间 * 切换, 0 三方, # 取消, 挂机即转接",
+            "the same after a talk with the new one: * changes sides, 0 brings all together, # takes it back, hanging \
+             up hands over",
+        ),
     ],
 };
 
@@ -155,7 +168,10 @@ pub(crate) fn codes(hotline: &Record, reading: &mut Reading<'_>) -> FeatureCodes
             );
         }
     }
-    FeatureCodes::new(FEATURES.iter().filter_map(|(key, feature)| Some((*feature, record.text_if(key)?))))
+    let codes = FEATURES.iter().filter_map(|(key, feature)| Some((*feature, record.text_if(key)?)));
+    let in_talk = |key| record.text_if(key).unwrap_or_else(|| "".into());
+    let in_talk = TalkCodes { transfer: in_talk("transfer"), consult: in_talk("consult") };
+    FeatureCodes::new(codes).with_talk_codes(in_talk)
 }
 
 /// How phones' calls go out.

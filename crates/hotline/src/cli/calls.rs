@@ -17,6 +17,7 @@ use crate::node::calendar::Calendar;
 mod explain;
 mod show;
 mod timeline;
+mod transfer;
 
 /// Carries out what is asked about calls.
 pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
@@ -28,6 +29,7 @@ pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
         Calls::Trace(wanted) if wanted.events => events(global, &wanted.call),
         Calls::Trace(wanted) => super::trace::trace(global, &wanted),
         Calls::Live => live_calls(global),
+        Calls::Transfer { call, to } => transfer::transfer(global, &call, &to),
         Calls::Hangup { call } => hang_up(global, &call),
     }
 }

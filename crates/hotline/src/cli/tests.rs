@@ -49,6 +49,7 @@ fn every_command_of_the_readme_can_be_typed() {
         "hotline calls trace 0sxw0x8002000 --events --json",
         "hotline calls live",
         "hotline calls hangup 0sxw0x8002000",
+        "hotline calls transfer 0sxw0x8002000 --to 8002",
         "hotline recordings fsck --json",
         "hotline recordings rescue /mnt/second --into rescued",
         "hotline recordings pause 0sxw0x8002000",

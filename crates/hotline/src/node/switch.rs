@@ -128,6 +128,18 @@ impl Switch for NodeSwitch {
                         Known::No => Err(refused(format!("没有租户 {tenant} / no such tenant"))),
                     }
                 }
+                Command::Transfer { call, to } => {
+                    let asked = Arc::clone(&to);
+                    let may = self.ask_shard(call.shard(), move |shard| shard.may_transfer(call, &asked));
+                    match may.await {
+                        Some(Ok(())) => {
+                            self.boxes.post(call.shard(), call::Input::Transfer { call, to });
+                            Ok(())
+                        }
+                        Some(Err(why)) => Err(refused(why)),
+                        None => Err(refused(format!("没有正在进行的通话 {call} / no such call is up"))),
+                    }
+                }
                 Command::HangUp { call } => {
                     let up = self
                         .ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));

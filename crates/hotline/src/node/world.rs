@@ -72,6 +72,9 @@ impl World for NodeWorld {
                     }
                 }
             }
+            call::Output::HandOver { shard, flow, bytes } => {
+                self.boxes.hand_over(usize::from(shard), flow, bytes);
+            }
             call::Output::Event(event) => {
                 trunks::note(&event);
                 self.journal.append(event);

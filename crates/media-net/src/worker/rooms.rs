@@ -1,19 +1,24 @@
 //! Owns a worker's rooms, their sockets, timers and recordings. Does not own the loop (see [`super`]).
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use clock::{Instant, MintedMap, MintedState, TimerQueue};
 use media::command::{Command, Peer};
 use media::recording::{Recorder, Start};
-use media::room::Room;
+use media::room::{Passenger, Room};
 use model::{CallId, LegId, RecordingId};
 use smallvec::SmallVec;
 
 use super::outlet::{Outlet, Running, Sockets, hand_over};
 use super::shelf::{Home, Shelf, socket};
-use super::{Figures, Poll, RECORDING_STEP, Surroundings, ToWorker, Token, add, sys};
+use super::{Figures, Moving, Poll, RECORDING_STEP, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
-use crate::ports::Opened;
+use crate::ports::{Opened, Pair};
+
+/// Another worker needs a turn to let a port go; one that needs longer has worse troubles.
+const LONGEST_MOVE: Duration = Duration::from_millis(100);
 
 /// The rooms of one worker.
 pub struct Rooms {
@@ -119,6 +124,16 @@ impl Rooms {
                 Some(slot) => self.with(now, *slot, |room, outlet| room.play(now, port, play, clips, outlet)),
                 None => tracing::debug!(%port, "playback for a port that is closed"),
             },
+            ToWorker::LetGo { port, room, to } => self.let_go(now, port, (room, to), poll),
+            ToWorker::TakeIn { room, from } => match from.recv_timeout(LONGEST_MOVE) {
+                Ok(moving) => {
+                    let Moving { passenger, pair } = moving;
+                    let opened = pair.map(Opened::New);
+                    self.take_in(now, room, passenger, |shelf, home| shelf.adopt(opened?, home, poll));
+                }
+                // It had none, or has ended.
+                Err(error) => tracing::debug!(%room, %error, "a port did not come over"),
+            },
             ToWorker::Command(command) => self.command(now, command),
             // The loop ends on it.
             ToWorker::Stop => {}
@@ -174,7 +189,7 @@ impl Rooms {
             }
             Command::ClosePort { port } => self.close_port(now, port),
             Command::CloseRoom { room } => self.close_room(now, room),
-            Command::OpenPort { .. } | Command::Play { .. } => {
+            Command::OpenPort { .. } | Command::Play { .. } | Command::MovePort { .. } => {
                 tracing::error!("a worker was told what its shell must do first");
             }
         }
@@ -198,6 +213,71 @@ impl Rooms {
         if pair.is_none() {
             tracing::error!(%leg, "a port's sockets are gone and it will be deaf");
         }
+        let place = usize::from(port.0);
+        if slot.sockets.len() <= place {
+            slot.sockets.resize_with(place + 1, || None);
+        }
+        slot.sockets[place] = pair;
+        slot.legs.push(leg);
+        self.by_leg.insert(leg, at);
+        add(&self.figures.ports, 1);
+        self.with(now, at, |_, _| {});
+    }
+
+    /// A port leaves its room: for another one here, or for another worker.
+    fn let_go(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        (room, to): (CallId, Option<Sender<Moving>>),
+        poll: &Poll,
+    ) {
+        let Some(at) = self.by_leg.remove(&leg) else { return };
+        let place = self.slot_room(at).and_then(|room| room.index_of(leg));
+        let mut passenger = None;
+        self.with(now, at, |room, outlet| passenger = room.let_go(now, leg, outlet));
+        let mut pair = None;
+        if let (Some(place), Some(Some(slot))) = (place, self.slots.get_mut(at as usize)) {
+            slot.legs.retain(|known| *known != leg);
+            pair = slot.sockets.get_mut(usize::from(place.0)).and_then(Option::take);
+            add(&self.figures.ports, -1);
+        }
+        if let Some(passenger) = passenger {
+            match to {
+                Some(to) => {
+                    if let Some(pair) = &pair {
+                        self.shelf.let_go(pair, poll);
+                    }
+                    // The other worker may have ended: then the process ends.
+                    let _ = to.send(Moving { passenger, pair });
+                }
+                None => self.take_in(now, room, passenger, |shelf, home| {
+                    if let Some(pair) = &pair {
+                        shelf.move_within(pair, home);
+                    }
+                    pair
+                }),
+            }
+        }
+        self.drop_if_empty(now, at);
+    }
+
+    /// A port enters a room of this worker, which `settle` gives its sockets' new home.
+    fn take_in(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        passenger: Passenger,
+        settle: impl FnOnce(&mut Shelf, Home) -> Option<Box<Pair>>,
+    ) {
+        let leg = passenger.leg();
+        let at = match self.by_call.get(&call) {
+            Some(at) => *at,
+            None => self.new_slot(call),
+        };
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let port = slot.room.take_in(now, passenger);
+        let pair = settle(&mut self.shelf, Home { slot: at, port });
         let place = usize::from(port.0);
         if slot.sockets.len() <= place {
             slot.sockets.resize_with(place + 1, || None);

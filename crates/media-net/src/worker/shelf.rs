@@ -83,6 +83,22 @@ impl Shelf {
         }
     }
 
+    /// A pair that is in use belongs to another port from now on.
+    pub fn move_within(&mut self, pair: &Pair, home: Home) {
+        self.homes[pair.place as usize] = Some(home);
+    }
+
+    /// A pair leaves this worker, which hears of it no more.
+    pub fn let_go(&mut self, pair: &Pair, poll: &Poll) {
+        for socket in [&pair.rtp, &pair.rtcp] {
+            if let Err(error) = poll.remove(socket) {
+                tracing::error!(%error, "a port that moves away is still watched");
+            }
+        }
+        self.homes[pair.place as usize] = None;
+        self.empty.push(pair.place);
+    }
+
     /// Where the pair at `place` is in use.
     #[inline]
     pub fn home(&self, place: u32) -> Option<Home> {

@@ -402,6 +402,7 @@ impl<'a> Entries<'a> {
             13 => Some(Mark::Barged(leg()?)),
             14 => Some(Mark::TookOver(leg()?)),
             15 => Some(Mark::GuestLeft(leg()?)),
+            16 => Some(Mark::CallerBecame(leg()?)),
             _ => None,
         };
         let moment = match (bytes[1], mark) {
@@ -457,6 +458,7 @@ const fn mark_code(mark: Mark) -> (u8, u8) {
         Mark::Barged(_) => (13, 0),
         Mark::TookOver(_) => (14, 0),
         Mark::GuestLeft(_) => (15, 0),
+        Mark::CallerBecame(_) => (16, 0),
     }
 }
 

@@ -120,6 +120,10 @@ impl Recorder {
                 None => return,
                 known => known,
             },
+            (Mark::CallerBecame(_), Some(leg)) => match self.leg_or_new(now, leg, Side::Left) {
+                None => return,
+                known => known,
+            },
             (_, Some(leg)) => match self.leg_or_new(now, leg, Side::Right) {
                 None => return,
                 known => known,

@@ -15,4 +15,5 @@ mod safety;
 mod signalling;
 mod stage;
 mod states;
+mod transfers;
 mod trunks;

@@ -19,7 +19,7 @@ use sim::{Finished, PeerId, Weather, World};
 const FILES: [(&str, &str); 18] = [
     (
         "hotline.toml",
-        r#"
+        r###"
 [node]
 domain = "pbx.test"
 [limits]
@@ -33,6 +33,8 @@ busy = "*62"
 pause = "*63"
 sign_out = "*64"
 echo = "*43"
+transfer = "##"
+consult = "*1"
 [[interface]]
 name = "carrier"
 bind = "10.0.0.1:5060"
@@ -41,7 +43,7 @@ rtp = "20000-20999"
 name = "phones"
 bind = "10.0.0.2:5060"
 rtp = "21000-21999"
-"#,
+"###,
     ),
     (
         "trunks/ims.toml",

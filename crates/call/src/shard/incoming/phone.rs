@@ -18,6 +18,7 @@ use sip::transaction::ServerTx;
 
 use super::{Newborn, Newcomer, Refused, Shard, Welcome};
 use crate::call::{CallPlan, CallerIs, Echo};
+use crate::context::Place;
 use crate::leg::MediaTerms;
 use crate::{Output, dialled, identity};
 
@@ -65,7 +66,11 @@ impl Shard {
         self.began(&newcomer, &caller);
         let own = self.router.phone_of(&caller.from_user, &caller.from_host);
         let welcome = if own.is_some_and(|own| own.aor == phone.aor) {
-            wish.and_then(|wish| self.welcome_from_phone(now, phone, wish, &newcomer))
+            match self.replaces(&newcomer) {
+                Ok(Some(place)) => self.welcome_to_place(now, phone, place),
+                Ok(None) => wish.and_then(|wish| self.welcome_from_phone(now, phone, wish, &newcomer)),
+                Err(refused) => Err(refused),
+            }
         } else {
             self.out.push_back(Output::Counted("foreign_identity"));
             Err(Refused::because(
@@ -102,6 +107,18 @@ impl Shard {
         }
     }
 
+    /// Whatever it dials, it has a place in another call; that call occupies its agent.
+    fn welcome_to_place(&mut self, now: Instant, phone: &Phone, place: Place) -> Result<Welcome, Refused> {
+        Ok(Welcome {
+            plan: CallPlan::taking(&phone.tenant, place),
+            media: MediaTerms::of(&phone.media),
+            peer: Peer::Phone,
+            reliable: phone.reliable,
+            ticket: self.admit(now, None)?,
+            occupies: None,
+        })
+    }
+
     fn welcome_from_phone(
         &mut self,
         now: Instant,
@@ -109,7 +126,6 @@ impl Shard {
         wish: Wish,
         newcomer: &Newcomer<'_>,
     ) -> Result<Welcome, Refused> {
-        self.replaces(newcomer)?;
         self.permit(now, phone, &wish)?;
         let occupies = match &wish {
             // A feature code is over at once.
@@ -119,13 +135,16 @@ impl Shard {
         let mut ticket = self.admit(now, None)?;
         let dialling = &self.settings.plan.dialling;
         let (inside, outside) = (dialling.record_inside, dialling.record_outside);
-        let plan = |flow, answer, record| Ok(CallPlan { flow, answer, record, echo: Echo::Off });
+        let plan = |flow, answer, record| {
+            Ok(CallPlan { flow, answer, record, echo: Echo::Off, takes: None })
+        };
         let plan = match wish {
             Wish::Code(feature) => self.choose(phone, feature).map(|()| CallPlan {
                 flow: dialled::confirmation(&phone.tenant),
                 answer: AnswerMode::AtOnce,
                 record: RecordPolicy::Off,
                 echo: if feature == Feature::Echo { Echo::On } else { Echo::Off },
+                takes: None,
             }),
             Wish::Colleague(target) => {
                 let flow = dialled::extension(&phone.tenant, target, dialling.ring);

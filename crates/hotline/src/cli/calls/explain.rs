@@ -1,6 +1,8 @@
 //! Owns the story of one call in words: why it went where it went, told from its events.
 
-use model::event::{CallFact, Direction, Event, RecordingFact, Stamped};
+use model::event::{
+    CallFact, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome,
+};
 use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, WithdrawCause};
 
 use super::{Records, call_id};
@@ -84,6 +86,26 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::HoldBegan { by } => format!("{}保持 / hold", by.zh()),
         CallFact::HoldEnded { by } => format!("{}恢复 / resumed", by.zh()),
         CallFact::AgentLeft { by, cause, .. } => format!("通话结束: {}挂机, {cause:?} / talk over", by.zh()),
+        CallFact::LegReplaced { party, .. } => format!("{party} 接替 / took the place"),
+        CallFact::TransferBegan { kind, by, to } => {
+            let kind = match kind {
+                TransferKind::Blind => "盲转",
+                TransferKind::Attended => "咨询转",
+            };
+            let by = by.as_deref().unwrap_or("系统");
+            format!("{by} {kind}到 {to} / transfer")
+        }
+        CallFact::TransferEnded { outcome } => match outcome {
+            TransferOutcome::Done => "转接完成 / transferred".to_owned(),
+            TransferOutcome::Failed { cause, .. } => {
+                format!("转接未成: {} / the transfer failed", refusal_zh(*cause))
+            }
+            TransferOutcome::TakenBack => "取消转接 / the transfer was taken back".to_owned(),
+            TransferOutcome::CallOver => "转接时通话结束 / the call ended meanwhile".to_owned(),
+        },
+        CallFact::ConsultationBegan { .. } => "开始咨询 / consultation".to_owned(),
+        CallFact::ConsultationEnded => "咨询结束 / consultation over".to_owned(),
+        CallFact::WentInto { call } => format!("并入通话 {call} / went into this call"),
         CallFact::SurveyAsked { .. } => "询问满意度 / survey asked".to_owned(),
         CallFact::SurveyAnswered { key, label } => format!("满意度: {label} ({key}) / survey"),
         CallFact::ReasonGiven { by, reason } => format!("{}给出原因 / gave as its reason: {reason}", by.zh()),

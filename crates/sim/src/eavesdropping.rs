@@ -1,0 +1,118 @@
+//! Owns who may hear whom, told from the facts of calls alone: an oracle for the matrices that media is given. Does not own
+//! those (see `call`).
+
+use std::collections::HashMap;
+
+use model::event::CallFact;
+use model::{CallId, LegId, OfferId};
+
+/// Who is in each call, as its facts tell.
+#[derive(Debug, Default)]
+pub(crate) struct Persons {
+    calls: HashMap<CallId, InCall>,
+}
+
+#[derive(Debug)]
+struct InCall {
+    caller: LegId,
+    connected: Vec<(OfferId, LegId)>,
+    consulted: Option<OfferId>,
+}
+
+impl Persons {
+    /// Takes one fact in.
+    pub fn note(&mut self, call: CallId, fact: &CallFact) {
+        if let CallFact::Began { leg, .. } = fact {
+            let known = InCall { caller: *leg, connected: Vec::new(), consulted: None };
+            self.calls.insert(call, known);
+            return;
+        }
+        let Some(known) = self.calls.get_mut(&call) else { return };
+        match fact {
+            CallFact::AgentAnswered { offer, leg } => known.connected.push((*offer, *leg)),
+            CallFact::AgentLeft { offer, .. } => known.connected.retain(|(other, _)| other != offer),
+            CallFact::LegReplaced { old, new, .. } if known.caller == *old => known.caller = *new,
+            CallFact::LegReplaced { old, new, .. } => {
+                for (_, leg) in known.connected.iter_mut().filter(|(_, leg)| leg == old) {
+                    *leg = *new;
+                }
+            }
+            CallFact::ConsultationBegan { offer } => known.consulted = Some(*offer),
+            CallFact::ConsultationEnded | CallFact::TransferEnded { .. } => known.consulted = None,
+            CallFact::Ended { .. } => drop(self.calls.remove(&call)),
+            _ => {}
+        }
+    }
+
+    /// Why one of these (talker, listener) pairs must not be; None when all may.
+    pub fn wrong(&self, call: CallId, matrix: &[(LegId, LegId)]) -> Option<String> {
+        let Some(known) = self.calls.get(&call) else {
+            return (!matrix.is_empty()).then(|| "the call is over".to_owned());
+        };
+        let is_in = |leg: LegId| {
+            known.caller == leg || known.connected.iter().any(|(_, connected)| *connected == leg)
+        };
+        if let Some((talker, listener)) = matrix.iter().find(|(a, b)| !(is_in(*a) && is_in(*b))) {
+            return Some(format!("{talker} is heard by {listener}, and one of them has no part in the call"));
+        }
+        let echo = matrix.iter().any(|(talker, listener)| talker == listener && *talker != known.caller);
+        if echo {
+            return Some("a party hears itself".to_owned());
+        }
+        let consulted = known.consulted?;
+        let leg = known.connected.iter().find(|(offer, _)| *offer == consulted)?.1;
+        let heard_by = matrix.iter().filter(|(talker, _)| *talker == leg).count();
+        (heard_by > 1).then(|| format!("a consultation with {leg} is heard by {heard_by}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::outcome::{HungUpBy, Termination};
+
+    const CALL: u64 = 1;
+    const CALLER: u64 = 10;
+
+    fn offer(number: u64) -> OfferId {
+        OfferId::from(number)
+    }
+
+    fn leg(number: u64) -> LegId {
+        LegId::from(number)
+    }
+
+    fn told(facts: &[CallFact]) -> Persons {
+        let mut persons = Persons::default();
+        let known = InCall { caller: leg(CALLER), connected: Vec::new(), consulted: None };
+        persons.calls.insert(CALL.into(), known);
+        for fact in facts {
+            persons.note(CALL.into(), fact);
+        }
+        persons
+    }
+
+    #[test]
+    fn who_has_left_and_who_only_consults_must_not_be_heard() {
+        let answered = |number| CallFact::AgentAnswered { offer: offer(number), leg: leg(number) };
+        let left = CallFact::AgentLeft {
+            offer: offer(11),
+            by: HungUpBy::Agent,
+            cause: Termination::Transferred,
+        };
+        let both = [(leg(CALLER), leg(11)), (leg(11), leg(CALLER))];
+        let call = CallId::from(CALL);
+        assert_eq!(told(&[answered(11)]).wrong(call, &both), None);
+        assert!(told(&[answered(11), left.clone()]).wrong(call, &both).is_some());
+        assert!(told(&[]).wrong(call, &both).is_some());
+        assert!(told(&[answered(11)]).wrong(call, &[(leg(11), leg(11))]).is_some());
+        let consulting = [answered(11), answered(12), CallFact::ConsultationBegan { offer: offer(12) }];
+        let all = [(leg(12), leg(11)), (leg(12), leg(CALLER))];
+        assert!(told(&consulting).wrong(call, &all).is_some());
+        assert_eq!(told(&consulting).wrong(call, &all[..1]), None);
+        let three: Vec<CallFact> = consulting.into_iter().chain([CallFact::ConsultationEnded]).collect();
+        assert_eq!(told(&three).wrong(call, &all), None);
+        let moved = CallFact::LegReplaced { old: leg(CALLER), new: leg(11), party: "8001".into() };
+        assert!(told(&[answered(11), left, moved]).wrong(call, &both).is_some());
+    }
+}
