@@ -27,7 +27,18 @@ pub struct Spoken {
 impl Baresip {
     /// Registers `user` at the switch and speaks a tone in every call, in plain A-law.
     pub fn start(space: &Namespace, switch: SocketAddr, user: &str, password: &str, hz: f64) -> Baresip {
-        Baresip::run(space, switch, (user, password), hz, (None, "audio_codecs=pcma"))
+        Baresip::run(space, switch, (user, password), hz, (None, "audio_codecs=pcma", None))
+    }
+
+    /// As [`start`](Baresip::start), and dials `number` at once.
+    pub fn start_dialling(
+        space: &Namespace,
+        switch: SocketAddr,
+        login: (&str, &str),
+        hz: f64,
+        number: &str,
+    ) -> Baresip {
+        Baresip::run(space, switch, login, hz, (None, "audio_codecs=pcma", Some(number)))
     }
 
     /// As [`start`](Baresip::start); `parameters` of its account choose codecs and encryption.
@@ -38,7 +49,7 @@ impl Baresip {
         hz: f64,
         parameters: &str,
     ) -> Baresip {
-        Baresip::run(space, switch, login, hz, (None, parameters))
+        Baresip::run(space, switch, login, hz, (None, parameters, None))
     }
 
     /// As [`start`](Baresip::start), over TLS; the switch must show a certificate that `ca` (PEM) vouches for.
@@ -49,7 +60,7 @@ impl Baresip {
         hz: f64,
         ca: &Path,
     ) -> Baresip {
-        Baresip::run(space, switch, login, hz, (Some(ca), "audio_codecs=pcma"))
+        Baresip::run(space, switch, login, hz, (Some(ca), "audio_codecs=pcma", None))
     }
 
     fn run(
@@ -57,7 +68,7 @@ impl Baresip {
         switch: SocketAddr,
         (user, password): (&str, &str),
         hz: f64,
-        (ca, parameters): (Option<&Path>, &str),
+        (ca, parameters, dials): (Option<&Path>, &str, Option<&str>),
     ) -> Baresip {
         let folder = new_folder();
         let speech = folder.join("speech.wav");
@@ -66,7 +77,9 @@ impl Baresip {
         let rate = codec.next().unwrap_or(8_000);
         let channels = codec.next().and_then(|channels| u16::try_from(channels).ok()).unwrap_or(1);
         write_tone(&speech, hz, 60, (rate, channels));
-        let mut config = config(space.inside, &speech, &folder);
+        // Several phones share one address.
+        let place = user.bytes().fold(0, |sum, digit| (sum * 10 + u32::from(digit - b'0')) % 1_000);
+        let mut config = config((space.inside, 5_060 + 2 * place), &speech, &folder);
         if let Some(ca) = ca {
             config.push_str(&format!("sip_cafile {}\nsip_verify_server yes\n", ca.display()));
         }
@@ -78,10 +91,12 @@ impl Baresip {
         std::fs::write(folder.join("accounts"), account).expect("its account");
         std::fs::write(folder.join("contacts"), "").expect("its contacts");
         let output = File::create(folder.join("output")).expect("a file");
+        let dials = dials.map(|number| format!("/dial sip:{number}@{switch}"));
         let child = space
             .command("baresip")
             .arg("-f")
             .arg(&folder)
+            .args(dials.iter().flat_map(|command| ["-e", command]))
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a file"))
             .stderr(output)
@@ -132,7 +147,7 @@ impl Drop for Baresip {
     }
 }
 
-fn config(inside: Ipv4Addr, speech: &Path, folder: &Path) -> String {
+fn config((inside, port): (Ipv4Addr, u32), speech: &Path, folder: &Path) -> String {
     let modules: String =
         ["g711", "g722", "opus", "srtp", "aufile", "aubridge", "sndfile", "account", "menu"]
             .map(|name| format!("{} {name}.so\n", if name == "menu" { "module_app" } else { "module" }))
@@ -140,7 +155,7 @@ fn config(inside: Ipv4Addr, speech: &Path, folder: &Path) -> String {
             .replace("module account.so", "module_app account.so");
     let (speech, folder) = (speech.display(), folder.display());
     format!(
-        "sip_listen {inside}:5060\n\
+        "sip_listen {inside}:{port}\n\
          audio_player aubridge,ear\n\
          audio_source aufile,{speech}\n\
          audio_alert aufile,/dev/null\n\

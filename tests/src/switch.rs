@@ -48,6 +48,8 @@ impl Switch {
             replace(&folder.join(file), from, to);
         }
         for (file, text) in files {
+            let parent = folder.join(file).parent().map(std::fs::create_dir_all);
+            parent.transpose().unwrap_or_else(|error| panic!("{file}: {error}"));
             std::fs::write(folder.join(file), text).unwrap_or_else(|error| panic!("{file}: {error}"));
         }
         // The command line looks for it where the configuration says.

@@ -67,10 +67,20 @@ impl Wav {
     pub fn tone_seconds(channel: &[i16], hz: f64) -> f64 {
         channel.chunks_exact(WINDOW).filter(|window| is_tone(window, hz)).count() as f64 * 0.05
     }
+
+    /// How many seconds `hz` is among the sounds of a channel.
+    pub fn sounds_seconds(channel: &[i16], hz: f64) -> f64 {
+        channel.chunks_exact(WINDOW).filter(|window| share(window, hz) > 0.15).count() as f64 * 0.05
+    }
 }
 
-/// Whether most of a window's power is at `hz` (Goertzel).
+/// Whether most of a window's power is at `hz`.
 fn is_tone(window: &[i16], hz: f64) -> bool {
+    share(window, hz) > 0.7
+}
+
+/// How much of a window's power is at `hz` (Goertzel), 0–1; 0 of silence.
+fn share(window: &[i16], hz: f64) -> f64 {
     let coefficient = 2.0 * (TAU * hz / 8_000.0).cos();
     let (mut before, mut last, mut power) = (0.0, 0.0, 0.0);
     for sample in window {
@@ -80,7 +90,10 @@ fn is_tone(window: &[i16], hz: f64) -> bool {
     }
     let at_hz = before * before + last * last - coefficient * before * last;
     // A pure sine of N samples has N/2 times the sum of its squares.
-    power / window.len() as f64 > 200.0 * 200.0 && at_hz > 0.7 * power * window.len() as f64 / 2.0
+    match power / window.len() as f64 > 200.0 * 200.0 {
+        true => at_hz / (power * window.len() as f64 / 2.0),
+        false => 0.0,
+    }
 }
 
 /// Writes a PCM file of a tone at `rate` Hz, the same in all channels, as a phone's microphone.

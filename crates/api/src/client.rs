@@ -9,14 +9,18 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use model::TenantId;
+use model::command::ConferenceWish;
 use model::event::AgentState;
+use model::supervision::Verb;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::token::Token;
-use crate::view::{AgentView, BanView, LiveCall, MessageView, PhoneView, QueueView, TrunkView};
+use crate::view::{
+    AgentView, BanView, ConferenceView, LiveCall, MessageView, PhoneView, QueueView, TrunkView,
+};
 
 /// Speaks to one switch for one tenant.
 #[derive(Clone, Debug)]
@@ -105,6 +109,16 @@ impl Client {
         self.post(&format!("/v1/bans/{}/lift", escaped(source)), &Value::Null).await
     }
 
+    /// The conferences in progress.
+    pub async fn conferences(&self) -> Result<Vec<ConferenceView>, ClientError> {
+        self.get("/v1/conferences", &[]).await
+    }
+
+    /// Asks something of a conference.
+    pub async fn confer(&self, name: &str, wish: &ConferenceWish) -> Result<(), ClientError> {
+        self.post(&format!("/v1/conferences/{}", escaped(name)), wish).await
+    }
+
     /// The phones.
     pub async fn phones(&self) -> Result<Vec<PhoneView>, ClientError> {
         self.get("/v1/phones", &[]).await
@@ -134,6 +148,12 @@ impl Client {
     /// Keeps it again.
     pub async fn resume_recording(&self, call: &str) -> Result<(), ClientError> {
         self.post(&format!("/v1/calls/{}/recording/resume", escaped(call)), &Value::Null).await
+    }
+
+    /// A supervisor does something with somebody else's call.
+    pub async fn supervise(&self, call: &str, by: &str, verb: Verb) -> Result<(), ClientError> {
+        let wish = serde_json::json!({ "as": by, "verb": verb });
+        self.post(&format!("/v1/calls/{}/supervise", escaped(call)), &wish).await
     }
 
     /// Chooses a state for an agent.

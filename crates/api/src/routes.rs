@@ -12,9 +12,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ledger::Exporter;
-use model::command::Command;
+use model::command::{Command, ConferenceWish};
 use model::event::AgentState;
-use model::{AgentId, CallId, TenantId};
+use model::supervision::Verb;
+use model::{AgentId, CallId, ConferenceName, TenantId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Store;
@@ -28,7 +29,9 @@ use crate::records;
 use crate::server::{Closing, Server};
 use crate::switch::Switch;
 use crate::token::Token;
-use crate::view::{AgentView, BanView, LiveCall, MessageView, PhoneView, QueueView, TrunkView};
+use crate::view::{
+    AgentView, BanView, ConferenceView, LiveCall, MessageView, PhoneView, QueueView, TrunkView,
+};
 
 /// What every route answers from.
 #[derive(Clone)]
@@ -65,6 +68,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/recordings/{id}/timeline", get(recordings::timeline))
         .route("/v1/recordings/{id}/peaks", get(recordings::peaks))
         .route("/v1/calls/{id}/transfer", post(transfer))
+        .route("/v1/calls/{id}/supervise", post(supervise))
         .route("/v1/cdrs", get(records::cdrs))
         .route("/v1/cdrs/{id}", get(records::cdr))
         .route("/v1/figures", get(records::figures))
@@ -72,6 +76,8 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/agents", get(agents))
         .route("/v1/agents/{id}/state", post(set_agent_state))
         .route("/v1/queues", get(queues))
+        .route("/v1/conferences", get(conferences))
+        .route("/v1/conferences/{name}", post(confer))
         .route("/v1/trunks", get(trunks))
         .route("/v1/bans", get(bans))
         .route("/v1/bans/{source}/lift", post(lift_ban))
@@ -188,6 +194,29 @@ async fn transfer(
     command(&shared, Command::Transfer { call: id.0, to }).await
 }
 
+/// What a supervisor asks of a call.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Supervise {
+    verb: Verb,
+    /// The supervisor's number; that agent's phone is called.
+    #[serde(rename = "as")]
+    by: String,
+}
+
+async fn supervise(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    id: Id,
+    wish: Result<Json<Supervise>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(Supervise { verb, by }) =
+        wish.map_err(|error| Problem::new(error.status(), "监听请求写得不对", error.body_text()))?;
+    find_live(&shared, &tenant.0, id.0).await?;
+    let by = AgentId::new(&tenant.0, &by);
+    command(&shared, Command::Supervise { call: id.0, by, verb }).await
+}
+
 async fn find_live(shared: &Shared, tenant: &TenantId, call: CallId) -> Result<LiveCall, Problem> {
     let found = shared.switch.live_call(call).await.filter(|live| live.tenant == tenant.as_str());
     found.ok_or_else(|| Problem::not_found("没有这个进行中的通话", "no such call is up"))
@@ -211,6 +240,22 @@ async fn set_agent_state(
 
 async fn queues(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<QueueView>> {
     Json(shared.switch.queues(tenant.0).await)
+}
+
+async fn conferences(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<ConferenceView>> {
+    Json(shared.switch.conferences(tenant.0).await)
+}
+
+async fn confer(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    name: Result<Path<String>, PathRejection>,
+    wish: Result<Json<ConferenceWish>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Path(name) = name.map_err(|error| Problem::bad_request("会议室不对", error.body_text()))?;
+    let Json(wish) =
+        wish.map_err(|error| Problem::new(error.status(), "会议请求写得不对", error.body_text()))?;
+    command(&shared, Command::Conference { name: ConferenceName::new(&tenant.0, &name), wish }).await
 }
 
 async fn phones(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<PhoneView>> {

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use model::command::{Command, Refused};
 use model::{CallId, TenantId};
 
-use crate::view::{AgentView, BanView, LiveCall, MessageView, PhoneView, QueueView, TrunkView};
+use crate::view::{
+    AgentView, BanView, ConferenceView, LiveCall, MessageView, PhoneView, QueueView, TrunkView,
+};
 
 /// An answer that may take a moment.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,6 +27,8 @@ pub trait Switch: Send + Sync + 'static {
     fn queues(&self, tenant: TenantId) -> Answer<'_, Vec<QueueView>>;
     /// The phones of `tenant`, by address.
     fn phones(&self, tenant: TenantId) -> Answer<'_, Vec<PhoneView>>;
+    /// The conferences of `tenant` in progress.
+    fn conferences(&self, tenant: TenantId) -> Answer<'_, Vec<ConferenceView>>;
     /// The node's trunks, by name.
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>>;
     /// Banned sources, the ban that ends first at the front.

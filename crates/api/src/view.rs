@@ -62,6 +62,36 @@ impl RecordingView {
     }
 }
 
+/// A conference in progress.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConferenceView {
+    /// Its own record's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whose.
+    pub tenant: String,
+    /// Whether only moderators come in.
+    pub locked: bool,
+    /// Whether it is recorded now.
+    pub recorded: bool,
+    /// Those who are in.
+    pub participants: Vec<ParticipantView>,
+}
+
+/// Somebody in a conference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParticipantView {
+    /// The participant's call.
+    pub call: String,
+    /// Who, as people write it.
+    pub who: String,
+    /// Whether they moderate.
+    pub moderator: bool,
+    /// Whether nobody hears them.
+    pub muted: bool,
+}
+
 /// What the caller of a live call is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

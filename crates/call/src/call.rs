@@ -15,10 +15,12 @@
 
 mod acd_side;
 mod arrive;
+mod conferring;
 mod consult;
 mod early;
 mod engaged;
 mod flow_side;
+mod guests;
 mod hearing;
 mod hold;
 mod joining;
@@ -30,6 +32,7 @@ mod release;
 mod talk;
 mod transfer;
 mod unanswered;
+mod visiting;
 mod watched;
 mod ways;
 
@@ -42,8 +45,8 @@ use model::event::{CallFact, Direction};
 use model::outcome::{CallResult, HungUpBy};
 use model::say::SayItem;
 use model::{
-    AgentId, CallId, EntryId, HotlineNumber, LegId, OfferId, PlayId, QueueName, RecordingId, TenantId,
-    TrunkName,
+    AgentId, CallId, DialTarget, EntryId, HotlineNumber, LegId, OfferId, PlayId, QueueName, RecordingId,
+    TenantId, TrunkName,
 };
 use routing::{AnswerMode, Holder, RecordPolicy};
 use sip::session::SessionEvent;
@@ -52,6 +55,7 @@ use crate::Settings;
 use crate::context::{Context, Place};
 use crate::leg::Leg;
 use crate::party::{Party, PartyState};
+use crate::visit::{Guest, Visit};
 
 pub(crate) use joining::{Candidate, Departed};
 pub(crate) use moving::Mover;
@@ -73,6 +77,8 @@ pub(crate) struct Call {
     caller: Option<Leg>,
     session: Option<ivr::Session>,
     parties: Vec<Party>,
+    /// Supervisors who are in it.
+    guests: Vec<Guest>,
     /// How many parties have answered so far.
     answers: u32,
     /// Legs that were hung up and may still have something to retransmit.
@@ -138,6 +144,29 @@ pub(crate) enum CallerIs {
     Ours,
 }
 
+impl CallFacts {
+    /// Of a call that the switch makes to a phone of ours, which shows `caller`.
+    pub fn of_switch(caller: Arc<str>, called: Arc<str>, target: &DialTarget) -> CallFacts {
+        let phone = match target {
+            DialTarget::Phone(aor) => Some(aor.clone()),
+            DialTarget::Trunk { .. } | DialTarget::Uri(_) => None,
+        };
+        CallFacts {
+            direction: Direction::Internal,
+            trunk: None,
+            number: None,
+            caller,
+            withheld: None,
+            called,
+            holder: phone.map_or_else(|| Holder::Trunk(TrunkName::new("")), Holder::Phone),
+            calling_agent: None,
+            calling_phone: None,
+            shows: None,
+            caller_is: CallerIs::Customer,
+        }
+    }
+}
+
 /// How the call is to be treated.
 #[derive(Clone, Debug)]
 pub(crate) struct CallPlan {
@@ -148,17 +177,25 @@ pub(crate) struct CallPlan {
     pub echo: Echo,
     /// The caller's leg is to go on in another call.
     pub takes: Option<Place>,
+    /// The caller is a supervisor, who goes into another call.
+    pub visits: Option<Visit>,
 }
 
 impl CallPlan {
     /// A leg that called in is to have a place in another call.
     pub fn taking(tenant: &TenantId, place: Place) -> CallPlan {
+        CallPlan { takes: Some(place), ..CallPlan::of_code(tenant) }
+    }
+
+    /// A code was obeyed, which is confirmed.
+    pub fn of_code(tenant: &TenantId) -> CallPlan {
         CallPlan {
             flow: crate::dialled::confirmation(tenant),
             answer: AnswerMode::AtOnce,
             record: RecordPolicy::Off,
             echo: Echo::Off,
-            takes: Some(place),
+            takes: None,
+            visits: None,
         }
     }
 }
@@ -182,6 +219,12 @@ pub(crate) enum Stage {
     Dialling { waiting: Vec<ivr::BoundPhone>, rule: ivr::AnswerRule, tone: Option<PlayId> },
     /// Caller and party are connected.
     Talking(Talk),
+    /// In a conference, or at its door: then it has no name yet.
+    Conferring { conference: Option<CallId> },
+    /// A supervisor's phone is called, who then goes into another call.
+    Summoning(Visit),
+    /// The caller is a supervisor in another call, whose room the port is in; one who was summoned has an offer.
+    Visiting { host: CallId, summoned: Option<OfferId> },
     /// Released.
     Over,
 }
@@ -261,17 +304,30 @@ impl Call {
         plan: CallPlan,
         arrival: Arrival,
     ) -> Call {
-        let session = ivr::Session::new(plan.flow.clone());
+        let session = Some(ivr::Session::new(plan.flow.clone()));
+        let stage = Stage::Arriving(Box::new(arrival));
+        Call { stage, session, ..Call::blank(began, id, tenant, settings, facts, plan) }
+    }
+
+    fn blank(
+        began: Instant,
+        id: CallId,
+        tenant: TenantId,
+        settings: Arc<Settings>,
+        facts: CallFacts,
+        plan: CallPlan,
+    ) -> Call {
         Call {
             id,
             tenant,
             settings,
             facts,
             plan,
-            stage: Stage::Arriving(Box::new(arrival)),
+            stage: Stage::Over,
             caller: None,
-            session: Some(session),
+            session: None,
             parties: Vec::new(),
+            guests: Vec::new(),
             answers: 0,
             closing: Vec::new(),
             playing: HashMap::new(),
@@ -290,6 +346,23 @@ impl Call {
             so_far: SoFar::default(),
             unanswered: None,
             began,
+        }
+    }
+
+    /// A call that the switch makes to a supervisor's phone; [`Call::summon`] rings it.
+    pub fn summoning(
+        began: Instant,
+        id: CallId,
+        settings: Arc<Settings>,
+        facts: CallFacts,
+        plan: CallPlan,
+        visit: Visit,
+    ) -> Call {
+        let tenant = visit.by.tenant.clone();
+        Call {
+            stage: Stage::Summoning(visit),
+            session: None,
+            ..Call::blank(began, id, tenant, settings, facts, plan)
         }
     }
 
@@ -500,6 +573,9 @@ impl Call {
                 Stage::Dialling { .. } => crate::LiveStage::Dialling,
                 Stage::Talking(talk) if !talk.holders.is_empty() => crate::LiveStage::Held,
                 Stage::Talking(_) => crate::LiveStage::Talking,
+                Stage::Summoning(_) => crate::LiveStage::Dialling,
+                Stage::Conferring { .. } => crate::LiveStage::Conferring,
+                Stage::Visiting { .. } => crate::LiveStage::Visiting,
                 Stage::Over => crate::LiveStage::Over,
             },
             queue: match &self.stage {

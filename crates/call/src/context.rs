@@ -14,6 +14,8 @@ use sip::session::DialogKey;
 use sip::transaction::{ClientTx, ServerTx};
 
 use crate::Output;
+use crate::conference::ConferenceInput;
+use crate::visit::{Letter, Word};
 
 /// What a call may touch while it handles one input.
 pub(crate) struct Context<'a> {
@@ -34,6 +36,8 @@ pub(crate) struct Context<'a> {
     pub routes: Vec<Route>,
     /// What reaches beyond the call; granted by the shard after each input.
     pub wishes: Vec<Wish>,
+    /// What other calls of the shard are told after this input.
+    pub letters: &'a mut VecDeque<Letter>,
 }
 
 /// What a call cannot do by itself: it needs the dial plan, or another call.
@@ -76,6 +80,8 @@ pub(crate) enum Route {
     Over(ClientTx),
     /// The leg goes over to this call, and all that leads to it.
     Moved(LegId, CallId),
+    /// The port of this leg is in another call's room, and is ours still.
+    Visits(LegId),
 }
 
 /// Minutes since Monday 00:00 at `now`, local time being `utc_offset` seconds east of UTC.
@@ -102,6 +108,16 @@ impl Context<'_> {
     /// Minutes since Monday 00:00, local time.
     pub fn minute_of_week(&self) -> u16 {
         minute_of_week(self.anchor, self.utc_offset, self.now)
+    }
+
+    /// Tells another call of the shard.
+    pub fn tell(&mut self, call: CallId, word: Word) {
+        self.letters.push_back(Letter::ToCall(call, word));
+    }
+
+    /// Writes to the conferences.
+    pub fn confer(&mut self, input: ConferenceInput) {
+        self.letters.push_back(Letter::ToConference(input));
     }
 
     pub fn media(&mut self, command: Command) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ivr::{AnswerRule, BoundPhone, Flow, Node};
 use model::say::{SayItem, Tone};
-use model::{DialTarget, FlowName, QueueName, TenantId};
+use model::{ConferenceName, DialTarget, FlowName, QueueName, TenantId};
 
 /// A feature code was obeyed: a beep, and goodbye.
 pub(crate) fn confirmation(tenant: &TenantId) -> Arc<Flow> {
@@ -33,6 +33,12 @@ pub(crate) fn queue(queue: QueueName) -> Arc<Flow> {
         no_agent: None,
     };
     one_node(&tenant, "queue", node)
+}
+
+/// A conference room.
+pub(crate) fn conference(tenant: &TenantId, conference: ConferenceName) -> Arc<Flow> {
+    let say = Vec::new();
+    one_node(tenant, "conference", Node::Conference { conference, say, next: None, failed: None })
 }
 
 fn one_node(tenant: &TenantId, name: &str, node: Node) -> Arc<Flow> {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::event::Event;
-use model::{Aor, CallId, LegId, TenantId, TrunkName};
+use model::supervision::Verb;
+use model::{AgentId, Aor, CallId, LegId, TenantId, TrunkName};
 use routing::{BanCause, TrunkNews};
 use sip::endpoint::{Flow, ServerTx};
 use sip::resolve::{Target, Wanted};
 use sip::subscription::WatchedDialog;
 
-use crate::{Keep, Settings};
+use crate::{ConferenceInput, Keep, MemberWord, Settings};
 
 /// Facts and wishes for one shard.
 #[derive(Debug)]
@@ -113,6 +114,24 @@ pub enum Input {
     HangUp {
         /// Which.
         call: CallId,
+    },
+    /// A supervisor asks for a call (R54): the supervisor's phone rings, unless the supervisor is in the call already.
+    Supervise {
+        /// Which.
+        call: CallId,
+        /// Who.
+        by: AgentId,
+        /// What.
+        verb: Verb,
+    },
+    /// For the conferences, on the node's first shard.
+    Conference(ConferenceInput),
+    /// From a conference, for a call of this shard.
+    ToldByConference {
+        /// Which call.
+        call: CallId,
+        /// What.
+        word: MemberWord,
     },
     /// How well the shard keeps up; told when it does not, and once when it does again.
     Strain {
@@ -261,6 +280,15 @@ pub enum Output {
         trunk: TrunkName,
         /// What is to be reached.
         wanted: Wanted,
+    },
+    /// For the conferences, which are on the node's first shard.
+    Conference(ConferenceInput),
+    /// For the shard of that call, as `Input::ToldByConference`.
+    ToldByConference {
+        /// Which call.
+        call: CallId,
+        /// What.
+        word: MemberWord,
     },
     /// What became known of a trunk, for all other shards.
     Trunk(TrunkNews),

@@ -3,6 +3,7 @@
 
 mod call;
 mod caller_id;
+mod conference;
 mod context;
 mod destination;
 mod dialled;
@@ -14,9 +15,14 @@ mod party;
 mod settings;
 mod shard;
 mod trunk_watch;
+mod visit;
 mod whereabouts;
 
 pub use call::recording::Keep;
+pub use conference::{
+    ConferenceInput, ConferenceOutput, ConferenceView, Conferences, Joining, MemberView, MemberWord, Parting,
+    Role,
+};
 pub use io::{Binding, ErrandEnded, Input, Output, Unreached};
 pub use live::{Live, LiveCall, LiveRecording, LiveStage, TrunkSeen};
 pub use settings::Settings;

@@ -63,6 +63,10 @@ pub enum LiveStage {
     Talking,
     /// A conversation on hold.
     Held,
+    /// In a conference.
+    Conferring,
+    /// A supervisor in another call.
+    Visiting,
     /// Released; the last messages are on their way.
     Over,
 }

@@ -1,6 +1,7 @@
 //! Owns the transactions and calls of one shard: hears the world's word, finds the call it is for, and passes on
 //! what the call wants done. Does not own what a call does with it (see `call`).
 
+mod conferences;
 mod door;
 mod errands;
 mod handover;
@@ -9,6 +10,7 @@ mod index;
 mod joining;
 mod login;
 mod requests;
+mod supervise;
 mod trunks;
 mod turned_away;
 
@@ -24,7 +26,9 @@ use sip::auth::Challenger;
 use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
 use crate::call::{Call, ToldDialog};
+use crate::conference::Conferences;
 use crate::context::{Context, Wish};
+use crate::visit::Letter;
 use crate::{Input, Live, LiveCall, Output, Settings, Whereabouts};
 pub(crate) use handover::PhoneChange;
 pub(crate) use incoming::reason;
@@ -91,6 +95,10 @@ pub struct Shard {
     disk: DiskState,
     /// Requests outside of any call, by their transaction.
     errands: HashMap<ClientTx, u64>,
+    /// What calls have told each other.
+    letters: VecDeque<Letter>,
+    /// On the node's first shard: the conferences of all.
+    conferences: Option<Conferences>,
     /// The call that is being handled, for `abandon`.
     current: Option<CallId>,
     /// What calls ask for that reaches beyond themselves, and who asks.
@@ -157,6 +165,11 @@ impl Shard {
             intake: Intake::Open,
             disk: DiskState::Fine,
             errands: HashMap::new(),
+            letters: VecDeque::new(),
+            conferences: (identity.shard == 0).then(|| {
+                let ids = IdGen::new(identity.node, CONFERENCES, start_secs);
+                Conferences::new(ids, identity.anchor)
+            }),
             current: None,
             wishes: VecDeque::new(),
             out: VecDeque::new(),
@@ -217,6 +230,7 @@ impl Shard {
             out: &mut self.out,
             routes: Vec::new(),
             wishes: Vec::new(),
+            letters: &mut self.letters,
         };
         slot.call.give_up(&mut context);
         let routes = context.routes;
@@ -266,6 +280,7 @@ impl Shard {
             out: &mut self.out,
             routes: Vec::new(),
             wishes: Vec::new(),
+            letters: &mut self.letters,
         };
         act(&mut slot.call, &mut context);
         let (routes, wishes) = (context.routes, context.wishes);
@@ -301,6 +316,11 @@ impl Shard {
                 self.on_endpoint(now, output);
             } else if let Some((call, wish)) = self.wishes.pop_front() {
                 self.grant(now, call, wish);
+            } else if let Some(letter) = self.letters.pop_front() {
+                match letter {
+                    Letter::ToCall(call, word) => self.pass_on_word(now, call, word),
+                    Letter::ToConference(input) => self.confer(now, input),
+                }
             } else {
                 break;
             }
@@ -333,6 +353,9 @@ impl Shard {
     }
 }
 
+/// The number of the conferences among those who mint ids: shards count up from 0, tenants down from 255.
+const CONFERENCES: u8 = 128;
+
 /// Whether the shard has the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
@@ -364,7 +387,8 @@ impl Machine for Shard {
                 self.endpoint.respond(now, tx, response);
             }
             Input::Media(event) => {
-                let room = event.port().and_then(|port| self.index.moved(port)).unwrap_or(event.room());
+                let elsewhere = |port| self.index.moved(port).or_else(|| self.index.visitor(port));
+                let room = event.port().and_then(elsewhere).unwrap_or(event.room());
                 self.with_call(now, room, |call, context| call.on_media(context, event));
             }
             Input::Acd { tenant, output } => self.on_acd(now, &tenant, output),
@@ -378,6 +402,9 @@ impl Machine for Shard {
             Input::Keep { call, keep } => {
                 self.with_call(now, call, |call, context| call.keep(context, keep));
             }
+            Input::Supervise { call, by, verb } => self.supervise(now, call, &by, verb),
+            Input::Conference(input) => self.confer(now, input),
+            Input::ToldByConference { call, word } => self.told_by_conference(call, word),
             Input::Strain { waited, room } => self.on_strain(now, waited, room),
             Input::UtcOffset(seconds) => self.utc_offset = seconds,
             Input::Configure(settings) => {
@@ -390,7 +417,12 @@ impl Machine for Shard {
                 self.settings = settings;
                 self.watch_anew(now);
             }
-            Input::Disk(state) => self.disk = state,
+            Input::Disk(state) => {
+                self.disk = state;
+                if let Some(conferences) = &mut self.conferences {
+                    conferences.set_disk(state);
+                }
+            }
             Input::Drain => self.intake = Intake::Closed,
             Input::Shutdown => {
                 self.release_all(now);
@@ -404,6 +436,8 @@ impl Machine for Shard {
         self.endpoint.handle_timeout(now);
         self.pump(now);
         self.watch_on(now);
+        self.conferences_on(now);
+        self.pump(now);
         while let Some((id, _)) = self.timers.pop(now) {
             self.with_call(now, id, |call, context| call.handle_timeout(context));
             self.pump(now);
@@ -416,6 +450,8 @@ impl Machine for Shard {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let watch = self.watch.as_ref().and_then(Watching::poll_timeout);
-        self.endpoint.poll_timeout().into_iter().chain(self.timers.next()).chain(watch).min()
+        let conferences = self.conferences.as_ref().and_then(Conferences::poll_timeout);
+        let timers = self.timers.next().into_iter().chain(watch).chain(conferences);
+        self.endpoint.poll_timeout().into_iter().chain(timers).min()
     }
 }

@@ -165,6 +165,8 @@ fn settings() -> Settings {
             (Feature::Echo, Arc::from("*9196")),
         ]),
         dialling: routing::Dialling::default(),
+        supervision: routing::Supervision::default(),
+        conferences: HashMap::new(),
         phone_services: PhoneServices::default(),
         rtp_timeout: Some(Duration::from_secs(30)),
         session_expires: None,
@@ -314,6 +316,8 @@ impl Bench {
                 | Output::Counted(_)
                 | Output::Banned { .. }
                 | Output::Trunk(_)
+                | Output::Conference(_)
+                | Output::ToldByConference { .. }
                 | Output::LocateTrunk { .. } => {}
                 Output::HandOver { shard, bytes, .. } => self.handed.push((shard, bytes)),
                 Output::PhoneRequest { request, .. } => self.phone_requests.push(request.method),

@@ -54,9 +54,14 @@ impl Loaded {
             index(queues.map(|q| (q.name.to_string(), (q.clone(), l.plan.queues.get(&q.name).cloned()))))
         };
         compare(&mut applied, ("队列", "queue"), &queue(self), &queue(old));
+        let room = |l: &Loaded| {
+            index(l.plan.conferences.iter().map(|(name, room)| (name.to_string(), room.clone())))
+        };
+        compare(&mut applied, ("会议室", "conference"), &room(self), &room(old));
         let agent = |l: &Loaded| {
             let agents = l.acd.iter().flat_map(|tenant| &tenant.agents);
-            index(agents.map(|a| (a.id.to_string(), a.clone())))
+            let rights = |a: &acd::AgentSettings| l.plan.supervision.rights.get(&a.id).cloned();
+            index(agents.map(|a| (a.id.to_string(), (a.clone(), rights(a)))))
         };
         compare(&mut applied, ("坐席", "agent"), &agent(self), &agent(old));
         let phone = |l: &Loaded| {
@@ -82,6 +87,7 @@ impl Loaded {
         let wrap_up = |l: &Loaded| l.acd.first().map(|tenant| tenant.own_calls_wrap_up);
         let same = new_plan.dialling == old_plan.dialling && wrap_up(self) == wrap_up(old);
         sections(same, "dialling");
+        sections(new_plan.supervision.keys == old_plan.supervision.keys, "supervision");
         let (new, old_services) = (&new_plan.phone_services, &old_plan.phone_services);
         sections(new.registrar == old_services.registrar, "registrar");
         sections(new.subscriptions == old_services.subscriptions, "subscriptions");

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use acd::{AgentSettings, QueueSettings, TenantSettings};
-use model::{DialTarget, FlowName, QueueName, TenantId};
+use model::{AgentId, ConferenceName, DialTarget, FlowName, QueueName, TenantId};
 use routing::{
-    ClassOfService, Dialling, Interface, Number, Phone, Plan, QueueProfile, TenantDomain, Trunk, TrunkGroup,
+    ClassOfService, ConferenceProfile, Dialling, Interface, Number, Phone, Plan, QueueProfile, Rights,
+    Supervision, TenantDomain, Trunk, TrunkGroup,
 };
 use toml::de::DeTable;
 
@@ -16,7 +17,7 @@ use crate::loaded::Loaded;
 use crate::reading::{Reading, Spot, nearest};
 use crate::record::Record;
 use crate::tables::{
-    self, AGENT, AGENTS, FLOW, HOTLINE, NUMBER, NUMBERS, PHONE, PHONES, QUEUE, TENANT, TRUNK,
+    self, AGENT, AGENTS, CONFERENCE, FLOW, HOTLINE, NUMBER, NUMBERS, PHONE, PHONES, QUEUE, TENANT, TRUNK,
 };
 use crate::{Diagnostics, Sources};
 
@@ -71,6 +72,8 @@ struct Folder {
     flows: Vec<(ivr::Flow, Record, TenantId, usize)>,
     queues: BTreeMap<TenantId, Vec<QueueSettings>>,
     agents: BTreeMap<TenantId, Vec<AgentSettings>>,
+    rights: HashMap<AgentId, Rights>,
+    conferences: HashMap<ConferenceName, Arc<ConferenceProfile>>,
 }
 
 /// One file with its place in the tree.
@@ -90,6 +93,7 @@ enum FileKind {
     Number,
     Flow,
     Queue,
+    Conference,
     Agent,
     Phone,
 }
@@ -102,7 +106,11 @@ impl FileKind {
             FileKind::Flow => Some(NameKind::Node),
             FileKind::Agent => Some(NameKind::Agent),
             FileKind::Phone => Some(NameKind::Phone),
-            FileKind::Tenant | FileKind::Trunk | FileKind::Number | FileKind::Queue => None,
+            FileKind::Tenant
+            | FileKind::Trunk
+            | FileKind::Number
+            | FileKind::Queue
+            | FileKind::Conference => None,
         }
     }
 }
@@ -155,9 +163,19 @@ impl Folder {
                 self.profiles.insert(queue.name.clone(), tables::profile(&file.stem, &record, reading));
                 self.queues.entry(file.tenant.clone()).or_default().push(queue);
             }
+            FileKind::Conference => {
+                let record = read_root(file, &CONFERENCE, reading);
+                reading.define(NameKind::Conference, &file.stem, &record.spot);
+                let conference = tables::conference(&file.stem, &record, reading);
+                self.conferences.insert(conference.name.clone(), Arc::new(conference));
+            }
             FileKind::Agent => {
                 for record in read_many(file, &AGENT, &AGENTS, "agent", reading) {
                     let agents = tables::agents(&record, reading, &domain);
+                    if let Some(rights) = tables::rights(&record) {
+                        let granted = agents.iter().map(|agent| (agent.id.clone(), rights.clone()));
+                        self.rights.extend(granted);
+                    }
                     self.agents.entry(file.tenant.clone()).or_default().extend(agents);
                 }
             }
@@ -310,6 +328,11 @@ impl Folder {
         let limits = tables::limits(hotline);
         let codes = tables::codes(hotline, &mut reading);
         let own_calls_wrap_up = tables::own_calls_wrap_up(hotline);
+        let supervision = Supervision {
+            rights: std::mem::take(&mut self.rights),
+            queues_of: tables::queues_of(self.queues.values().flatten()),
+            keys: tables::supervision_keys(hotline, &mut reading),
+        };
         let (rtp_timeout, session_expires) = tables::media(hotline, &mut reading);
         let phone_services = tables::phone_services(hotline, &mut reading);
         let node = tables::node(hotline);
@@ -343,6 +366,8 @@ impl Folder {
             classes: self.classes,
             codes,
             dialling: self.dialling,
+            supervision,
+            conferences: self.conferences,
             phone_services,
             rtp_timeout,
             session_expires,
@@ -424,6 +449,7 @@ fn kind_of(inner: &str, is_root: bool) -> Option<FileKind> {
         Some(("numbers", _)) => Some(FileKind::Number),
         Some(("flows", _)) => Some(FileKind::Flow),
         Some(("queues", _)) => Some(FileKind::Queue),
+        Some(("conferences", _)) => Some(FileKind::Conference),
         Some(("agents", _)) => Some(FileKind::Agent),
         Some(("phones", _)) => Some(FileKind::Phone),
         _ => None,

@@ -2,6 +2,7 @@
 //! become a setting.
 
 mod agent;
+mod conference;
 mod dialling;
 mod flow;
 mod listener;
@@ -12,10 +13,12 @@ mod phone_services;
 mod queue;
 mod recordings;
 mod security;
+mod supervision;
 mod trunk;
 mod trunk_made;
 
 pub(crate) use agent::{AGENT, AGENTS, agents};
+pub(crate) use conference::{CONFERENCE, conference};
 pub(crate) use dialling::{CODES, DIALLING, codes, dialling, own_calls_wrap_up};
 pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
 pub(crate) use listener::{interfaces, serves, transports};
@@ -26,6 +29,7 @@ pub(crate) use phone_services::{MESSAGES, REGISTRAR, SUBSCRIPTIONS, phone_servic
 pub(crate) use queue::{QUEUE, profile, queue};
 pub(crate) use recordings::{RECORDINGS, recordings};
 pub(crate) use security::{CLASS_OF_SERVICE, SECURITY, classes, security};
+pub(crate) use supervision::{SUPERVISION, queues_of, rights, supervision_keys};
 pub(crate) use trunk::TRUNK;
 pub(crate) use trunk_made::{trunk, trunk_group};
 
@@ -132,12 +136,13 @@ pub(crate) struct FileKind {
 }
 
 /// Every kind of file, in the order of the reference.
-pub(crate) static FILES: [FileKind; 8] = [
+pub(crate) static FILES: [FileKind; 9] = [
     FileKind { pattern: "hotline.toml", one: &HOTLINE, many: None },
     FileKind { pattern: "trunks/*.toml", one: &TRUNK, many: None },
     FileKind { pattern: "numbers/*.toml", one: &NUMBER, many: Some(&NUMBERS) },
     FileKind { pattern: "flows/*.toml", one: &FLOW, many: None },
     FileKind { pattern: "queues/*.toml", one: &QUEUE, many: None },
+    FileKind { pattern: "conferences/*.toml", one: &CONFERENCE, many: None },
     FileKind { pattern: "agents/*.toml", one: &AGENT, many: Some(&AGENTS) },
     FileKind { pattern: "phones/*.toml", one: &PHONE, many: Some(&PHONES) },
     FileKind { pattern: "tenants/*/tenant.toml", one: &TENANT, many: None },

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod calls;
 mod check;
+mod conferences;
 mod doctor;
 mod live;
 pub(crate) mod output;
@@ -85,6 +86,11 @@ enum Command {
         #[command(subcommand)]
         command: Option<Bans>,
     },
+    /// 正在进行的会议 / conferences in progress
+    Conferences {
+        #[command(subcommand)]
+        command: Option<Conferences>,
+    },
     /// 中继 / trunks
     Trunks,
     /// 检查端口, 中继, 时钟, 磁盘, 证书等, 逐项给出解决办法 / look for what keeps calls from working, with fixes
@@ -93,6 +99,49 @@ enum Command {
     Explain {
         /// 通话编号 / the call
         call: String,
+    },
+}
+
+/// What can be asked of conferences.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Conferences {
+    /// 会议室和与会者 / rooms and who is in
+    List,
+    /// 静音一位与会者 / nobody hears this participant
+    Mute {
+        /// 会议室 / the room
+        name: String,
+        /// 与会者的通话编号 / the participant's call
+        call: String,
+    },
+    /// 取消静音 / the participant is heard again
+    Unmute {
+        /// 会议室 / the room
+        name: String,
+        /// 与会者的通话编号 / the participant's call
+        call: String,
+    },
+    /// 请出一位与会者 / a participant leaves
+    Remove {
+        /// 会议室 / the room
+        name: String,
+        /// 与会者的通话编号 / the participant's call
+        call: String,
+    },
+    /// 锁定, 只有主持人能进入 / only moderators come in
+    Lock {
+        /// 会议室 / the room
+        name: String,
+    },
+    /// 解除锁定 / anybody comes in
+    Unlock {
+        /// 会议室 / the room
+        name: String,
+    },
+    /// 结束会议 / everybody leaves
+    End {
+        /// 会议室 / the room
+        name: String,
     },
 }
 
@@ -135,7 +184,28 @@ pub(crate) enum Calls {
     Hangup {
         /// 通话编号 / the call
         call: String,
+        /// 以班长席的权限结束, 工号 / by the rights of this supervisor
+        #[arg(long = "as", value_name = "AGENT")]
+        by: Option<String>,
     },
+    /// 监听: 呼叫班长席的话机, 只听 / listen in; the supervisor's phone is called
+    Listen(Supervised),
+    /// 密语: 只有坐席听到班长席 / speak to the agent alone
+    Whisper(Supervised),
+    /// 强插: 加入通话 / join a conversation
+    Barge(Supervised),
+    /// 接管: 取代坐席 / take the agent's place
+    Take(Supervised),
+}
+
+/// A call, and who supervises it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Supervised {
+    /// 通话编号 / the call
+    pub call: String,
+    /// 班长席工号 / the supervisor's number
+    #[arg(long = "as", value_name = "AGENT")]
+    pub by: String,
 }
 
 /// What can be asked about recordings.
@@ -282,6 +352,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Queues => live::queues(&global),
         Command::Phones => phones::phones(&global),
         Command::Bans { command } => live::bans(&global, command.unwrap_or(Bans::List)),
+        Command::Conferences { command } => conferences::run(&global, command.unwrap_or(Conferences::List)),
         Command::Trunks => live::trunks(&global),
         Command::Doctor => doctor::doctor(&global),
         Command::Explain { call } => calls::run(&global, Calls::Explain { call }),

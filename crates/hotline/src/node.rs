@@ -389,7 +389,9 @@ fn start_media(
     };
     let (boxes, journal, shards) = (boxes.clone(), journal.clone(), boxes.clone());
     let events = move |event: media::command::Event| {
-        boxes.post(event.room().shard(), call::Input::Media(event));
+        // A port may be in the room of another shard's call, or of a conference.
+        let shard = event.port().map_or(event.room().shard(), model::LegId::shard);
+        boxes.post(shard, call::Input::Media(event));
     };
     let facts = move |fact| {
         if let Event::Node { fact: NodeFact::DiskBecame { state, .. } } = &fact {

@@ -142,7 +142,9 @@ fn branches_of(node: &Node) -> Vec<Branch<'_>> {
             .map(|(key, to)| Branch { key: Arc::from(format!("keys.{key}")), to: Some(to) })
             .chain([way("failed", failed)])
             .collect(),
-        Node::DialExtension { next, failed, .. } | Node::Dial { next, failed, .. } => {
+        Node::DialExtension { next, failed, .. }
+        | Node::Dial { next, failed, .. }
+        | Node::Conference { next, failed, .. } => {
             vec![way("next", next), way("failed", failed)]
         }
         Node::Queue { next, timeout, full, no_agent, .. } => {
@@ -153,7 +155,10 @@ fn branches_of(node: &Node) -> Vec<Branch<'_>> {
 }
 
 const fn reaches_a_person(node: &Node) -> bool {
-    matches!(node, Node::Queue { .. } | Node::Dial { .. } | Node::DialExtension { .. })
+    matches!(
+        node,
+        Node::Queue { .. } | Node::Dial { .. } | Node::DialExtension { .. } | Node::Conference { .. }
+    )
 }
 
 /// For each node that can be reached, the fewest menus on the way to it, itself included.

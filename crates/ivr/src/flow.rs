@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::say::{Key, SayItem};
-use model::{DialTarget, FlowName, QueueName};
+use model::{ConferenceName, DialTarget, FlowName, QueueName};
 
 /// A node's name within its flow.
 pub type NodeName = Arc<str>;
@@ -118,6 +118,17 @@ pub enum Node {
         /// Nobody answered, all busy or unreachable.
         failed: Option<NodeName>,
     },
+    /// Lets the caller into a conference room (会议室); the session is parked.
+    Conference {
+        /// Which.
+        conference: ConferenceName,
+        /// Said before.
+        say: Vec<SayItem>,
+        /// After the conference.
+        next: Option<NodeName>,
+        /// A wrong PIN, locked or full.
+        failed: Option<NodeName>,
+    },
     /// Asks for a rating (满意度调查).
     Survey {
         /// The question.
@@ -155,6 +166,7 @@ impl Node {
             Node::Play { say, .. }
             | Node::Queue { say, .. }
             | Node::Dial { say, .. }
+            | Node::Conference { say, .. }
             | Node::Hangup { say } => [say, none, none],
             Node::Menu { say, invalid, silence, .. } => [say, invalid, silence],
             Node::DialExtension { say, invalid, .. } => [say, invalid, none],

@@ -1,8 +1,8 @@
 //! Owns what goes into and comes out of one caller's session.
 
-use model::QueueName;
 use model::event::CallFact;
 use model::say::{Key, SayItem};
+use model::{ConferenceName, QueueName};
 
 use crate::{AnswerRule, BoundPhone};
 
@@ -41,6 +41,10 @@ pub enum Parked {
     NoAgent,
     /// Nobody of a `Dial` answered.
     Unanswered,
+    /// The caller was in a conference, which ended.
+    Conferred,
+    /// The conference did not let the caller in: a wrong PIN, locked, full.
+    NotConferred,
     /// The switch failed.
     Failed,
 }
@@ -78,6 +82,11 @@ pub enum Output {
     Mask,
     /// The secret was keyed, or the caller went on without.
     Unmask,
+    /// Let the caller into a conference; answered by `Resumed`.
+    Confer {
+        /// Which.
+        conference: ConferenceName,
+    },
     /// The flow ended: release the call.
     HangUp {
         /// The caller was served by the menu alone, or left it unserved.

@@ -303,6 +303,18 @@ impl Draft {
                 return self.cdr.recordings.iter().any(|known| known.id == *recording);
             }
             CallFact::RecordingEnded { recording } => return self.end_recording(at, *recording),
+            // The audit trail is the events themselves; a record has its parts by them alone.
+            CallFact::SupervisionBegan { .. }
+            | CallFact::SupervisionChanged { .. }
+            | CallFact::SupervisionEnded { .. }
+            | CallFact::SupervisionRefused { .. }
+            | CallFact::TakenOver { .. }
+            | CallFact::EndedBySupervisor { .. }
+            | CallFact::Visited { .. }
+            | CallFact::ConferenceJoined { .. }
+            | CallFact::ConferenceLeft { .. }
+            | CallFact::ParticipantJoined { .. }
+            | CallFact::ParticipantLeft { .. } => {}
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
             CallFact::MediaLost { leg } => {
                 let known = self.cdr.quality.iter().find(|q| q.leg == *leg).cloned();

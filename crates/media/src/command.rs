@@ -64,7 +64,8 @@ pub enum Command {
         recording: RecordingId,
         /// Whose.
         tenant: TenantId,
-        /// The left channel.
+        /// The left channel. Where no port has this id nobody stands on the left, and of the persons those are kept whom
+        /// anybody hears.
         caller: LegId,
         /// The right channel: those whom the caller may hear as persons.
         persons: Vec<LegId>,

@@ -210,6 +210,11 @@ impl Room {
         self.recordings.push(Tapped { recording, caller, persons, masks: Masks::default() });
     }
 
+    /// Whether any recording is made here.
+    pub fn is_recorded(&self) -> bool {
+        !self.recordings.is_empty()
+    }
+
     /// Whether `recording` is made here.
     pub fn is_recording(&self, recording: RecordingId) -> bool {
         self.recordings.iter().any(|tapped| tapped.recording == recording)
@@ -222,8 +227,12 @@ impl Room {
         };
         tapped.masks.note(mark);
         match mark {
-            Mark::PartyJoined(leg) if !tapped.persons.contains(&leg) => tapped.persons.push(leg),
-            Mark::PartyLeft(leg) => tapped.persons.retain(|person| *person != leg),
+            Mark::PartyJoined(leg) | Mark::Barged(leg) if !tapped.persons.contains(&leg) => {
+                tapped.persons.push(leg);
+            }
+            Mark::PartyLeft(leg) | Mark::GuestLeft(leg) | Mark::Listened(leg) | Mark::Whispered(leg) => {
+                tapped.persons.retain(|person| *person != leg);
+            }
             Mark::CallerBecame(leg) => {
                 tapped.caller = leg;
                 tapped.persons.retain(|person| *person != leg);

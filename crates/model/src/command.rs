@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::event::AgentState;
-use crate::{AgentId, CallId};
+use crate::supervision::Verb;
+use crate::{AgentId, CallId, ConferenceName};
 
 /// A wish, from whoever may have it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -39,6 +40,22 @@ pub enum Command {
         /// Which call.
         call: CallId,
     },
+    /// A supervisor does something with somebody else's call (R54).
+    Supervise {
+        /// Which.
+        call: CallId,
+        /// Who; the phone of this agent is called.
+        by: AgentId,
+        /// What.
+        verb: Verb,
+    },
+    /// Something is asked of a conference.
+    Conference {
+        /// Which.
+        name: ConferenceName,
+        /// What.
+        wish: ConferenceWish,
+    },
     /// Hear a banned source again.
     LiftBan {
         /// Its address.
@@ -46,6 +63,24 @@ pub enum Command {
     },
     /// Read the configuration folder again.
     Reload,
+}
+
+/// What an operator may ask of a conference.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "wish", content = "call", rename_all = "snake_case")]
+pub enum ConferenceWish {
+    /// Nobody hears this participant.
+    Mute(CallId),
+    /// They are heard again.
+    Unmute(CallId),
+    /// This participant leaves.
+    Remove(CallId),
+    /// Nobody comes in any more but moderators.
+    Lock,
+    /// Anybody may come in again.
+    Unlock,
+    /// Everybody leaves.
+    End,
 }
 
 /// Why a wish was not granted, in the asker's words (Chinese first).

@@ -9,6 +9,7 @@ use clock::WallTime;
 use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
 use crate::recording::TalkShares;
 use crate::say::Key;
+use crate::supervision::Verb;
 use crate::{
     AgentId, Aor, CallId, EntryId, FlowName, HotlineNumber, LegId, OfferId, QueueName, RecordingId, TenantId,
     TrunkName,
@@ -287,6 +288,77 @@ pub enum CallFact {
     /// The call's legs went over to another call.
     WentInto {
         /// Which.
+        call: CallId,
+    },
+    /// A supervisor came into the call (R54).
+    SupervisionBegan {
+        /// The supervisor's own call.
+        visit: CallId,
+        /// Who.
+        by: AgentId,
+        /// What the supervisor does.
+        verb: Verb,
+    },
+    /// A supervisor in the call does something else from here on.
+    SupervisionChanged {
+        /// The supervisor's own call.
+        visit: CallId,
+        /// Who.
+        by: AgentId,
+        /// What the supervisor does now.
+        verb: Verb,
+    },
+    /// A supervisor left the call.
+    SupervisionEnded {
+        /// The supervisor's own call.
+        visit: CallId,
+        /// Who.
+        by: AgentId,
+    },
+    /// Somebody asked for what is no right of theirs (R53).
+    SupervisionRefused {
+        /// Who; None: a phone that is no agent's.
+        by: Option<AgentId>,
+        /// What was asked for.
+        verb: Verb,
+        /// Why not, in words (Chinese, then English).
+        why: Arc<str>,
+    },
+    /// A supervisor took the agent's place.
+    TakenOver {
+        /// Who.
+        by: AgentId,
+    },
+    /// A supervisor ended the call.
+    EndedBySupervisor {
+        /// Who.
+        by: AgentId,
+    },
+    /// This call is a supervisor's, and went into another.
+    Visited {
+        /// Which.
+        call: CallId,
+    },
+    /// The caller is in a conference.
+    ConferenceJoined {
+        /// The conference, whose own record has this id.
+        conference: CallId,
+    },
+    /// The caller is in the conference no more.
+    ConferenceLeft {
+        /// The conference.
+        conference: CallId,
+    },
+    /// This record is a conference's, and somebody came in.
+    ParticipantJoined {
+        /// The participant's call.
+        call: CallId,
+        /// Who, as people write it.
+        who: Arc<str>,
+    },
+    /// Somebody left the conference.
+    ParticipantLeft {
+        /// The participant's call.
         call: CallId,
     },
     /// The survey was asked.

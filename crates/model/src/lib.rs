@@ -9,11 +9,12 @@ pub mod numbers;
 pub mod outcome;
 pub mod recording;
 pub mod say;
+pub mod supervision;
 mod target;
 
 pub use ids::{CallId, EntryId, IdGen, LegId, OfferId, ParseIdError, PlayId, RecordingId};
 pub use names::{
-    AgentId, Aor, FlowName, HotlineNumber, InterfaceName, ListName, PromptName, QueueName, TenantId,
-    TrunkName,
+    AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, ListName, PromptName, QueueName,
+    TenantId, TrunkName,
 };
 pub use target::DialTarget;

@@ -101,6 +101,8 @@ macro_rules! tenant_names {
 tenant_names! {
     /// A queue (队列).
     QueueName;
+    /// A conference room (会议室).
+    ConferenceName;
     /// An agent (坐席), by its number (工号).
     AgentId;
     /// A flow (流程).

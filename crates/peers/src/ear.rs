@@ -99,6 +99,13 @@ impl Ear {
             * u32::try_from(heard.filter(|heard| heard.share > 0.7).count()).unwrap_or(0)
     }
 
+    /// How long a tone of `hz` was among what was heard between two instants.
+    pub fn among(&self, hz: f64, from: Instant, to: Instant) -> Duration {
+        let heard = self.windows(hz).into_iter().filter(|heard| heard.at >= from && heard.at < to);
+        let among = heard.filter(|heard| heard.share > 0.12).count();
+        Duration::from_millis(100) * u32::try_from(among).unwrap_or(0)
+    }
+
     /// How long anything was heard between two instants.
     pub fn sound(&self, from: Instant, to: Instant) -> Duration {
         let heard = self.windows(1_000.0).into_iter().filter(|heard| heard.at >= from && heard.at < to);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use model::supervision::Verb;
+
 /// What a feature code is for. The codes that are built in are FusionPBX's, where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
@@ -23,6 +25,8 @@ pub enum Feature {
     DoNotDisturb,
     /// 免打扰 off.
     Disturb,
+    /// 监听, 强插: the conversation of the extension that is dialled behind the code.
+    Supervise(Verb),
 }
 
 /// Which calls are forwarded.
@@ -50,7 +54,7 @@ impl Feature {
     /// What is dialled behind its code.
     pub const fn argument(self) -> Argument {
         match self {
-            Feature::Forward(_) => Argument::Number,
+            Feature::Forward(_) | Feature::Supervise(_) => Argument::Number,
             Feature::Ready
             | Feature::Busy
             | Feature::Pause

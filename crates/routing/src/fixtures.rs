@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::supervision::Verb;
 use model::{Aor, FlowName, HotlineNumber, InterfaceName, TenantId};
 
 use crate::*;
@@ -103,9 +104,13 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
             (Feature::Pause, "*24".into()),
             (Feature::SignOut, "*25".into()),
             (Feature::Echo, "*9196".into()),
+            (Feature::Supervise(Verb::Listen), "*33".into()),
+            (Feature::Supervise(Verb::Barge), "*34".into()),
             (Feature::Forward(ForwardWhen::Always), "*72".into()),
         ]),
         dialling: Dialling::default(),
+        supervision: Supervision::default(),
+        conferences: HashMap::new(),
         phone_services: PhoneServices::default(),
         rtp_timeout: None,
         session_expires: None,

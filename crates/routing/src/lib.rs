@@ -4,6 +4,7 @@
 
 mod admission;
 mod codes;
+mod conference;
 mod dialling;
 #[cfg(test)]
 mod fixtures;
@@ -16,12 +17,14 @@ mod router;
 mod service;
 mod settings;
 mod shared;
+mod supervision;
 mod trunk;
 mod trunk_numbers;
 mod trunk_state;
 
 pub use admission::{Admission, CallOut, Refusal, RefuseCause, Ticket};
 pub use codes::{Argument, Feature, FeatureCodes, ForwardWhen, TalkCodes};
+pub use conference::{ConferenceProfile, JoinTones};
 pub use dialling::{Dialling, NoWayOut, Outside, OutsideRoute};
 pub use guard::{Ban, BanCause, Guard, Pass, is_of_scanner, is_strange_options};
 pub use overload::Overload;
@@ -37,6 +40,7 @@ pub use settings::{
     SrtpChoice, StrangeOptions, TenantDomain, WhenDiskFull,
 };
 pub use shared::Shared;
+pub use supervision::{Over, Rights, Supervised, Supervision, SupervisionKeys};
 pub use trunk::{
     Access, CalledHeader, CallerHeader, Diversion, GroupMember, Heartbeat, NumberForm, NumberUri, Rewrite,
     Target, TargetHost, Trunk, TrunkAccount, TrunkChallenge, TrunkGroup, TrunkIdentity, TrunkLimits,

@@ -8,7 +8,7 @@ use model::{AgentId, Aor, QueueName, TenantId, TrunkName};
 use smallvec::SmallVec;
 
 use crate::landing::Landing;
-use crate::{DigestChoice, Feature, NoWayOut, Number, Outside, Phone, Plan, Trunk};
+use crate::{ConferenceProfile, DigestChoice, Feature, NoWayOut, Number, Outside, Phone, Plan, Trunk};
 
 /// A plan with its indexes; made once per reload, shared by shards.
 #[derive(Debug)]
@@ -92,6 +92,8 @@ pub enum Source<'a> {
 pub enum Dialled<'a> {
     /// A feature code, and what is dialled behind it.
     Feature(Feature, &'a str),
+    /// A conference room of the same tenant.
+    Conference(&'a Arc<ConferenceProfile>),
     /// Another phone of the same tenant.
     Phone(&'a Phone),
     /// A queue of the same tenant.
@@ -271,6 +273,12 @@ impl Router {
         }
         if let Some(queue) = self.queues.get(&(tenant.clone(), Arc::from(user))) {
             return Dialled::Queue(queue);
+        }
+        let rings = |room: &&Arc<ConferenceProfile>| {
+            room.name.tenant == *tenant && room.number.as_deref() == Some(user)
+        };
+        if let Some(room) = self.plan.conferences.values().find(rings) {
+            return Dialled::Conference(room);
         }
         match self.number_of(user).filter(|number| number.number.tenant == *tenant) {
             Some(number) => Dialled::Number(number),

@@ -5,11 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AgentId, Aor, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId};
+use model::{
+    AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId,
+};
 
 use crate::trunk::{Trunk, TrunkGroup};
 
-use crate::{ClassOfService, Dialling, FeatureCodes, Holder, PhoneServices};
+use crate::{ClassOfService, ConferenceProfile, Dialling, FeatureCodes, Holder, PhoneServices, Supervision};
 
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,10 @@ pub struct Plan {
     pub codes: FeatureCodes,
     /// How phones' calls go out, and what is kept of them.
     pub dialling: Dialling,
+    /// Who may listen to whom.
+    pub supervision: Supervision,
+    /// Conference rooms.
+    pub conferences: HashMap<ConferenceName, Arc<ConferenceProfile>>,
     /// What phones may do beside calling.
     pub phone_services: PhoneServices,
     /// No RTP from a party that should send for this long ends the call.

@@ -103,7 +103,10 @@ fn check_leaks(history: &History, found: &mut Vec<Breach>) {
 fn check_records(history: &History, found: &mut Vec<Breach>) {
     let mut records: HashMap<&str, usize> = HashMap::new();
     for cdr in &history.cdrs {
-        *records.entry(&cdr.parties.sip_call_id).or_default() += 1;
+        // What the switch began itself has no INVITE: a conference, a supervisor's summons.
+        if !cdr.parties.sip_call_id.is_empty() {
+            *records.entry(&cdr.parties.sip_call_id).or_default() += 1;
+        }
         found.extend(check_cdr(cdr).into_iter().map(|violation| Breach::Record(cdr.id, violation)));
     }
     let finals = finals(history);

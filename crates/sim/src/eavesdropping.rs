@@ -95,11 +95,8 @@ mod tests {
     #[test]
     fn who_has_left_and_who_only_consults_must_not_be_heard() {
         let answered = |number| CallFact::AgentAnswered { offer: offer(number), leg: leg(number) };
-        let left = CallFact::AgentLeft {
-            offer: offer(11),
-            by: HungUpBy::Agent,
-            cause: Termination::Transferred,
-        };
+        let left =
+            CallFact::AgentLeft { offer: offer(11), by: HungUpBy::Agent, cause: Termination::Transferred };
         let both = [(leg(CALLER), leg(11)), (leg(11), leg(CALLER))];
         let call = CallId::from(CALL);
         assert_eq!(told(&[answered(11)]).wrong(call, &both), None);

@@ -218,6 +218,7 @@ impl Studio {
             }
             Command::StopRecording { room, recording } => {
                 self.with(room, &mut brought, |room, out| room.stop_recording(recording, out));
+                self.forget_if_empty(room);
             }
             Command::SendDigit { port, key, millis } => {
                 self.with_leg(port, &mut brought, |room, _| room.send_digit(now, port, key, millis));
@@ -230,10 +231,8 @@ impl Studio {
                 let room = self.homes.get(&port).map(|home| home.room);
                 self.with_leg(port, &mut brought, |room, out| room.close(now, port, out));
                 self.give_back(port);
-                if let Some(room) = room
-                    && !self.homes.values().any(|home| home.room == room)
-                {
-                    self.rooms.remove(&room);
+                if let Some(room) = room {
+                    self.forget_if_empty(room);
                 }
             }
             Command::CloseRoom { room } => {
@@ -260,8 +259,14 @@ impl Studio {
         for place in self.addresses.values_mut().filter(|(_, leg, _)| *leg == port) {
             place.0 = to;
         }
-        if !self.homes.values().any(|known| known.room == home.room) {
-            self.rooms.remove(&home.room);
+        self.forget_if_empty(home.room);
+    }
+
+    /// A room without ports is nobody's, unless it is recorded.
+    fn forget_if_empty(&mut self, room: CallId) {
+        let recorded = self.rooms.get(&room).is_some_and(Room::is_recorded);
+        if !recorded && !self.homes.values().any(|home| home.room == room) {
+            self.rooms.remove(&room);
         }
     }
 

@@ -129,6 +129,9 @@ impl Surroundings {
             }
             // One shard has nobody else to tell.
             call::Output::Trunk(_) | call::Output::HandOver { .. } => {}
+            call::Output::Conference(input) => answers.push(call::Input::Conference(input)),
+            // Its call is over.
+            call::Output::ToldByConference { .. } => {}
             call::Output::Event(event) => self.append(event),
             // Nothing is traced in virtual time.
             call::Output::LegNamed { .. } => {}

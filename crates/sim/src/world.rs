@@ -12,8 +12,10 @@ use call::{Identity, LiveCall, Shard};
 use clock::{Instant, Machine, WallAnchor, WallTime};
 use config::{Diagnostics, Loaded, Sources};
 use ledger::Cdr;
+use model::command::ConferenceWish;
 use model::event::{AgentState, CallFact, Event, Stamped};
-use model::{AgentId, CallId, IdGen, QueueName, TenantId};
+use model::supervision::Verb;
+use model::{AgentId, CallId, ConferenceName, IdGen, QueueName, TenantId};
 use peers::{Command, Happening, Peer, PeerConfig};
 use sip::audit::Entry;
 use sip::endpoint::Flow;
@@ -184,6 +186,21 @@ impl World {
     /// Sends whom the agent of a call talks with elsewhere.
     pub fn transfer(&mut self, call: CallId, to: &str) {
         self.shard_hears(call::Input::Transfer { call, to: to.into() });
+    }
+
+    /// A supervisor asks for a call by an operator's command.
+    pub fn supervise(&mut self, call: CallId, by: &AgentId, verb: Verb) {
+        self.shard_hears(call::Input::Supervise { call, by: by.clone(), verb });
+    }
+
+    /// An operator asks something of a conference.
+    pub fn confer(&mut self, name: ConferenceName, wish: ConferenceWish) {
+        self.shard_hears(call::Input::Conference(call::ConferenceInput::Wish { name, wish }));
+    }
+
+    /// The conferences in progress.
+    pub fn conferences(&self) -> Vec<call::ConferenceView> {
+        self.shard.conferences().collect()
     }
 
     /// What a panic within this call would lead to.

@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::client::{Client, ClientError};
 use crate::switch::Answer;
-use crate::view::{AgentView, BanView, LiveCall, LiveState, PhoneView, QueueView, RecordingView, TrunkView};
+use crate::view::{
+    AgentView, BanView, ConferenceView, LiveCall, LiveState, PhoneView, QueueView, RecordingView, TrunkView,
+};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -87,6 +89,9 @@ impl Switch for Played {
         Box::pin(async { Vec::new() })
     }
     fn phones(&self, _: TenantId) -> Answer<'_, Vec<PhoneView>> {
+        Box::pin(async { Vec::new() })
+    }
+    fn conferences(&self, _: TenantId) -> Answer<'_, Vec<ConferenceView>> {
         Box::pin(async { Vec::new() })
     }
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>> {

@@ -78,7 +78,8 @@ impl Call {
     /// The place ended: (5) by an answer, or (4) without one.
     fn leave_queue(&mut self, context: &mut Context<'_>, outcome: EntryOutcome) {
         let Stage::Queued { entry, .. } = &self.stage else { return };
-        let (entry, served) = (*entry, if outcome == EntryOutcome::Answered { Served::Yes } else { Served::No });
+        let (entry, served) =
+            (*entry, if outcome == EntryOutcome::Answered { Served::Yes } else { Served::No });
         let how = match outcome {
             EntryOutcome::Answered => {
                 self.left_queue_of_transfer(context, entry, served);

@@ -96,6 +96,9 @@ impl Call {
         if self.plan.record == RecordPolicy::All && self.recording.is_none() {
             self.begin_recording(context, Vec::new());
         }
+        if let Some(visit) = self.plan.visits.take() {
+            return self.begin_visit(context, visit);
+        }
         if self.plan.echo == Echo::On {
             context.media(Command::Hear { room: self.id, matrix: vec![(port, port)] });
         } else if let Some(session) = &mut self.session {

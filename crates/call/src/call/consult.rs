@@ -107,10 +107,8 @@ impl Call {
 
     fn on_code_key(&mut self, context: &mut Context<'_>, leg: LegId, key: Key) {
         let codes = &self.settings.plan.codes.in_talk;
-        let table = [
-            (codes.transfer.clone(), TransferKind::Blind),
-            (codes.consult.clone(), TransferKind::Attended),
-        ];
+        let table =
+            [(codes.transfer.clone(), TransferKind::Blind), (codes.consult.clone(), TransferKind::Attended)];
         if table.iter().all(|(code, _)| code.is_empty()) || self.may_transfer(leg).is_err() {
             return;
         }
@@ -278,7 +276,9 @@ impl Call {
     }
 
     fn end_recording_of_consultation(&mut self, context: &mut Context<'_>) {
-        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = &mut self.transfer else { return };
+        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = &mut self.transfer else {
+            return;
+        };
         if let Some(recording) = consultation.recording.take() {
             context.media(Command::StopRecording { room: self.id, recording });
             self.fact(context, CallFact::RecordingEnded { recording });

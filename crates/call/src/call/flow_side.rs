@@ -33,6 +33,7 @@ impl Call {
             }
             ivr::Output::Enqueue { queue, priority } => self.enqueue(context, queue, priority),
             ivr::Output::Dial { phones, rule } => self.dial(context, phones, rule),
+            ivr::Output::Confer { conference } => self.confer(context, &conference),
             ivr::Output::HangUp { served } => {
                 let result = match served {
                     ivr::Served::ByMenu => CallResult::SelfServed,
@@ -86,7 +87,10 @@ impl Call {
                 ivr::Parked::TimedOut => (480, CallResult::QueueTimeout),
                 ivr::Parked::Full => (486, CallResult::QueueFull),
                 ivr::Parked::NoAgent => (480, CallResult::NoAgent),
-                ivr::Parked::PartyLeft | ivr::Parked::Failed => (500, CallResult::Failure),
+                ivr::Parked::NotConferred => (403, CallResult::SelfServed),
+                ivr::Parked::PartyLeft | ivr::Parked::Conferred | ivr::Parked::Failed => {
+                    (500, CallResult::Failure)
+                }
             };
             return self.refuse(context, status, &[], result);
         }
@@ -142,6 +146,7 @@ impl super::SoFar {
             ivr::Parked::Full => self.unreached = Some(CallResult::QueueFull),
             ivr::Parked::NoAgent => self.unreached = Some(CallResult::NoAgent),
             ivr::Parked::Unanswered => self.unreached = Some(CallResult::RingNoAnswer),
+            ivr::Parked::Conferred | ivr::Parked::NotConferred => {}
             ivr::Parked::Failed => self.unreached = Some(CallResult::Failure),
         }
     }

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use media::command::{Command, Mark, PlayMode};
-use model::{LegId, PromptName};
 use model::event::CallFact;
 use model::outcome::HungUpBy;
 use model::say::{Key, SayItem};
+use model::{LegId, PromptName};
 use sdp::KeyWay;
 
 use super::{Call, Playing, Stage};

@@ -57,12 +57,7 @@ impl Call {
     }
 
     /// Accepts the REFER, and tells at once that what it asks for is done.
-    pub fn refer_is_done(
-        &mut self,
-        context: &mut Context<'_>,
-        leg: LegId,
-        tx: sip::transaction::ServerTx,
-    ) {
+    pub fn refer_is_done(&mut self, context: &mut Context<'_>, leg: LegId, tx: sip::transaction::ServerTx) {
         self.accept_refer(context, leg, tx);
         if let Some(known) = self.legs_mut().find(|known| known.id == leg) {
             known.session.notify_refer(context.now, context.endpoint, 200);
@@ -89,7 +84,9 @@ impl Call {
         match &self.stage {
             Stage::Talking(talk) => {
                 let offer = talk.offer;
-                let Stage::Talking(talk) = std::mem::replace(&mut self.stage, Stage::InFlow) else { return None };
+                let Stage::Talking(talk) = std::mem::replace(&mut self.stage, Stage::InFlow) else {
+                    return None;
+                };
                 let agent = self.parties.iter().find(|p| p.offer == offer)?.agent().cloned();
                 // First there, then no longer here: nobody is free in between.
                 self.engage_in(context, agent.as_ref(), into, acd::Engaged::Talking);
@@ -125,8 +122,10 @@ impl Call {
                 let priority = self.waited.as_ref().map_or(0, |waited| waited.priority);
                 Some(Departed::To(AimAt::Queue { queue: queue.clone(), priority }))
             }
-            Stage::InFlow | Stage::Dialling { .. } => Some(Departed::To(AimAt::Flow(self.plan.flow.clone()))),
-            Stage::Arriving(_) | Stage::Over => None,
+            Stage::InFlow | Stage::Dialling { .. } | Stage::Conferring { .. } => {
+                Some(Departed::To(AimAt::Flow(self.plan.flow.clone())))
+            }
+            Stage::Arriving(_) | Stage::Over | Stage::Summoning(_) | Stage::Visiting { .. } => None,
         }
     }
 
@@ -213,8 +212,7 @@ impl Call {
                 self.measured.extend(measured);
                 let ticket = party.ticket.take();
                 for leg in party.legs.drain(..) {
-                    let who =
-                        Who { label: party.label.clone(), target: party.target.clone(), agent: None };
+                    let who = Who { label: party.label.clone(), target: party.target.clone(), agent: None };
                     let measured = Measured::Already;
                     self.send_away(context, Mover { leg, who, ticket: None, measured });
                 }

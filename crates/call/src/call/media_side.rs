@@ -86,7 +86,13 @@ impl Call {
                 let entry = *entry;
                 context.acd(&self.tenant, acd::Input::KeyPressed { entry, key });
             }
-            Stage::Arriving(_) | Stage::Dialling { .. } | Stage::Talking(_) | Stage::Over => {}
+            Stage::Visiting { .. } => self.on_supervisors_key(context, key),
+            Stage::Conferring { .. } => self.on_conference_key(context, key),
+            Stage::Arriving(_)
+            | Stage::Dialling { .. }
+            | Stage::Talking(_)
+            | Stage::Summoning(_)
+            | Stage::Over => {}
         }
     }
 

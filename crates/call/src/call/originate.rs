@@ -171,7 +171,9 @@ impl Call {
                 self.on_refer(context, leg, tx, (refer_to, replaces));
             }
             // A leg that called in, and was answered with an offer of ours.
-            SessionEvent::Acknowledged { sdp: Some(answer) } => self.on_party_accepted(context, at, leg, &answer),
+            SessionEvent::Acknowledged { sdp: Some(answer) } => {
+                self.on_party_accepted(context, at, leg, &answer)
+            }
             SessionEvent::Acknowledged { sdp: None }
             | SessionEvent::Cancelled { .. }
             | SessionEvent::OfferAccepted { sdp: None }
@@ -257,6 +259,10 @@ impl Call {
             context.acd(&self.tenant, input);
         } else if self.transfer_is_for(offer) {
             self.transfer_answered(context, offer);
+        } else if matches!(self.stage, Stage::Summoning(_)) {
+            if let Some(at) = self.parties.iter().position(|party| party.offer == offer) {
+                self.summoned(context, at);
+            }
         } else if matches!(self.stage, Stage::Dialling { .. }) {
             self.withdraw_others(context, offer);
             if let Some(at) = self.parties.iter().position(|party| party.offer == offer) {
@@ -360,6 +366,7 @@ impl Call {
                 return self.transfer_failed(context, cause, status);
             }
             self.dial_next(context);
+            self.summons_failed(context);
         }
     }
 

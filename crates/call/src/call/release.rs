@@ -11,6 +11,7 @@ use sip::HeaderName;
 use crate::context::Context;
 use crate::leg::Leg;
 use crate::party::AskedBy;
+use crate::visit::Word;
 
 impl Call {
     /// (8) Ends everything of the call, exactly once. Without a `result`, what happened so far decides it.
@@ -44,7 +45,11 @@ impl Call {
                 );
                 self.caller = Some(Leg { id: arrival.leg, session: arrival.session, media });
             }
-            Stage::InFlow | Stage::Dialling { .. } | Stage::Over => {}
+            Stage::Conferring { conference } => self.leave_conference(context, conference),
+            Stage::Visiting { host, summoned } => {
+                self.leave_host(context, (host, summoned), (by, cause));
+            }
+            Stage::InFlow | Stage::Summoning(_) | Stage::Dialling { .. } | Stage::Over => {}
         }
         self.end_recording(context);
         while !self.parties.is_empty() {
@@ -111,6 +116,16 @@ impl Call {
     /// Hangs up on everybody, after a defect: what it owed to others was told by the shard.
     pub fn give_up(&mut self, context: &mut Context<'_>) {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        for guest in self.guests.drain(..) {
+            context.tell(guest.visit, Word::HostGone);
+        }
+        if let Stage::Conferring { .. } = stage {
+            self.leave_conference(context, None);
+        }
+        if let Stage::Visiting { host, .. } = stage {
+            // Its record was closed by the shard.
+            self.leave_host(context, (host, None), (HungUpBy::Switch, Termination::Internal));
+        }
         self.session = None;
         self.playing.clear();
         self.measured.clear();
@@ -151,6 +166,10 @@ impl Call {
             (Stage::Talking(_), _) => CallResult::Answered,
             (Stage::Queued { .. }, HungUpBy::Caller) => self.talked_or(CallResult::AbandonedInQueue),
             (Stage::Dialling { .. }, HungUpBy::Caller) => self.talked_or(CallResult::RingNoAnswer),
+            (Stage::Conferring { .. }, _) => CallResult::SelfServed,
+            (Stage::Visiting { summoned: Some(_), .. }, _) => CallResult::Answered,
+            (Stage::Visiting { summoned: None, .. }, _) => CallResult::SelfServed,
+            (Stage::Summoning(_), _) => CallResult::RingNoAnswer,
             (Stage::Arriving(_) | Stage::InFlow, HungUpBy::Caller) => {
                 self.so_far.result().unwrap_or(CallResult::EndedInMenu)
             }

@@ -100,7 +100,7 @@ impl Call {
     /// Sets who hears whom by what holds now.
     pub(super) fn connect(&mut self, context: &mut Context<'_>) {
         if matches!(self.stage, Stage::Talking(_)) {
-            let matrix = hearing::matrix(&self.persons());
+            let matrix = hearing::matrix(&self.persons(), &self.seats());
             context.media(Command::Hear { room: self.id, matrix });
         }
     }
@@ -109,7 +109,8 @@ impl Call {
     fn persons(&self) -> Vec<Person> {
         let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return Vec::new() };
         let holds = |leg: LegId| talk.holders.iter().any(|(holder, _)| *holder == leg);
-        let waits = |leg: LegId| match self.transfer.as_ref().map(|transfer| (&transfer.phase, &transfer.by)) {
+        let waits = |leg: LegId| match self.transfer.as_ref().map(|transfer| (&transfer.phase, &transfer.by))
+        {
             Some((Phase::Consulting(consultation), by)) => match consultation.with {
                 With::Asked => leg != by.leg && leg != consultation.leg,
                 With::Waiting => leg == consultation.leg,
@@ -163,6 +164,7 @@ impl Call {
         {
             self.stop_playing(context, listener, asking.music);
         }
+        self.dismiss_guests(context);
         self.fact(context, CallFact::AgentLeft { offer: talk.offer, by, cause });
         match (then, self.plan.record, self.recording) {
             (Then::TakesCallersPlace, ..) => return,

@@ -223,7 +223,8 @@ impl Call {
         };
         let Stage::Talking(talk) = &self.stage else { return };
         let waits = self.opposite(talk, leg);
-        let tone = waits.map(|port| self.play_to(context, port, Playing::Background, items, PlayMode::Looped));
+        let tone =
+            waits.map(|port| self.play_to(context, port, Playing::Background, items, PlayMode::Looped));
         let offer: OfferId = context.ids.mint();
         if let Some(transfer) = &mut self.transfer {
             transfer.tone = tone;
@@ -262,9 +263,9 @@ impl Call {
     /// Whether the party of this attempt is the one that a transfer rings.
     pub(super) fn transfer_is_for(&self, offer: OfferId) -> bool {
         self.transfer.as_ref().is_some_and(|transfer| match &transfer.phase {
-            Phase::Ringing { offer: rung } | Phase::Alone { offer: rung } | Phase::BringingBack { offer: rung } => {
-                *rung == offer
-            }
+            Phase::Ringing { offer: rung }
+            | Phase::Alone { offer: rung }
+            | Phase::BringingBack { offer: rung } => *rung == offer,
             Phase::Consulting(_) | Phase::Waiting { .. } => false,
         })
     }

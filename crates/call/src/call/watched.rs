@@ -30,11 +30,7 @@ struct Seen<'a> {
 
 impl Call {
     /// Tells what of the phones' dialogs differs from `told`, which becomes what is told now.
-    pub fn tell_watchers(
-        &self,
-        told: &mut Vec<ToldDialog>,
-        mut tell: impl FnMut(PhoneChange<'_>, Output),
-    ) {
+    pub fn tell_watchers(&self, told: &mut Vec<ToldDialog>, mut tell: impl FnMut(PhoneChange<'_>, Output)) {
         told.retain(|known| {
             let lasts = self.seen().any(|seen| seen.id == known.dialog.id && *seen.aor == known.aor);
             if !lasts {

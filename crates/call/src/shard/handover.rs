@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use clock::Instant;
 use model::{Aor, CallId};
+use routing::{Dialled, Feature};
 use sip::endpoint::Flow;
 use sip::headers::Replaces;
 use sip::{Message, Request};
@@ -92,6 +93,14 @@ impl Shard {
         }
         let caller = identity::caller(request);
         let phone = self.router.phone_of(&caller.from_user, &caller.from_host)?;
+        // A supervisor goes to where the conversation is.
+        let dialled = request.uri.user().unwrap_or_default();
+        if let Dialled::Feature(Feature::Supervise(_), extension) =
+            self.router.dialled(&phone.tenant, &dialled)
+            && let Dialled::Phone(supervised) = self.router.dialled(&phone.tenant, extension)
+        {
+            return node.shard_of_phone(&supervised.aor, self.number);
+        }
         node.shard_of_phone(&phone.aor, self.number)
     }
 

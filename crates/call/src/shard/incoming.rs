@@ -20,7 +20,7 @@ use sip::transaction::ServerTx;
 use sip::{HeaderName, Request};
 
 use super::{Intake, Shard, Slot, handover, trunks};
-use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs, Echo};
+use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs};
 use crate::context::{Place, Route};
 use crate::identity::{self, Caller};
 use crate::leg::MediaTerms;
@@ -36,11 +36,11 @@ pub(super) enum Known {
 
 /// A call about to be born.
 pub(super) struct Newcomer<'a> {
-    id: CallId,
+    pub id: CallId,
     leg: LegId,
     flow: Flow,
     request: &'a Request,
-    tenant: TenantId,
+    pub tenant: TenantId,
     facts: CallFacts,
 }
 
@@ -54,11 +54,11 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn with(status: u16, result: CallResult) -> Refused {
+    pub(super) fn with(status: u16, result: CallResult) -> Refused {
         Refused { status, result, retry_after: None, why: None }
     }
 
-    fn because(status: u16, result: CallResult, why: impl ToString) -> Refused {
+    pub(super) fn because(status: u16, result: CallResult, why: impl ToString) -> Refused {
         Refused { why: Some(Arc::from(why.to_string())), ..Refused::with(status, result) }
     }
 }
@@ -229,7 +229,7 @@ impl Shard {
     }
 
     /// The node's own limits: 503, which tells the carrier to try elsewhere.
-    fn admit(&mut self, now: Instant, trunk: Option<&Trunk>) -> Result<Ticket, Refused> {
+    pub(super) fn admit(&mut self, now: Instant, trunk: Option<&Trunk>) -> Result<Ticket, Refused> {
         if self.intake == Intake::Closed {
             let retry_after = Some(SECONDS_TO_LEAVE_ALONE);
             return Err(Refused { retry_after, ..Refused::with(503, CallResult::Limit) });
@@ -255,7 +255,8 @@ impl Shard {
         self.node.admission.lock().admit_to(ticket, number)?;
         let flow = self.settings.flows.get(&number.flow).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
-        Ok(CallPlan { flow, answer: number.answer, record: number.record, echo: Echo::Off, takes: None })
+        let (answer, record) = (number.answer, number.record);
+        Ok(CallPlan { flow, answer, record, ..CallPlan::of_code(&newcomer.tenant) })
     }
 
     fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {
@@ -386,6 +387,6 @@ pub(crate) fn reason(status: u16, why: &str) -> String {
     format!("SIP;cause={status};text=\"{}\"", why.replace(['"', '\\', '\r', '\n'], " "))
 }
 
-fn call_event(tenant: &TenantId, call: CallId, fact: CallFact) -> Output {
+pub(super) fn call_event(tenant: &TenantId, call: CallId, fact: CallFact) -> Output {
     Output::Event(Event::Call { tenant: tenant.clone(), call, fact })
 }

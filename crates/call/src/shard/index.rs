@@ -22,6 +22,8 @@ pub(super) struct Index {
     of_call: MintedMap<CallId, Vec<Known>>,
     /// Legs that began in another call, and where they are.
     moved: MintedMap<LegId, CallId>,
+    /// Whose the ports are that are in other rooms.
+    visitors: MintedMap<LegId, CallId>,
 }
 
 /// Stands for Call-ID and our tag: two hashes, since a peer who chooses the Call-ID does not know what they are keyed
@@ -57,6 +59,10 @@ impl Index {
                 }
                 Route::Moved(leg, to) => {
                     self.move_leg(leg, call, to);
+                    continue;
+                }
+                Route::Visits(leg) => {
+                    self.visitors.insert(leg, call);
                     continue;
                 }
                 Route::Over(tx) => {
@@ -106,6 +112,9 @@ impl Index {
         if !self.moved.is_empty() {
             self.moved.retain(|_, to| *to != call);
         }
+        if !self.visitors.is_empty() {
+            self.visitors.retain(|_, visit| *visit != call);
+        }
         for known in self.of_call.remove(&call).unwrap_or_default() {
             match known {
                 Known::Dialog(hash) => drop(self.dialogs.remove(&hash)),
@@ -114,6 +123,12 @@ impl Index {
                 Known::HandedOver(call_id) => gone(&call_id),
             }
         }
+    }
+
+    /// The call of a port that is in another room.
+    pub fn visitor(&self, port: LegId) -> Option<CallId> {
+        // At most times there is none.
+        if self.visitors.is_empty() { None } else { self.visitors.get(&port).copied() }
     }
 
     /// By Call-ID and our tag.

@@ -101,6 +101,7 @@ impl Shard {
         let at = match self.router.dialled(tenant, to) {
             Dialled::Phone(phone) => colleague(DialTarget::Phone(phone.aor.clone())),
             Dialled::Queue(queue) => AimAt::Queue { queue: queue.clone(), priority: 0 },
+            Dialled::Conference(room) => led_to(crate::dialled::conference(tenant, room.name.clone())),
             Dialled::Number(number) => {
                 let flow = self.settings.flows.get(&number.flow).cloned().ok_or(500_u16)?;
                 led_to(flow)
@@ -204,7 +205,8 @@ fn goes_on(first: &Candidate, second: &Candidate) -> bool {
 /// A flow that only rings one phone or asks for a queue is a transfer to these, which comes back when it fails.
 fn led_to(flow: Arc<ivr::Flow>) -> AimAt {
     match flow.nodes.get(&flow.start) {
-        Some(Node::Dial { phones, say, next: None, failed: None, .. }) if say.is_empty() => match &phones[..] {
+        Some(Node::Dial { phones, say, next: None, failed: None, .. }) if say.is_empty() => match &phones[..]
+        {
             [phone] => AimAt::Phone { target: phone.target.clone(), ring: phone.ring },
             _ => AimAt::Flow(flow),
         },

@@ -29,7 +29,10 @@ fn an_invite_that_replaces_a_dialog_goes_to_the_shard_that_minted_it() {
     first.receive(PHONE, invite.clone());
     assert_eq!(first.handed.len(), 1, "handed over before anything was answered");
     assert_eq!(first.handed[0].0, 1);
-    assert!(first.sent.is_empty() && first.shard.live() == call::Live::default(), "nothing of it stays behind");
+    assert!(
+        first.sent.is_empty() && first.shard.live() == call::Live::default(),
+        "nothing of it stays behind"
+    );
     assert_eq!(node.whereabouts.forwarded(b"replacing@phone"), Some(1));
     // A retransmission that was read before the books said so goes the same way.
     first.receive(PHONE, invite.clone());
@@ -65,9 +68,10 @@ fn what_a_phone_dials_while_it_has_a_call_meets_that_call() {
     first.receive(STRANGER, other);
     assert_eq!(first.handed.len(), 2);
     // When the call is over, the phone's next one is anybody's.
-    let to = second.responses().iter().find(|response| response.status == 200).map(|answer| {
-        String::from_utf8(answer.headers.get(sip::HeaderName::To).unwrap().to_vec()).unwrap()
-    });
+    let to =
+        second.responses().iter().find(|response| response.status == 200).map(|answer| {
+            String::from_utf8(answer.headers.get(sip::HeaderName::To).unwrap().to_vec()).unwrap()
+        });
     second.bye(&to.expect("an answer"));
     second.assert_nothing_left();
     first.receive(PHONE, from_phone("INVITE", "later@phone", ""));

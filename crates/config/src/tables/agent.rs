@@ -49,6 +49,8 @@ pub(crate) static AGENT: Object = Object {
             "签入方式, 省略: 话机注册即签入, 绑定电话始终签入",
             "how the agent signs in; by registering for phones, always for bound phones unless set",
         ),
+        super::supervision::RIGHTS,
+        super::supervision::RIGHTS_OVER,
     ],
 };
 

@@ -1,6 +1,7 @@
 //! Owns `[codes]` and `[dialling]` of `hotline.toml`: what phones dial.
 
 use model::TrunkName;
+use model::supervision::Verb;
 use routing::{Dialling, Feature, FeatureCodes, ForwardWhen, OutsideRoute, RecordPolicy, TalkCodes};
 
 use super::{default, optional, required, word};
@@ -44,6 +45,8 @@ pub(crate) static CODES: Object = Object {
         default("forward_no_answer_off", Kind::Dialled, "'*93'", "取消无应答转移", "no longer"),
         default("do_not_disturb", Kind::Dialled, "'*78'", "免打扰", "do not disturb"),
         default("disturb", Kind::Dialled, "'*79'", "取消免打扰", "no longer"),
+        default("listen", Kind::Dialled, "'*33'", "监听, 其后接分机号", "listen in; an extension follows"),
+        default("barge", Kind::Dialled, "'*34'", "强插, 其后接分机号", "barge in; an extension follows"),
         optional(
             "transfer",
             Kind::Dialled,
@@ -61,7 +64,7 @@ pub(crate) static CODES: Object = Object {
 };
 
 /// What each key of `[codes]` is for.
-const FEATURES: [(&str, Feature); 13] = [
+const FEATURES: [(&str, Feature); 15] = [
     ("ready", Feature::Ready),
     ("busy", Feature::Busy),
     ("pause", Feature::Pause),
@@ -75,6 +78,8 @@ const FEATURES: [(&str, Feature); 13] = [
     ("forward_no_answer_off", Feature::ForwardOff(ForwardWhen::NoAnswer)),
     ("do_not_disturb", Feature::DoNotDisturb),
     ("disturb", Feature::Disturb),
+    ("listen", Feature::Supervise(Verb::Listen)),
+    ("barge", Feature::Supervise(Verb::Barge)),
 ];
 
 pub(crate) static DIALLING: Object = Object {

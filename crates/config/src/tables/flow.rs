@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ivr::{AnswerRule, BoundPhone, Flow, Interrupt, Node, NodeName};
 use model::say::Key;
-use model::{Aor, DialTarget, FlowName, QueueName};
+use model::{Aor, ConferenceName, DialTarget, FlowName, QueueName};
 
 use super::agent::target;
 use super::{default, optional, required, word};
@@ -52,7 +52,8 @@ pub(crate) static SAY: Object = Object {
     ],
 };
 
-static NODES: [&Object; 7] = [&PLAY, &MENU, &EXTENSION, &QUEUE_NODE, &DIAL, &SURVEY, &HANGUP];
+static NODES: [&Object; 8] =
+    [&PLAY, &MENU, &EXTENSION, &QUEUE_NODE, &DIAL, &CONFERENCE_NODE, &SURVEY, &HANGUP];
 
 const NODE_NAME: Kind = Kind::Ref(NameKind::Node);
 const SAID: Kind = Kind::List(&Kind::Say);
@@ -182,6 +183,19 @@ static DIAL: Object = Object {
     ],
 };
 
+static CONFERENCE_NODE: Object = Object {
+    name: "conference",
+    zh: "会议节点",
+    en: "a conference node",
+    fields: &[
+        kind(&[word("conference", "进入会议室", "lets the caller into a conference room")]),
+        required("conference", Kind::Ref(NameKind::Conference), "会议室", "the conference room"),
+        default("say", SAID, "[]", "进入前播放", "said before"),
+        optional("next", NODE_NAME, "会议结束后, 省略则挂机", "after the conference"),
+        optional("failed", NODE_NAME, "密码错误, 已锁定或已满, 省略则挂机", "a wrong PIN, locked or full"),
+    ],
+};
+
 static BOUND: Object = Object {
     name: "bound phone",
     zh: "绑定电话",
@@ -293,6 +307,12 @@ fn node(record: &Record, reading: &mut Reading<'_>, domain: &str) -> Node {
         "dial" => Node::Dial {
             phones: bound_phones(record, reading, domain),
             rule: record.choice("rule", &[AnswerRule::InOrder, AnswerRule::AllAtOnce]),
+            say: record.say("say"),
+            next: next("next"),
+            failed: next("failed"),
+        },
+        "conference" => Node::Conference {
+            conference: ConferenceName::new(&reading.tenant, &record.text("conference")),
             say: record.say("say"),
             next: next("next"),
             failed: next("failed"),

@@ -40,6 +40,7 @@ pub(crate) static HOTLINE: Object = Object {
             "话机拨号: 外线, 呼叫转移",
             "what phones dial: outside numbers, forwarding",
         ),
+        default("supervision", Kind::Table(&super::SUPERVISION), "{}", "监听时的按键", "keys of supervisors"),
         default("registrar", Kind::Table(&REGISTRAR), "{}", "话机注册", "registrations of phones"),
         default(
             "subscriptions",

@@ -6,16 +6,18 @@ use clock::{SystemClock, WallTime};
 use ledger::{Cdr, ExportedCdr, Exporter, UtcOffset};
 use model::event::{Event, Stamped};
 use model::outcome::CallResult;
+use model::supervision::Verb;
 use model::{CallId, TenantId};
 use store::{CallFilter, Store};
 
 use super::output::{self, Table};
 use super::switch_client::{Place, small_runtime, speak};
-use super::{Answer, Calls, Format, Global, Wanted, live};
+use super::{Answer, Calls, Format, Global, Supervised, Wanted, live};
 use crate::node::calendar::Calendar;
 
 mod explain;
 mod show;
+mod supervise;
 mod timeline;
 mod transfer;
 
@@ -30,7 +32,12 @@ pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
         Calls::Trace(wanted) => super::trace::trace(global, &wanted),
         Calls::Live => live_calls(global),
         Calls::Transfer { call, to } => transfer::transfer(global, &call, &to),
-        Calls::Hangup { call } => hang_up(global, &call),
+        Calls::Hangup { call, by: None } => hang_up(global, &call),
+        Calls::Hangup { call, by: Some(by) } => supervise::run(global, (&call, &by), Verb::Hangup),
+        Calls::Listen(Supervised { call, by }) => supervise::run(global, (&call, &by), Verb::Listen),
+        Calls::Whisper(Supervised { call, by }) => supervise::run(global, (&call, &by), Verb::Whisper),
+        Calls::Barge(Supervised { call, by }) => supervise::run(global, (&call, &by), Verb::Barge),
+        Calls::Take(Supervised { call, by }) => supervise::run(global, (&call, &by), Verb::Take),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use api::view::{
-    AgentView, BanView, BindingView, EntryView, LiveCall, LiveState, MessageView, PhoneView, QueueView,
-    RecordingView, TrunkView,
+    AgentView, BanView, BindingView, ConferenceView, EntryView, LiveCall, LiveState, MessageView,
+    ParticipantView, PhoneView, QueueView, RecordingView, TrunkView,
 };
 use api::{Answer, Switch};
 use call::LiveStage;
@@ -97,6 +97,15 @@ impl Switch for NodeSwitch {
         })
     }
 
+    fn conferences(&self, tenant: TenantId) -> Answer<'_, Vec<ConferenceView>> {
+        Box::pin(async move {
+            // They are on the first shard, all of them.
+            let seen = self.ask_shard(0, |shard| shard.conferences().collect::<Vec<_>>()).await;
+            let of_tenant = seen.unwrap_or_default().into_iter().filter(|view| view.name.tenant == tenant);
+            of_tenant.map(|view| conference_view(&view)).collect()
+        })
+    }
+
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>> {
         Box::pin(self.trunk_views())
     }
@@ -151,6 +160,31 @@ impl Switch for NodeSwitch {
                 }
                 Command::PauseRecording { call } => self.keep(call, call::Keep::Nothing).await,
                 Command::ResumeRecording { call } => self.keep(call, call::Keep::Sound).await,
+                Command::Supervise { call, by, verb } => {
+                    let who = by.clone();
+                    let may =
+                        self.ask_shard(call.shard(), move |shard| shard.check_supervision(call, &who, verb));
+                    match may.await {
+                        None => {
+                            return Err(refused(format!("没有正在进行的通话 {call} / no such call is up")));
+                        }
+                        Some(Err(why)) => return Err(Refused(why)),
+                        Some(Ok(())) => {}
+                    }
+                    self.boxes.post(call.shard(), call::Input::Supervise { call, by, verb });
+                    Ok(())
+                }
+                Command::Conference { name, wish } => {
+                    let sought = name.clone();
+                    let up =
+                        self.ask_shard(0, move |shard| shard.conferences().any(|view| view.name == sought));
+                    if up.await != Some(true) {
+                        let name = name.as_str();
+                        return Err(refused(format!("会议室 {name} 没有人 / nobody is in this conference")));
+                    }
+                    self.boxes.post(0, call::Input::Conference(call::ConferenceInput::Wish { name, wish }));
+                    Ok(())
+                }
                 Command::LiftBan { source } => {
                     let lifted = self.wide.guard.lock().lift(source);
                     lifted.then_some(()).ok_or_else(|| refused(format!("{source} 未被封禁 / is not banned")))
@@ -232,7 +266,9 @@ impl NodeSwitch {
                 LiveStage::Queued if call.party.is_some() => LiveState::Ringing,
                 LiveStage::Queued => LiveState::Waiting,
                 LiveStage::Dialling => LiveState::Ringing,
-                LiveStage::Talking | LiveStage::Held => LiveState::Talking,
+                LiveStage::Talking | LiveStage::Held | LiveStage::Visiting | LiveStage::Conferring => {
+                    LiveState::Talking
+                }
             },
             number: call.number.as_ref().map(|number| number.as_str().to_owned()),
             trunk: call.trunk.as_ref().map(ToString::to_string),
@@ -306,6 +342,23 @@ impl NodeSwitch {
             expires: self.exporter.time(anchor.wall(binding.expires)),
         };
         self.bindings.with(aor, |bindings| bindings.iter().map(view).collect())
+    }
+}
+
+fn conference_view(view: &call::ConferenceView) -> ConferenceView {
+    let participant = |member: &call::MemberView| ParticipantView {
+        call: member.call.to_string(),
+        who: member.who.to_string(),
+        moderator: member.role == call::Role::Moderator,
+        muted: member.muted,
+    };
+    ConferenceView {
+        id: view.id.to_string(),
+        name: view.name.as_str().to_owned(),
+        tenant: view.name.tenant.to_string(),
+        locked: view.locked,
+        recorded: view.recorded,
+        participants: view.members.iter().map(participant).collect(),
     }
 }
 

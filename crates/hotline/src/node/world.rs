@@ -75,6 +75,13 @@ impl World for NodeWorld {
             call::Output::HandOver { shard, flow, bytes } => {
                 self.boxes.hand_over(usize::from(shard), flow, bytes);
             }
+            call::Output::Conference(input) => self.boxes.post(0, call::Input::Conference(input)),
+            call::Output::ToldByConference { call, word } => {
+                // Its call is over where it was ours.
+                if call.shard() != self.shard {
+                    self.boxes.post(call.shard(), call::Input::ToldByConference { call, word });
+                }
+            }
             call::Output::Event(event) => {
                 trunks::note(&event);
                 self.journal.append(event);

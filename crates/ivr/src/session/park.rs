@@ -18,7 +18,10 @@ impl Session {
             Some(Node::Dial { phones, rule, .. }) => {
                 self.park_with(Output::Dial { phones: phones.clone(), rule: *rule });
             }
-            // Only these two say a text before they park.
+            Some(Node::Conference { conference, .. }) => {
+                self.park_with(Output::Confer { conference: conference.clone() });
+            }
+            // Only these say a text before they park.
             _ => self.hang_up(Served::GaveUp),
         }
     }
@@ -49,17 +52,21 @@ impl Session {
                 Parked::TimedOut => timeout,
                 Parked::Full => full,
                 Parked::NoAgent => no_agent,
-                Parked::Unanswered | Parked::Failed => &None,
+                Parked::Unanswered | Parked::Conferred | Parked::NotConferred | Parked::Failed => &None,
             },
             Some(Node::Dial { next, failed, .. } | Node::DialExtension { next, failed, .. }) => match outcome
             {
                 Parked::PartyLeft => next,
                 _ => failed,
             },
+            Some(Node::Conference { next, failed, .. }) => match outcome {
+                Parked::Conferred => next,
+                _ => failed,
+            },
             _ => &None,
         };
         let served = match outcome {
-            Parked::PartyLeft => Served::ByMenu,
+            Parked::PartyLeft | Parked::Conferred => Served::ByMenu,
             _ => Served::GaveUp,
         };
         self.go(now, next.clone(), served);

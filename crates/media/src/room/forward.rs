@@ -237,7 +237,7 @@ impl Room {
         for tapped in &self.recordings {
             let side = if leg == tapped.caller {
                 Side::Left
-            } else if tapped.persons.contains(&leg) && self.is_heard(talker, tapped.caller) {
+            } else if tapped.persons.contains(&leg) && self.is_kept(talker, tapped.caller) {
                 Side::Right
             } else {
                 continue;
@@ -255,6 +255,14 @@ impl Room {
                 };
                 sink.record(tapped.recording, &packet);
             }
+        }
+    }
+
+    /// Whether what a person says belongs into a recording of what `caller` hears.
+    fn is_kept(&self, talker: PortIndex, caller: model::LegId) -> bool {
+        match self.index_of(caller) {
+            Some(_) => self.is_heard(talker, caller),
+            None => self.ports[usize::from(talker.0)].as_ref().is_some_and(|port| !port.heard_by.is_empty()),
         }
     }
 

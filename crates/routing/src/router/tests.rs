@@ -1,6 +1,7 @@
 use super::*;
 use crate::fixtures::{phone, plan, trunk};
 use crate::{ForwardWhen, QueueProfile};
+use model::supervision::Verb;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -115,6 +116,9 @@ fn a_phone_dials_codes_extensions_and_numbers_of_its_own_tenant() {
     assert_eq!(router.dialled(&default, "*25"), Dialled::Feature(Feature::SignOut, ""));
     let forward = Feature::Forward(ForwardWhen::Always);
     assert_eq!(router.dialled(&default, "*728002"), Dialled::Feature(forward, "8002"));
+    let verb = Feature::Supervise;
+    assert_eq!(router.dialled(&default, "*338001"), Dialled::Feature(verb(Verb::Listen), "8001"));
+    assert_eq!(router.dialled(&default, "*348001"), Dialled::Feature(verb(Verb::Barge), "8001"));
     assert!(matches!(router.dialled(&default, "8002"), Dialled::Phone(phone) if phone.aor.user() == "8002"));
     assert!(matches!(router.dialled(&default, "8001"), Dialled::Phone(p) if p.tenant == default));
     assert!(matches!(router.dialled(&default, "4008001234"), Dialled::Number(_)));

@@ -2,6 +2,7 @@
 //! with the RFC audit, the leak check and exactly one record per call.
 
 mod agents;
+mod conferences;
 mod dialling;
 mod flows;
 mod hand;
@@ -15,5 +16,6 @@ mod safety;
 mod signalling;
 mod stage;
 mod states;
+mod supervision;
 mod transfers;
 mod trunks;

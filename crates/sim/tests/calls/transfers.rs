@@ -115,7 +115,10 @@ fn a_blind_transfer_to_an_extension_is_one_call_with_one_recording_and_a_segment
     assert_eq!(talked(cdr), ["8001", "8002"]);
     assert_eq!(cdr.recordings.len(), 1);
     let [transfer] = &cdr.transfers[..] else { panic!("{:?}", cdr.transfers) };
-    assert_eq!((transfer.kind, transfer.by.as_deref(), &*transfer.to), (TransferKind::Blind, Some("8001"), "8002"));
+    assert_eq!(
+        (transfer.kind, transfer.by.as_deref(), &*transfer.to),
+        (TransferKind::Blind, Some("8001"), "8002")
+    );
     let (_, how) = cdr.segments[0].left.unwrap();
     assert_eq!(how, SegmentOutcome::Left { by: HungUpBy::Agent, cause: Termination::Transferred });
     let near = |a: std::time::Duration, b: std::time::Duration| a.abs_diff(b) < millis(50);
@@ -164,9 +167,11 @@ fn a_blind_transfer_that_fails_gives_the_customer_back_to_who_made_it() {
             refer(&mut stage, first, "8002");
             stage.until_fact(seconds(40), is_failed);
             stage.run(millis(500));
-            let told = stage.world.happened(first).iter().any(|(_, happening)| {
-                matches!(happening, Happening::Transferred(400..=699))
-            });
+            let told = stage
+                .world
+                .happened(first)
+                .iter()
+                .any(|(_, happening)| matches!(happening, Happening::Transferred(400..=699)));
             assert!(told, "{behaviour:?}");
             if holds {
                 let since = stage.world.now();
@@ -420,7 +425,11 @@ fn an_attended_transfer_joins_the_two_others_and_each_call_has_its_record() {
         let consultation = finished.cdrs.iter().find(|cdr| cdr.direction == Direction::Internal).unwrap();
         assert_eq!(consultation.went_into, Some(cdr.id));
         assert_eq!(consultation.ending.cause, Termination::Transferred);
-        assert_eq!(consultation.recordings.len(), usize::from(answered), "the consultation is a part of its own");
+        assert_eq!(
+            consultation.recordings.len(),
+            usize::from(answered),
+            "the consultation is a part of its own"
+        );
     }
 }
 
@@ -637,7 +646,11 @@ fn every_end_of_a_consultation_by_keys() {
     // What happens, who talks with the customer then (None: nobody), and how the transfer ended.
     let cases = [
         ("takes back", Some("8001"), TransferOutcome::TakenBack),
-        ("new one leaves", Some("8001"), TransferOutcome::Failed { cause: RefusalCause::Rejected, status: None }),
+        (
+            "new one leaves",
+            Some("8001"),
+            TransferOutcome::Failed { cause: RefusalCause::Rejected, status: None },
+        ),
         ("transferor leaves", Some("8002"), TransferOutcome::Done),
         ("transferor leaves talking with the customer", Some("8002"), TransferOutcome::Done),
         ("customer leaves", None, TransferOutcome::CallOver),

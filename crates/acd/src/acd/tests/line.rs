@@ -98,7 +98,14 @@ fn callers_of_an_unknown_queue_leave_as_failed() {
     assert_eq!(left(&w.enqueue_in("nowhere", 1, 0)), [(1, EntryOutcome::Failed)]);
     let other = QueueName::new(&TenantId::new("acme"), "q");
     let caller = Arc::from("1");
-    let out = w.put(Input::Enqueue { entry: entry(2), call: call(2), queue: other, priority: 0, caller, since: None });
+    let out = w.put(Input::Enqueue {
+        entry: entry(2),
+        call: call(2),
+        queue: other,
+        priority: 0,
+        caller,
+        since: None,
+    });
     assert_eq!(left(&out), [(2, EntryOutcome::Failed)], "a queue of another tenant is unknown");
 }
 

@@ -7,7 +7,8 @@ use clock::Instant;
 use media::command::Peer;
 use model::event::{AgentState, Direction};
 use model::outcome::CallResult;
-use model::{AgentId, DialTarget, QueueName};
+use model::supervision::Verb;
+use model::{AgentId, ConferenceName, DialTarget, QueueName};
 use routing::{
     AnswerMode, Barred, Destination, DestinationKind, Dialled, Feature, Holder, NoWayOut, Number,
     OutboundFacts, Outside, Phone, RecordPolicy, Verdict,
@@ -29,6 +30,8 @@ enum Wish {
     Queue(QueueName),
     Number(Box<Number>),
     Outside(Outside),
+    Supervise(Verb, Box<str>),
+    Conference(ConferenceName),
 }
 
 impl Shard {
@@ -88,7 +91,11 @@ impl Shard {
     /// What `user` means, dialled by `phone`.
     fn wish_of(&self, phone: &Phone, user: &str) -> Result<Wish, Refused> {
         match self.router.dialled(&phone.tenant, user) {
+            Dialled::Feature(Feature::Supervise(verb), extension) => {
+                Ok(Wish::Supervise(verb, extension.into()))
+            }
             Dialled::Feature(feature, _) => Ok(Wish::Code(feature)),
+            Dialled::Conference(room) => Ok(Wish::Conference(room.name.clone())),
             Dialled::Phone(called) if called.aor == phone.aor => {
                 Err(Refused::because(486, CallResult::Busy, "拨打的是本机号码 / a phone cannot call itself"))
             }
@@ -135,22 +142,25 @@ impl Shard {
         let mut ticket = self.admit(now, None)?;
         let dialling = &self.settings.plan.dialling;
         let (inside, outside) = (dialling.record_inside, dialling.record_outside);
-        let plan = |flow, answer, record| {
-            Ok(CallPlan { flow, answer, record, echo: Echo::Off, takes: None })
-        };
+        let plan =
+            |flow, answer, record| Ok(CallPlan { flow, answer, record, ..CallPlan::of_code(&phone.tenant) });
         let plan = match wish {
             Wish::Code(feature) => self.choose(phone, feature).map(|()| CallPlan {
-                flow: dialled::confirmation(&phone.tenant),
-                answer: AnswerMode::AtOnce,
-                record: RecordPolicy::Off,
                 echo: if feature == Feature::Echo { Echo::On } else { Echo::Off },
-                takes: None,
+                ..CallPlan::of_code(&phone.tenant)
             }),
             Wish::Colleague(target) => {
                 let flow = dialled::extension(&phone.tenant, target, dialling.ring);
                 plan(flow, AnswerMode::ByParty, inside)
             }
             Wish::Queue(queue) => plan(dialled::queue(queue), AnswerMode::AtOnce, inside),
+            Wish::Conference(name) => {
+                let flow = dialled::conference(&phone.tenant, name);
+                plan(flow, AnswerMode::AtOnce, RecordPolicy::Off)
+            }
+            Wish::Supervise(verb, extension) => self
+                .visit_by_code(phone, (verb, &extension), newcomer)
+                .map(|visit| CallPlan { visits: Some(visit), ..CallPlan::of_code(&phone.tenant) }),
             Wish::Number(number) => self.plan_of(Some(&number), newcomer, &mut ticket),
             Wish::Outside(Outside { number, trunk }) => {
                 let target = DialTarget::Trunk { trunk, number };
@@ -180,8 +190,8 @@ impl Shard {
         let plan = &self.settings.plan;
         let class = plan.class_of(&Holder::Phone(phone.aor.clone()));
         let verdict = match wish {
-            Wish::Code(_) => Verdict::Permitted,
-            Wish::Colleague(_) | Wish::Queue(_) | Wish::Number(_) => {
+            Wish::Code(_) | Wish::Supervise(..) => Verdict::Permitted,
+            Wish::Colleague(_) | Wish::Queue(_) | Wish::Number(_) | Wish::Conference(_) => {
                 match class.allow.contains(&DestinationKind::Internal) {
                     true => Verdict::Permitted,
                     false => Verdict::Barred(Barred::Kind),
@@ -211,7 +221,11 @@ impl Shard {
             Feature::Pause => AgentState::Break { reason: Arc::from("小休") },
             Feature::SignOut => AgentState::Offline,
             Feature::Echo => return Ok(()),
-            Feature::Forward(_) | Feature::ForwardOff(_) | Feature::DoNotDisturb | Feature::Disturb => {
+            Feature::Forward(_)
+            | Feature::ForwardOff(_)
+            | Feature::DoNotDisturb
+            | Feature::Disturb
+            | Feature::Supervise(_) => {
                 return Err(Refused::with(501, CallResult::Failure));
             }
         };

@@ -1,8 +1,6 @@
 //! Owns the story of one call in words: why it went where it went, told from its events.
 
-use model::event::{
-    CallFact, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome,
-};
+use model::event::{CallFact, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome};
 use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, WithdrawCause};
 
 use super::{Records, call_id};
@@ -126,9 +124,34 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::RecordingBegan { .. } | CallFact::RecordingEnded { .. } | CallFact::Quality { .. } => {
             return None;
         }
-        other => format!("{other:?}"),
+        other => supervision_sentence(other).unwrap_or_else(|| format!("{other:?}")),
     };
     Some(text)
+}
+
+/// The audit trail of supervisors and conferences.
+fn supervision_sentence(fact: &CallFact) -> Option<String> {
+    Some(match fact {
+        CallFact::SupervisionBegan { by, verb, .. } => {
+            format!("班长席 {by} 开始{} / supervisor: {}", verb.zh(), verb.as_str())
+        }
+        CallFact::SupervisionChanged { by, verb, .. } => {
+            format!("班长席 {by} 改为{} / supervisor: {}", verb.zh(), verb.as_str())
+        }
+        CallFact::SupervisionEnded { by, .. } => format!("班长席 {by} 离开 / the supervisor left"),
+        CallFact::SupervisionRefused { by, verb, why } => {
+            let by = by.as_ref().map_or_else(|| "–".to_owned(), ToString::to_string);
+            format!("{by} 要求{}被拒绝: {why}", verb.zh())
+        }
+        CallFact::TakenOver { by } => format!("班长席 {by} 接管 / taken over"),
+        CallFact::EndedBySupervisor { by } => format!("班长席 {by} 结束通话 / ended by the supervisor"),
+        CallFact::Visited { call } => format!("进入通话 {call} / went into the call"),
+        CallFact::ConferenceJoined { conference } => format!("进入会议 {conference} / in the conference"),
+        CallFact::ConferenceLeft { conference } => format!("离开会议 {conference} / left the conference"),
+        CallFact::ParticipantJoined { call, who } => format!("{who} 进入会议 (通话 {call}) / came in"),
+        CallFact::ParticipantLeft { call } => format!("通话 {call} 离开会议 / left"),
+        _ => return None,
+    })
 }
 
 fn entry_zh(outcome: EntryOutcome) -> String {

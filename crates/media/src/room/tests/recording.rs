@@ -54,6 +54,39 @@ fn a_third_party_is_kept_only_when_it_is_a_person() {
 }
 
 #[test]
+fn a_supervisor_is_kept_only_while_all_hear_them() {
+    let (mut world, _, _) = recorded();
+    let mut guest = world.join(3, Peer::Phone, "10.0.0.3:4000", Codec::Pcma);
+    let recording = RecordingId::from(RECORDING);
+    world.hear(&[(3, CALLER), (3, AGENT)]);
+    for (mark, kept) in [
+        (Mark::Listened(leg(3)), 0),
+        (Mark::Barged(leg(3)), 1),
+        (Mark::Whispered(leg(3)), 0),
+        (Mark::Barged(leg(3)), 1),
+        (Mark::GuestLeft(leg(3)), 0),
+    ] {
+        world.room.mark_recording(recording, mark);
+        world.says(&mut guest, 1_000);
+        assert_eq!(sides(&mut world).len(), kept, "{mark:?}");
+    }
+}
+
+#[test]
+fn a_conference_has_everybody_whom_anybody_hears_on_the_right() {
+    let (mut world, mut first, mut second) = World::bridged(Codec::Pcma, Codec::Pcma);
+    // No port has the id of the left channel.
+    world.room.record(RecordingId::from(RECORDING), leg(99), &[leg(CALLER), leg(AGENT)]);
+    world.says(&mut first, 1_000);
+    world.says(&mut second, 1_000);
+    assert_eq!(sides(&mut world), [Side::Right, Side::Right]);
+    world.hear(&[(CALLER, AGENT)]);
+    world.says(&mut first, 1_000);
+    world.says(&mut second, 1_000);
+    assert_eq!(sides(&mut world), [Side::Right], "who is muted is not kept");
+}
+
+#[test]
 fn a_mask_keeps_audio_out_while_the_call_goes_on() {
     let (mut world, mut caller, _) = recorded();
     world.room.mark_recording(RecordingId::from(RECORDING), Mark::Mask(MaskCause::Secret));
