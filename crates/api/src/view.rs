@@ -1,6 +1,7 @@
 //! Owns what live state looks like outside: plain JSON. Times are RFC 3339 texts.
 
 use ledger::{Cdr, Exporter, RecordingState};
+use model::diversion::Diversion;
 use model::event::{AgentActivity, AgentState, Direction};
 use serde::{Deserialize, Serialize};
 
@@ -266,6 +267,9 @@ pub struct PhoneView {
     pub last_seen: Option<String>,
     /// Its bindings.
     pub bindings: Vec<BindingView>,
+    /// Its forwards, as dialled, and whether it is to be disturbed.
+    #[serde(default)]
+    pub diversion: Diversion,
 }
 
 /// One binding of a phone.

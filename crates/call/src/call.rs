@@ -17,6 +17,7 @@ mod acd_side;
 mod arrive;
 mod conferring;
 mod consult;
+mod divert;
 mod early;
 mod engaged;
 mod flow_side;

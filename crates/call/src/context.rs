@@ -6,7 +6,7 @@ use clock::{Instant, WallAnchor};
 use media::command::Command;
 use model::event::{CallFact, DiskState, Event};
 use model::{CallId, IdGen, LegId, OfferId, TenantId, TrunkName};
-use routing::{Admission, Shared, TrunkChange, TrunkNews, TrunkStates};
+use routing::{Admission, Diversions, Router, Shared, TrunkChange, TrunkNews, TrunkStates};
 use sdp::MasterKey;
 use sha2::{Digest, Sha256};
 use sip::endpoint::Endpoint;
@@ -24,6 +24,10 @@ pub(crate) struct Context<'a> {
     pub ids: &'a mut IdGen,
     pub admission: &'a Shared<Admission>,
     pub trunks: &'a mut TrunkStates,
+    /// Whom a dialled number means.
+    pub router: &'a Router,
+    /// What phones have set for calls that come to them.
+    pub diversions: &'a Shared<Diversions>,
     pub anchor: WallAnchor,
     /// What keys are made of; nobody else knows it.
     pub secret: [u8; 32],

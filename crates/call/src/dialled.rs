@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use ivr::{AnswerRule, BoundPhone, Flow, Node};
 use model::say::{SayItem, Tone};
-use model::{ConferenceName, DialTarget, FlowName, QueueName, TenantId};
+use model::{AgentId, ConferenceName, DialTarget, FlowName, QueueName, TenantId};
+use routing::{Dialled, Outside, Router};
+
+use crate::Settings;
 
 /// A feature code was obeyed: a beep, and goodbye.
 pub(crate) fn confirmation(tenant: &TenantId) -> Arc<Flow> {
@@ -39,6 +42,27 @@ pub(crate) fn queue(queue: QueueName) -> Arc<Flow> {
 pub(crate) fn conference(tenant: &TenantId, conference: ConferenceName) -> Arc<Flow> {
     let say = Vec::new();
     one_node(tenant, "conference", Node::Conference { conference, say, next: None, failed: None })
+}
+
+/// How long an outside number rings: carriers give up before.
+pub(crate) const OUTSIDE_RINGS: Duration = Duration::from_secs(180);
+
+/// The one whom `dialled` means to a phone of `tenant`: a colleague, or a number outside. No queue, number or code is one.
+pub(crate) fn person(
+    router: &Router,
+    settings: &Settings,
+    tenant: &TenantId,
+    dialled: &str,
+) -> Option<DialTarget> {
+    match router.dialled(tenant, dialled) {
+        Dialled::Phone(phone) => Some(DialTarget::Phone(phone.aor.clone())),
+        Dialled::Feature(..) | Dialled::Queue(_) | Dialled::Number(_) | Dialled::Conference(_) => None,
+        // An agent who is reached elsewhere goes before a number outside.
+        found => settings.agents.get(&AgentId::new(tenant, dialled)).cloned().or(match found {
+            Dialled::Outside(Outside { number, trunk }) => Some(DialTarget::Trunk { trunk, number }),
+            _ => None,
+        }),
+    }
 }
 
 fn one_node(tenant: &TenantId, name: &str, node: Node) -> Arc<Flow> {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clock::Instant;
 use model::outcome::RefusalCause;
-use model::{AgentId, DialTarget, LegId, OfferId, QueueName};
+use model::{AgentId, Aor, DialTarget, LegId, OfferId, QueueName};
 
-use routing::{Ticket, WayOut};
+use routing::{Holder, Ticket, WayOut};
 
 use crate::destination::Destination;
 use crate::leg::Leg;
@@ -33,6 +33,10 @@ pub(crate) struct Party {
     pub attempt: Option<Attempt>,
     /// Its answer's place among the answers of this call.
     pub answered_as: u32,
+    /// Phones that passed the call on to this one, the first of them first.
+    pub passed_on: Vec<Aor>,
+    /// By whose class of service it is called outside; None: the caller's.
+    pub holder: Option<Holder>,
     /// The last refusal of a fork; the best one speaks for all (RFC 3261 §16.7).
     pub refusal: Option<(RefusalCause, Option<u16>)>,
 }
@@ -101,6 +105,8 @@ impl Party {
             ways: VecDeque::new(),
             attempt: None,
             answered_as: 0,
+            passed_on: Vec::new(),
+            holder: None,
             refusal: None,
         }
     }
@@ -140,7 +146,7 @@ impl Party {
     /// Remembers a fork's refusal; busy and rejected say more than unreachable (RFC 3261 §16.7 step 6).
     pub fn note_refusal(&mut self, cause: RefusalCause, status: Option<u16>) {
         let says = |cause: RefusalCause| match cause {
-            RefusalCause::Barred => 6,
+            RefusalCause::Barred | RefusalCause::Forwarded => 6,
             RefusalCause::Rejected => 5,
             RefusalCause::Busy => 4,
             RefusalCause::Limit => 3,

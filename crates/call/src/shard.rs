@@ -21,7 +21,7 @@ use clock::{Instant, Machine, MintedMap, MintedState, TimerQueue, WallAnchor};
 use model::event::{CallFact, DiskState, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
-use routing::{Admission, Guard, Overload, Refusal, Router, Shared, Ticket, TrunkStates};
+use routing::{Admission, Diversions, Guard, Overload, Refusal, Router, Shared, Ticket, TrunkStates};
 use sip::auth::Challenger;
 use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
@@ -59,6 +59,8 @@ pub struct NodeWide {
     pub guard: Shared<Guard>,
     /// What belongs to which shard.
     pub whereabouts: Whereabouts,
+    /// What phones have set for calls that come to them.
+    pub diversions: Shared<Diversions>,
 }
 
 /// The transactions and calls of one shard.
@@ -223,6 +225,8 @@ impl Shard {
             ids: &mut self.ids,
             admission: &self.node.admission,
             trunks: &mut self.trunks,
+            router: &self.router,
+            diversions: &self.node.diversions,
             anchor: self.anchor,
             secret: self.secret,
             utc_offset: self.utc_offset,
@@ -273,6 +277,8 @@ impl Shard {
             ids: &mut self.ids,
             admission: &self.node.admission,
             trunks: &mut self.trunks,
+            router: &self.router,
+            diversions: &self.node.diversions,
             anchor: self.anchor,
             secret: self.secret,
             utc_offset: self.utc_offset,

@@ -149,11 +149,15 @@ impl Node {
             restored_registrar(&started.store, &loaded, (secret, &journal), &plan, clock).await;
         let parts = restored_services(&started.store, (secret, &advertised), &plan, clock, &unsaved).await;
         let lamps = parts.lamps.clone();
+        let wide = call::NodeWide::default();
+        let router = routing::Router::new(Arc::clone(&plan));
+        keeper::restore_diversions(&started.store, &wide.diversions, &router).await;
         let left = LeftBehind::read(&started.store, &calendar, clock.wall()).await;
         let tenants = Tenants::start(around, runtime.clone(), &loaded.acd, |tenant| {
             left.of_tenant(tenant, &clock, |agent| reached.contains(agent))
         });
-        let keeper = Keeper::new(started.store.clone(), clock, tenants.clone(), unsaved.clone(), left);
+        let unkept = (unsaved.clone(), wide.diversions.clone());
+        let keeper = Keeper::new(started.store.clone(), clock, tenants.clone(), unkept, left);
         let (registrations, post) = registrar::registrations();
         let lost = registrations.clone();
         let transports = Transports::serve(

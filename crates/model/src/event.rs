@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clock::WallTime;
 
+use crate::diversion::Diversion;
 use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
 use crate::recording::TalkShares;
 use crate::say::Key;
@@ -564,6 +565,11 @@ pub enum PhoneFact {
     Reachable {
         /// The contact's URI.
         contact: Arc<str>,
+    },
+    /// What becomes of calls to it changed.
+    Diverted {
+        /// What it is from now on.
+        diversion: Diversion,
     },
 }
 

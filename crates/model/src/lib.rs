@@ -2,6 +2,7 @@
 //! past tense) and [`command`] (wishes, in the imperative). Does not own behaviour: nothing here decides.
 
 pub mod command;
+pub mod diversion;
 pub mod event;
 mod ids;
 mod names;

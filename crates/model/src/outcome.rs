@@ -166,6 +166,8 @@ pub enum RefusalCause {
     Incompatible,
     /// The caller's class of service does not have the number.
     Barred,
+    /// The phone forwards every call.
+    Forwarded,
 }
 
 /// Why the ACD took an offer back.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::diversion::ForwardWhen;
 use model::supervision::Verb;
 
 /// What a feature code is for. The codes that are built in are FusionPBX's, where it has one.
@@ -27,18 +28,8 @@ pub enum Feature {
     Disturb,
     /// 监听, 强插: the conversation of the extension that is dialled behind the code.
     Supervise(Verb),
-}
-
-/// Which calls are forwarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ForwardWhen {
-    /// Every call (无条件).
-    Always,
-    /// Calls that find the phone busy, refusing, or not to be disturbed (遇忙).
-    Busy,
-    /// Calls that nobody answers in time, or whose phone is not registered (无应答).
-    NoAnswer,
+    /// 回拨: calls who called last.
+    CallBack,
 }
 
 /// What is dialled behind a code.
@@ -62,7 +53,8 @@ impl Feature {
             | Feature::Echo
             | Feature::ForwardOff(_)
             | Feature::DoNotDisturb
-            | Feature::Disturb => Argument::None,
+            | Feature::Disturb
+            | Feature::CallBack => Argument::None,
         }
     }
 }

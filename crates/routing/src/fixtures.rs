@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::diversion::ForwardWhen;
 use model::supervision::Verb;
 use model::{Aor, FlowName, HotlineNumber, InterfaceName, TenantId};
 

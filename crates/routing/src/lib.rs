@@ -6,6 +6,7 @@ mod admission;
 mod codes;
 mod conference;
 mod dialling;
+mod diversions;
 #[cfg(test)]
 mod fixtures;
 mod guard;
@@ -23,9 +24,10 @@ mod trunk_numbers;
 mod trunk_state;
 
 pub use admission::{Admission, CallOut, Refusal, RefuseCause, Ticket};
-pub use codes::{Argument, Feature, FeatureCodes, ForwardWhen, TalkCodes};
+pub use codes::{Argument, Feature, FeatureCodes, TalkCodes};
 pub use conference::{ConferenceProfile, JoinTones};
 pub use dialling::{Dialling, NoWayOut, Outside, OutsideRoute};
+pub use diversions::Diversions;
 pub use guard::{Ban, BanCause, Guard, Pass, is_of_scanner, is_strange_options};
 pub use overload::Overload;
 pub use phone_services::{MessagePolicy, MessageRelay, PhoneServices, RegistrarLimits, SubscriptionLimits};

@@ -18,6 +18,8 @@ pub enum Kind {
     Registration,
     /// A phone's subscription.
     Subscription,
+    /// What a phone has set for calls that come to it.
+    Diversion,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Kind::Counter => "counter",
             Kind::Registration => "registration",
             Kind::Subscription => "subscription",
+            Kind::Diversion => "diversion",
         }
     }
 }

@@ -28,8 +28,17 @@ impl Call {
         label: Arc<str>,
         target: DialTarget,
     ) {
-        let leg: LegId = context.ids.mint();
-        let mut party = Party::new(offer, asked_by, label, target);
+        self.ring_party(context, Party::new(offer, asked_by, label, target));
+    }
+
+    /// Begins to ring a party as its phone has set it.
+    pub(super) fn ring_party(&mut self, context: &mut Context<'_>, party: Party) {
+        let (offer, leg): (OfferId, LegId) = (party.offer, context.ids.mint());
+        self.parties.push(party);
+        if self.diverts(context, offer) {
+            return;
+        }
+        let Some(mut party) = self.parties.pop() else { return };
         match &party.target {
             DialTarget::Phone(aor) => {
                 party.pending.push(PendingLeg { id: leg, invite: PendingInvite::Bindings });
@@ -220,6 +229,8 @@ impl Call {
             return;
         }
         party.state = PartyState::Ringing;
+        self.note_last_caller(context, at);
+        let party = &self.parties[at];
         let (offer, by_acd) = (party.offer, matches!(party.asked_by, AskedBy::Acd { .. }));
         self.fact(context, CallFact::Ringing { offer });
         if by_acd {
@@ -345,7 +356,7 @@ impl Call {
     }
 
     /// No phone of the party answered.
-    fn party_refused(
+    pub(super) fn party_refused(
         &mut self,
         context: &mut Context<'_>,
         offer: OfferId,
@@ -353,6 +364,9 @@ impl Call {
         status: Option<u16>,
     ) {
         let Some(at) = self.parties.iter().position(|party| party.offer == offer) else { return };
+        if self.forwards(context, at, (cause, status)) {
+            return;
+        }
         let by_acd = matches!(self.parties[at].asked_by, AskedBy::Acd { .. });
         let unanswered = Unanswered::of(&self.parties[at].target, cause, status);
         self.drop_party(context, at, None);
@@ -405,7 +419,7 @@ impl Call {
     }
 
     /// The next phone of the `Dial` node, or the end of it.
-    fn dial_next(&mut self, context: &mut Context<'_>) {
+    pub(super) fn dial_next(&mut self, context: &mut Context<'_>) {
         let Stage::Dialling { waiting, rule, .. } = &mut self.stage else { return };
         let take = match rule {
             ivr::AnswerRule::InOrder if !self.parties.is_empty() => 0,
@@ -425,25 +439,8 @@ impl Call {
             return;
         }
         for phone in phones {
-            let offer: OfferId = context.ids.mint();
-            let agent = self.settings.agent_at(&self.tenant, &phone.target);
-            let party: Arc<str> = match &agent {
-                Some(agent) => agent.name.clone(),
-                None => Arc::from(phone.target.to_string()),
-            };
-            self.fact(
-                context,
-                CallFact::Offered {
-                    offer,
-                    entry: None,
-                    agent: agent.clone(),
-                    party: party.clone(),
-                    reason: reason.clone(),
-                },
-            );
-            let asked_by = AskedBy::Flow { until: context.now + phone.ring, agent };
-            self.call_party(context, offer, asked_by, party, phone.target);
-            self.engage_rung(context, offer);
+            let party = self.flow_party(context, phone.target, phone.ring);
+            self.offer_to(context, party, &reason);
         }
     }
 

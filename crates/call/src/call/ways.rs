@@ -86,7 +86,8 @@ impl Call {
         number: &str,
     ) -> Result<Ticket, (RefusalCause, Option<u16>, Arc<str>)> {
         let plan = &self.settings.plan;
-        let holder = self.holder_for(offer);
+        let party = self.parties.iter().find(|party| party.offer == offer);
+        let holder = party.and_then(|party| party.holder.as_ref()).unwrap_or_else(|| self.holder_for(offer));
         let class = plan.class_of(holder);
         let destination = routing::Destination::of_number(number, trunk.numbers.home_area.as_deref());
         let minute_of_week = context.minute_of_week();

@@ -1,8 +1,9 @@
 //! Owns `[codes]` and `[dialling]` of `hotline.toml`: what phones dial.
 
 use model::TrunkName;
+use model::diversion::ForwardWhen;
 use model::supervision::Verb;
-use routing::{Dialling, Feature, FeatureCodes, ForwardWhen, OutsideRoute, RecordPolicy, TalkCodes};
+use routing::{Dialling, Feature, FeatureCodes, OutsideRoute, RecordPolicy, TalkCodes};
 
 use super::{default, optional, required, word};
 use crate::fields::{Kind, NameKind, Object};
@@ -60,11 +61,12 @@ pub(crate) static CODES: Object = Object {
             "the same after a talk with the new one: * changes sides, 0 brings all together, # takes it back, hanging \
              up hands over",
         ),
+        default("call_back", Kind::Dialled, "'*69'", "回拨最后来电", "call who called last"),
     ],
 };
 
 /// What each key of `[codes]` is for.
-const FEATURES: [(&str, Feature); 15] = [
+const FEATURES: [(&str, Feature); 16] = [
     ("ready", Feature::Ready),
     ("busy", Feature::Busy),
     ("pause", Feature::Pause),
@@ -80,6 +82,7 @@ const FEATURES: [(&str, Feature); 15] = [
     ("disturb", Feature::Disturb),
     ("listen", Feature::Supervise(Verb::Listen)),
     ("barge", Feature::Supervise(Verb::Barge)),
+    ("call_back", Feature::CallBack),
 ];
 
 pub(crate) static DIALLING: Object = Object {

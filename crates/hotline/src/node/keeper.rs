@@ -1,4 +1,4 @@
-//! Owns what a restart must know: phones' bindings, agents' chosen states and counters of the day are written down at
+//! Owns what a restart must know: phones' bindings and forwards, agents' chosen states and counters of the day are written down at
 //! most once a second and at the end, and read at the start. Does not own what they mean (see `sip::registrar`, `acd`).
 
 use std::collections::HashMap;
@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use acd::Kept;
 use clock::{SystemClock, WallTime};
+use model::diversion::Diversion;
 use model::event::{AgentState, Event};
 use model::{AgentId, Aor, TenantId};
-use routing::{Plan, Router};
+use routing::{Diversions, Plan, Router, Shared};
 use serde::{Deserialize, Serialize};
 use sip::registrar::{Registrar, SavedBinding};
 use sip::subscription::{Notifier, SavedSubscription};
@@ -187,6 +188,17 @@ pub(crate) async fn restore_subscriptions(
     notifier.restore(clock.anchor(), clock.now(), known);
 }
 
+/// Gives phones that are still configured the forwards and do-not-disturb of the last run.
+pub(crate) async fn restore_diversions(store: &Store, diversions: &Shared<Diversions>, router: &Router) {
+    for snapshot in read(store, Kind::Diversion).await {
+        let Some((aor, diversion)) = parsed::<(Aor, Diversion)>(&snapshot) else { continue };
+        // A phone that comes back later finds its own again: what is not known is left where it is.
+        if router.phone(&aor).is_some_and(|phone| phone.tenant == snapshot.tenant) {
+            diversions.lock().restore(aor, diversion);
+        }
+    }
+}
+
 /// Writes down what changed.
 #[derive(Clone)]
 pub(crate) struct Keeper {
@@ -194,6 +206,7 @@ pub(crate) struct Keeper {
     clock: SystemClock,
     tenants: Tenants,
     unsaved: Unsaved,
+    diversions: Shared<Diversions>,
     /// What stands in the database, as far as this run wrote it; one writer at a time.
     written: Arc<TurnMutex<Written>>,
 }
@@ -209,11 +222,11 @@ impl Keeper {
         store: Store,
         clock: SystemClock,
         tenants: Tenants,
-        unsaved: Unsaved,
+        (unsaved, diversions): (Unsaved, Shared<Diversions>),
         left: LeftBehind,
     ) -> Keeper {
         let written = Written { agents: left.agents, counters: left.counters };
-        Keeper { store, clock, tenants, unsaved, written: Arc::new(TurnMutex::new(written)) }
+        Keeper { store, clock, tenants, unsaved, diversions, written: Arc::new(TurnMutex::new(written)) }
     }
 
     /// Writes once a second, for ever.
@@ -229,7 +242,8 @@ impl Keeper {
         let mut written = self.written.lock().await;
         let bindings = self.save_bindings().await;
         let subscriptions = self.save_subscriptions().await;
-        let saved = bindings.and(subscriptions).and(self.save_agents(&mut written).await);
+        let diversions = self.save_diversions().await;
+        let saved = bindings.and(subscriptions).and(diversions).and(self.save_agents(&mut written).await);
         if let Err(error) = saved {
             metrics::counter!("hotline_snapshot_failures_total").increment(1);
             tracing::warn!(%error, "重启所需状态未写入 / what a restart must know is not written");
@@ -274,6 +288,27 @@ impl Keeper {
         let saved = self.store.save_snapshots(Kind::Subscription, &changed, &gone).await;
         if saved.is_err() {
             self.unsaved.put_back_subscriptions(subscriptions);
+        }
+        saved
+    }
+
+    async fn save_diversions(&self) -> Result<(), StoreError> {
+        let unsaved = self.diversions.lock().take_unsaved();
+        if unsaved.is_empty() {
+            return Ok(());
+        }
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for (tenant, aor, diversion) in &unsaved {
+            if *diversion == Diversion::default() {
+                gone.push((tenant.clone(), aor.to_string()));
+            } else {
+                changed.extend(self.snapshot(tenant, aor.to_string(), &(aor, diversion)));
+            }
+        }
+        let saved = self.store.save_snapshots(Kind::Diversion, &changed, &gone).await;
+        if saved.is_err() {
+            let again = unsaved.into_iter().map(|(tenant, aor, _)| (tenant, aor));
+            self.diversions.lock().put_back(again);
         }
         saved
     }

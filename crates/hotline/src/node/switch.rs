@@ -90,6 +90,7 @@ impl Switch for NodeSwitch {
                     agent: phone.agent.as_ref().map(|agent| agent.as_str().to_owned()),
                     last_seen: self.bindings.last_seen(&phone.aor).map(|at| self.exporter.time(at)),
                     bindings: self.binding_views(&phone.aor),
+                    diversion: self.wide.diversions.lock().of(&phone.aor),
                 })
                 .collect();
             phones.sort_by(|a, b| a.aor.cmp(&b.aor));

@@ -1,6 +1,8 @@
+use model::diversion::ForwardWhen;
+
 use super::*;
 use crate::fixtures::{phone, plan, trunk};
-use crate::{ForwardWhen, QueueProfile};
+use crate::QueueProfile;
 use model::supervision::Verb;
 
 fn ip(text: &str) -> IpAddr {

@@ -2,6 +2,7 @@
 //! record and the recording, and what is said to who may not.
 
 use bytes::Bytes;
+use config::Sources;
 use ledger::Cdr;
 use model::event::{AgentActivity, AgentState, CallFact, Direction};
 use model::outcome::{CallResult, HungUpBy};
@@ -13,7 +14,13 @@ use crate::stage::{Stage, agent, edited, ending, folder, heard, millis, only, se
 use crate::trunks::{A, B, Hand, SDP, answered, bridged, carrier, reply, tried};
 
 /// The office with two trunks behind one group, by which phones call out behind a 9, and a queue that phones dial.
-fn office(dialling: &str, phones: &str) -> Stage {
+pub(crate) fn office(dialling: &str, phones: &str) -> Stage {
+    let mut stage = Stage::of(&folder_of(dialling, phones), 1, Weather::FAIR);
+    stage.sign_in(&["8001", "8002"]);
+    stage
+}
+
+pub(crate) fn folder_of(dialling: &str, phones: &str) -> Sources {
     let more = format!(
         "[[class_of_service]]\nname = \"house\"\nallow = [\"internal\"]\n\
          [[trunk_group]]\nname = \"out\"\nmember = [{{ trunk = \"a\", order = 1 }}, {{ trunk = \"b\", order = 2 }}]\n\
@@ -29,16 +36,13 @@ fn office(dialling: &str, phones: &str) -> Stage {
     };
     let (a, b) = (trunk(A, "01065551234"), trunk(B, "01065555678"));
     let (path, all) = edited("phones/all.toml", "max_contacts = 2\n", &format!("max_contacts = 2\n{phones}"));
-    let files = [
+    folder(&[
         (hotline, &*hotline_text),
         (plain, &*plain_text),
         ("trunks/a.toml", &*a),
         ("trunks/b.toml", &*b),
         (path, &*all),
-    ];
-    let mut stage = Stage::of(&folder(&files), 1, Weather::FAIR);
-    stage.sign_in(&["8001", "8002"]);
-    stage
+    ])
 }
 
 fn activity(world: &World, number: &str) -> Option<AgentActivity> {
@@ -50,7 +54,7 @@ fn calls_today(world: &World, number: &str) -> u32 {
 }
 
 /// The Reason of the last response with that status.
-fn reason(world: &World, status: u16) -> String {
+pub(crate) fn reason(world: &World, status: u16) -> String {
     let responses =
         world.trace().iter().rev().filter_map(|entry| match Message::parse_datagram(entry.bytes.clone()) {
             Ok(Message::Response(response)) if response.status == status => Some(response),

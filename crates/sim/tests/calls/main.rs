@@ -4,6 +4,7 @@
 mod agents;
 mod conferences;
 mod dialling;
+mod diversions;
 mod flows;
 mod hand;
 mod media;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use clock::Instant;
 use media::command::Peer;
-use model::event::{AgentState, Direction};
+use model::diversion::{Disturb, Diversion};
+use model::event::{AgentState, Direction, Event, PhoneFact};
 use model::outcome::CallResult;
 use model::supervision::Verb;
 use model::{AgentId, ConferenceName, DialTarget, QueueName};
@@ -25,7 +26,7 @@ use crate::{Output, dialled, identity};
 
 /// What a phone wants.
 enum Wish {
-    Code(Feature),
+    Code(Feature, Arc<str>),
     Colleague(DialTarget),
     Queue(QueueName),
     Number(Box<Number>),
@@ -90,12 +91,22 @@ impl Shard {
 
     /// What `user` means, dialled by `phone`.
     fn wish_of(&self, phone: &Phone, user: &str) -> Result<Wish, Refused> {
-        match self.router.dialled(&phone.tenant, user) {
+        let callback;
+        let (user, found) = match self.router.dialled(&phone.tenant, user) {
+            Dialled::Feature(Feature::CallBack, _) => {
+                let last = self.node.diversions.lock().last_caller(&phone.aor).cloned();
+                let nobody = || Refused::because(404, CallResult::NoSuchNumber, "没有来电记录 / nobody has called");
+                callback = last.ok_or_else(nobody)?;
+                (&*callback, self.router.number_called(&phone.tenant, &callback))
+            }
+            found => (user, found),
+        };
+        match found {
             Dialled::Feature(Feature::Supervise(verb), extension) => {
                 Ok(Wish::Supervise(verb, extension.into()))
             }
-            Dialled::Feature(feature, _) => Ok(Wish::Code(feature)),
             Dialled::Conference(room) => Ok(Wish::Conference(room.name.clone())),
+            Dialled::Feature(feature, argument) => Ok(Wish::Code(feature, Arc::from(argument))),
             Dialled::Phone(called) if called.aor == phone.aor => {
                 Err(Refused::because(486, CallResult::Busy, "拨打的是本机号码 / a phone cannot call itself"))
             }
@@ -136,7 +147,7 @@ impl Shard {
         self.permit(now, phone, &wish)?;
         let occupies = match &wish {
             // A feature code is over at once.
-            Wish::Code(feature) if *feature != Feature::Echo => None,
+            Wish::Code(feature, _) if *feature != Feature::Echo => None,
             _ => phone.agent.clone(),
         };
         let mut ticket = self.admit(now, None)?;
@@ -145,7 +156,7 @@ impl Shard {
         let plan =
             |flow, answer, record| Ok(CallPlan { flow, answer, record, ..CallPlan::of_code(&phone.tenant) });
         let plan = match wish {
-            Wish::Code(feature) => self.choose(phone, feature).map(|()| CallPlan {
+            Wish::Code(feature, argument) => self.obey(now, phone, (feature, &argument)).map(|()| CallPlan {
                 echo: if feature == Feature::Echo { Echo::On } else { Echo::Off },
                 ..CallPlan::of_code(&phone.tenant)
             }),
@@ -164,7 +175,7 @@ impl Shard {
             Wish::Number(number) => self.plan_of(Some(&number), newcomer, &mut ticket),
             Wish::Outside(Outside { number, trunk }) => {
                 let target = DialTarget::Trunk { trunk, number };
-                let flow = dialled::extension(&phone.tenant, target, OUTSIDE_RINGS);
+                let flow = dialled::extension(&phone.tenant, target, dialled::OUTSIDE_RINGS);
                 plan(flow, AnswerMode::ByParty, outside)
             }
         };
@@ -190,7 +201,7 @@ impl Shard {
         let plan = &self.settings.plan;
         let class = plan.class_of(&Holder::Phone(phone.aor.clone()));
         let verdict = match wish {
-            Wish::Code(_) | Wish::Supervise(..) => Verdict::Permitted,
+            Wish::Code(..) | Wish::Supervise(..) => Verdict::Permitted,
             Wish::Colleague(_) | Wish::Queue(_) | Wish::Number(_) | Wish::Conference(_) => {
                 match class.allow.contains(&DestinationKind::Internal) {
                     true => Verdict::Permitted,
@@ -213,30 +224,86 @@ impl Shard {
         }
     }
 
-    /// What a feature code asks of the ACD.
-    fn choose(&mut self, phone: &Phone, feature: Feature) -> Result<(), Refused> {
-        let state = match feature {
-            Feature::Ready => AgentState::Ready,
-            Feature::Busy => AgentState::Busy,
-            Feature::Pause => AgentState::Break { reason: Arc::from("小休") },
-            Feature::SignOut => AgentState::Offline,
-            Feature::Echo => return Ok(()),
-            Feature::Forward(_)
-            | Feature::ForwardOff(_)
-            | Feature::DoNotDisturb
-            | Feature::Disturb
-            | Feature::Supervise(_) => {
-                return Err(Refused::with(501, CallResult::Failure));
+    /// Does what a feature code says.
+    fn obey(
+        &mut self,
+        now: Instant,
+        phone: &Phone,
+        (feature, argument): (Feature, &Arc<str>),
+    ) -> Result<(), Refused> {
+        match feature {
+            // Calling back and supervising are wishes of their own (see `wish_of`).
+            Feature::Echo | Feature::CallBack | Feature::Supervise(_) => Ok(()),
+            Feature::Ready => self.choose(phone, AgentState::Ready),
+            Feature::Busy => self.choose(phone, AgentState::Busy),
+            Feature::Pause => self.choose(phone, AgentState::Break { reason: Arc::from("小休") }),
+            Feature::SignOut => self.choose(phone, AgentState::Offline),
+            Feature::Forward(when) => {
+                self.may_forward_to(now, phone, argument)?;
+                self.divert(phone, |set| set.set(when, Some(argument.clone())));
+                Ok(())
             }
-        };
-        let nobody =
-            || Refused::because(403, CallResult::Failure, "此话机没有坐席 / no agent uses this phone");
+            Feature::ForwardOff(when) => {
+                self.divert(phone, |set| set.set(when, None));
+                Ok(())
+            }
+            Feature::DoNotDisturb => {
+                self.divert(phone, |set| set.disturb = Disturb::No);
+                self.replace_state(phone, AgentState::Ready, AgentState::Busy);
+                Ok(())
+            }
+            Feature::Disturb => {
+                self.divert(phone, |set| set.disturb = Disturb::Yes);
+                self.replace_state(phone, AgentState::Busy, AgentState::Ready);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a feature code asks of the ACD.
+    fn choose(&mut self, phone: &Phone, state: AgentState) -> Result<(), Refused> {
+        let nobody = || Refused::because(403, CallResult::Failure, "此话机没有坐席 / no agent uses this phone");
         let agent = phone.agent.clone().ok_or_else(nobody)?;
         let input = acd::Input::ChooseState { agent, state };
         self.out.push_back(Output::Acd { tenant: phone.tenant.clone(), input });
         Ok(())
     }
-}
 
-/// How long an outside number rings: carriers give up before.
-const OUTSIDE_RINGS: std::time::Duration = std::time::Duration::from_secs(180);
+    /// Queues do not offer callers to a phone that is not to be disturbed; a state that was chosen meanwhile stands.
+    fn replace_state(&mut self, phone: &Phone, from: AgentState, to: AgentState) {
+        if let Some(agent) = phone.agent.clone() {
+            let input = acd::Input::ReplaceState { agent, from, to };
+            self.out.push_back(Output::Acd { tenant: phone.tenant.clone(), input });
+        }
+    }
+
+    /// Whether `phone` may have its calls forwarded to what was dialled behind the code.
+    fn may_forward_to(&mut self, now: Instant, phone: &Phone, to: &str) -> Result<(), Refused> {
+        // RFC 3261 §21.4.22: a phone that can asks its user for the rest.
+        if to.is_empty() {
+            let why = "功能码后面要接号码 / a number belongs behind this code";
+            return Err(Refused::because(484, CallResult::Failure, why));
+        }
+        let wish = match dialled::person(&self.router, &self.settings, &phone.tenant, to) {
+            Some(DialTarget::Phone(aor)) if aor == phone.aor => {
+                let why = "不能转移到本机 / a phone cannot forward to itself";
+                return Err(Refused::because(482, CallResult::Failure, why));
+            }
+            Some(DialTarget::Trunk { trunk, number }) => Wish::Outside(Outside { number, trunk }),
+            Some(target) => Wish::Colleague(target),
+            None => {
+                let why = "只能转移到分机或外线号码 / only an extension or an outside number takes forwarded calls";
+                return Err(Refused::because(404, CallResult::NoSuchNumber, why));
+            }
+        };
+        self.permit(now, phone, &wish)
+    }
+
+    /// Changes what becomes of calls to `phone`: a fact, and kept over a restart.
+    fn divert(&mut self, phone: &Phone, change: impl FnOnce(&mut Diversion)) {
+        let diversion = self.node.diversions.lock().change(&phone.tenant, &phone.aor, change);
+        let (tenant, aor) = (phone.tenant.clone(), phone.aor.clone());
+        let fact = PhoneFact::Diverted { diversion };
+        self.out.push_back(Output::Event(Event::Phone { tenant, aor, fact }));
+    }
+}

@@ -175,6 +175,7 @@ fn refusal_zh(cause: RefusalCause) -> &'static str {
         RefusalCause::Limit => "限制",
         RefusalCause::Incompatible => "媒体不兼容",
         RefusalCause::Barred => "无权呼出",
+        RefusalCause::Forwarded => "无条件转移",
     }
 }
 

@@ -1,0 +1,169 @@
+//! Owns what a phone's forwards and its do-not-disturb make of a call that is for it. Does not own who sets them (see the
+//! shard) nor where they are kept (see `routing::Diversions`).
+//!
+//! Calls that a queue offers come by the agent's own state, and those that a colleague transfers are for the one whom the
+//! colleague chose: they are not forwarded, and a phone that is not to be disturbed refuses them.
+
+use std::sync::Arc;
+
+use model::diversion::{Disturb, ForwardWhen};
+use model::event::CallFact;
+use model::outcome::RefusalCause;
+use model::{Aor, DialTarget, OfferId};
+use routing::Holder;
+
+use super::{Call, Stage, Unanswered};
+use crate::context::Context;
+use crate::dialled;
+use crate::party::{AskedBy, Party};
+
+/// Why an offer ends: the cause and, where there was one, the status.
+type Refusal = (RefusalCause, Option<u16>);
+
+impl Call {
+    /// Does with a party what its phone has set, before it rings. Says whether that ended the offer.
+    pub(super) fn diverts(&mut self, context: &mut Context<'_>, offer: OfferId) -> bool {
+        let Some(at) = self.parties.iter().position(|party| party.offer == offer) else { return true };
+        let DialTarget::Phone(aor) = &self.parties[at].target else { return false };
+        let diversion = context.diversions.lock().of(aor);
+        let may_forward = self.may_forward(at);
+        if let Some(to) = diversion.always.filter(|_| may_forward) {
+            self.forward(context, at, (ForwardWhen::Always, &to), (RefusalCause::Forwarded, None));
+            return true;
+        }
+        if diversion.disturb == Disturb::No {
+            self.party_refused(context, offer, RefusalCause::Limit, Some(486));
+            return true;
+        }
+        if let (Some(_), true, AskedBy::Flow { until, .. }) =
+            (diversion.no_answer, may_forward, &mut self.parties[at].asked_by)
+        {
+            *until = (*until).min(context.now + self.settings.plan.dialling.forward_after);
+        }
+        false
+    }
+
+    /// Forwards a call whose party at `at` has just not answered, where its phone wishes so. Says whether it did.
+    pub(super) fn forwards(&mut self, context: &mut Context<'_>, at: usize, refusal: Refusal) -> bool {
+        let DialTarget::Phone(aor) = &self.parties[at].target else { return false };
+        if !self.may_forward(at) {
+            return false;
+        }
+        let when = match refusal.0 {
+            RefusalCause::Busy | RefusalCause::Rejected => ForwardWhen::Busy,
+            // Do not disturb.
+            RefusalCause::Limit if refusal.1 == Some(486) => ForwardWhen::Busy,
+            RefusalCause::NoAnswer | RefusalCause::Unreachable => ForwardWhen::NoAnswer,
+            RefusalCause::Limit
+            | RefusalCause::Incompatible
+            | RefusalCause::Barred
+            | RefusalCause::Forwarded => return false,
+        };
+        let Some(to) = context.diversions.lock().of(aor).to(when).cloned() else { return false };
+        self.forward(context, at, (when, &to), refusal);
+        true
+    }
+
+    fn may_forward(&self, at: usize) -> bool {
+        matches!(self.stage, Stage::Dialling { .. }) && self.parties[at].queue().is_none()
+    }
+
+    fn forward(
+        &mut self,
+        context: &mut Context<'_>,
+        at: usize,
+        (when, to): (ForwardWhen, &Arc<str>),
+        (cause, status): Refusal,
+    ) {
+        let party = &self.parties[at];
+        let DialTarget::Phone(from) = party.target.clone() else { return };
+        let (old, mut passed_on) = (party.offer, party.passed_on.clone());
+        passed_on.push(from.clone());
+        let target = self.forward_target(context, to, &passed_on);
+        self.drop_party(context, at, None);
+        self.fact(context, CallFact::OfferRefused { offer: old, cause, status });
+        let target = match target {
+            Ok(target) => target,
+            Err((cause, status)) => {
+                self.unanswered = Some(Unanswered::of(&DialTarget::Phone(from), cause, status));
+                return self.dial_next(context);
+            }
+        };
+        let reason = match when {
+            ForwardWhen::Always => format!("{0} 无条件转移 / forwarded by {0}", from.user()),
+            ForwardWhen::Busy => format!("{0} 遇忙转移 / forwarded by {0}, which is busy", from.user()),
+            ForwardWhen::NoAnswer => {
+                format!("{0} 无应答转移 / forwarded by {0}, which does not answer", from.user())
+            }
+        };
+        let ring = match target {
+            DialTarget::Phone(_) => self.settings.plan.dialling.ring,
+            DialTarget::Trunk { .. } | DialTarget::Uri(_) => dialled::OUTSIDE_RINGS,
+        };
+        let mut party = self.flow_party(context, target, ring);
+        party.passed_on = passed_on;
+        // Who forwards pays: its class of service counts, not the caller's.
+        party.holder = Some(Holder::Phone(from));
+        self.offer_to(context, party, &Arc::from(reason));
+    }
+
+    /// Whom a forward means.
+    fn forward_target(
+        &self,
+        context: &Context<'_>,
+        to: &str,
+        passed_on: &[Aor],
+    ) -> Result<DialTarget, Refusal> {
+        let unknown = (RefusalCause::Unreachable, Some(404));
+        // RFC 3261 §21.4.20, and §21.4.21 where there are too many hops: a call does not go round.
+        let circle = (RefusalCause::Limit, Some(482));
+        let target = dialled::person(context.router, &self.settings, &self.tenant, to).ok_or(unknown)?;
+        let came_from = |aor: &Aor| passed_on.contains(aor) || self.facts.calling_phone.as_ref() == Some(aor);
+        match &target {
+            _ if passed_on.len() > self.settings.plan.dialling.max_forwards => Err(circle),
+            DialTarget::Phone(aor) if came_from(aor) => Err(circle),
+            _ => Ok(target),
+        }
+    }
+
+    /// Somebody rings at a phone: it may call back (回拨).
+    pub(super) fn note_last_caller(&self, context: &mut Context<'_>, at: usize) {
+        let caller = &self.facts.caller;
+        if let DialTarget::Phone(aor) = &self.parties[at].target
+            && &**caller != "anonymous"
+        {
+            context.diversions.lock().note_caller(aor, caller);
+        }
+    }
+
+    /// Somebody who is to be rung without a queue for so long.
+    pub(super) fn flow_party(
+        &self,
+        context: &mut Context<'_>,
+        target: DialTarget,
+        ring: std::time::Duration,
+    ) -> Party {
+        let agent = self.settings.agent_at(&self.tenant, &target);
+        let label: Arc<str> = match &agent {
+            Some(agent) => agent.name.clone(),
+            None => Arc::from(target.to_string()),
+        };
+        let asked_by = AskedBy::Flow { until: context.now + ring, agent };
+        Party::new(context.ids.mint(), asked_by, label, target)
+    }
+
+    /// Tells of an offer that no queue made, and rings.
+    pub(super) fn offer_to(&mut self, context: &mut Context<'_>, party: Party, reason: &Arc<str>) {
+        let offer = party.offer;
+        let fact = CallFact::Offered {
+            offer,
+            entry: None,
+            agent: party.agent().cloned(),
+            party: party.label.clone(),
+            reason: reason.clone(),
+        };
+        self.fact(context, fact);
+        self.ring_party(context, party);
+        self.engage_rung(context, offer);
+    }
+}
