@@ -58,3 +58,38 @@ fn what_could_not_be_written_does_not_replace_what_was_noted_meanwhile() {
     assert!(now[&phone("8001")].is_empty());
     assert_eq!(now[&phone("8002")], [binding]);
 }
+
+#[tokio::test]
+async fn forwards_outlive_a_restart_while_their_phone_is_configured() {
+    let folder = std::env::temp_dir().join(format!("hotline-diversions-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = Store::open(&folder).await.unwrap();
+    let files = [
+        ("hotline.toml", "[[interface]]\nname = \"lan\"\nbind = \"127.0.0.1:5060\"\n"),
+        ("phones/all.toml", "[[phone]]\nrange = \"8001-8002\"\npassword = \"x\"\n"),
+    ];
+    let loaded = config::load(&config::Sources::from_files(files)).unwrap();
+    let router = Router::new(Arc::new(loaded.plan));
+    let tenant = TenantId::default();
+    let phone = |user: &str| Aor::new(user, "hotline");
+    let before = Shared::<Diversions>::default();
+    for user in ["8001", "8002", "8009"] {
+        before.lock().change(&tenant, &phone(user), |set| set.always = Some("8005".into()));
+    }
+    before.lock().change(&tenant, &phone("8002"), |set| *set = Diversion::default());
+    let rows: Vec<Snapshot> = before
+        .lock()
+        .take_unsaved()
+        .into_iter()
+        .filter(|(.., diversion)| *diversion != Diversion::default())
+        .map(|(_, aor, diversion)| row(&aor.to_string(), NOON, json!((&aor, &diversion))))
+        .collect();
+    assert_eq!(rows.len(), 2);
+    store.save_snapshots(Kind::Diversion, &rows, &[]).await.unwrap();
+    let after = Shared::<Diversions>::default();
+    restore_diversions(&store, &after, &router).await;
+    let always = |user| after.lock().of(&phone(user)).always;
+    assert_eq!([always("8001").as_deref(), always("8002").as_deref(), always("8009").as_deref()], [Some("8005"), None, None]);
+    store.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
