@@ -157,6 +157,8 @@ fn finals(history: &History) -> HashMap<String, Vec<Final>> {
             let call_id = response.headers.call_id().unwrap_or_default().to_owned();
             // What a trunk's own option refuses is a call that failed, unlike an option that nobody knows.
             let option = response.headers.lists(sip::HeaderName::Unsupported, "100rel");
+            // Only what was dialled is refused in words; a request that is wrong in itself gets its status alone.
+            let option = option || response.headers.has(sip::HeaderName::Reason);
             let means =
                 if NO_CALL.contains(&response.status) && !option { Final::NoCall } else { Final::OfCall };
             finals.entry(call_id).or_default().push(means);

@@ -195,7 +195,7 @@ fn a_phone_that_is_not_to_be_disturbed_does_not_ring_for_colleagues_nor_queues()
     stage.until(seconds(10), bridged);
     stage.run(millis(500));
     stage.hang_up(caller);
-    dial_codes(&mut stage, "8002", &["*79"]);
+    stage.dial(quiet, "*79");
     stage.until(seconds(40), |world| world.happened(quiet).iter().any(|(_, happening)| rang(happening)));
     stage.run(seconds(3));
     stage.hang_up(waiting);

@@ -1,0 +1,104 @@
+//! What real phones dial: SIPp as a phone that proves its password, SIPp as the carrier, and the command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hotline_tests::{Place, Sipp, SippRun, Switch, turn, until};
+
+const SOON: Duration = Duration::from_secs(30);
+const TRUNK: &str = "trunks/loopback.toml";
+
+/// A switch whose phones call out behind a 9, by a carrier at `carrier`.
+fn switch(carrier: SocketAddr) -> Switch {
+    let trunk = format!("home_area = \"010\"\nheartbeat_seconds = 0\nto = \"{carrier}\"\ncaller = \"01065551234\"\n");
+    Switch::start(&[
+        ("hotline.toml", "[limits]", "[dialling]\nprefix = \"9\"\ntrunk = \"loopback\"\n[limits]"),
+        (TRUNK, "127.0.0.0/8", &format!("{}/32", carrier.ip())),
+        (TRUNK, "home_area = \"010\"\n", &trunk),
+    ])
+}
+
+/// The phone of 9001 dials `number`.
+fn dials(scenario: &str, switch: &Switch, number: &str, words: &[(&str, &str)]) -> SippRun {
+    Sipp::at(scenario, Place::mine().phones, words)
+        .traced()
+        .with(&["-d", "1500"])
+        .reading("fields.csv", "SEQUENTIAL\n9001;[authentication username=9001 password=bench]\n")
+        .call(switch.sip, number, 1, 1)
+}
+
+/// The phone of 9001 dials a code, and hears its beep.
+fn dials_code(switch: &Switch, code: &str) {
+    dials("phone_dials_a_code", switch, code, &[]).succeed(SOON);
+}
+
+fn diversion(switch: &Switch, user: &str) -> serde_json::Value {
+    let phones = switch.ask(&["phones"]);
+    let is = |phone: &&serde_json::Value| phone["aor"].as_str().is_some_and(|aor| aor.starts_with(user));
+    phones.as_array().expect("phones").iter().find(is).expect("the phone")["diversion"].clone()
+}
+
+#[test]
+fn a_phone_calls_outside_with_a_number_of_the_trunk_and_is_recorded() {
+    let _turn = turn();
+    let carrier = Place::free(Place::mine().carrier);
+    let answering = Sipp::new("phone_listens", carrier, &[]).traced().answer(1);
+    let switch = switch(carrier);
+    dials("phone_dials", &switch, "913900139000", &[]).succeed(SOON);
+    let invite = answering.messages();
+    assert!(invite.contains("INVITE sip:13900139000@") && invite.contains("<sip:01065551234@"), "{invite}");
+    answering.succeed(SOON);
+    let call = &switch.wait_calls(1, SOON)[0];
+    let told = [&call["direction"], &call["result_zh"], &call["agent"], &call["answered_by"], &call["hung_up_by"]];
+    assert_eq!(told, ["out", "接通", "9001", "13900139000", "agent"].map(serde_json::Value::from).each_ref(), "{call:#}");
+    assert!(call["recording"].is_string(), "R5: {call:#}");
+    switch.stop();
+}
+
+#[test]
+fn what_may_not_be_dialled_is_refused_with_its_reason() {
+    let _turn = turn();
+    let carrier = Place::free(Place::mine().carrier);
+    let switch = switch(carrier);
+    for (number, answer, words) in [
+        ("90085212345678", "403", "class of service"),
+        ("8999", "404", "no such number"),
+        ("*69", "404", "nobody has called"),
+        ("*72", "484", "a number belongs behind"),
+    ] {
+        let run = dials("phone_dials_in_vain", &switch, number, &[("ANSWER", answer)]);
+        let messages = run.succeed_traced(SOON);
+        assert!(messages.contains("Reason: SIP;cause=") && messages.contains(words), "{number}: {messages}");
+    }
+    let calls = switch.wait_calls(4, SOON);
+    assert!(calls.iter().all(|call| call["reason"].is_string()), "{calls:#?}");
+    switch.stop();
+}
+
+#[test]
+fn forwards_and_do_not_disturb_are_dialled_shown_and_outlive_a_kill() {
+    let _turn = turn();
+    let carrier = Place::free(Place::mine().carrier);
+    let switch = switch(carrier);
+    for code in ["*729002", "*90913900139000", "*78"] {
+        dials_code(&switch, code);
+    }
+    let expected = serde_json::json!({
+        "always": "9002", "busy": "913900139000", "no_answer": null, "disturb": "no",
+    });
+    assert_eq!(diversion(&switch, "9001@"), expected);
+    assert!(switch.show(&["phones"]).contains("免打扰 / do not disturb, 全部 / all → 9002"));
+    // Written down within the second.
+    let paced = std::time::Instant::now();
+    until("the keeper's second", SOON, || (paced.elapsed() > Duration::from_millis(2_500)).then_some(()));
+    let switch = Switch::run(switch.kill());
+    assert_eq!(diversion(&switch, "9001@"), expected);
+    for code in ["*73", "*91", "*79"] {
+        dials_code(&switch, code);
+    }
+    let nothing = serde_json::json!({ "always": null, "busy": null, "no_answer": null, "disturb": "yes" });
+    assert_eq!(diversion(&switch, "9001@"), nothing);
+    // The echo is a call like any other.
+    dials("phone_dials", &switch, "*9196", &[]).succeed(SOON);
+    switch.stop();
+}
