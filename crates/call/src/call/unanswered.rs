@@ -21,7 +21,9 @@ impl Unanswered {
         let told = |status, result, why| Unanswered { status, result, why };
         match (cause, status) {
             (RefusalCause::Busy, _) => told(486, Busy, "对方忙 / busy"),
-            (RefusalCause::NoAnswer | RefusalCause::Forwarded, _) => told(480, RingNoAnswer, "无人接听 / no answer"),
+            (RefusalCause::NoAnswer | RefusalCause::Forwarded, _) => {
+                told(480, RingNoAnswer, "无人接听 / no answer")
+            }
             (RefusalCause::Barred, _) => told(403, Barred, "无权呼出 / not in the class of service"),
             (RefusalCause::Incompatible, _) => told(488, Failure, "媒体不兼容 / no media in common"),
             (RefusalCause::Limit, Some(482)) => {

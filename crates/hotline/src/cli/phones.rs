@@ -33,7 +33,16 @@ fn rows(phones: Vec<PhoneView>) -> Vec<[String; 8]> {
         if phone.bindings.is_empty() {
             let seen = phone.last_seen.as_deref().map_or_else(|| "–".to_owned(), short);
             let nowhere = "未注册 / not registered".to_owned();
-            rows.push([phone.aor, agent, String::new(), nowhere, diverted, seen, String::new(), String::new()]);
+            rows.push([
+                phone.aor,
+                agent,
+                String::new(),
+                nowhere,
+                diverted,
+                seen,
+                String::new(),
+                String::new(),
+            ]);
             continue;
         }
         let row = |binding: BindingView| {
@@ -97,7 +106,9 @@ mod tests {
             last_seen: (user != "8003").then(|| time(1)),
             bindings,
             diversion: match user {
-                "8002" => Diversion { always: Some("8003".into()), disturb: Disturb::No, ..Diversion::default() },
+                "8002" => {
+                    Diversion { always: Some("8003".into()), disturb: Disturb::No, ..Diversion::default() }
+                }
                 _ => Diversion::default(),
             },
         };

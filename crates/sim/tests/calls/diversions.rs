@@ -47,11 +47,7 @@ fn offered(world: &World) -> (Vec<String>, Vec<RefusalCause>) {
 #[test]
 fn codes_set_and_clear_each_kind() {
     let mut stage = office("", "");
-    for (on, off, of) in [
-        ("*728002", "*73", 0),
-        ("*908002", "*91", 1),
-        ("*928002", "*93", 2),
-    ] {
+    for (on, off, of) in [("*728002", "*73", 0), ("*908002", "*91", 1), ("*928002", "*93", 2)] {
         dial_codes(&mut stage, "8001", &[on]);
         let now = set(&stage.world, "8001");
         let kinds = [now.always, now.busy, now.no_answer];

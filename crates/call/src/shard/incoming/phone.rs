@@ -95,7 +95,8 @@ impl Shard {
         let (user, found) = match self.router.dialled(&phone.tenant, user) {
             Dialled::Feature(Feature::CallBack, _) => {
                 let last = self.node.diversions.lock().last_caller(&phone.aor).cloned();
-                let nobody = || Refused::because(404, CallResult::NoSuchNumber, "没有来电记录 / nobody has called");
+                let nobody =
+                    || Refused::because(404, CallResult::NoSuchNumber, "没有来电记录 / nobody has called");
                 callback = last.ok_or_else(nobody)?;
                 (&*callback, self.router.number_called(&phone.tenant, &callback))
             }
@@ -262,7 +263,8 @@ impl Shard {
 
     /// What a feature code asks of the ACD.
     fn choose(&mut self, phone: &Phone, state: AgentState) -> Result<(), Refused> {
-        let nobody = || Refused::because(403, CallResult::Failure, "此话机没有坐席 / no agent uses this phone");
+        let nobody =
+            || Refused::because(403, CallResult::Failure, "此话机没有坐席 / no agent uses this phone");
         let agent = phone.agent.clone().ok_or_else(nobody)?;
         let input = acd::Input::ChooseState { agent, state };
         self.out.push_back(Output::Acd { tenant: phone.tenant.clone(), input });
@@ -292,7 +294,8 @@ impl Shard {
             Some(DialTarget::Trunk { trunk, number }) => Wish::Outside(Outside { number, trunk }),
             Some(target) => Wish::Colleague(target),
             None => {
-                let why = "只能转移到分机或外线号码 / only an extension or an outside number takes forwarded calls";
+                let why =
+                    "只能转移到分机或外线号码 / only an extension or an outside number takes forwarded calls";
                 return Err(Refused::because(404, CallResult::NoSuchNumber, why));
             }
         };

@@ -89,7 +89,10 @@ async fn forwards_outlive_a_restart_while_their_phone_is_configured() {
     let after = Shared::<Diversions>::default();
     restore_diversions(&store, &after, &router).await;
     let always = |user| after.lock().of(&phone(user)).always;
-    assert_eq!([always("8001").as_deref(), always("8002").as_deref(), always("8009").as_deref()], [Some("8005"), None, None]);
+    assert_eq!(
+        [always("8001").as_deref(), always("8002").as_deref(), always("8009").as_deref()],
+        [Some("8005"), None, None]
+    );
     store.close().await;
     std::fs::remove_dir_all(&folder).unwrap();
 }
