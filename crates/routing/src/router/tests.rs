@@ -1,8 +1,8 @@
 use model::diversion::ForwardWhen;
 
 use super::*;
-use crate::fixtures::{phone, plan, trunk};
 use crate::QueueProfile;
+use crate::fixtures::{phone, plan, trunk};
 use model::supervision::Verb;
 
 fn ip(text: &str) -> IpAddr {
