@@ -1,12 +1,14 @@
-//! Owns datagrams in batches: reading several by one system call. Does not own the sockets (see
+//! Owns datagrams in batches: reading and sending several by one system call. Does not own the sockets (see
 //! `transports`).
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sip::endpoint::Flow;
 use sip::stun::Heard;
 use socket2::SockAddr;
 
@@ -97,6 +99,80 @@ impl Batch {
     }
 }
 
+/// Datagrams that a shard has said in a round of its loop and not yet sent. Together they wake their receiver once.
+#[derive(Debug, Default)]
+pub(crate) struct Departing {
+    datagrams: Vec<(Flow, Bytes)>,
+    addresses: Vec<SockAddr>,
+}
+
+impl Departing {
+    /// Adds a datagram. Send when it [`is_full`](Departing::is_full).
+    pub fn push(&mut self, flow: Flow, bytes: Bytes) {
+        self.addresses.push(flow.remote.into());
+        self.datagrams.push((flow, bytes));
+    }
+
+    /// Whether it holds as many as one system call sends.
+    pub fn is_full(&self) -> bool {
+        self.datagrams.len() >= DATAGRAMS
+    }
+
+    /// Sends all, in order. Never waits: one that the system has no room for is lost as in the network. `failed` is
+    /// told of flows that the system refuses.
+    pub fn send(&mut self, transports: &Transports, mut failed: impl FnMut(Flow)) {
+        let mut sent = 0;
+        while let Some((flow, _)) = self.datagrams.get(sent) {
+            match self.send_some(transports, sent, flow.interface) {
+                Ok(some) => sent += some,
+                // The first of those that were tried was refused.
+                Err(error) => {
+                    match error.kind() {
+                        io::ErrorKind::Interrupted => continue,
+                        io::ErrorKind::WouldBlock => {
+                            transports.counted.send_full.fetch_add(1, Ordering::Relaxed);
+                        }
+                        _ => {
+                            transports.counted.send_failed.fetch_add(1, Ordering::Relaxed);
+                            failed(*flow);
+                        }
+                    }
+                    sent += 1;
+                }
+            }
+        }
+        self.datagrams.clear();
+        self.addresses.clear();
+    }
+
+    /// Sends datagrams from place `from` on that leave by listener `interface`; how many the system took.
+    fn send_some(&self, transports: &Transports, from: usize, interface: u16) -> io::Result<usize> {
+        let socket = transports.udp_socket(interface).ok_or(io::ErrorKind::NotConnected)?;
+        // SAFETY: parts and headers of zeros are valid; every pointer set below points into `self` or `parts`, which
+        // outlive the call, with the lengths that are named. The kernel only reads what they point to.
+        let mut parts: [libc::iovec; DATAGRAMS] = unsafe { std::mem::zeroed() };
+        let mut headers: [libc::mmsghdr; DATAGRAMS] = unsafe { std::mem::zeroed() };
+        let mut count = 0;
+        let together = self.datagrams[from..].iter().zip(&self.addresses[from..]);
+        let together = together.take_while(|((flow, _), _)| flow.interface == interface);
+        for ((_, bytes), address) in together.take(DATAGRAMS) {
+            parts[count] = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+            let header = &mut headers[count].msg_hdr;
+            header.msg_iov = &raw mut parts[count];
+            header.msg_iovlen = 1;
+            header.msg_name = address.as_ptr().cast_mut().cast();
+            header.msg_namelen = address.len();
+            count += 1;
+        }
+        // SAFETY: as above; the socket is open.
+        let sent = unsafe {
+            let (headers, count) = (headers.as_mut_ptr(), count as libc::c_uint);
+            libc::sendmmsg(socket.as_raw_fd(), headers, count, libc::MSG_DONTWAIT)
+        };
+        usize::try_from(sent).ok().filter(|sent| *sent > 0).ok_or_else(io::Error::last_os_error)
+    }
+}
+
 /// How long the datagram of `header` has lain in its socket, by the system's note; None where there is none.
 fn waited(header: &libc::msghdr) -> Option<Duration> {
     // SAFETY: the kernel wrote `header` and what it points to, which is still there; the macros keep to its length, a
@@ -137,7 +213,7 @@ fn address_of(storage: &libc::sockaddr_storage, length: libc::socklen_t) -> Opti
     }
 }
 
-/// Datagrams read by one system call.
+/// Datagrams read or sent by one system call.
 const DATAGRAMS: usize = 16;
 /// Room for the system's note of when a datagram came.
 const CONTROL: usize = 64;

@@ -13,7 +13,7 @@ use clock::{Instant, Machine, SystemClock};
 use sip::endpoint::{Flow, Transport};
 
 use crate::capture::{Capture, Way};
-use crate::datagrams::{Batch, Read};
+use crate::datagrams::{Batch, Departing, Read};
 use crate::handover::Boxes;
 use crate::inbox::{Inbox, Letter, Sleep};
 use crate::transports::Transports;
@@ -99,8 +99,7 @@ where
             if let Some(cpu) = self.cpu {
                 keep_to(cpu);
             }
-            let batch = Batch::new();
-            Running { inbox, epoll, batch, waits: Waits::default(), seat: self }.run();
+            Running::new(inbox, epoll, self).run();
         })?;
         Ok(ShardThread { thread })
     }
@@ -111,7 +110,7 @@ struct Running<M, W> {
     epoll: Epoll,
     batch: Batch,
     waits: Waits,
-    seat: ShardLoop<M, W>,
+    seat: Seat<M, W>,
 }
 
 /// How long what is handled has waited, in this round of the loop and the one before: a socket with nothing in it must
@@ -140,35 +139,33 @@ where
     M: Machine<Input = Input, Output = Output> + Abandon,
     W: World,
 {
+    fn new(inbox: Inbox<M>, epoll: Epoll, seat: ShardLoop<M, W>) -> Running<M, W> {
+        let seat = Seat { seat, departing: Departing::default(), inputs: Vec::new() };
+        Running { inbox, epoll, batch: Batch::new(), waits: Waits::default(), seat }
+    }
+
     fn run(mut self) {
         let mut letters = Vec::new();
         let mut readable = Vec::new();
-        let mut taken = self.seat.clock.now();
+        let mut taken = self.seat.now();
         let mut slept = Duration::ZERO;
         loop {
             self.inbox.take(&mut letters);
-            let now = self.seat.clock.now();
+            let now = self.seat.now();
             // What lies here came since the box was emptied last, and has waited for what was done meanwhile.
             let waited = now.since(taken).saturating_sub(slept);
             (taken, slept) = (now, Duration::ZERO);
             self.waits.next_round();
-            for (place, letter) in letters.drain(..).enumerate() {
-                if place % LETTERS == 0 {
-                    let waited = waited + self.seat.clock.now().since(taken);
-                    self.seat.tell_strain(&mut self.waits, waited);
-                }
-                match letter {
-                    Letter::Input(input) => self.seat.handle(input),
-                    Letter::Ask(ask) => ask(&mut self.seat.machine),
-                    Letter::Stop => return,
-                }
+            if !self.obey(&mut letters, (taken, waited)) {
+                return self.seat.depart();
             }
             self.seat.handle_timeout();
+            self.seat.depart();
             let wait = self.milliseconds_to_wait();
             readable.clear();
-            let asleep = self.seat.clock.now();
+            let asleep = self.seat.now();
             readable.extend(self.epoll.wait(wait));
-            slept += self.seat.clock.now().since(asleep);
+            slept += self.seat.now().since(asleep);
             self.inbox.wake_up();
             for token in &readable {
                 match u16::try_from(*token) {
@@ -179,15 +176,32 @@ where
         }
     }
 
+    /// Does what the letters of a round say, which were `taken` after they had `waited` at most so long; false when
+    /// the thread ends.
+    fn obey(&mut self, letters: &mut Vec<Letter<M>>, (taken, waited): (Instant, Duration)) -> bool {
+        for (place, letter) in letters.drain(..).enumerate() {
+            if place % LETTERS == 0 {
+                let waited = waited + self.seat.now().since(taken);
+                self.seat.tell_strain(&mut self.waits, waited);
+            }
+            match letter {
+                Letter::Input(input) => self.seat.handle(input),
+                Letter::Ask(ask) => ask(&mut self.seat.seat.machine),
+                Letter::Stop => return false,
+            }
+        }
+        true
+    }
+
     /// How long epoll may wait: not at all while letters lie here, for ever (-1) without a timer.
     fn milliseconds_to_wait(&self) -> i32 {
         if self.inbox.fall_asleep() == Sleep::LettersWait {
             return 0;
         }
-        match self.seat.machine.poll_timeout() {
+        match self.seat.seat.machine.poll_timeout() {
             None => -1,
             Some(due) => {
-                let micros = due.since(self.seat.clock.now()).as_micros();
+                let micros = due.since(self.seat.now()).as_micros();
                 // Rounded up: a wait that ends early would turn in circles for the rest of the millisecond.
                 i32::try_from(micros.div_ceil(1_000)).unwrap_or(i32::MAX)
             }
@@ -197,39 +211,56 @@ where
     /// Reads what a listener has, as far as one batch goes; epoll reports the rest at once.
     fn read(&mut self, interface: u16) {
         let Running { batch, waits, seat, .. } = self;
-        let shards = seat.boxes.len();
-        let transports = Arc::clone(&seat.transports);
+        let shards = seat.seat.boxes.len();
+        let transports = Arc::clone(&seat.seat.transports);
         batch.receive(&transports, interface, |read| {
             let (remote, bytes) = match read {
                 Read::Waited(waited) => return seat.tell_strain(waits, waited),
                 Read::Datagram(remote, bytes) => (remote, bytes),
             };
             let flow = Flow { interface, transport: Transport::Udp, remote, connection: None };
-            if shards == 1 || seat.boxes.shard_of(&bytes) == usize::from(seat.shard) {
+            if shards == 1 || seat.seat.boxes.shard_of(&bytes) == usize::from(seat.seat.shard) {
                 seat.handle(Input::Received { flow, bytes });
             } else {
-                seat.boxes.deliver(flow, bytes);
+                seat.seat.boxes.deliver(flow, bytes);
             }
         });
     }
 }
 
-impl<M, W> ShardLoop<M, W>
+/// Where the machine works, with what it has said and not yet sent.
+struct Seat<M, W> {
+    seat: ShardLoop<M, W>,
+    departing: Departing,
+    /// Empty between two turns; its room is kept.
+    inputs: Vec<Input>,
+}
+
+impl<M, W> Seat<M, W>
 where
     M: Machine<Input = Input, Output = Output> + Abandon,
     W: World,
 {
+    fn now(&self) -> Instant {
+        self.seat.clock.now()
+    }
+
     fn handle(&mut self, input: Input) {
-        let now = self.clock.now();
+        let now = self.now();
         if let Input::Received { flow, bytes } = &input {
-            self.capture.keep(self.shard, now, Way::In, *flow, bytes);
+            self.seat.capture.keep(self.seat.shard, now, Way::In, *flow, bytes);
         }
-        self.guarded(now, |machine, perform| clock::drive(machine, now, &mut vec![input], perform));
+        let mut inputs = std::mem::take(&mut self.inputs);
+        inputs.push(input);
+        self.guarded(now, |machine, perform| clock::drive(machine, now, &mut inputs, perform));
+        // A panic leaves what was to follow.
+        inputs.clear();
+        self.inputs = inputs;
     }
 
     /// Tells the machine how it keeps up, unless all is well and was.
     fn tell_strain(&mut self, waits: &mut Waits, waited: Duration) {
-        let (waited, room) = (waits.longest(waited), self.world.room());
+        let (waited, room) = (waits.longest(waited), self.seat.world.room());
         let strained = waited >= NO_WAIT || room < MUCH_ROOM;
         if strained || waits.told {
             self.handle(Input::Strain { waited, room });
@@ -238,23 +269,34 @@ where
     }
 
     fn handle_timeout(&mut self) {
-        let now = self.clock.now();
-        if self.machine.poll_timeout().is_some_and(|due| due <= now) {
+        let now = self.now();
+        if self.seat.machine.poll_timeout().is_some_and(|due| due <= now) {
             self.guarded(now, |machine, perform| clock::drive_timeout(machine, now, perform));
         }
     }
 
+    /// Sends the datagrams of this round.
+    fn depart(&mut self) {
+        let Seat { seat: ShardLoop { transports, boxes, shard, .. }, departing, .. } = self;
+        departing.send(transports, |flow| failed(boxes, *shard, flow));
+    }
+
     /// One turn. A panic ends the call it was about, not the process.
     fn guarded(&mut self, now: Instant, turn: impl FnOnce(&mut M, &mut dyn FnMut(Output, &mut Vec<Input>))) {
-        let ShardLoop { machine, world, boxes, transports, shard, capture, .. } = self;
+        let Seat { seat: ShardLoop { machine, world, boxes, transports, shard, capture, .. }, departing, .. } =
+            self;
         let mut perform = |output: Output, answers: &mut Vec<Input>| match output {
+            Output::Transmit { flow, bytes } if flow.transport == Transport::Udp => {
+                capture.keep(*shard, now, Way::Out, flow, &bytes);
+                departing.push(flow, bytes);
+                if departing.is_full() {
+                    departing.send(transports, |flow| failed(boxes, *shard, flow));
+                }
+            }
             Output::Transmit { flow, bytes } => {
                 capture.keep(*shard, now, Way::Out, flow, &bytes);
-                if transports.send(flow, &bytes).is_err()
-                    && let Some(inbox) = boxes.of(*shard)
-                {
-                    // By letter, not in this turn: a machine that tries again at once must not starve the rest.
-                    inbox.post(Input::TransportFailed { flow });
+                if transports.send(flow, &bytes).is_err() {
+                    failed(boxes, *shard, flow);
                 }
             }
             Output::LegNamed { tenant, call, sip_call_id } => {
@@ -279,6 +321,11 @@ where
         }
         world.panicked();
     }
+}
+
+/// By letter, not in this turn: a machine that tries again at once must not starve the rest.
+fn failed<M>(boxes: &Boxes<M>, shard: u8, flow: Flow) {
+    boxes.post(shard, Input::TransportFailed { flow });
 }
 
 /// Binds the calling thread to `cpu`; where the system refuses, it stays free.
