@@ -234,7 +234,7 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub leg: LegId,
-    pub session: sip::session::Session,
+    pub session: Box<sip::session::Session>,
     pub offer: Option<bytes::Bytes>,
     pub media: crate::leg::MediaTerms,
     /// How the shard finds it.
@@ -447,12 +447,12 @@ impl Call {
     /// The session of `leg`, wherever it stands.
     pub fn session_of(&mut self, leg: LegId) -> Option<&mut sip::session::Session> {
         let arriving = match &mut self.stage {
-            Stage::Arriving(arrival) if arrival.leg == leg => Some(&mut arrival.session),
+            Stage::Arriving(arrival) if arrival.leg == leg => Some(&mut *arrival.session),
             _ => None,
         };
         let parties = self.parties.iter_mut().flat_map(|party| &mut party.legs);
         let mut known = self.caller.iter_mut().chain(parties).chain(&mut self.closing);
-        arriving.or_else(|| known.find(|known| known.id == leg).map(|leg| &mut leg.session))
+        arriving.or_else(|| known.find(|known| known.id == leg).map(|leg| &mut *leg.session))
     }
 
     fn next_session_event(&mut self) -> Option<(LegId, SessionEvent)> {

@@ -15,8 +15,9 @@ use crate::context::Context;
 #[derive(Debug)]
 pub(crate) struct Leg {
     pub id: LegId,
-    pub session: Session,
-    pub media: LegMedia,
+    /// Boxed, as its media is: a leg moves from place to place within its call.
+    pub session: Box<Session>,
+    pub media: Box<LegMedia>,
 }
 
 /// Whether the peer lets us hear and be heard.
@@ -95,15 +96,21 @@ pub(crate) struct LegMedia {
 pub(crate) struct Unusable(pub u16);
 
 impl LegMedia {
-    pub fn new(leg: LegId, port: SocketAddr, terms: MediaTerms, key: MasterKey) -> LegMedia {
+    /// `key` makes the leg's key where one is needed.
+    pub fn new(
+        leg: LegId,
+        port: SocketAddr,
+        terms: MediaTerms,
+        key: impl FnOnce(LegId) -> MasterKey,
+    ) -> Box<LegMedia> {
         let secrecy = match terms.srtp {
             SrtpChoice::Off => Secrecy::Off,
-            SrtpChoice::Optional => Secrecy::Optional(key),
-            SrtpChoice::Required => Secrecy::Required(key),
+            SrtpChoice::Optional => Secrecy::Optional(key(leg)),
+            SrtpChoice::Required => Secrecy::Required(key(leg)),
         };
         // The o= id is below 2^63 for peers that keep it in a signed number.
         let numbers = sdp::Session { id: leg.raw() >> 2, version: 0 };
-        LegMedia { port, terms, secrecy, numbers, offered: None, peer: None, agreed: None }
+        Box::new(LegMedia { port, terms, secrecy, numbers, offered: None, peer: None, agreed: None })
     }
 
     fn local(&self) -> Local {

@@ -22,7 +22,7 @@ impl Call {
         let mut leg = Leg {
             id: arrival.leg,
             session: arrival.session,
-            media: LegMedia::new(arrival.leg, address, arrival.media, context.media_key(arrival.leg)),
+            media: LegMedia::new(arrival.leg, address, arrival.media, |leg| context.media_key(leg)),
         };
         let body = match &arrival.offer {
             Some(offer) => leg.media.answer(offer),

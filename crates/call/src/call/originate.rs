@@ -127,7 +127,7 @@ impl Call {
         let PendingInvite::Port(destination) = party.pending.swap_remove(pending).invite else { return };
         // The caller's codec goes first, so that nothing need be transcoded.
         let terms = destination.media.clone().preferring(&caller_codecs);
-        let mut media = LegMedia::new(leg, address, terms, context.media_key(leg));
+        let mut media = LegMedia::new(leg, address, terms, |leg| context.media_key(leg));
         let body = media.offer();
         let call_id = context.endpoint.mint_call_id();
         context.out.push_back(crate::Output::LegNamed {
@@ -145,7 +145,7 @@ impl Call {
         }
         let session = Session::outgoing(context.now, context.endpoint, destination.flow, outgoing);
         context.routes.push(Route::Dialog(session.dialog_key(), leg));
-        party.legs.push(Leg { id: leg, session, media });
+        party.legs.push(Leg { id: leg, session: Box::new(session), media });
     }
 
     pub(super) fn on_party_port_failed(&mut self, context: &mut Context<'_>, leg: LegId) {

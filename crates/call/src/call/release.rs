@@ -41,7 +41,7 @@ impl Call {
                     arrival.leg,
                     UNBOUND,
                     arrival.media,
-                    context.media_key(arrival.leg),
+                    |leg| context.media_key(leg),
                 );
                 self.caller = Some(Leg { id: arrival.leg, session: arrival.session, media });
             }
@@ -141,7 +141,7 @@ impl Call {
                     arrival.leg,
                     UNBOUND,
                     arrival.media,
-                    context.media_key(arrival.leg),
+                    |leg| context.media_key(leg),
                 );
                 Some(Leg { id: arrival.leg, session: arrival.session, media })
             }

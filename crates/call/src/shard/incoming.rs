@@ -324,7 +324,7 @@ impl Shard {
         let (reach, reliable) = (welcome.reach(), welcome.reliable);
         let local = destination::local(&self.settings, &flow, &newcomer.facts.called, reach, reliable);
         let tag = self.endpoint.mint_tag();
-        let session = Session::incoming(now, tx, flow, newcomer.request, local, tag);
+        let session = Session::incoming(now, tx, flow, newcomer.request, local, tag).map(Box::new);
         let session = match session {
             Ok(session) => session,
             Err(rejection) => {

@@ -21,10 +21,10 @@ use clock::Instant;
 
 use super::{DropCause, Endpoint, Flow, Output};
 use crate::headers::{HeaderName, Rport, Via};
-use crate::message::{Method, Request, Response};
+use crate::message::{Message, Method, Request, Response};
 use crate::transaction::ServerTx;
 use crate::transaction::key::{key_of, merge_key_of};
-use crate::transaction::server::{Progress, Server, ServerState};
+use crate::transaction::server::{Kept, Progress, Server, ServerState};
 use crate::transaction::tail::Tail;
 use crate::transaction::timers::{Due, Kind, Lane};
 
@@ -53,15 +53,14 @@ impl Endpoint {
         };
         let (flow, reliable) = (server.flow, server.flow.transport.is_reliable());
         let next = match (&mut server.state, status) {
-            (ServerState::Proceeding { request, last }, 100..=199) => {
-                *request = None;
-                *last = Some(bytes.clone());
+            (ServerState::Proceeding(kept), 100..=199) => {
+                *kept = Kept::Last(bytes.clone());
                 server.epoch = server.epoch.wrapping_add(1);
                 return self.transmit(flow, bytes);
             }
             (ServerState::Accepted { .. }, 200..=299) => return self.transmit(flow, bytes),
-            (ServerState::Proceeding { .. }, 200..=299) => ServerState::Accepted { tag: tag_in(&bytes) },
-            (ServerState::Proceeding { .. }, _) => {
+            (ServerState::Proceeding(_), 200..=299) => ServerState::Accepted { tag: tag_in(&bytes) },
+            (ServerState::Proceeding(_), _) => {
                 ServerState::Completed { last: bytes.clone(), interval: t1 }
             }
             (ServerState::Trying { datagram }, 100..=199) => {
@@ -110,9 +109,7 @@ impl Endpoint {
             return self.outputs.push_back(Output::TurnedAway { flow, request, asked });
         }
         let state = match request.method {
-            Method::Invite => {
-                ServerState::Proceeding { request: Some(Box::new(request.clone())), last: None }
-            }
+            Method::Invite => ServerState::Proceeding(Kept::Datagram(raw.clone())),
             _ => ServerState::Trying { datagram: raw.clone() },
         };
         let merge = merge_key_of(&self.config.secret, &request).unwrap_or(0);
@@ -132,7 +129,7 @@ impl Endpoint {
         let tx = self.new_server(now, key, 0, response_flow(flow, &via), state);
         let invite = self.by_key.get(&invite).copied();
         let (tag, waiting) = match invite.and_then(|id| self.servers.get(id)).map(|server| &server.state) {
-            Some(ServerState::Proceeding { last, .. }) => (last.as_ref().and_then(to_tag_of), true),
+            Some(ServerState::Proceeding(kept)) => (kept.last().and_then(to_tag_of), true),
             Some(ServerState::Completed { last, .. }) => (to_tag_of(last), false),
             Some(ServerState::Accepted { tag }) => (tag.as_deref().map(str::to_owned), false),
             _ => (None, false),
@@ -173,7 +170,7 @@ impl Endpoint {
         let Some(server) = self.servers.get(id) else { return };
         let flow = server.flow;
         let again = match &server.state {
-            ServerState::Proceeding { last, .. } => last.clone(),
+            ServerState::Proceeding(kept) => kept.last().cloned(),
             ServerState::Completed { last, .. } => Some(last.clone()),
             ServerState::Progressing(progress) => Some(progress.last.clone()),
             ServerState::Done { last } => last.message(raw),
@@ -193,9 +190,10 @@ impl Endpoint {
         let flow = server.flow;
         match (due.kind, &mut server.state) {
             // RFC 3261 §17.2.1: 100 unless the application answers within 200 ms.
-            (Kind::Trying, ServerState::Proceeding { request: Some(request), last: None }) => {
-                let trying = Response::to(request, 100);
-                self.respond(now, ServerTx(due.tx), trying);
+            (Kind::Trying, ServerState::Proceeding(Kept::Datagram(datagram))) => {
+                if let Some(trying) = trying(datagram.clone(), flow) {
+                    self.respond(now, ServerTx(due.tx), trying);
+                }
             }
             (Kind::ServerRetransmit, ServerState::Completed { last, interval }) => {
                 *interval = (*interval * 2).min(t2);
@@ -232,7 +230,7 @@ impl Endpoint {
         flow: Flow,
         state: ServerState,
     ) -> ServerTx {
-        let invite = matches!(state, ServerState::Proceeding { .. });
+        let invite = matches!(state, ServerState::Proceeding(_));
         let id = self.servers.insert(Server { key, merge, flow, epoch: 0, state });
         self.by_key.insert(key, id);
         if merge != 0 {
@@ -282,6 +280,15 @@ impl Endpoint {
     }
 }
 
+/// The 100 of an INVITE that came as `datagram`. `flow` is where responses go: the port, which may be another than the
+/// request's source, counts in Via only where `rport` makes it the same.
+fn trying(datagram: Bytes, flow: Flow) -> Option<Response> {
+    let Ok(Message::Request(mut request)) = Message::parse_datagram(datagram) else { return None };
+    let via = request.headers.via().ok()?;
+    complete_via(&mut request, &via, flow);
+    Some(Response::to(&request, 100))
+}
+
 /// RFC 3261 §18.2.1, RFC 3581 §4: writes `received` and `rport` into the top Via, which responses take back.
 pub(super) fn complete_via(request: &mut Request, via: &Via, flow: Flow) {
     complete_top(&mut request.headers, via, flow);
@@ -324,6 +331,6 @@ fn tag_in(response: &[u8]) -> Option<Box<str>> {
 
 /// The tag of To in a response that we sent.
 fn to_tag_of(response: &Bytes) -> Option<String> {
-    let message = crate::message::Message::parse_datagram(response.clone()).ok()?;
+    let message = Message::parse_datagram(response.clone()).ok()?;
     Some(message.headers().tag(HeaderName::To)?.to_owned())
 }

@@ -292,17 +292,17 @@ impl Session {
             (Some(fork), 2..) => fork.answer.clone(),
             _ => None,
         };
+        self.dialog = dialog;
+        let State::Inviting(inviting) = std::mem::replace(&mut self.state, State::Established) else { return };
         let cancelled = inviting.is_cancelled();
         let offered = !inviting.request.body.is_empty();
-        let (cseq, invite) = (inviting.cseq, inviting.request.headers.clone());
-        self.dialog = dialog;
-        self.state = State::Established;
+        let (cseq, invite) = (inviting.cseq, &inviting.request.headers);
         self.answered(tx);
         self.timers.set(Timer::AckEnd, now + ep.config().t1 * 64);
         if cancelled {
             // §9.1 and §15: CANCEL came too late.
             self.drop_exchange(now, ep);
-            self.acknowledge(now, ep, cseq, Some(&invite), None);
+            self.acknowledge(now, ep, cseq, Some(invite), None);
             self.send_bye(now, ep, None);
             return self.finish();
         }
@@ -314,7 +314,7 @@ impl Session {
             if !matches!(self.exchange, Exchange::Local { .. } | Exchange::Remote { .. }) {
                 self.exchange = Exchange::Idle;
             }
-            self.acknowledge(now, ep, cseq, Some(&invite), None);
+            self.acknowledge(now, ep, cseq, Some(invite), None);
         } else {
             // §13.2.2.4: the ACK carries the answer to their offer.
             self.exchange = Exchange::AckDue { cseq };

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::tail::Tail;
 use crate::endpoint::Flow;
-use crate::message::Request;
 
 /// A server transaction.
 #[derive(Debug)]
@@ -25,8 +24,8 @@ pub(crate) struct Server {
 /// The states.
 #[derive(Debug)]
 pub(crate) enum ServerState {
-    /// INVITE, no final response; `last` is the last provisional one. The request is kept for a 100 of ours.
-    Proceeding { request: Option<Box<Request>>, last: Option<Bytes> },
+    /// INVITE, no final response.
+    Proceeding(Kept),
     /// INVITE, refused; timers G and H run.
     Completed { last: Bytes, interval: Duration },
     /// INVITE, refused and acknowledged; timer I runs.
@@ -40,6 +39,25 @@ pub(crate) enum ServerState {
     Progressing(Box<Progress>),
     /// Not INVITE, finally answered; timer J runs. Figure 8's «Completed».
     Done { last: Tail },
+}
+
+/// What an INVITE that has no final response is repeated or answered from.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// The datagram, for a 100 of ours: nothing was sent yet.
+    Datagram(Bytes),
+    /// The last provisional response.
+    Last(Bytes),
+}
+
+impl Kept {
+    /// The last provisional response.
+    pub(crate) fn last(&self) -> Option<&Bytes> {
+        match self {
+            Kept::Datagram(_) => None,
+            Kept::Last(last) => Some(last),
+        }
+    }
 }
 
 /// Boxed, because it is rare and would make every transaction larger.
