@@ -23,6 +23,10 @@ use crate::{EventJournal, JournalConfig, JournalError, OpenError, Store, StoreEr
 pub struct FolderConfig {
     /// Rows wait at most this long for others to share a transaction with.
     pub commit_every: Duration,
+    /// From so many rows in that time on, they wait for more: a page that many rows share is then written once.
+    pub many_rows: usize,
+    /// How long many rows wait at most.
+    pub commit_many_every: Duration,
     /// A transaction begins at once when so many wait.
     pub commit_rows: usize,
     /// The limits by which the sums judge.
@@ -35,7 +39,9 @@ impl Default for FolderConfig {
     fn default() -> FolderConfig {
         FolderConfig {
             commit_every: Duration::from_millis(200),
-            commit_rows: 512,
+            many_rows: 512,
+            commit_many_every: Duration::from_secs(1),
+            commit_rows: 4_096,
             rules: ServiceRules::default(),
             keep_events: Duration::from_secs(30 * 86_400),
         }
@@ -208,6 +214,7 @@ impl Fold {
         let mut commit = tokio::time::interval(config.commit_every);
         commit.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tidy = tokio::time::interval(TIDY_EVERY);
+        let mut committed = tokio::time::Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -217,7 +224,13 @@ impl Fold {
                     Err(RecvError::Lagged(_)) => self.catch_up().await,
                     Err(RecvError::Closed) => break,
                 },
-                _ = commit.tick() => self.commit_or_keep().await,
+                at = commit.tick() => {
+                    let may_wait = self.pending.len() >= config.many_rows && !self.somebody_waits();
+                    if !may_wait || at.duration_since(committed) >= config.commit_many_every {
+                        committed = at;
+                        self.commit_or_keep().await;
+                    }
+                }
                 _ = tidy.tick() => self.remove_old_events(),
             }
             if self.pending.len() >= config.commit_rows {

@@ -77,6 +77,9 @@ pub enum StoreError {
     ReadOnly,
 }
 
+/// Pages of the write-ahead log from which its content goes to the main file: 32 MB.
+const WAL_PAGES: &str = "8192";
+
 impl Store {
     /// Opens or makes the database of `data_dir` for the one switch that owns the folder, and brings its schema up to
     /// date.
@@ -90,7 +93,9 @@ impl Store {
         let options = options(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal);
+            .synchronous(SqliteSynchronous::Normal)
+            // Indexes' pages are written again and again: they reach the main file once for many transactions.
+            .pragma("wal_autocheckpoint", WAL_PAGES);
         let write = pool(1).connect_with(options.clone()).await.map_err(failed)?;
         schema::migrate(&write).await?;
         let read = pool(READERS).connect_with(options.read_only(true).create_if_missing(false));
