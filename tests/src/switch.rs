@@ -204,6 +204,24 @@ impl Switch {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Puts calls to `number` through it by `hotline load`, which answers at `phone`; what it measured.
+    ///
+    /// # Panics
+    /// When more than one call in a thousand fails, or the load itself was late.
+    pub fn load(&self, number: &str, phone: SocketAddr, calls: u32, rate: u32) -> Value {
+        let carrier = Place::free(Place::mine().carrier);
+        let (calls, rate, pid) = (calls.to_string(), rate.to_string(), self.pid().to_string());
+        let output = Command::new(binary())
+            .args(["load", "--json", "--number", number, "--calls", &calls, "--rate", &rate, "--pid", &pid])
+            .args(["--to", &self.sip.to_string(), "--caller", &carrier.to_string()])
+            .args(["--callee", &phone.to_string()])
+            .output()
+            .expect("the load starts");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_str(&said).expect("its report is JSON")
+    }
+
     /// Stops it as an operator does.
     ///
     /// # Panics

@@ -41,6 +41,31 @@ fn a_thousand_calls_leave_a_record_and_a_recording_each_and_nothing_else() {
     switch.stop();
 }
 
+/// A long run: `cargo xtask soak`. `HOTLINE_BIN` names another build, such as the release.
+#[test]
+fn three_batches_of_ten_thousand_calls_leave_nothing() {
+    if std::env::var_os("HOTLINE_SOAK").is_none() {
+        return;
+    }
+    let _turn = turn();
+    let phone = Place::free(Place::mine().phones);
+    let switch = Switch::start(&[("flows/bound.toml", "127.0.0.1:5090", &phone.to_string())]);
+    let before = at_rest(&switch);
+    let mut after = Vec::new();
+    for number in 1..=3 {
+        switch.load("4000000004", phone, 10_000, 250);
+        let rest = at_rest(&switch);
+        eprintln!("batch {number}: {} KB, before {} KB", rest.resident, before.resident);
+        assert_eq!(rest.threads, before.threads, "as before batch {number}");
+        after.push(rest);
+    }
+    for rest in &after[1..] {
+        assert_eq!(rest.descriptors, after[0].descriptors);
+        assert!(rest.resident <= after[0].resident + 2_048, "resident KB: {after:?}");
+    }
+    switch.stop();
+}
+
 /// Plays calls, fifty per second, until the agents have hung up on all of them.
 fn batch(switch: &Switch, phone: SocketAddr, calls: u32) {
     let answering = Sipp::new("phone_hangs_up", phone, &[])
