@@ -172,14 +172,16 @@ impl<'a> Section<'a> {
 
     /// Attributes as (name, value); a property has no value.
     fn attributes(self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
-        self.values(b'a').map(|text| match memchr::memchr(b':', text) {
-            Some(colon) => (text[..colon].trim_ascii(), Some(text[colon + 1..].trim_ascii())),
-            None => (text.trim_ascii(), None),
-        })
+        self.values(b'a').map(attribute)
     }
 
     fn attribute(self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.attributes()
+        let folded = |text: &[u8]| text.trim_ascii_start().first().map(u8::to_ascii_lowercase);
+        let first = folded(name.as_bytes());
+        self.values(b'a')
+            // Most lines are told apart by their first letter; each is asked for many times in a negotiation.
+            .filter(move |text| folded(text) == first)
+            .map(attribute)
             .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value.unwrap_or_default())
     }
@@ -338,7 +340,8 @@ impl<'a> Media<'a> {
 
     /// What `payload_type` means, from its `a=rtpmap`.
     pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap<'a>> {
-        self.section.attribute("rtpmap").filter_map(RtpMap::read).find(|map| map.payload_type == payload_type)
+        let is_of = |value: &&[u8]| word(value).is_some_and(|(found, _)| number(found) == Some(payload_type));
+        self.section.attribute("rtpmap").filter(is_of).find_map(RtpMap::read)
     }
 
     /// The parameters of `payload_type`, from its `a=fmtp`.
@@ -517,6 +520,14 @@ fn without_cr(text: &[u8], line: Range<usize>) -> Range<usize> {
 }
 
 /// The first word and what follows it.
+/// Name and value of an attribute; a property has no value.
+fn attribute(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b':', text) {
+        Some(colon) => (text[..colon].trim_ascii(), Some(text[colon + 1..].trim_ascii())),
+        None => (text.trim_ascii(), None),
+    }
+}
+
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.trim_ascii_start();
     let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
@@ -532,9 +543,13 @@ fn words(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A number without sign.
-fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
-    let digits = text.first().is_some_and(u8::is_ascii_digit);
-    digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
+fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
+    let digit = |sum: u64, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        sum.checked_mul(10)?.checked_add(digit)
+    };
+    let sum = (!text.is_empty()).then(|| text.iter().try_fold(0, digit)).flatten()?;
+    T::try_from(sum).ok()
 }
 
 #[cfg(test)]
