@@ -283,8 +283,9 @@ where
 
     /// One turn. A panic ends the call it was about, not the process.
     fn guarded(&mut self, now: Instant, turn: impl FnOnce(&mut M, &mut dyn FnMut(Output, &mut Vec<Input>))) {
-        let Seat { seat: ShardLoop { machine, world, boxes, transports, shard, capture, .. }, departing, .. } =
-            self;
+        let Seat {
+            seat: ShardLoop { machine, world, boxes, transports, shard, capture, .. }, departing, ..
+        } = self;
         let mut perform = |output: Output, answers: &mut Vec<Input>| match output {
             Output::Transmit { flow, bytes } if flow.transport == Transport::Udp => {
                 capture.keep(*shard, now, Way::Out, flow, &bytes);

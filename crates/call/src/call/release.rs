@@ -37,12 +37,9 @@ impl Call {
             Stage::Talking(talk) => self.end_talk(context, &talk, (by, cause), Then::Ends),
             Stage::Queued { entry, .. } => context.acd(&self.tenant, acd::Input::Leave { entry }),
             Stage::Arriving(arrival) => {
-                let media = crate::leg::LegMedia::new(
-                    arrival.leg,
-                    UNBOUND,
-                    arrival.media,
-                    |leg| context.media_key(leg),
-                );
+                let media = crate::leg::LegMedia::new(arrival.leg, UNBOUND, arrival.media, |leg| {
+                    context.media_key(leg)
+                });
                 self.caller = Some(Leg { id: arrival.leg, session: arrival.session, media });
             }
             Stage::Conferring { conference } => self.leave_conference(context, conference),
@@ -137,12 +134,9 @@ impl Call {
         }
         let arriving = match stage {
             Stage::Arriving(arrival) => {
-                let media = crate::leg::LegMedia::new(
-                    arrival.leg,
-                    UNBOUND,
-                    arrival.media,
-                    |leg| context.media_key(leg),
-                );
+                let media = crate::leg::LegMedia::new(arrival.leg, UNBOUND, arrival.media, |leg| {
+                    context.media_key(leg)
+                });
                 Some(Leg { id: arrival.leg, session: arrival.session, media })
             }
             _ => None,

@@ -60,9 +60,7 @@ impl Endpoint {
             }
             (ServerState::Accepted { .. }, 200..=299) => return self.transmit(flow, bytes),
             (ServerState::Proceeding(_), 200..=299) => ServerState::Accepted { tag: tag_in(&bytes) },
-            (ServerState::Proceeding(_), _) => {
-                ServerState::Completed { last: bytes.clone(), interval: t1 }
-            }
+            (ServerState::Proceeding(_), _) => ServerState::Completed { last: bytes.clone(), interval: t1 },
             (ServerState::Trying { datagram }, 100..=199) => {
                 let progress = Progress { datagram: datagram.clone(), last: bytes.clone() };
                 server.state = ServerState::Progressing(Box::new(progress));

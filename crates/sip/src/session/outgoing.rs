@@ -293,7 +293,9 @@ impl Session {
             _ => None,
         };
         self.dialog = dialog;
-        let State::Inviting(inviting) = std::mem::replace(&mut self.state, State::Established) else { return };
+        let State::Inviting(inviting) = std::mem::replace(&mut self.state, State::Established) else {
+            return;
+        };
         let cancelled = inviting.is_cancelled();
         let offered = !inviting.request.body.is_empty();
         let (cseq, invite) = (inviting.cseq, &inviting.request.headers);
