@@ -3,15 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hotline_tests::{Place, Sipp, SippRun, Switch, now, turn, until};
+use hotline_tests::{
+    AGENT_HZ, Capture, Place, Sipp, SippRun, Switch, Wav, may_use_raw_sockets, now, turn, until,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 const TRUNK: &str = "trunks/loopback.toml";
 
 /// A switch whose phones call out behind a 9, by a carrier at `carrier`.
 fn switch(carrier: SocketAddr) -> Switch {
-    let trunk =
-        format!("home_area = \"010\"\nheartbeat_seconds = 0\nto = \"{carrier}\"\ncaller = \"01065551234\"\n");
+    let trunk = format!("home_area = \"010\"\nheartbeat_seconds = 0\nto = \"{carrier}\"\ncaller = \"01065551234\"\n");
     Switch::start(&[
         ("hotline.toml", "[limits]", "[dialling]\nprefix = \"9\"\ntrunk = \"loopback\"\n[limits]"),
         (TRUNK, "127.0.0.0/8", &format!("{}/32", carrier.ip())),
@@ -37,6 +38,30 @@ fn diversion(switch: &Switch, user: &str) -> serde_json::Value {
     let phones = switch.ask(&["phones"]);
     let is = |phone: &&serde_json::Value| phone["aor"].as_str().is_some_and(|aor| aor.starts_with(user));
     phones.as_array().expect("phones").iter().find(is).expect("the phone")["diversion"].clone()
+}
+
+#[test]
+fn a_phone_calls_outside_with_a_number_of_the_trunk_and_is_recorded() {
+    if !may_use_raw_sockets() {
+        return;
+    }
+    let _turn = turn();
+    let carrier = Place::free(Place::mine().carrier);
+    let speech = Capture::default().tone(AGENT_HZ, 4_000);
+    let answering = Sipp::new("phone_listens", carrier, &[]).traced().speaking(&speech).answer(1);
+    let switch = switch(carrier);
+    dials("phone_dials", &switch, "913900139000", &[]).succeed(SOON);
+    let invite = answering.messages();
+    assert!(invite.contains("INVITE sip:13900139000@") && invite.contains("<sip:01065551234@"), "{invite}");
+    answering.succeed(SOON);
+    let call = &switch.wait_calls(1, SOON)[0];
+    let told = [&call["direction"], &call["result_zh"], &call["agent"], &call["answered_by"], &call["hung_up_by"]];
+    assert_eq!(told, ["out", "接通", "9001", "13900139000", "agent"].map(serde_json::Value::from).each_ref(), "{call:#}");
+    // R5: what the customer says is on the right, as everything that who calls hears.
+    let wav = Wav::read(call["recording"].as_str().expect("a recording").as_ref());
+    let customer = Wav::tone_seconds(&wav.right, AGENT_HZ);
+    assert!(customer > 0.8, "{customer} s of {} s", wav.seconds());
+    switch.stop();
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn settings() -> Settings {
         reliable: Reliable::Supported,
         large_over_tcp: false,
         caller: None,
+        pickup_group: None,
     };
     let trunk = Trunk {
         access: Access {

@@ -30,6 +30,10 @@ pub enum Feature {
     Supervise(Verb),
     /// 回拨: calls who called last.
     CallBack,
+    /// 指定代接: takes the call for which the extension rings that is dialled behind the code.
+    PickUp,
+    /// 同组代接: takes the call for which a phone of the same pickup group has rung the longest.
+    PickUpInGroup,
 }
 
 /// What is dialled behind a code.
@@ -45,7 +49,7 @@ impl Feature {
     /// What is dialled behind its code.
     pub const fn argument(self) -> Argument {
         match self {
-            Feature::Forward(_) | Feature::Supervise(_) => Argument::Number,
+            Feature::Forward(_) | Feature::Supervise(_) | Feature::PickUp => Argument::Number,
             Feature::Ready
             | Feature::Busy
             | Feature::Pause
@@ -54,7 +58,8 @@ impl Feature {
             | Feature::ForwardOff(_)
             | Feature::DoNotDisturb
             | Feature::Disturb
-            | Feature::CallBack => Argument::None,
+            | Feature::CallBack
+            | Feature::PickUpInGroup => Argument::None,
         }
     }
 }

@@ -48,6 +48,7 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         reliable: Reliable::Supported,
         large_over_tcp: false,
         caller: None,
+        pickup_group: None,
     }
 }
 

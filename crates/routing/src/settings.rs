@@ -293,6 +293,15 @@ pub struct Phone {
     pub large_over_tcp: bool,
     /// The number that its calls out show where the trunk lets it; None: the trunk's own.
     pub caller: Option<Arc<str>>,
+    /// Phones of one group pick up for each other (代接组); None: those that have no other.
+    pub pickup_group: Option<Arc<str>>,
+}
+
+impl Phone {
+    /// Whether it may take calls for which `other` rings (R36).
+    pub fn picks_up_for(&self, other: &Phone) -> bool {
+        self.tenant == other.tenant && self.pickup_group == other.pickup_group && self.aor != other.aor
+    }
 }
 
 // A password never reaches a log.

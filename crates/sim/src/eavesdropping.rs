@@ -17,13 +17,22 @@ struct InCall {
     caller: LegId,
     connected: Vec<(OfferId, LegId)>,
     consulted: Option<OfferId>,
+    before_answer: BeforeAnswer,
+}
+
+/// What the caller may hear before anybody answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BeforeAnswer {
+    Nobody,
+    /// The early media of those who are called.
+    WhoIsCalled,
 }
 
 impl Persons {
     /// Takes one fact in.
     pub fn note(&mut self, call: CallId, fact: &CallFact) {
         if let CallFact::Began { leg, .. } = fact {
-            let known = InCall { caller: *leg, connected: Vec::new(), consulted: None };
+            let known = InCall { caller: *leg, connected: Vec::new(), consulted: None, before_answer: BeforeAnswer::Nobody };
             self.calls.insert(call, known);
             return;
         }
@@ -37,6 +46,7 @@ impl Persons {
                     *leg = *new;
                 }
             }
+            CallFact::EarlyMediaBegan => known.before_answer = BeforeAnswer::WhoIsCalled,
             CallFact::ConsultationBegan { offer } => known.consulted = Some(*offer),
             CallFact::ConsultationEnded | CallFact::TransferEnded { .. } => known.consulted = None,
             CallFact::Ended { .. } => drop(self.calls.remove(&call)),
@@ -52,7 +62,9 @@ impl Persons {
         let is_in = |leg: LegId| {
             known.caller == leg || known.connected.iter().any(|(_, connected)| *connected == leg)
         };
-        if let Some((talker, listener)) = matrix.iter().find(|(a, b)| !(is_in(*a) && is_in(*b))) {
+        let early = known.before_answer == BeforeAnswer::WhoIsCalled && known.connected.is_empty();
+        let may = |(a, b): &&(LegId, LegId)| is_in(*b) && (is_in(*a) || early && *b == known.caller);
+        if let Some((talker, listener)) = matrix.iter().find(|pair| !may(pair)) {
             return Some(format!("{talker} is heard by {listener}, and one of them has no part in the call"));
         }
         let echo = matrix.iter().any(|(talker, listener)| talker == listener && *talker != known.caller);

@@ -30,9 +30,9 @@ impl Call {
         if self.early.is_none() {
             caller.session.ring(context.now, context.endpoint, 183, Some(body.clone()));
         }
-        context.media(Command::Hear { room: self.id, matrix: vec![(leg, listener)] });
         if self.early.replace(leg).is_none() {
             self.fact(context, CallFact::EarlyMediaBegan);
         }
+        context.media(Command::Hear { room: self.id, matrix: vec![(leg, listener)] });
     }
 }

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use model::{Aor, DialTarget};
+use clock::Instant;
+use model::{Aor, DialTarget, OfferId};
 use sip::subscription::{Direction, Progress, WatchedDialog};
 
 use super::{Call, Stage};
@@ -54,6 +55,19 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// Phones of ours that ring in this call, each with the attempt for which it rings.
+    pub fn rung_phones(&self) -> impl Iterator<Item = (&Aor, OfferId)> {
+        self.parties.iter().filter_map(|party| match (&party.target, party.state) {
+            (DialTarget::Phone(aor), PartyState::Ringing) => Some((aor, party.offer)),
+            _ => None,
+        })
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     fn seen(&self) -> impl Iterator<Item = Seen<'_>> {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use clock::Instant;
 use model::{Aor, CallId};
-use routing::{Dialled, Feature};
+use routing::{Dialled, Feature, Phone};
 use sip::endpoint::Flow;
 use sip::headers::Replaces;
 use sip::{Message, Request};
@@ -100,6 +100,16 @@ impl Shard {
             && let Dialled::Phone(supervised) = self.router.dialled(&phone.tenant, extension)
         {
             return node.shard_of_phone(&supervised.aor, self.number);
+        }
+        // Who picks up goes to where it rings.
+        if let Some((Feature::PickUp | Feature::PickUpInGroup, extension)) =
+            self.settings.plan.codes.meant_by(&dialled)
+        {
+            let is_meant = |other: &&Phone| {
+                phone.picks_up_for(other) && (extension.is_empty() || other.aor.user() == extension)
+            };
+            let mut rung = self.settings.plan.phones.iter().filter(is_meant);
+            return rung.find_map(|other| node.shard_of_phone(&other.aor, self.number));
         }
         node.shard_of_phone(&phone.aor, self.number)
     }

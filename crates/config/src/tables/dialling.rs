@@ -62,11 +62,25 @@ pub(crate) static CODES: Object = Object {
              up hands over",
         ),
         default("call_back", Kind::Dialled, "'*69'", "回拨最后来电", "call who called last"),
+        default(
+            "pick_up",
+            Kind::Dialled,
+            "'**'",
+            "代接同组的分机, 其后接分机号, 如 **8002",
+            "take the call of a ringing extension of the same pickup group; it follows, such as **8002",
+        ),
+        default(
+            "pick_up_in_group",
+            Kind::Dialled,
+            "'*8'",
+            "代接同组中振铃最久的来电",
+            "take the call that has rung the longest in the pickup group",
+        ),
     ],
 };
 
 /// What each key of `[codes]` is for.
-const FEATURES: [(&str, Feature); 16] = [
+const FEATURES: [(&str, Feature); 18] = [
     ("ready", Feature::Ready),
     ("busy", Feature::Busy),
     ("pause", Feature::Pause),
@@ -83,6 +97,8 @@ const FEATURES: [(&str, Feature); 16] = [
     ("listen", Feature::Supervise(Verb::Listen)),
     ("barge", Feature::Supervise(Verb::Barge)),
     ("call_back", Feature::CallBack),
+    ("pick_up", Feature::PickUp),
+    ("pick_up_in_group", Feature::PickUpInGroup),
 ];
 
 pub(crate) static DIALLING: Object = Object {

@@ -66,6 +66,12 @@ pub(crate) static PHONE: Object = Object {
             "拨外线时显示的号码, 须是中继的 caller 或 callers, 否则显示中继的号码",
             "the number its calls out show where the trunk has it as caller or among callers; else the trunk's",
         ),
+        optional(
+            "pickup_group",
+            Kind::Name,
+            "代接组: 同组的话机可以互相代接; 省略则与其他省略者同组",
+            "phones of one group pick up for each other; those without one are a group too",
+        ),
         default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
         default(
             "reliable",
@@ -122,6 +128,7 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             reliable: record.choice("reliable", &trunk::RELIABLE_CHOICES),
             large_over_tcp: record.bool("large_over_tcp"),
             caller: record.text_if("caller"),
+            pickup_group: record.text_if("pickup_group"),
         });
     }
     phones

@@ -10,6 +10,7 @@ mod hand;
 mod media;
 mod negotiation;
 mod operator;
+mod pickups;
 mod queues;
 mod random;
 mod recordings;

@@ -9,7 +9,7 @@ use model::diversion::{Disturb, Diversion};
 use model::event::{AgentState, Direction, Event, PhoneFact};
 use model::outcome::CallResult;
 use model::supervision::Verb;
-use model::{AgentId, ConferenceName, DialTarget, QueueName};
+use model::{AgentId, Aor, ConferenceName, DialTarget, QueueName};
 use routing::{
     AnswerMode, Barred, Destination, DestinationKind, Dialled, Feature, Holder, NoWayOut, Number,
     OutboundFacts, Outside, Phone, RecordPolicy, Verdict,
@@ -20,7 +20,7 @@ use sip::transaction::ServerTx;
 
 use super::{Newborn, Newcomer, Refused, Shard, Welcome};
 use crate::call::{CallPlan, CallerIs, Echo};
-use crate::context::Place;
+use crate::context::{Place, PlaceOf};
 use crate::leg::MediaTerms;
 use crate::{Output, dialled, identity};
 
@@ -32,6 +32,7 @@ enum Wish {
     Number(Box<Number>),
     Outside(Outside),
     Supervise(Verb, Box<str>),
+    PickUp(Place),
     Conference(ConferenceName),
 }
 
@@ -106,6 +107,8 @@ impl Shard {
             Dialled::Feature(Feature::Supervise(verb), extension) => {
                 Ok(Wish::Supervise(verb, extension.into()))
             }
+            Dialled::Feature(Feature::PickUp, extension) => self.rung_beside(phone, Some(extension)),
+            Dialled::Feature(Feature::PickUpInGroup, _) => self.rung_beside(phone, None),
             Dialled::Conference(room) => Ok(Wish::Conference(room.name.clone())),
             Dialled::Feature(feature, argument) => Ok(Wish::Code(feature, Arc::from(argument))),
             Dialled::Phone(called) if called.aor == phone.aor => {
@@ -138,6 +141,31 @@ impl Shard {
         })
     }
 
+    /// The call for which a phone rings that `phone` may pick up for (R36): that extension, or of several the one that began
+    /// first.
+    fn rung_beside(&self, phone: &Phone, extension: Option<&str>) -> Result<Wish, Refused> {
+        let plan = &self.settings.plan;
+        let is_meant = |aor: &Aor| {
+            let rung = plan.phones.iter().find(|other| other.aor == *aor);
+            rung.is_some_and(|other| phone.picks_up_for(other))
+                && extension.is_none_or(|extension| aor.user() == extension)
+        };
+        let calls = self.calls.iter().filter(|(_, slot)| {
+            slot.call.tenant == phone.tenant && slot.call.facts.calling_phone.as_ref() != Some(&phone.aor)
+        });
+        let is_meant = &is_meant;
+        let places = calls.flat_map(|(id, slot)| {
+            let rung = slot.call.rung_phones().filter(move |(aor, _)| is_meant(aor));
+            rung.map(move |(_, offer)| (slot.call.began(), Place { call: *id, of: PlaceOf::Offer(offer) }))
+        });
+        let first = places.min_by_key(|(began, place)| (*began, place.call));
+        let nothing = || {
+            let why = "代接组内没有振铃的来电 / nothing rings in the pickup group";
+            Refused::because(404, CallResult::Failure, why)
+        };
+        first.map(|(_, place)| Wish::PickUp(place)).ok_or_else(nothing)
+    }
+
     fn welcome_from_phone(
         &mut self,
         now: Instant,
@@ -147,8 +175,9 @@ impl Shard {
     ) -> Result<Welcome, Refused> {
         self.permit(now, phone, &wish)?;
         let occupies = match &wish {
-            // A feature code is over at once.
+            // A feature code is over at once, and the call that is picked up occupies its agent itself.
             Wish::Code(feature, _) if *feature != Feature::Echo => None,
+            Wish::PickUp(_) => None,
             _ => phone.agent.clone(),
         };
         let mut ticket = self.admit(now, None)?;
@@ -173,6 +202,7 @@ impl Shard {
             Wish::Supervise(verb, extension) => self
                 .visit_by_code(phone, (verb, &extension), newcomer)
                 .map(|visit| CallPlan { visits: Some(visit), ..CallPlan::of_code(&phone.tenant) }),
+            Wish::PickUp(place) => Ok(CallPlan::taking(&phone.tenant, place)),
             Wish::Number(number) => self.plan_of(Some(&number), newcomer, &mut ticket),
             Wish::Outside(Outside { number, trunk }) => {
                 let target = DialTarget::Trunk { trunk, number };
@@ -202,7 +232,7 @@ impl Shard {
         let plan = &self.settings.plan;
         let class = plan.class_of(&Holder::Phone(phone.aor.clone()));
         let verdict = match wish {
-            Wish::Code(..) | Wish::Supervise(..) => Verdict::Permitted,
+            Wish::Code(..) | Wish::Supervise(..) | Wish::PickUp(_) => Verdict::Permitted,
             Wish::Colleague(_) | Wish::Queue(_) | Wish::Number(_) | Wish::Conference(_) => {
                 match class.allow.contains(&DestinationKind::Internal) {
                     true => Verdict::Permitted,
@@ -233,8 +263,12 @@ impl Shard {
         (feature, argument): (Feature, &Arc<str>),
     ) -> Result<(), Refused> {
         match feature {
-            // Calling back and supervising are wishes of their own (see `wish_of`).
-            Feature::Echo | Feature::CallBack | Feature::Supervise(_) => Ok(()),
+            // Calling back, supervising and picking up are wishes of their own (see `wish_of`).
+            Feature::Echo
+            | Feature::CallBack
+            | Feature::Supervise(_)
+            | Feature::PickUp
+            | Feature::PickUpInGroup => Ok(()),
             Feature::Ready => self.choose(phone, AgentState::Ready),
             Feature::Busy => self.choose(phone, AgentState::Busy),
             Feature::Pause => self.choose(phone, AgentState::Break { reason: Arc::from("小休") }),
