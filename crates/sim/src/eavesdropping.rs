@@ -96,12 +96,24 @@ mod tests {
 
     fn told(facts: &[CallFact]) -> Persons {
         let mut persons = Persons::default();
-        let known = InCall { caller: leg(CALLER), connected: Vec::new(), consulted: None };
+        let before_answer = BeforeAnswer::Nobody;
+        let known = InCall { caller: leg(CALLER), connected: Vec::new(), consulted: None, before_answer };
         persons.calls.insert(CALL.into(), known);
         for fact in facts {
             persons.note(CALL.into(), fact);
         }
         persons
+    }
+
+    #[test]
+    fn who_is_called_is_heard_by_the_caller_alone_and_only_from_early_media_to_the_answer() {
+        let call = CallId::from(CALL);
+        let (heard, hears) = ([(leg(11), leg(CALLER))], [(leg(CALLER), leg(11))]);
+        let answered = CallFact::AgentAnswered { offer: offer(12), leg: leg(12) };
+        assert_eq!(told(&[CallFact::EarlyMediaBegan]).wrong(call, &heard), None);
+        assert!(told(&[]).wrong(call, &heard).is_some(), "nothing was told of early media");
+        assert!(told(&[CallFact::EarlyMediaBegan]).wrong(call, &hears).is_some(), "who has not answered listens");
+        assert!(told(&[CallFact::EarlyMediaBegan, answered]).wrong(call, &heard).is_some(), "somebody else answered");
     }
 
     #[test]
