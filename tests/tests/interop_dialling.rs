@@ -12,7 +12,8 @@ const TRUNK: &str = "trunks/loopback.toml";
 
 /// A switch whose phones call out behind a 9, by a carrier at `carrier`.
 fn switch(carrier: SocketAddr) -> Switch {
-    let trunk = format!("home_area = \"010\"\nheartbeat_seconds = 0\nto = \"{carrier}\"\ncaller = \"01065551234\"\n");
+    let trunk =
+        format!("home_area = \"010\"\nheartbeat_seconds = 0\nto = \"{carrier}\"\ncaller = \"01065551234\"\n");
     Switch::start(&[
         ("hotline.toml", "[limits]", "[dialling]\nprefix = \"9\"\ntrunk = \"loopback\"\n[limits]"),
         (TRUNK, "127.0.0.0/8", &format!("{}/32", carrier.ip())),
@@ -55,8 +56,13 @@ fn a_phone_calls_outside_with_a_number_of_the_trunk_and_is_recorded() {
     assert!(invite.contains("INVITE sip:13900139000@") && invite.contains("<sip:01065551234@"), "{invite}");
     answering.succeed(SOON);
     let call = &switch.wait_calls(1, SOON)[0];
-    let told = [&call["direction"], &call["result_zh"], &call["agent"], &call["answered_by"], &call["hung_up_by"]];
-    assert_eq!(told, ["out", "接通", "9001", "13900139000", "agent"].map(serde_json::Value::from).each_ref(), "{call:#}");
+    let told =
+        [&call["direction"], &call["result_zh"], &call["agent"], &call["answered_by"], &call["hung_up_by"]];
+    assert_eq!(
+        told,
+        ["out", "接通", "9001", "13900139000", "agent"].map(serde_json::Value::from).each_ref(),
+        "{call:#}"
+    );
     // R5: what the customer says is on the right, as everything that who calls hears.
     let wav = Wav::read(call["recording"].as_str().expect("a recording").as_ref());
     let customer = Wav::tone_seconds(&wav.right, AGENT_HZ);

@@ -32,7 +32,12 @@ impl Persons {
     /// Takes one fact in.
     pub fn note(&mut self, call: CallId, fact: &CallFact) {
         if let CallFact::Began { leg, .. } = fact {
-            let known = InCall { caller: *leg, connected: Vec::new(), consulted: None, before_answer: BeforeAnswer::Nobody };
+            let known = InCall {
+                caller: *leg,
+                connected: Vec::new(),
+                consulted: None,
+                before_answer: BeforeAnswer::Nobody,
+            };
             self.calls.insert(call, known);
             return;
         }
@@ -112,8 +117,14 @@ mod tests {
         let answered = CallFact::AgentAnswered { offer: offer(12), leg: leg(12) };
         assert_eq!(told(&[CallFact::EarlyMediaBegan]).wrong(call, &heard), None);
         assert!(told(&[]).wrong(call, &heard).is_some(), "nothing was told of early media");
-        assert!(told(&[CallFact::EarlyMediaBegan]).wrong(call, &hears).is_some(), "who has not answered listens");
-        assert!(told(&[CallFact::EarlyMediaBegan, answered]).wrong(call, &heard).is_some(), "somebody else answered");
+        assert!(
+            told(&[CallFact::EarlyMediaBegan]).wrong(call, &hears).is_some(),
+            "who has not answered listens"
+        );
+        assert!(
+            told(&[CallFact::EarlyMediaBegan, answered]).wrong(call, &heard).is_some(),
+            "somebody else answered"
+        );
     }
 
     #[test]
