@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clock::Instant;
-use media::command::{Command, Event, Language, PlayMode};
+use media::command::{Command, Event, Language, Mark, PlayMode};
 use media::sink::{Channel, PortIndex, Side, Sink, TapPacket};
 use media::speech::{Atom, atoms};
 use media::{Clip, Room, tone};
@@ -32,6 +32,8 @@ pub(crate) struct Studio {
     /// Who hears whom in each room: (talker, listener).
     pub hearing: HashMap<CallId, Vec<(LegId, LegId)>>,
     pub recordings_begun: Vec<RecordingId>,
+    /// What recordings' timelines show, in order.
+    pub marks: Vec<(RecordingId, Mark)>,
     pub recordings_closed: Vec<RecordingId>,
 }
 
@@ -112,6 +114,7 @@ impl Studio {
             kept: HashMap::new(),
             hearing: HashMap::new(),
             recordings_begun: Vec::new(),
+            marks: Vec::new(),
             recordings_closed: Vec::new(),
         }
     }
@@ -212,6 +215,7 @@ impl Studio {
                 self.with(room, &mut brought, |room, _| room.record(recording, caller, &persons));
             }
             Command::MarkRecording { recording, mark } => {
+                self.marks.push((recording, mark));
                 for room in self.rooms.values_mut().filter(|room| room.is_recording(recording)) {
                     room.mark_recording(recording, mark);
                 }

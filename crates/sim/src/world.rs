@@ -337,6 +337,12 @@ impl World {
         self.around.studio.kept.get(&recording).copied().unwrap_or_default()
     }
 
+    /// What a recording's timeline shows so far, beside its beginning and end.
+    pub fn marks(&self, recording: model::RecordingId) -> Vec<&'static str> {
+        let marks = self.around.studio.marks.iter().filter(|(of, _)| *of == recording);
+        marks.map(|(_, mark)| mark.word()).collect()
+    }
+
     /// Packets of signalling so far, as they were sent.
     pub fn trace(&self) -> &[Entry] {
         &self.around.trace

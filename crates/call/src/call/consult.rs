@@ -354,6 +354,7 @@ impl Call {
         if let Some(recording) = self.recording {
             let mark = self.joins_as(leg);
             context.media(Command::MarkRecording { recording, mark });
+            self.mark(context, Mark::Transferred(leg));
         }
         self.stage = Stage::Talking(Talk { offer, leg, announcing: None, holders: Vec::new() });
         self.take_over_holds(context);

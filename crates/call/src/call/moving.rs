@@ -247,6 +247,7 @@ impl Call {
         let offer = self.adopt(context, mover, None, "取代 / took the place by Replaces");
         self.fact(context, CallFact::TransferEnded { outcome: TransferOutcome::Done });
         self.talk_with(context, offer);
+        self.mark_transferred(context);
     }
 
     /// The same party goes on at another phone.

@@ -8,7 +8,7 @@ use model::{QueueName, RecordingId};
 use routing::{RecordPolicy, WhenDiskFull};
 use sip::HeaderName;
 
-use super::Call;
+use super::{Call, Stage};
 use crate::context::Context;
 
 /// Whether a recording keeps what is said.
@@ -49,6 +49,14 @@ impl Call {
     pub(super) fn mark(&mut self, context: &mut Context<'_>, mark: Mark) {
         if let Some(recording) = self.recording {
             context.media(Command::MarkRecording { recording, mark });
+        }
+    }
+
+    /// The conversation came about by a transfer.
+    pub(super) fn mark_transferred(&mut self, context: &mut Context<'_>) {
+        if let Stage::Talking(talk) = &self.stage {
+            let leg = talk.leg;
+            self.mark(context, Mark::Transferred(leg));
         }
     }
 

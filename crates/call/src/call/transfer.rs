@@ -314,6 +314,7 @@ impl Call {
         self.transfer = None;
         self.fact(context, CallFact::TransferEnded { outcome: TransferOutcome::Done });
         self.talk_with(context, offer);
+        self.mark_transferred(context);
     }
 
     /// The one whom a transfer rings cannot be had.

@@ -427,6 +427,59 @@ fn nothing_recorded_is_silence_of_its_length() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// Each packet that came stands within 20 ms of where it was spoken, and both channels within 20 ms of each other.
+    #[test]
+    fn nought_to_twenty_percent_of_every_harm_move_nothing(
+        seed in 1u64..u64::MAX,
+        lost in 0u64..=20,
+        late in 0u64..=20,
+        doubled in 0u64..=20,
+        jitter_ms in 0u64..=60,
+    ) {
+        let mut chance = Chance(seed);
+        let mut came: Vec<(u64, Vec<u8>, usize)> = Vec::new();
+        let mut sent = Vec::new();
+        for nth in 0..600 {
+            for (place, leg) in [CALLER, AGENT].into_iter().enumerate() {
+                let payload: Vec<u8> = (0..160).map(|_| chance.below(256) as u8).collect();
+                let mut arrives_us = (nth + 1) * 20_000 + chance.below(jitter_ms * 1_000 + 1);
+                if chance.below(100) < late {
+                    // Behind several that were sent later.
+                    arrives_us += 80_000;
+                }
+                let packet = Sent { leg, arrives_us, media_time: nth * 160, codec: Codec::Pcma, payload };
+                if chance.below(100) < lost {
+                    continue;
+                }
+                came.push((nth, packet.payload.clone(), place));
+                if chance.below(100) < doubled {
+                    sent.push(Sent { arrives_us: packet.arrives_us + 5_000, ..packet.clone() });
+                }
+                sent.push(packet);
+            }
+        }
+        let wav = finish(&mut record(sent, &[], Some(12_200)));
+        let channels = [0, 1].map(|place| {
+            wav.bytes[58..].chunks_exact(2).map(|frame| frame[place]).collect::<Vec<u8>>()
+        });
+        let mut moved = [[i64::MAX, i64::MIN]; 2];
+        for (nth, payload, place) in came {
+            let spoken = (nth * 160) as i64;
+            let at = (spoken - 160..=spoken + 160).find(|at| {
+                let from = usize::try_from(*at).ok();
+                from.and_then(|from| channels[place].get(from..from + 160)).is_some_and(|kept| kept == payload)
+            });
+            prop_assert!(at.is_some(), "packet {nth} of channel {place} is not within 20 ms");
+            let by = at.unwrap() - spoken;
+            moved[place] = [moved[place][0].min(by), moved[place][1].max(by)];
+        }
+        let spread = moved[0][1].max(moved[1][1]) - moved[0][0].min(moved[1][0]);
+        prop_assert!(spread <= 160, "channels {moved:?}");
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     /// Whatever comes: no panic, and the file is exactly as long as the recording.
     #[test]

@@ -108,6 +108,12 @@ fn a_blind_transfer_to_an_extension_is_one_call_with_one_recording_and_a_segment
     stage.hang_up(second);
     stage.until_fact(seconds(5), |fact| matches!(fact, CallFact::SurveyAsked { .. }));
     stage.until(seconds(30), |world| world.calls().is_empty());
+    let recording = stage.world.call_facts().find_map(|(_, fact)| match fact {
+        CallFact::RecordingBegan { recording } => Some(*recording),
+        _ => None,
+    });
+    let shown = stage.world.marks(recording.expect("a recording"));
+    assert_eq!(shown, ["party_left", "party_joined", "transferred"]);
     let talk = |world: &World, number: &str| world.agent(&agent(number)).unwrap().talk_today;
     let (of_first, of_second) = (talk(&stage.world, "8001"), talk(&stage.world, "8002"));
     let finished = stage.finish();
