@@ -52,11 +52,8 @@ fn print_memory() {
     let Memory { talking, tail } = memory();
     println!("{:<44}{talking:10.0} bytes", "an established call in its shard");
     println!("{:<44}{tail:10.0} bytes", "a finished call in its 32 s tail");
-    println!("{:<44}{:10.0} bytes", "a finished transaction in it", tail / TRANSACTIONS);
 }
 
-/// Transactions of one call: INVITE and BYE on both legs.
-const TRANSACTIONS: f64 = 4.0;
 /// Calls that begin in a second of virtual time.
 const PER_SECOND: u32 = 2_000;
 const MEASURED: u32 = 20_000;
@@ -64,7 +61,7 @@ const MEASURED: u32 = 20_000;
 struct Memory {
     /// Bytes per established call whose INVITE transactions are over.
     talking: f64,
-    /// Bytes per finished call whose transactions are in their tail: what is free again when that is over.
+    /// Bytes per finished call whose transactions are in their tail.
     tail: f64,
 }
 
@@ -80,9 +77,7 @@ fn memory() -> Memory {
     seat.rest();
     let talking = held_bytes() - before - seat.own_bytes(CALLS);
     seat.finish(CALLS);
-    let in_tail = held_bytes();
-    seat.rest();
-    let tail = in_tail - held_bytes();
+    let tail = held_bytes() - before;
     Memory { talking: talking as f64 / f64::from(CALLS), tail: tail as f64 / f64::from(CALLS) }
 }
 
