@@ -118,6 +118,7 @@ fn settings() -> Settings {
     let profile = QueueProfile {
         when_disk_full: WhenDiskFull::GoOn,
         music: PromptName::new(&tenant(), "moh"),
+        music_start: routing::MusicStart::Shared,
         display: Arc::from("{caller} {queue}"),
         title: Arc::from("销售"),
         agent_number: true,

@@ -95,6 +95,7 @@ impl Loaded {
         let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.session_expires);
         sections(media(new_plan) == media(old_plan), "media");
         sections(self.recordings == old.recordings, "recordings");
+        sections(self.prompts == old.prompts, "prompts");
         sections(self.hooks == old.hooks, "hook");
         sections(self.transports.streams == old.transports.streams, "streams");
         sections(self.transports.tls == old.transports.tls, "tls");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::PromptName;
-use model::say::{Key, SayItem, Tone};
+use model::say::{Decimal, FigureError, Key, SayItem, Tone, Weekday};
 use routing::{Cidr, RtpRange, Target, is_pattern};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -291,9 +291,26 @@ impl Reading<'_> {
             ("prompt", _) => SayItem::Prompt(PromptName::new(&self.tenant, &record.text("prompt"))),
             ("digits", _) => SayItem::Digits(record.text("digits").to_string()),
             ("number", _) => SayItem::Number(record.integer("number")),
+            ("ordinal", _) => SayItem::Ordinal(record.integer("ordinal")),
+            ("weekday", _) => SayItem::Weekday(Weekday::new(record.integer("weekday"))?),
+            ("duration_seconds", _) => {
+                SayItem::Duration(Duration::from_secs(record.integer("duration_seconds")))
+            }
+            (key @ ("decimal" | "percent" | "money" | "date" | "time"), entry) => {
+                let text = record.text(key);
+                return match figure(key, &text) {
+                    Ok(item) => Some(Value::Say(item)),
+                    Err(error) => {
+                        let texts = error.to_string();
+                        let (zh, en) = texts.split_once(" / ").unwrap_or((&texts, &texts));
+                        self.error(&entry.spot, "bad-value", zh.to_owned(), en.to_owned());
+                        None
+                    }
+                };
+            }
             ("agent_number", _) => SayItem::AgentNumber(record.text("agent_number").to_string()),
             ("pause", _) => SayItem::Pause(record.integer("pause")),
-            _ => SayItem::Tone(record.choice("tone", &TONES)),
+            _ => SayItem::Tone(record.choice("tone", &Tone::ALL)),
         };
         Some(Value::Say(item))
     }
@@ -385,7 +402,19 @@ impl Kind {
     }
 }
 
-const TONES: [Tone; 4] = [Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Beep];
+/// A figure as people write it.
+fn figure(key: &str, text: &str) -> Result<SayItem, FigureError> {
+    Ok(match key {
+        "decimal" => SayItem::Decimal(text.parse()?),
+        "percent" => SayItem::Percent(text.parse()?),
+        "date" => SayItem::Date(text.parse()?),
+        "time" => SayItem::Time(text.parse()?),
+        _ => {
+            let amount: Decimal = text.parse()?;
+            SayItem::Money(amount.hundredths().ok_or_else(|| FigureError::new(text, "102.05"))?)
+        }
+    })
+}
 
 /// The most members of one range.
 const MAX_RANGE: u64 = 10_000;

@@ -24,6 +24,8 @@ pub struct Loaded {
     pub acd: Vec<TenantSettings>,
     /// How long recordings are kept, and how much room they leave.
     pub recordings: RecordingSettings,
+    /// What prompts may cost, and how they sound.
+    pub prompts: PromptSettings,
     /// Commands run on events.
     pub hooks: Vec<HookSettings>,
     /// Connections, certificates and name servers.
@@ -78,6 +80,39 @@ pub struct RecordingSettings {
     pub second: Option<Arc<str>>,
     /// How long a copy stays whose original has gone.
     pub second_keep: Duration,
+}
+
+/// What prompts may cost, and how they sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromptSettings {
+    /// A longer file is refused.
+    pub longest: Duration,
+    /// A larger file is refused.
+    pub bytes: u64,
+    /// Whether prompts are made equally loud.
+    pub even_loudness: bool,
+    /// How 1 is read digit by digit in Chinese.
+    pub digit_one: DigitOne,
+}
+
+impl Default for PromptSettings {
+    fn default() -> PromptSettings {
+        PromptSettings {
+            longest: Duration::from_secs(600),
+            bytes: 64 << 20,
+            even_loudness: true,
+            digit_one: DigitOne::Yao,
+        }
+    }
+}
+
+/// How 1 is read digit by digit in Chinese.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigitOne {
+    /// 幺
+    Yao,
+    /// 一
+    Yi,
 }
 
 /// What sockets for signalling need beside the listeners.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use model::say::prompt_of_file;
 use model::{PromptName, TenantId};
 
 /// One file of a folder.
@@ -20,7 +21,8 @@ pub struct SourceFile {
 pub struct Sources {
     /// The files.
     pub files: Vec<SourceFile>,
-    /// Prompts that lie in the folder itself (`prompts/<lang>/NAME.wav`, `tenants/T/prompts/…`).
+    /// Prompts that lie in the folder itself (`prompts/<lang>/NAME.wav` or another audio file,
+    /// `prompts/NAME.wav` for all languages, `tenants/T/prompts/…`).
     pub own_prompts: BTreeSet<PromptName>,
     /// Prompts that every tenant has; None: names of prompts are not checked.
     pub built_in_prompts: Option<BTreeSet<String>>,
@@ -92,12 +94,15 @@ impl Sources {
     }
 
     fn list_prompts(&mut self, prompts: &Path, tenant: &TenantId) -> Result<(), ReadError> {
-        for language in entries(prompts)?.into_iter().filter(|p| p.is_dir()) {
-            for file in entries(&language)? {
-                let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-                if let Some(stem) = name.strip_suffix(".wav") {
-                    self.own_prompts.insert(PromptName::new(tenant, stem));
-                }
+        let (languages, mut files): (Vec<_>, Vec<_>) =
+            entries(prompts)?.into_iter().partition(|p| p.is_dir());
+        for language in languages {
+            files.extend(entries(&language)?);
+        }
+        for file in files {
+            let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            if let Some(name) = prompt_of_file(name) {
+                self.own_prompts.insert(PromptName::new(tenant, name));
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ mod doctor;
 mod live;
 pub(crate) mod output;
 mod phones;
+mod prompts;
 mod recordings;
 mod run;
 mod switch_client;
@@ -72,6 +73,9 @@ enum Command {
     /// 录音文件 / recordings
     #[command(subcommand)]
     Recordings(Recordings),
+    /// 语音文件 / prompts
+    #[command(subcommand)]
+    Prompts(Prompts),
     /// 坐席 / agents
     Agents {
         #[command(subcommand)]
@@ -250,6 +254,62 @@ pub(crate) struct Trace {
     pub events: bool,
 }
 
+/// What can be asked about prompts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Prompts {
+    /// 列出所有语音 / list all prompts
+    List {
+        /// 只列一种语言 / of one language
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
+    },
+    /// 导入录音文件（wav、mp3、flac、ogg、m4a 等）/ import an audio file
+    Import {
+        /// 文件 / the file
+        file: PathBuf,
+        /// 语音名称,省略则用文件名 / the prompt's name; the file's unless given
+        #[arg(long)]
+        name: Option<String>,
+        /// 语言,省略则用节点的语言 / its language; the node's unless given
+        #[arg(long, value_enum, conflicts_with = "music")]
+        lang: Option<Lang>,
+        /// 作为等待音乐 / as music on hold
+        #[arg(long)]
+        music: bool,
+        /// 覆盖已有的语音 / replace one that exists
+        #[arg(long)]
+        replace: bool,
+    },
+    /// 检查流程用到的语音是否齐全 / look for prompts that flows name and nobody has
+    Check {
+        /// 只查一种语言 / of one language
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
+    },
+    /// 试听: 语音名称,或 number:12 money:102.05 digits:8001 date:2026-11-02 等 / listen to prompts and figures
+    Play {
+        /// 播放内容 / what is said
+        #[arg(required = true, value_name = "ITEM")]
+        items: Vec<String>,
+        /// 语言,省略则用节点的语言 / the language; the node's unless given
+        #[arg(long, value_enum)]
+        lang: Option<Lang>,
+        /// 写入 WAV 文件 / write a WAV file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// A language of prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lang {
+    /// 普通话 / Chinese
+    #[value(alias = "zh-CN")]
+    Zh,
+    /// 英语 / English
+    En,
+}
+
 /// Which records are wanted.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Wanted {
@@ -348,6 +408,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Load(options) => crate::load::run(&global, &options),
         Command::Calls(calls) => calls::run(&global, calls),
         Command::Recordings(asked) => recordings::run(&global, &asked),
+        Command::Prompts(asked) => prompts::run(&global, &asked),
         Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
         Command::Queues => live::queues(&global),
         Command::Phones => phones::phones(&global),

@@ -388,7 +388,7 @@ fn start_media(
         data: data.to_owned(),
         limits: settings::recording_limits(loaded),
         second: settings::second_place(origin, loaded),
-        prompts: Arc::new(settings::prompts(origin, loaded)),
+        prompts: Arc::new(settings::prompts(origin, loaded, None)),
         clock,
     };
     let (boxes, journal, shards) = (boxes.clone(), journal.clone(), boxes.clone());

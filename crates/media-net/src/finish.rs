@@ -353,11 +353,11 @@ pub(crate) fn date(at: WallTime) -> (i64, i64, i64) {
 
 /// Lets workers and signalling go first: finishing has time. With sched_autogroup, niceness counts only inside the
 /// session's group, which is where our own threads are.
-fn yield_to_others() {
+pub(crate) fn yield_to_others() {
     // SAFETY: setpriority takes three integers; 0 is the calling thread.
     let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) } != 0;
     if failed {
-        tracing::debug!(error = %io::Error::last_os_error(), "finisher keeps its priority");
+        tracing::debug!(error = %io::Error::last_os_error(), "a thread keeps its priority");
     }
 }
 

@@ -25,7 +25,7 @@ pub use journal::{held, last_heard};
 pub use manifest::{Manifest, read_manifest};
 pub use net::{MediaLive, MediaNet};
 pub use ports::PortError;
-pub use prompts::{MissingPrompt, PromptCache, PromptError};
+pub use prompts::{MissingPrompt, Prompt, PromptCache, PromptError, PromptRules};
 pub use rescue::rescue;
 pub use second::SecondPlace;
 

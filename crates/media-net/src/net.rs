@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use clock::MintedMap;
 use clock::SystemClock;
+use media::codec::Codec;
 use media::command::{Command, Event, Peer, PlayEnd};
 use model::{CallId, LegId, RecordingId};
 
@@ -22,6 +23,7 @@ use crate::journal::medium::{Disk, Medium};
 use crate::journal::{self, Journal, JournalInlet, ToJournal};
 use crate::manifest::Manifest;
 use crate::ports::{PortError, PortPool};
+use crate::prompts::Preparer;
 use crate::second::{Behind, Copier, SharedSecond};
 use crate::worker::{self, Surroundings, ToWorker, WorkerInlet};
 use crate::{MediaConfig, PromptCache, RecordingLimits, SecondPlace};
@@ -37,6 +39,7 @@ struct Shared {
     pool: Arc<PortPool>,
     journal: JournalInlet,
     prompts: RwLock<Arc<PromptCache>>,
+    preparer: Preparer,
     limits: SharedLimits,
     disk: Arc<DiskFigures>,
     second: SharedSecond,
@@ -117,6 +120,8 @@ pub struct MediaLive {
 struct Directory {
     calls: MintedMap<CallId, (Vec<LegId>, Vec<RecordingId>)>,
     legs: MintedMap<LegId, CallId>,
+    /// Legs whose codec has a state: what is said to them is better encoded before.
+    codecs: MintedMap<LegId, Codec>,
     recordings: MintedMap<RecordingId, CallId>,
 }
 
@@ -177,6 +182,7 @@ impl MediaNet {
             pool: Arc::new(PortPool::new(interfaces, count, clock)),
             journal: inlet,
             prompts: RwLock::new(prompts),
+            preparer: Preparer::spawn()?,
             limits,
             directory: Mutex::default(),
             events,
@@ -226,12 +232,17 @@ impl MediaNet {
                 (self.shared.events)(event);
             }
             Command::Play { port, play, items, mode, voice } => {
-                let Some(room) = self.directory(|directory| directory.legs.get(&port).copied()) else {
-                    return;
-                };
-                let prompts = Arc::clone(&self.shared.prompts.read().unwrap_or_else(PoisonError::into_inner));
-                match prompts.expand(&items, &voice) {
-                    Ok(clips) => self.tell(room, ToWorker::Play { port, play: (play, mode), clips }),
+                let (room, codec) = self.directory(|directory| {
+                    (directory.legs.get(&port).copied(), directory.codecs.get(&port).copied())
+                });
+                let Some(room) = room else { return };
+                match self.prompts().expand(&items, &voice) {
+                    Ok(clips) => {
+                        if let Some(codec) = codec {
+                            self.shared.preparer.ask(&clips, codec);
+                        }
+                        self.tell(room, ToWorker::Play { port, play: (play, mode), clips });
+                    }
                     Err(error) => {
                         tracing::error!(%room, %port, %error, "playback failed");
                         let how = PlayEnd::Failed(error.to_string());
@@ -263,6 +274,11 @@ impl MediaNet {
             self.tell(from, ToWorker::LetGo { port, room, to: Some(to) });
             self.tell(room, ToWorker::TakeIn { room, from: moved });
         });
+    }
+
+    /// The prompts in force.
+    pub fn prompts(&self) -> Arc<PromptCache> {
+        Arc::clone(&self.shared.prompts.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes other prompts from now on. Playbacks that run keep theirs.
@@ -363,8 +379,15 @@ impl Directory {
     fn note(&mut self, command: &Command) -> Option<CallId> {
         match command {
             Command::OpenPort { room, .. } | Command::Hear { room, .. } => Some(*room),
-            Command::Describe { port, .. }
-            | Command::Play { port, .. }
+            Command::Describe { port, negotiated } => {
+                let room = self.legs.get(port).copied()?;
+                match negotiated.codec {
+                    Codec::Pcma | Codec::Pcmu => drop(self.codecs.remove(port)),
+                    codec => drop(self.codecs.insert(*port, codec)),
+                }
+                Some(room)
+            }
+            Command::Play { port, .. }
             | Command::StopPlay { port, .. }
             | Command::SendDigit { port, .. }
             | Command::Watch { port, .. }
@@ -382,6 +405,7 @@ impl Directory {
             }
             Command::ClosePort { port } => {
                 let room = self.legs.remove(port)?;
+                self.codecs.remove(port);
                 self.forget(room, |legs, _| legs.retain(|known| known != port));
                 Some(room)
             }
@@ -389,6 +413,7 @@ impl Directory {
                 let (legs, recordings) = self.calls.remove(room)?;
                 for leg in legs {
                     self.legs.remove(&leg);
+                    self.codecs.remove(&leg);
                 }
                 for recording in recordings {
                     self.recordings.remove(&recording);

@@ -141,6 +141,8 @@ pub enum PlayMode {
     Once,
     /// Until it is stopped.
     Looped,
+    /// Until it is stopped, and from where everybody is who hears the same: music on hold that all share.
+    Joined,
 }
 
 /// In whose words something is said.

@@ -9,6 +9,7 @@ pub mod dtmf;
 pub mod finisher;
 pub mod g711;
 mod halfband;
+pub mod import;
 mod jitter;
 mod noise;
 pub mod player;

@@ -28,6 +28,8 @@ pub struct Player {
     clip: usize,
     frame: usize,
     next_at: Instant,
+    /// The present clip is encoded for this listener alone, since nobody had prepared it when it began.
+    own_voice: bool,
     /// Samples since the last frame that was sent.
     ahead: u64,
 }
@@ -38,7 +40,7 @@ impl Player {
         let audible = clips.iter().any(|clip| clip.frames() > 0);
         // Silence in a loop would never end and never be heard.
         let mode = if audible { mode } else { PlayMode::Once };
-        Player { play, clips, mode, clip: 0, frame: 0, next_at: now, ahead: 0 }
+        Player { play, clips, mode, clip: 0, frame: 0, next_at: now, own_voice: false, ahead: 0 }
     }
 
     /// When the next frame, or the end, is due.
@@ -56,6 +58,28 @@ impl Player {
         if self.next_at > now {
             return Frame::NotYet;
         }
+        if now.since(self.next_at) > PATIENCE {
+            self.ahead += samples(self.next_at, now);
+            self.next_at = now;
+        }
+        let Some(frame) = self.find() else { return Frame::Finished };
+        let clip = &self.clips[self.clip];
+        // Once begun, one encoder goes on to the end of a clip; who hears what all hear may step over at any time.
+        if frame == 0 || self.mode == PlayMode::Joined {
+            self.own_voice = !clip.is_prepared(codec);
+        }
+        self.next_at += INTERVAL;
+        self.ahead += 160;
+        self.frame = frame + 1;
+        let due = if self.own_voice { clip.fresh_frame(codec, frame) } else { clip.frame(codec, frame) };
+        due.map_or(Frame::NotYet, Frame::Due)
+    }
+
+    /// The frame of the present clip that is due, going on to the next clip; `None` at the end.
+    fn find(&mut self) -> Option<usize> {
+        if self.mode == PlayMode::Joined {
+            return self.find_shared();
+        }
         while self.clips.get(self.clip).is_some_and(|clip| self.frame >= clip.frames()) {
             self.clip += 1;
             self.frame = 0;
@@ -63,20 +87,22 @@ impl Player {
                 self.clip = 0;
             }
         }
-        if self.clip >= self.clips.len() {
-            return Frame::Finished;
+        (self.clip < self.clips.len()).then_some(self.frame)
+    }
+
+    /// Where all who hear these clips are now: time itself is the one position, so that nobody has to keep one.
+    fn find_shared(&mut self) -> Option<usize> {
+        let all: usize = self.clips.iter().map(|clip| clip.frames()).sum();
+        let now = self.next_at.as_micros() / INTERVAL.as_micros() as u64;
+        let mut frame = now.checked_rem(all as u64)? as usize;
+        for (place, clip) in self.clips.iter().enumerate() {
+            if frame < clip.frames() {
+                self.clip = place;
+                return Some(frame);
+            }
+            frame -= clip.frames();
         }
-        if now.since(self.next_at) > PATIENCE {
-            self.ahead += samples(self.next_at, now);
-            self.next_at = now;
-        }
-        self.next_at += INTERVAL;
-        self.frame += 1;
-        self.ahead += 160;
-        match self.clips[self.clip].frame(codec, self.frame - 1) {
-            Some(frame) => Frame::Due(frame),
-            None => Frame::NotYet,
-        }
+        None
     }
 
     /// Samples between the last sent frame and the one just polled, which is sent now.
@@ -96,3 +122,6 @@ pub enum Frame<'a> {
     /// Nothing any more.
     Finished,
 }
+
+#[cfg(test)]
+mod tests;

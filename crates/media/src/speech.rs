@@ -1,4 +1,5 @@
-//! Owns how numbers, positions and waits are spoken: which recorded atoms, in which order, in Chinese and English.
+//! Owns how numbers, amounts, days, times, positions and waits are spoken: which recorded atoms, in which order, in
+//! Chinese and English.
 //! Does not own the atoms' sounds (see `media-net`'s prompt cache).
 
 mod chinese;
@@ -31,24 +32,38 @@ const JOINT: Atom = Atom::Silence(60);
 /// Between two groups of a telephone number.
 const GROUP: Atom = Atom::Silence(200);
 
+/// How 1 is read digit by digit in Chinese: 幺 on the telephone, 一 where an operator prefers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DigitOne {
+    /// 幺
+    #[default]
+    Yao,
+    /// 一
+    Yi,
+}
+
 /// The sounds of `items`, in order.
-pub fn atoms(items: &[SayItem], language: Language) -> Vec<Atom> {
+pub fn atoms(items: &[SayItem], language: Language, one: DigitOne) -> Vec<Atom> {
     let mut atoms = Vec::with_capacity(items.len() * 2);
     for item in items {
         match item {
             SayItem::Prompt(PromptName { name, .. }) => atoms.push(Atom::Prompt(Arc::clone(name))),
-            SayItem::Digits(text) => phrase(&mut atoms, digits(text, language)),
-            SayItem::Number(number) => phrase(&mut atoms, words(number_of(*number, language))),
-            SayItem::QueuePosition(ahead) => phrase(&mut atoms, words(queue_position(*ahead, language))),
-            SayItem::ExpectedWait(wait) => phrase(&mut atoms, words(expected_wait(*wait, language))),
+            SayItem::Digits(text) => phrase(&mut atoms, digits(text, language, one)),
             SayItem::AgentNumber(number) => {
                 let mut all = vec![Atom::Word("agent_pre")];
-                all.extend(digits(number, language));
+                all.extend(digits(number, language, one));
                 all.push(Atom::Word("agent_post"));
                 phrase(&mut atoms, all);
             }
             SayItem::Pause(millis) => atoms.push(Atom::Silence(*millis)),
             SayItem::Tone(tone) => atoms.push(Atom::Tone(*tone)),
+            figure => {
+                let words = match language {
+                    Language::Zh => chinese::figure(figure),
+                    Language::En => english::figure(figure),
+                };
+                phrase(&mut atoms, words.into_iter().map(Atom::Word).collect());
+            }
         }
     }
     atoms
@@ -65,54 +80,47 @@ fn phrase(atoms: &mut Vec<Atom>, phrase: Vec<Atom>) {
     }
 }
 
-fn words(words: Vec<&'static str>) -> Vec<Atom> {
-    words.into_iter().map(Atom::Word).collect()
+/// The minutes of a wait, rounded up; `None` below one.
+fn minutes(wait: Duration) -> Option<u64> {
+    let whole = wait.as_secs().div_ceil(60);
+    let begun = wait.as_secs().is_multiple_of(60) && wait.subsec_nanos() > 0;
+    (wait >= Duration::from_secs(60)).then_some(whole + u64::from(begun))
 }
 
-fn number_of(number: i64, language: Language) -> Vec<&'static str> {
-    let mut spoken = Vec::new();
-    if number < 0 {
-        spoken.push("minus");
+/// The words of a figure behind `minus`, which is said before it.
+fn signed(negative: bool, words: Vec<&'static str>) -> Vec<&'static str> {
+    if !negative {
+        return words;
     }
-    spoken.extend(match language {
-        Language::Zh => chinese::cardinal(number.unsigned_abs()),
-        Language::En => english::cardinal(number.unsigned_abs()),
-    });
-    spoken
+    let mut all = vec!["minus"];
+    all.extend(words);
+    all
 }
 
-/// How many of something that has a measure word: two is 两.
-fn count(number: u64, language: Language) -> Vec<&'static str> {
-    match language {
-        Language::Zh => chinese::counted(number),
-        Language::En => english::cardinal(number),
-    }
+/// The parts of a length of time that are not zero, largest first: days, hours, minutes, seconds; seconds alone for
+/// nothing at all.
+fn parts(length: Duration) -> Vec<(u64, Unit)> {
+    let seconds = length.as_secs();
+    let parts = [
+        (seconds / 86_400, Unit::Day),
+        (seconds / 3_600 % 24, Unit::Hour),
+        (seconds / 60 % 60, Unit::Minute),
+        (seconds % 60, Unit::Second),
+    ];
+    let is_said = |(count, unit): &(u64, Unit)| *count > 0 || (seconds == 0 && *unit == Unit::Second);
+    parts.into_iter().filter(is_said).collect()
 }
 
-fn queue_position(ahead: u32, language: Language) -> Vec<&'static str> {
-    if ahead == 0 {
-        return vec!["q_next"];
-    }
-    let mut spoken = vec!["q_pos_pre"];
-    spoken.extend(count(u64::from(ahead), language));
-    spoken.push("q_pos_post");
-    spoken
-}
-
-fn expected_wait(wait: Duration, language: Language) -> Vec<&'static str> {
-    if wait < Duration::from_secs(60) {
-        return vec!["q_ewt_lt1"];
-    }
-    let minutes =
-        wait.as_secs().div_ceil(60) + u64::from(wait.as_secs().is_multiple_of(60) && wait.subsec_nanos() > 0);
-    let mut spoken = vec!["q_ewt_pre"];
-    spoken.extend(count(minutes, language));
-    spoken.push("fenzhong");
-    spoken
+#[derive(Clone, Copy, PartialEq)]
+enum Unit {
+    Day,
+    Hour,
+    Minute,
+    Second,
 }
 
 /// Digit by digit, with pauses between the groups of a telephone number.
-fn digits(text: &str, language: Language) -> Vec<Atom> {
+fn digits(text: &str, language: Language, one: DigitOne) -> Vec<Atom> {
     let digits: Vec<u8> = text.chars().filter_map(digit).collect();
     let mut spoken = Vec::with_capacity(digits.len() + 2);
     let mut rest = digits.as_slice();
@@ -122,8 +130,8 @@ fn digits(text: &str, language: Language) -> Vec<Atom> {
             spoken.push(GROUP);
         }
         spoken.extend(group.iter().map(|digit| {
-            Atom::Word(match (digit, language) {
-                (1, Language::Zh) => "d1y",
+            Atom::Word(match (digit, language, one) {
+                (1, Language::Zh, DigitOne::Yao) => "d1y",
                 _ => DIGITS[usize::from(*digit)],
             })
         }));

@@ -1,7 +1,5 @@
-//! Owns WAV files: the headers of stereo recordings, and reading what operators upload. Does not own when one is
-//! written (see [`crate::finisher`]).
-
-use std::io::Cursor;
+//! Owns writing WAV files: the headers of stereo recordings, and prompts. Does not own when one is written (see
+//! [`crate::finisher`]), nor reading what operators upload (see [`crate::import`]).
 
 use crate::codec::SAMPLE_RATE;
 use crate::g711::Law;
@@ -71,84 +69,28 @@ pub fn stereo_millis(header: &[u8]) -> Option<u64> {
     Some(u64::from(frames) * 1_000 / u64::from(SAMPLE_RATE))
 }
 
-/// Why a file is no prompt.
-#[derive(Debug, thiserror::Error)]
-pub enum WavError {
-    /// It cannot be read as WAV.
-    #[error("不是有效的 PCM WAV 文件：{0} / not a PCM WAV file")]
-    Unreadable(#[from] hound::Error),
-    /// Its sample rate is no multiple of 8 kHz.
-    #[error(
-        "采样率 {0} Hz 不受支持，需要 8、16、24、32 或 48 kHz / sample rate {0} Hz: 8, 16, 24, 32 or 48 kHz are read"
-    )]
-    Rate(u32),
-    /// It has more channels than two, or none.
-    #[error("声道数为 {0}，只支持单声道或立体声 / {0} channels: mono and stereo are read")]
-    Channels(u16),
-    /// Its samples are not whole numbers of 8 to 32 bits.
-    #[error("不支持浮点采样 / samples in floating point are not read")]
-    Float,
-}
-
-/// Reads PCM WAV of 8, 16, 24, 32 or 48 kHz, mono or stereo, as 8 kHz mono 16-bit samples.
-///
-/// # Errors
-/// Says what about the file is not supported.
-pub fn read(bytes: &[u8]) -> Result<Vec<i16>, WavError> {
-    let reader = hound::WavReader::new(Cursor::new(bytes))?;
-    let spec = reader.spec();
-    if spec.sample_format == hound::SampleFormat::Float {
-        return Err(WavError::Float);
+/// A whole file of mono samples, 16 bits each, `rate` a second. Longer than a WAV file can say is cut.
+pub fn mono(rate: u32, samples: &[i16]) -> Vec<u8> {
+    let samples = &samples[..samples.len().min((u32::MAX as usize - 64) / 2)];
+    // invariant: cut above to what 32 bits hold.
+    let data = samples.len() as u32 * 2;
+    let mut file = Vec::with_capacity(44 + samples.len() * 2);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&(data + 36).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt ");
+    file.extend_from_slice(&16u32.to_le_bytes());
+    file.extend_from_slice(&Format::Pcm16.tag().to_le_bytes());
+    file.extend_from_slice(&1u16.to_le_bytes());
+    file.extend_from_slice(&rate.to_le_bytes());
+    file.extend_from_slice(&(rate * 2).to_le_bytes());
+    file.extend_from_slice(&2u16.to_le_bytes());
+    file.extend_from_slice(&16u16.to_le_bytes());
+    file.extend_from_slice(b"data");
+    file.extend_from_slice(&data.to_le_bytes());
+    for sample in samples {
+        file.extend_from_slice(&sample.to_le_bytes());
     }
-    if !matches!(spec.channels, 1 | 2) {
-        return Err(WavError::Channels(spec.channels));
-    }
-    let factor = spec.sample_rate / SAMPLE_RATE;
-    if spec.sample_rate % SAMPLE_RATE != 0 || !matches!(factor, 1 | 2 | 3 | 4 | 6) {
-        return Err(WavError::Rate(spec.sample_rate));
-    }
-    let samples: Vec<i32> = reader.into_samples::<i32>().collect::<Result<_, _>>()?;
-    let scale = 2f32.powi(16 - i32::from(spec.bits_per_sample));
-    let mono: Vec<f32> = samples
-        .chunks_exact(usize::from(spec.channels))
-        .map(|frame| frame.iter().map(|s| *s as f32).sum::<f32>() / frame.len() as f32 * scale)
-        .collect();
-    let slow = if factor == 1 { mono } else { decimate(&mono, factor as usize) };
-    Ok(slow.into_iter().map(|s| s.round().clamp(-32_768.0, 32_767.0) as i16).collect())
-}
-
-/// Every `factor`-th sample behind a low-pass at 0.45 of the new rate (windowed sinc, Blackman).
-fn decimate(samples: &[f32], factor: usize) -> Vec<f32> {
-    let half = (24 * factor) as isize;
-    let cutoff = 0.45 / factor as f32;
-    let taps: Vec<f32> = (-half..=half)
-        .map(|n| {
-            let x = n as f32;
-            let sinc = if n == 0 {
-                2.0 * cutoff
-            } else {
-                (2.0 * std::f32::consts::PI * cutoff * x).sin() / (std::f32::consts::PI * x)
-            };
-            let phase = std::f32::consts::PI * (x / half as f32 + 1.0);
-            sinc * (0.42 - 0.5 * phase.cos() + 0.08 * (2.0 * phase).cos())
-        })
-        .collect();
-    let gain: f32 = taps.iter().sum();
-    (0..samples.len())
-        .step_by(factor)
-        .map(|at| {
-            let first = at as isize - half;
-            let sum: f32 = taps
-                .iter()
-                .enumerate()
-                .filter_map(|(n, tap)| {
-                    let index = usize::try_from(first + n as isize).ok()?;
-                    samples.get(index).map(|s| s * tap)
-                })
-                .sum();
-            sum / gain
-        })
-        .collect()
+    file
 }
 
 #[cfg(test)]

@@ -1,6 +1,20 @@
 //! Owns what can be said to a caller or agent, as data. Does not own the words' sounds (see `media::speech`).
 
+mod figures;
+
 use crate::PromptName;
+
+pub use figures::{CalendarDate, Decimal, FigureError, TimeOfDay, Weekday};
+
+/// How the names of files end that are prompts, in small letters.
+pub const PROMPT_FILES: [&str; 10] = ["wav", "mp3", "flac", "ogg", "oga", "opus", "m4a", "m4b", "mp4", "aac"];
+
+/// The name of a prompt whose file is `file`; `None`: it is no prompt.
+pub fn prompt_of_file(file: &str) -> Option<&str> {
+    let (name, end) = file.rsplit_once('.')?;
+    let is_known = PROMPT_FILES.iter().any(|known| known.eq_ignore_ascii_case(end));
+    (is_known && !name.is_empty() && !name.starts_with('.')).then_some(name)
+}
 
 /// One piece of a spoken announcement. `media` expands it into recorded atoms of the listener's language.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -18,6 +32,22 @@ pub enum SayItem {
     ExpectedWait(std::time::Duration),
     /// The agent's number to the caller (播报工号): «工号 8001 为您服务».
     AgentNumber(String),
+    /// The how-many-eth: 第三.
+    Ordinal(u32),
+    /// A number with decimals: 三点一四.
+    Decimal(Decimal),
+    /// A share in percent: 百分之十二点五.
+    Percent(Decimal),
+    /// An amount of money in fen, the hundredth part of a yuan: 10205 = 一百零二元零五分.
+    Money(i64),
+    /// A day: 二零二六年十一月二日.
+    Date(CalendarDate),
+    /// A day of the week: 星期一.
+    Weekday(Weekday),
+    /// A time of the day, by the clock of twelve hours: 下午两点半.
+    Time(TimeOfDay),
+    /// A length of time, in whole seconds: 两小时五分钟.
+    Duration(std::time::Duration),
     /// A pause of this many milliseconds.
     Pause(u32),
     /// A tone of the country's plan.
@@ -36,6 +66,16 @@ pub enum Tone {
     Congestion,
     /// One short beep.
     Beep,
+    /// 400 ms on, 4 s off: another call waits.
+    CallWaiting,
+    /// Three times 100 ms on and off, then 400 ms on and off: no such number.
+    SpecialInfo,
+}
+
+impl Tone {
+    /// All of them, in their order.
+    pub const ALL: [Tone; 6] =
+        [Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Beep, Tone::CallWaiting, Tone::SpecialInfo];
 }
 
 /// A key of the telephone (RFC 4733 §3.2 events 0–15).

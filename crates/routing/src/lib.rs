@@ -38,8 +38,8 @@ pub use service::{
 };
 pub use settings::{
     AnswerMode, CertificateFiles, Cidr, ClientCertificate, CodecChoice, DigestChoice, Interface, KeyChoice,
-    Limits, MediaChoice, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable, RtpRange, Security,
-    SrtpChoice, StrangeOptions, TenantDomain, WhenDiskFull,
+    Limits, MediaChoice, MusicStart, Number, Phone, Plan, QueueProfile, RecordPolicy, Reliable, RtpRange,
+    Security, SrtpChoice, StrangeOptions, TenantDomain, WhenDiskFull,
 };
 pub use shared::Shared;
 pub use supervision::{Over, Rights, Supervised, Supervision, SupervisionKeys};

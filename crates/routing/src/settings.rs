@@ -323,11 +323,23 @@ pub enum DigestChoice {
     Both,
 }
 
+/// Where a caller's music on hold begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MusicStart {
+    /// Where everybody else who hears it is.
+    #[default]
+    Shared,
+    /// At its beginning.
+    Beginning,
+}
+
 /// What calls of a queue look like to caller and agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueProfile {
     /// Music on hold while waiting.
     pub music: PromptName,
+    /// Where a caller's music begins.
+    pub music_start: MusicStart,
     /// From name on the agent's phone; `{caller}`, `{queue}`, `{number}` stand for themselves.
     pub display: Arc<str>,
     /// The name for `{queue}`.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clock::Instant;
 use media::command::{Command, Event, Language, Mark, PlayMode};
 use media::sink::{Channel, PortIndex, Side, Sink, TapPacket};
-use media::speech::{Atom, atoms};
+use media::speech::{Atom, DigitOne, atoms};
 use media::{Clip, Room, tone};
 use model::say::SayItem;
 use model::{CallId, LegId, RecordingId};
@@ -279,7 +279,7 @@ impl Studio {
             let known = self.clips.entry(format!("{atom:?}")).or_insert_with(|| Arc::new(clip(&atom)));
             Arc::clone(known)
         };
-        atoms(items, Language::Zh).into_iter().map(made).collect()
+        atoms(items, Language::Zh, DigitOne::default()).into_iter().map(made).collect()
     }
 
     fn give_back(&mut self, leg: LegId) {

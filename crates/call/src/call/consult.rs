@@ -135,8 +135,8 @@ impl Call {
     fn await_number(&mut self, context: &mut Context<'_>, leg: LegId, kind: TransferKind) {
         let Stage::Talking(talk) = &self.stage else { return };
         let Some(waits) = self.opposite(talk, leg) else { return };
-        let items = self.hold_music();
-        let music = self.play_to(context, waits, Playing::Background, items, PlayMode::Looped);
+        let (items, mode) = self.hold_music();
+        let music = self.play_to(context, waits, Playing::Background, items, mode);
         let until = Some(context.now + FIRST_DIGIT);
         self.asking = Some(Asking { leg, kind, digits: String::new(), until, music: Some(music) });
         self.connect(context);
@@ -258,8 +258,8 @@ impl Call {
             self.stop_playing(context, listener, music);
         }
         if let Some(listener) = listens(with) {
-            let items = self.hold_music();
-            let music = self.play_to(context, listener, Playing::Background, items, PlayMode::Looped);
+            let (items, mode) = self.hold_music();
+            let music = self.play_to(context, listener, Playing::Background, items, mode);
             if let Some(transfer) = &mut self.transfer {
                 transfer.tone = Some(music);
             }

@@ -5,6 +5,7 @@ use media::command::{Mark, MaskCause, PlayMode};
 use model::event::{CallFact, Direction};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{SayItem, Tone};
+use routing::{MusicStart, QueueProfile};
 use sip::HeaderName;
 
 use super::{Call, Playing, Stage, Waited};
@@ -127,15 +128,22 @@ impl Call {
     /// Music for a caller who waits in a queue.
     pub(super) fn play_music(&mut self, context: &mut Context<'_>) {
         let Stage::Queued { queue, .. } = &self.stage else { return };
-        let items = match self.settings.plan.queues.get(queue) {
-            Some(profile) => vec![SayItem::Prompt(profile.music.clone())],
-            None => vec![SayItem::Tone(Tone::Ringback)],
-        };
-        let play = self.play_to_caller(context, Playing::Background, items, PlayMode::Looped);
+        let (items, mode) = music_of(self.settings.plan.queues.get(queue));
+        let play = self.play_to_caller(context, Playing::Background, items, mode);
         if let Stage::Queued { music, .. } = &mut self.stage {
             *music = play;
         }
     }
+}
+
+/// What a caller of a queue hears meanwhile, and where it begins.
+pub(super) fn music_of(profile: Option<&QueueProfile>) -> (Vec<SayItem>, PlayMode) {
+    let Some(profile) = profile else { return (vec![SayItem::Tone(Tone::Ringback)], PlayMode::Looped) };
+    let mode = match profile.music_start {
+        MusicStart::Shared => PlayMode::Joined,
+        MusicStart::Beginning => PlayMode::Looped,
+    };
+    (vec![SayItem::Prompt(profile.music.clone())], mode)
 }
 
 impl super::SoFar {

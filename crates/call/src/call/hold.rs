@@ -8,6 +8,7 @@ use model::say::{Key, SayItem};
 use model::{LegId, PromptName};
 use sdp::KeyWay;
 
+use super::flow_side::music_of;
 use super::{Call, Playing, Stage};
 use crate::context::Context;
 use crate::leg::Hold;
@@ -52,8 +53,8 @@ impl Call {
         let Stage::Talking(talk) = &self.stage else { return };
         let (offer, first) = (talk.offer, talk.holders.is_empty());
         let Some(listener) = self.opposite(talk, holder) else { return };
-        let items = self.hold_music();
-        let music = self.play_to(context, listener, Playing::Background, items, PlayMode::Looped);
+        let (items, mode) = self.hold_music();
+        let music = self.play_to(context, listener, Playing::Background, items, mode);
         if let Stage::Talking(talk) = &mut self.stage {
             talk.holders.push((holder, Some(music)));
         }
@@ -105,8 +106,8 @@ impl Call {
         for holder in holders {
             let Stage::Talking(talk) = &self.stage else { return };
             let Some(listener) = self.opposite(talk, holder) else { continue };
-            let items = self.hold_music();
-            let play = self.play_to(context, listener, Playing::Background, items, PlayMode::Looped);
+            let (items, mode) = self.hold_music();
+            let play = self.play_to(context, listener, Playing::Background, items, mode);
             if let Stage::Talking(talk) = &mut self.stage
                 && let Some((_, music)) = talk.holders.iter_mut().find(|(known, _)| *known == holder)
             {
@@ -115,7 +116,7 @@ impl Call {
         }
     }
 
-    pub(super) fn hold_music(&self) -> Vec<SayItem> {
+    pub(super) fn hold_music(&self) -> (Vec<SayItem>, PlayMode) {
         let talking = match &self.stage {
             Stage::Talking(talk) => self.parties.iter().find(|party| party.offer == talk.offer),
             _ => None,
@@ -123,8 +124,10 @@ impl Call {
         let queue = talking.and_then(|party| party.queue());
         let queue = queue.or(self.waited.as_ref().map(|waited| &waited.queue));
         let profile = queue.and_then(|queue| self.settings.plan.queues.get(queue));
-        let music = profile.map(|profile| profile.music.clone());
-        vec![SayItem::Prompt(music.unwrap_or_else(|| PromptName::new(&self.tenant, DEFAULT_MUSIC)))]
+        if profile.is_some() {
+            return music_of(profile);
+        }
+        (vec![SayItem::Prompt(PromptName::new(&self.tenant, DEFAULT_MUSIC))], PlayMode::Joined)
     }
 
     pub(super) fn side(&self, leg: LegId) -> HungUpBy {

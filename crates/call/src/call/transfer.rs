@@ -217,14 +217,13 @@ impl Call {
     ) {
         let Some(transfer) = &self.transfer else { return };
         let (leg, kind) = (transfer.by.leg, transfer.kind);
-        let items = match kind {
-            TransferKind::Blind => vec![SayItem::Tone(Tone::Ringback)],
+        let (items, mode) = match kind {
+            TransferKind::Blind => (vec![SayItem::Tone(Tone::Ringback)], PlayMode::Looped),
             TransferKind::Attended => self.hold_music(),
         };
         let Stage::Talking(talk) = &self.stage else { return };
         let waits = self.opposite(talk, leg);
-        let tone =
-            waits.map(|port| self.play_to(context, port, Playing::Background, items, PlayMode::Looped));
+        let tone = waits.map(|port| self.play_to(context, port, Playing::Background, items, mode));
         let offer: OfferId = context.ids.mint();
         if let Some(transfer) = &mut self.transfer {
             transfer.tone = tone;

@@ -7,8 +7,8 @@ use routing::Limits;
 
 use super::listener::{DNS, INTERFACE, STREAMS, TLS};
 use super::{
-    CLASS_OF_SERVICE, CODES, DIALLING, MANY, MESSAGES, RECORDINGS, REGISTRAR, SECURITY, SUBSCRIPTIONS,
-    default, optional, required, word,
+    CLASS_OF_SERVICE, CODES, DIALLING, MANY, MESSAGES, PROMPTS, RECORDINGS, REGISTRAR, SECURITY,
+    SUBSCRIPTIONS, default, optional, required, word,
 };
 use crate::fields::{Kind, Object};
 use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning, TraceSettings};
@@ -32,6 +32,7 @@ pub(crate) static HOTLINE: Object = Object {
         ),
         default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
         default("recordings", Kind::Table(&RECORDINGS), "{}", "录音的保留和磁盘", "recordings on disk"),
+        default("prompts", Kind::Table(&PROMPTS), "{}", "语音文件", "prompts"),
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
         default(
             "dialling",

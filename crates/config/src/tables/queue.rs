@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use acd::{Announce, QueueSettings, Strategy, Tier};
 use model::{AgentId, PromptName, QueueName};
-use routing::{QueueProfile, WhenDiskFull};
+use routing::{MusicStart, QueueProfile, WhenDiskFull};
 
 use super::{MANY, default, optional, required, word};
 use crate::fields::{Kind, NameKind, Object};
@@ -103,6 +103,16 @@ pub(crate) static QUEUE: Object = Object {
             "music on hold; default is built in",
         ),
         default(
+            "music_start",
+            Kind::Choice(&[
+                word("shared", "所有人同步收听", "where everybody else hears it"),
+                word("beginning", "从头播放", "at its beginning"),
+            ]),
+            "'shared'",
+            "等待音乐从哪里开始",
+            "where a caller's music on hold begins",
+        ),
+        default(
             "display",
             Kind::Text,
             "'{caller} {queue}'",
@@ -171,6 +181,7 @@ pub(crate) fn queue(name: &str, record: &Record, reading: &mut Reading<'_>) -> Q
 pub(crate) fn profile(name: &str, record: &Record, reading: &Reading<'_>) -> QueueProfile {
     QueueProfile {
         music: PromptName::new(&reading.tenant, &record.text("music")),
+        music_start: record.choice("music_start", &[MusicStart::Shared, MusicStart::Beginning]),
         display: record.text("display"),
         title: record.text_if("title").unwrap_or_else(|| Arc::from(name)),
         agent_number: record.bool("agent_number"),

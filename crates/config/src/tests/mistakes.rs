@@ -293,6 +293,8 @@ fn a_folder_is_read_with_misspelt_folders_and_without_data_and_hidden_files() {
         "data/e.toml",
         ".git/f.toml",
         "prompts/zh-CN/own.wav",
+        "prompts/zh-CN/notes.txt",
+        "prompts/every.MP3",
         "tenants/acme/tenant.toml",
         "tenants/acme/queues/g.toml",
         "tenants/acme/prompts/en/hi.wav",
@@ -317,6 +319,6 @@ fn a_folder_is_read_with_misspelt_folders_and_without_data_and_hidden_files() {
         ]
     );
     let own: Vec<_> = sources.own_prompts.iter().map(ToString::to_string).collect();
-    assert_eq!(own, ["acme/hi", "own"]);
+    assert_eq!(own, ["acme/hi", "every", "own"]);
     assert!(Sources::read_dir(&root).unwrap_err().to_string().contains("读不到"));
 }

@@ -94,6 +94,7 @@ fn every_key_has_an_effect() {
                         loaded.flows,
                         loaded.acd,
                         loaded.recordings,
+                        loaded.prompts,
                         loaded.hooks,
                         loaded.transports,
                         loaded.trace
@@ -104,6 +105,7 @@ fn every_key_has_an_effect() {
                         whole.flows.clone(),
                         whole.acd.clone(),
                         whole.recordings.clone(),
+                        whole.prompts,
                         whole.hooks.clone(),
                         whole.transports.clone(),
                         whole.trace

@@ -10,6 +10,7 @@ use config::{Changes, Diagnostics, Loaded};
 use hooks::Hooks;
 use media_net::MediaNet;
 use model::event::{Event, NodeFact};
+use model::say::prompt_of_file;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use sip::endpoint::Advertised;
 use sip_net::{Boxes, Capture, Resolver};
@@ -86,7 +87,8 @@ impl Reloader {
             tracing::error!("{error}");
         }
         // Prompts and queues first: a call that begins under the new plan finds what the plan names.
-        self.media.set_prompts(Arc::new(settings::prompts(&self.origin, &loaded)));
+        let before = self.media.prompts();
+        self.media.set_prompts(Arc::new(settings::prompts(&self.origin, &loaded, Some(&before))));
         self.media.set_limits(settings::recording_limits(&loaded));
         self.media.set_second(settings::second_place(&self.origin, &loaded));
         self.tenants.configure(&loaded.acd);
@@ -146,8 +148,8 @@ fn is_of_configuration(event: &notify::Event) -> bool {
 fn is_configuration(path: &Path) -> bool {
     let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let in_prompts = path.components().any(|part| part.as_os_str() == "prompts");
-    let ends_with = |end: &str| path.extension().is_some_and(|found| found == end);
-    !hidden && (ends_with("toml") || in_prompts && ends_with("wav"))
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    !hidden && (name.ends_with(".toml") || in_prompts && prompt_of_file(name).is_some())
 }
 
 async fn reload_when_told(reloader: Arc<Reloader>, mut changes: mpsc::Receiver<()>) {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use config::{Loaded, OldestTls, Sources};
 use media::command::Language;
-use media_net::{MediaInterface, PromptCache, PromptError, RecordingLimits, SecondPlace};
+use media::import::{Limits, Loudness};
+use media::speech::DigitOne;
+use media_net::{MediaInterface, PromptCache, PromptError, PromptRules, RecordingLimits, SecondPlace};
 use model::TenantId;
 use routing::{ClientCertificate, TargetHost, TrunkTransport};
 use sip::endpoint::{Advertised, OtherPorts, Transport};
@@ -168,10 +170,10 @@ pub(crate) fn language(loaded: &Loaded) -> Language {
     if loaded.node.language.starts_with("en") { Language::En } else { Language::Zh }
 }
 
-/// Everything that can be said, a folder's own prompts before the built-in ones. What cannot be used is logged: a
-/// damaged file of one tenant keeps nobody else from being served.
-pub(crate) fn prompts(origin: &Origin, loaded: &Loaded) -> PromptCache {
-    let (cache, faults) = prompts_and_faults(origin, loaded);
+/// Everything that can be said, a folder's own prompts before the built-in ones; what did not change since `before` is
+/// not read again. What cannot be used is logged: a damaged file of one tenant keeps nobody else from being served.
+pub(crate) fn prompts(origin: &Origin, loaded: &Loaded, before: Option<&PromptCache>) -> PromptCache {
+    let (cache, faults) = prompts_and_faults(origin, loaded, before);
     for (tenant, error) in faults {
         tracing::warn!(%tenant, %error, "语音文件无法使用 / a prompt cannot be used");
     }
@@ -182,17 +184,37 @@ pub(crate) fn prompts(origin: &Origin, loaded: &Loaded) -> PromptCache {
 pub(crate) fn prompts_and_faults(
     origin: &Origin,
     loaded: &Loaded,
+    before: Option<&PromptCache>,
 ) -> (PromptCache, Vec<(TenantId, PromptError)>) {
-    let (mut cache, mut faults) = (PromptCache::built_in(), Vec::new());
-    let Origin::Folder(folder) = origin else { return (cache, faults) };
-    for tenant in loaded.acd.iter().map(|tenant| &tenant.tenant) {
-        let found = cache.add_tenant(tenant, &tenant_folder(folder, tenant).join("prompts"));
-        faults.extend(found.into_iter().map(|error| (tenant.clone(), error)));
-    }
-    (cache, faults)
+    PromptCache::load(prompt_rules(loaded), &prompt_folders(origin, loaded), before)
 }
 
-fn tenant_folder(folder: &Path, tenant: &TenantId) -> PathBuf {
+/// How prompts are taken and said.
+pub(crate) fn prompt_rules(loaded: &Loaded) -> PromptRules {
+    let config::PromptSettings { longest, bytes, even_loudness, digit_one } = loaded.prompts;
+    PromptRules {
+        limits: Limits { bytes, longest },
+        loudness: if even_loudness { Loudness::Evened } else { Loudness::Kept },
+        one: match digit_one {
+            config::DigitOne::Yao => DigitOne::Yao,
+            config::DigitOne::Yi => DigitOne::Yi,
+        },
+    }
+}
+
+/// Where each tenant's prompts are.
+pub(crate) fn prompt_folders(origin: &Origin, loaded: &Loaded) -> Vec<(TenantId, PathBuf)> {
+    let Origin::Folder(folder) = origin else { return Vec::new() };
+    let tenants = loaded.acd.iter().map(|tenant| tenant.tenant.clone());
+    tenants
+        .map(|tenant| {
+            let prompts = tenant_folder(folder, &tenant).join("prompts");
+            (tenant, prompts)
+        })
+        .collect()
+}
+
+pub(crate) fn tenant_folder(folder: &Path, tenant: &TenantId) -> PathBuf {
     if tenant.as_str() == TenantId::DEFAULT {
         folder.to_owned()
     } else {

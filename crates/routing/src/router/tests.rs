@@ -136,6 +136,7 @@ fn a_phone_dials_queues_of_its_tenant_and_outside_numbers_behind_the_prefix() {
     let (default, acme) = (TenantId::default(), TenantId::new("acme"));
     let profile = QueueProfile {
         music: model::PromptName::new(&acme, "default"),
+        music_start: crate::MusicStart::Shared,
         display: "".into(),
         title: "".into(),
         agent_number: false,

@@ -12,13 +12,13 @@ use crate::node::settings;
 /// Files that cannot be used, names without a file, and what is fine.
 pub(super) fn findings(patient: &Patient) -> Vec<Finding> {
     let loaded = &patient.loaded;
-    let (cache, faults) = settings::prompts_and_faults(&patient.origin, loaded);
+    let (cache, faults) = settings::prompts_and_faults(&patient.origin, loaded, None);
     let mut found: Vec<Finding> = faults
         .iter()
         .map(|(tenant, error)| {
             Finding::warning((Check::Prompts, tenant.as_str()), error.to_string(), "it is not played").fix(
-                "转换: ffmpeg -i IN -ar 8000 -ac 1 -c:a pcm_s16le OUT.wav",
-                "convert it: ffmpeg -i IN -ar 8000 -ac 1 -c:a pcm_s16le OUT.wav",
+                "换一个文件: hotline prompts import FILE --name NAME --replace",
+                "take another: hotline prompts import FILE --name NAME --replace",
             )
         })
         .collect();
