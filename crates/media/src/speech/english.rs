@@ -66,7 +66,7 @@ fn below_thousand(number: u64, words: &mut Vec<&'static str>) {
         10..=19 => words.push(TEENS[rest - 10]),
         _ => {
             words.push(TENS[rest / 10 - 2]);
-            if rest % 10 > 0 {
+            if !rest.is_multiple_of(10) {
                 words.push(DIGITS[rest % 10]);
             }
         }
