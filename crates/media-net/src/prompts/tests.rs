@@ -105,7 +105,7 @@ fn heard(clips: &[Arc<Clip>], codec: Codec) -> Vec<i16> {
 }
 
 /// Where one word ends and the next begins there is neither a step nor a hole: each word begins and ends in silence,
-/// and silence within a phrase lasts a fifth of a second at most (a pause between groups of digits: 350 ms).
+/// and what is not loud around it (soft consonants included) lasts a third of a second at most, 450 ms between groups of digits.
 #[test]
 fn words_join_without_clicks_and_gaps() {
     let cache = PromptCache::built_in();
@@ -135,7 +135,7 @@ fn words_join_without_clicks_and_gaps() {
                     longest = longest.max((next - loud[before]) / 8);
                 }
             }
-            assert!(longest <= if is_grouped { 350 } else { 260 }, "{language:?} {item:?}: {longest} ms");
+            assert!(longest <= if is_grouped { 450 } else { 330 }, "{language:?} {item:?}: {longest} ms");
         }
     }
 }
