@@ -38,6 +38,11 @@ impl Call {
         self.tickets.extend(party.ticket.take());
         let Some(leg) = party.legs.pop() else { return };
         let (offer, leg_id) = (party.offer, leg.id);
+        // From here on it is the supervisor's call, whom the phone showed the customer's number.
+        self.facts.caller = party.label.clone();
+        if let DialTarget::Phone(aor) = &party.target {
+            self.facts.calling_phone = Some(aor.clone());
+        }
         self.caller = Some(leg);
         self.fact(context, CallFact::AgentAnswered { offer, leg: leg_id });
         context.media(Command::Watch { port: leg_id, rtp_timeout: self.settings.plan.rtp_timeout });
