@@ -1,15 +1,18 @@
 //! Owns who may hear whom, told from the facts of calls alone: an oracle for the matrices that media is given. Does not own
 //! those (see `call`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::event::CallFact;
+use model::supervision::Verb;
 use model::{CallId, LegId, OfferId};
 
 /// Who is in each call, as its facts tell.
 #[derive(Debug, Default)]
 pub(crate) struct Persons {
     calls: HashMap<CallId, InCall>,
+    /// Rooms of conferences, where everybody hears everybody who is not mute.
+    conferences: HashSet<CallId>,
 }
 
 #[derive(Debug)]
@@ -18,6 +21,8 @@ struct InCall {
     connected: Vec<(OfferId, LegId)>,
     consulted: Option<OfferId>,
     before_answer: BeforeAnswer,
+    /// Supervisors, by their own calls, and what they may.
+    guests: Vec<(CallId, Verb)>,
 }
 
 /// What the caller may hear before anybody answers.
@@ -37,9 +42,13 @@ impl Persons {
                 connected: Vec::new(),
                 consulted: None,
                 before_answer: BeforeAnswer::Nobody,
+                guests: Vec::new(),
             };
             self.calls.insert(call, known);
             return;
+        }
+        if let CallFact::ConferenceJoined { conference, .. } = fact {
+            self.conferences.insert(*conference);
         }
         let Some(known) = self.calls.get_mut(&call) else { return };
         match fact {
@@ -54,6 +63,13 @@ impl Persons {
             CallFact::EarlyMediaBegan => known.before_answer = BeforeAnswer::WhoIsCalled,
             CallFact::ConsultationBegan { offer } => known.consulted = Some(*offer),
             CallFact::ConsultationEnded | CallFact::TransferEnded { .. } => known.consulted = None,
+            CallFact::SupervisionBegan { visit, verb, .. } => known.guests.push((*visit, *verb)),
+            CallFact::SupervisionChanged { visit, verb, .. } => {
+                for guest in known.guests.iter_mut().filter(|guest| guest.0 == *visit) {
+                    guest.1 = *verb;
+                }
+            }
+            CallFact::SupervisionEnded { visit, .. } => known.guests.retain(|guest| guest.0 != *visit),
             CallFact::Ended { .. } => drop(self.calls.remove(&call)),
             _ => {}
         }
@@ -61,12 +77,23 @@ impl Persons {
 
     /// Why one of these (talker, listener) pairs must not be; None when all may.
     pub fn wrong(&self, call: CallId, matrix: &[(LegId, LegId)]) -> Option<String> {
+        if self.conferences.contains(&call) {
+            return None;
+        }
         let Some(known) = self.calls.get(&call) else {
             return (!matrix.is_empty()).then(|| "the call is over".to_owned());
         };
         let is_in = |leg: LegId| {
             known.caller == leg || known.connected.iter().any(|(_, connected)| *connected == leg)
         };
+        let strangers: HashSet<LegId> =
+            matrix.iter().flat_map(|(a, b)| [*a, *b]).filter(|leg| !is_in(*leg)).collect();
+        let guests = &known.guests;
+        if !guests.is_empty() && strangers.len() <= guests.len() {
+            let listens = guests.iter().all(|(_, verb)| *verb == Verb::Listen);
+            let spoken = matrix.iter().find(|(talker, _)| strangers.contains(talker));
+            return spoken.filter(|_| listens).map(|(guest, _)| format!("{guest} only listens"));
+        }
         let early = known.before_answer == BeforeAnswer::WhoIsCalled && known.connected.is_empty();
         let may = |(a, b): &&(LegId, LegId)| is_in(*b) && (is_in(*a) || early && *b == known.caller);
         if let Some((talker, listener)) = matrix.iter().find(|pair| !may(pair)) {
@@ -90,6 +117,7 @@ mod tests {
 
     const CALL: u64 = 1;
     const CALLER: u64 = 10;
+    const VISIT: u64 = 2;
 
     fn offer(number: u64) -> OfferId {
         OfferId::from(number)
@@ -102,7 +130,8 @@ mod tests {
     fn told(facts: &[CallFact]) -> Persons {
         let mut persons = Persons::default();
         let before_answer = BeforeAnswer::Nobody;
-        let known = InCall { caller: leg(CALLER), connected: Vec::new(), consulted: None, before_answer };
+        let (connected, guests) = (Vec::new(), Vec::new());
+        let known = InCall { caller: leg(CALLER), connected, consulted: None, before_answer, guests };
         persons.calls.insert(CALL.into(), known);
         for fact in facts {
             persons.note(CALL.into(), fact);
@@ -144,6 +173,14 @@ mod tests {
         assert_eq!(told(&consulting).wrong(call, &all[..1]), None);
         let three: Vec<CallFact> = consulting.into_iter().chain([CallFact::ConsultationEnded]).collect();
         assert_eq!(told(&three).wrong(call, &all), None);
+        let visits = |verb| {
+            let by = model::AgentId::new(&model::TenantId::default(), "9001");
+            [answered(11), CallFact::SupervisionBegan { visit: VISIT.into(), by, verb }]
+        };
+        let said = |listener| [(leg(13), leg(listener))];
+        assert!(told(&visits(Verb::Listen)).wrong(call, &said(11)).is_some());
+        assert_eq!(told(&visits(Verb::Whisper)).wrong(call, &said(11)), None);
+        assert!(told(&[answered(11)]).wrong(call, &said(11)).is_some(), "a guest whom no fact tells of");
         let moved = CallFact::LegReplaced { old: leg(CALLER), new: leg(11), party: "8001".into() };
         assert!(told(&[answered(11), left, moved]).wrong(call, &both).is_some());
     }

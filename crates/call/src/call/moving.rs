@@ -58,7 +58,11 @@ impl Call {
     /// # Errors
     /// The status to refuse it with (RFC 3891 §3).
     pub fn grants(&self, of: PlaceOf) -> Result<(), u16> {
-        self.whose(of).map(drop).ok_or(481)
+        let declined = match of {
+            PlaceOf::Leg(leg) if self.is_caller(leg) || self.party_of(leg).is_some() => 603,
+            PlaceOf::Leg(_) | PlaceOf::Offer(_) => 481,
+        };
+        self.whose(of).map(drop).ok_or(declined)
     }
 
     fn whose(&self, of: PlaceOf) -> Option<Whose> {

@@ -382,6 +382,10 @@ impl Call {
         self.waited = before.or(self.waited.take());
         if let (Stage::Queued { entry, .. }, Some(transfer)) = (&self.stage, &mut self.transfer) {
             transfer.phase = Phase::Waiting { entry: *entry };
+        } else if self.transfer.take().is_some() {
+            // The queue takes nobody who cannot be recorded, and the flow has gone on.
+            let outcome = TransferOutcome::Failed { cause: RefusalCause::Limit, status: None };
+            self.fact(context, CallFact::TransferEnded { outcome });
         }
     }
 

@@ -373,6 +373,8 @@ fn a_bound_mobile_gets_the_customer_by_its_number_and_its_failure_comes_back() {
     for behaviour in [Behaviour::AnswerAfter(seconds(2)), Behaviour::Refuse(486)] {
         let (mut stage, caller) = talking();
         let mobile = stage.mobile(behaviour);
+        let third = stage.phone("8003");
+        stage.world.behave(third, Behaviour::Refuse(486));
         stage.tell(mobile, Command::Say(Sound::Tone(SECOND)));
         let first = stage.phone("8001");
         refer(&mut stage, first, "4008002222");
@@ -391,51 +393,70 @@ fn a_bound_mobile_gets_the_customer_by_its_number_and_its_failure_comes_back() {
 
 #[test]
 fn an_attended_transfer_joins_the_two_others_and_each_call_has_its_record() {
-    for answered in [true, false] {
+    let (mut stage, caller) = talking();
+    let (first, second) = (stage.phone("8001"), stage.phone("8002"));
+    consult(&mut stage, first, "8002");
+    stage.until(seconds(10), |world| world.has_happened(first, &Happening::Answered));
+    stage.run(millis(500));
+    assert_talk(&mut stage, (first, FIRST), (second, SECOND));
+    assert_deaf(&mut stage, caller, SECOND);
+    assert_deaf(&mut stage, second, CUSTOMER);
+    stage.tell(first, Command::Join);
+    stage.until_fact(seconds(10), ended_as(TransferOutcome::Done));
+    stage.run(millis(500));
+    assert!(stage.world.has_happened(first, &Happening::Transferred(200)));
+    assert!(!stage.world.peer(first).is_in_call());
+    assert_eq!(activity(&stage.world, "8001"), Some(AgentActivity::WrapUp));
+    assert_eq!(activity(&stage.world, "8002"), Some(AgentActivity::Talking));
+    assert_talk(&mut stage, (caller, CUSTOMER), (second, SECOND));
+    stage.run(seconds(5));
+    assert_eq!(activity(&stage.world, "8001"), Some(AgentActivity::Idle));
+    stage.hang_up(second);
+    stage.until(seconds(40), |world| world.calls().is_empty());
+    let finished = stage.finish();
+    assert_eq!(finished.cdrs.len(), 2);
+    let cdr = customers(&finished);
+    assert_eq!((talked(cdr), cdr.recordings.len()), (vec!["8001", "8002"], 1));
+    assert_eq!(cdr.transfers[0].kind, TransferKind::Attended);
+    let consultation = finished.cdrs.iter().find(|cdr| cdr.direction == Direction::Internal).unwrap();
+    assert_eq!(consultation.went_into, Some(cdr.id));
+    assert_eq!(consultation.ending.cause, Termination::Transferred);
+    assert_eq!(consultation.recordings.len(), 1, "the consultation is a part of its own");
+}
+
+#[test]
+fn whoever_waits_in_a_queue_or_rings_a_colleague_gives_the_customer_that_place() {
+    for rings in [false, true] {
         let (mut stage, caller) = talking();
         let (first, second) = (stage.phone("8001"), stage.phone("8002"));
-        if !answered {
+        consult(&mut stage, first, if rings { "4008001234" } else { "4008001111" });
+        stage.until(seconds(10), |world| world.has_happened(first, &Happening::Answered));
+        if rings {
+            // The menu's extension node: the second call is answered, and 8002 rings.
             stage.world.behave(second, Behaviour::AnswerAfter(seconds(6)));
-        }
-        consult(&mut stage, first, "8002");
-        if answered {
-            stage.until(seconds(10), |world| world.has_happened(first, &Happening::Answered));
-            stage.run(millis(500));
-            assert_talk(&mut stage, (first, FIRST), (second, SECOND));
-            assert_deaf(&mut stage, caller, SECOND);
-            assert_deaf(&mut stage, second, CUSTOMER);
+            stage.until(seconds(20), |world| world.count(|fact| node_is(fact, "menu")) == 2);
+            stage.press(first, '9');
+            stage.run(seconds(3));
+            press_all(&mut stage, first, "8002");
+            stage.until(seconds(10), |world| {
+                world.count(|fact| matches!(fact, CallFact::Ringing { .. })) == 2
+            });
         } else {
-            stage.until(seconds(10), |world| world.has_happened(first, &Happening::Progress(180)));
+            stage.run(seconds(1));
         }
         stage.tell(first, Command::Join);
-        stage.run(seconds(2));
-        let told = stage.world.happened(first).iter().filter(|(_, h)| matches!(h, Happening::Transferred(_)));
-        let told: Vec<_> = told.collect();
-        assert!(!told.iter().any(|(_, h)| matches!(h, Happening::Transferred(400..))), "{told:?}");
-        stage.until_fact(seconds(10), ended_as(TransferOutcome::Done));
-        stage.run(millis(500));
-        assert!(stage.world.has_happened(first, &Happening::Transferred(200)), "{answered}");
-        assert!(!stage.world.peer(first).is_in_call(), "{answered}");
-        assert_eq!(activity(&stage.world, "8001"), Some(AgentActivity::WrapUp));
-        assert_eq!(activity(&stage.world, "8002"), Some(AgentActivity::Talking));
+        stage.run(seconds(1));
+        assert!(stage.world.has_happened(first, &Happening::Transferred(200)), "{rings}");
+        assert!(!stage.world.peer(first).is_in_call(), "{rings}");
+        if !rings {
+            stage.choose("8002", AgentState::Ready);
+        }
+        stage.until_fact(seconds(20), ended_as(TransferOutcome::Done));
+        stage.run(seconds(1));
         assert_talk(&mut stage, (caller, CUSTOMER), (second, SECOND));
-        stage.run(seconds(5));
-        assert_eq!(activity(&stage.world, "8001"), Some(AgentActivity::Idle));
-        stage.hang_up(second);
-        stage.until(seconds(40), |world| world.calls().is_empty());
+        stage.hang_up(caller);
         let finished = stage.finish();
-        assert_eq!(finished.cdrs.len(), 2);
-        let cdr = customers(&finished);
-        assert_eq!((talked(cdr), cdr.recordings.len()), (vec!["8001", "8002"], 1));
-        assert_eq!(cdr.transfers[0].kind, TransferKind::Attended);
-        let consultation = finished.cdrs.iter().find(|cdr| cdr.direction == Direction::Internal).unwrap();
-        assert_eq!(consultation.went_into, Some(cdr.id));
-        assert_eq!(consultation.ending.cause, Termination::Transferred);
-        assert_eq!(
-            consultation.recordings.len(),
-            usize::from(answered),
-            "the consultation is a part of its own"
-        );
+        assert_eq!(talked(customers(&finished)), ["8001", "8002"], "{rings}");
     }
 }
 
