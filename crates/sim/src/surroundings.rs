@@ -8,8 +8,8 @@ use bytes::Bytes;
 use clock::{Instant, WallAnchor};
 use ledger::{Cdr, Ledger, Update};
 use media::Command;
-use model::AgentId;
 use model::event::{Event, Stamped};
+use model::{AgentId, CallId};
 use routing::{Plan, Router};
 use sip::Message;
 use sip::audit::Entry;
@@ -49,6 +49,8 @@ pub(crate) struct Surroundings {
     pub inboxes: HashMap<SocketAddr, VecDeque<Bytes>>,
     /// What name servers know.
     pub names: HashMap<Box<str>, Vec<Target>>,
+    /// Whose messages are whose, as they were named: a leg that went to another call is there twice.
+    pub legs: Vec<(CallId, Arc<str>)>,
 }
 
 impl Surroundings {
@@ -82,6 +84,7 @@ impl Surroundings {
             incidents: Vec::new(),
             inboxes: HashMap::new(),
             names: HashMap::new(),
+            legs: Vec::new(),
         }
     }
 
@@ -133,8 +136,7 @@ impl Surroundings {
             // Its call is over.
             call::Output::ToldByConference { .. } => {}
             call::Output::Event(event) => self.append(event),
-            // Nothing is traced in virtual time.
-            call::Output::LegNamed { .. } => {}
+            call::Output::LegNamed { call, sip_call_id, .. } => self.legs.push((call, sip_call_id)),
             call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,
             call::Output::Banned { source, cause } => self.banned.push((source, cause)),
         }

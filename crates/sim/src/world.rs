@@ -279,6 +279,11 @@ impl World {
         self.shard.live()
     }
 
+    /// Each leg's Call-ID with the call that it was named to be of; one that went to another call is there twice.
+    pub fn legs_named(&self) -> &[(CallId, Arc<str>)] {
+        &self.around.legs
+    }
+
     /// What the switch has found out about its trunks.
     pub fn trunks_seen(&self) -> Vec<call::TrunkSeen> {
         self.shard.trunks_seen()

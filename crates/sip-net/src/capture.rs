@@ -44,12 +44,11 @@ pub enum Way {
 }
 
 /// Whose a message is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leg {
-    /// Whose call.
-    pub tenant: TenantId,
-    /// The call.
-    pub call: CallId,
+#[derive(Debug)]
+struct Leg {
+    tenant: TenantId,
+    /// The calls that it has been part of: one, unless it was transferred, picked up or joined.
+    calls: Vec<CallId>,
 }
 
 /// A message of a call, secrets and all.
@@ -120,7 +119,8 @@ impl Capture {
         }
     }
 
-    /// Messages with this Call-ID belong to the call; those that came before it was known, too.
+    /// Messages with this Call-ID belong to the call; those that came before it was known, too. A leg that goes from one
+    /// call to another belongs to both.
     pub fn name(&self, shard: u8, tenant: TenantId, call: CallId, sip_call_id: &str) {
         let Some(ring) = self.rings.get(usize::from(shard)) else { return };
         let mut ring = locked(ring);
@@ -128,9 +128,17 @@ impl Capture {
             return;
         }
         let id = hash(sip_call_id.as_bytes());
-        let leg = Arc::new(Leg { tenant, call });
-        if ring.legs.insert(id, Arc::clone(&leg)).is_none() {
-            ring.named.push_back(id);
+        let before = ring.legs.get(&id).cloned();
+        let mut calls = before.as_ref().map(|leg| leg.calls.clone()).unwrap_or_default();
+        if calls.contains(&call) {
+            return;
+        }
+        calls.push(call);
+        let leg = Arc::new(Leg { tenant, calls });
+        ring.legs.insert(id, Arc::clone(&leg));
+        match before {
+            Some(before) => ring.rename(&before, &leg),
+            None => ring.named.push_back(id),
         }
         // A leg goes when so many others came that none of its messages can be left; a call that outlives them is
         // traced no further.
@@ -159,7 +167,7 @@ impl Capture {
         for ring in &self.rings {
             let mut ring = locked(ring);
             ring.make_room(Some(now));
-            for (leg, kept) in ring.kept.iter().filter(|(leg, _)| leg.call == call) {
+            for (leg, kept) in ring.kept.iter().filter(|(leg, _)| leg.calls.contains(&call)) {
                 tenant.get_or_insert_with(|| leg.tenant.clone());
                 found.push(kept.clone());
             }
@@ -211,6 +219,13 @@ impl Ring {
         self.bytes += kept.bytes.len();
         self.kept.push_back((leg, kept));
         self.make_room(Some(now));
+    }
+
+    /// What was kept of a leg is that of the leg as it is called now.
+    fn rename(&mut self, before: &Arc<Leg>, now: &Arc<Leg>) {
+        for (leg, _) in self.kept.iter_mut().filter(|(leg, _)| Arc::ptr_eq(leg, before)) {
+            *leg = Arc::clone(now);
+        }
     }
 
     /// Nobody has said yet whose it is. Strangers cannot push out what is kept of calls.

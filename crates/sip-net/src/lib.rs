@@ -20,7 +20,7 @@ mod tls;
 mod transports;
 mod wake;
 
-pub use capture::{Capture, CaptureLimits, Kept, Leg, Way};
+pub use capture::{Capture, CaptureLimits, Kept, Way};
 pub use dns::{DnsConfig, DnsCounts, NoNameServer, Resolver};
 pub use handover::{Boxes, home_of, shard_of};
 pub use inbox::{Full, Inbox, InboxLimits, Letter};

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use media::command::Command;
 use model::event::{CallFact, Direction, TransferKind};
 use model::outcome::{HungUpBy, Termination, WithdrawCause};
 use model::{CallId, LegId, OfferId};
@@ -12,7 +11,7 @@ use super::moving::{Measured, Mover, Who};
 use super::talk::Then;
 use super::transfer::Phase;
 use super::{AimAt, Asked, Call, Stage};
-use crate::context::{Context, Route};
+use crate::context::Context;
 use crate::party::{AskedBy, Party, PartyState};
 
 /// Whom a call gives to another.
@@ -108,11 +107,8 @@ impl Call {
                 self.free(context, party.unqueued_agent());
                 let (offer, cause) = (party.offer, WithdrawCause::CallerGone);
                 self.fact(context, CallFact::OfferWithdrawn { offer, cause });
+                party.legs.iter().for_each(|leg| self.lead_into(context, leg, into));
                 let legs: Vec<LegId> = party.legs.iter().map(|leg| leg.id).collect();
-                for leg in &legs {
-                    context.media(Command::MovePort { port: *leg, room: into });
-                    context.routes.push(Route::Moved(*leg, into));
-                }
                 let (moved, kept) = self.measured.drain(..).partition(|port| legs.contains(port));
                 self.measured = kept;
                 party.answered_as = 0;

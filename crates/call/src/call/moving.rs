@@ -11,6 +11,7 @@ use routing::Ticket;
 
 use super::talk::Then;
 use super::{Call, Stage};
+use crate::Output;
 use crate::context::{Context, PlaceOf, Route};
 use crate::leg::Leg;
 use crate::party::{AskedBy, Party, PartyState};
@@ -125,12 +126,19 @@ impl Call {
 
     /// What leads to a leg leads to the call `into` from here on, and its port goes there.
     pub(super) fn moving(&mut self, context: &mut Context<'_>, leg: Leg, who: Who, into: CallId) -> Mover {
-        context.media(Command::MovePort { port: leg.id, room: into });
-        context.routes.push(Route::Moved(leg.id, into));
+        self.lead_into(context, &leg, into);
         let before = self.measured.len();
         self.measured.retain(|port| *port != leg.id);
         let measured = if self.measured.len() < before { Measured::NotYet } else { Measured::Already };
         Mover { leg, who, ticket: None, measured }
+    }
+
+    /// Port, routes and kept messages of a leg go to the call `into`.
+    pub(super) fn lead_into(&self, context: &mut Context<'_>, leg: &Leg, into: CallId) {
+        context.media(Command::MovePort { port: leg.id, room: into });
+        context.routes.push(Route::Moved(leg.id, into));
+        let sip_call_id = Arc::from(leg.session.call_id());
+        context.out.push_back(Output::LegNamed { tenant: self.tenant.clone(), call: into, sip_call_id });
     }
 
     /// Who calls, for records and for calling back.

@@ -413,11 +413,16 @@ fn an_attended_transfer_joins_the_two_others_and_each_call_has_its_record() {
     assert_eq!(activity(&stage.world, "8001"), Some(AgentActivity::Idle));
     stage.hang_up(second);
     stage.until(seconds(40), |world| world.calls().is_empty());
+    let legs = stage.world.legs_named().to_vec();
     let finished = stage.finish();
     assert_eq!(finished.cdrs.len(), 2);
     let cdr = customers(&finished);
     assert_eq!((talked(cdr), cdr.recordings.len()), (vec!["8001", "8002"], 1));
     assert_eq!(cdr.transfers[0].kind, TransferKind::Attended);
+    // R71: a trace of the customer's call has the leg that came into it.
+    assert_eq!(legs.iter().filter(|(call, _)| *call == cdr.id).count(), 3, "{legs:?}");
+    let came = legs.iter().rfind(|(call, _)| *call == cdr.id).expect("three");
+    assert!(legs.iter().any(|(call, leg)| *call != cdr.id && *leg == came.1), "{legs:?}");
     let consultation = finished.cdrs.iter().find(|cdr| cdr.direction == Direction::Internal).unwrap();
     assert_eq!(consultation.went_into, Some(cdr.id));
     assert_eq!(consultation.ending.cause, Termination::Transferred);

@@ -52,6 +52,24 @@ fn a_call_has_what_came_before_its_name_and_all_of_its_legs() {
 }
 
 #[test]
+fn a_leg_that_goes_from_one_call_to_another_is_shown_in_both() {
+    let capture = Capture::new(1, limits(100, 100_000));
+    for (number, leg) in [(1, "customer"), (2, "phone")] {
+        capture.name(0, TenantId::default(), call(number), leg);
+        keep(&capture, 0, &message(&format!("INVITE sip:{leg}@b SIP/2.0"), leg, "INVITE"));
+    }
+    // Said twice, as by two who take part in it.
+    capture.name(0, TenantId::default(), call(1), "phone");
+    capture.name(0, TenantId::default(), call(1), "phone");
+    keep(&capture, 1, &message("BYE sip:phone@b SIP/2.0", "phone", "BYE"));
+    assert_eq!(
+        texts(&capture, 2, call(1)),
+        ["INVITE sip:customer@b", "INVITE sip:phone@b", "BYE sip:phone@b"]
+    );
+    assert_eq!(texts(&capture, 2, call(2)), ["INVITE sip:phone@b", "BYE sip:phone@b"]);
+}
+
+#[test]
 fn count_bytes_and_age_bound_what_is_kept_and_the_oldest_goes() {
     let invite = message("INVITE sip:a@b SIP/2.0", "in", "INVITE");
     for (limits, left) in [(limits(3, 100_000), 3), (limits(100, (2 * invite.len() + 1) * 8 / 7 + 1), 2)] {
