@@ -1,7 +1,8 @@
 //! Owns one baresip: a registered phone without a screen, which answers by itself, speaks a file and keeps what it hears.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -13,6 +14,8 @@ use crate::{Namespace, Wav, until, write_tone};
 #[derive(Debug)]
 pub struct Baresip {
     folder: PathBuf,
+    /// Where it takes commands.
+    control: SocketAddr,
     child: Child,
 }
 
@@ -78,8 +81,10 @@ impl Baresip {
         let channels = codec.next().and_then(|channels| u16::try_from(channels).ok()).unwrap_or(1);
         write_tone(&speech, hz, 60, (rate, channels));
         // Several phones share one address.
-        let place = user.bytes().fold(0, |sum, digit| (sum * 10 + u32::from(digit - b'0')) % 1_000);
+        let place = user.bytes().fold(0, |sum, digit| (sum * 10 + u16::from(digit - b'0')) % 1_000);
         let mut config = config((space.inside, 5_060 + 2 * place), &speech, &folder);
+        let control = SocketAddr::from((space.inside, CONTROL + place));
+        config.push_str(&format!("module_app ctrl_tcp.so\nctrl_tcp_listen {control}\n"));
         if let Some(ca) = ca {
             config.push_str(&format!("sip_cafile {}\nsip_verify_server yes\n", ca.display()));
         }
@@ -102,7 +107,32 @@ impl Baresip {
             .stderr(output)
             .spawn()
             .expect("baresip starts; Debian: baresip-core");
-        Baresip { folder, child }
+        Baresip { folder, control, child }
+    }
+
+    /// Does what its user asks for: `hold`, `resume`, `hangup`, `transfer` with whom to.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn say(&self, command: &str, parameters: &str) {
+        let request = format!(r#"{{"command":"{command}","params":"{parameters}"}}"#);
+        let mut stream = TcpStream::connect(self.control).expect("baresip takes commands");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+        // Netstrings; what happens meanwhile is told before the answer.
+        write!(stream, "{}:{request},", request.len()).expect("asked");
+        let mut told = String::new();
+        while !(told.contains(r#""response":true"#) && told.ends_with("},")) {
+            let mut some = [0; 1_024];
+            let read = stream.read(&mut some).expect("an answer");
+            assert!(read > 0, "{command}: no answer, but {told}");
+            told.push_str(&String::from_utf8_lossy(&some[..read]));
+        }
+        assert!(told.contains(r#""response":true,"ok":true"#), "{command} {parameters}: {told}");
+    }
+
+    /// Waits until it has written `words`.
+    pub fn wait_for(&self, words: &str, limit: Duration) {
+        until(words, limit, || self.output().contains(words).then_some(()));
     }
 
     /// Ends it as its user does; it then leaves the registrar.
@@ -147,7 +177,7 @@ impl Drop for Baresip {
     }
 }
 
-fn config((inside, port): (Ipv4Addr, u32), speech: &Path, folder: &Path) -> String {
+fn config((inside, port): (Ipv4Addr, u16), speech: &Path, folder: &Path) -> String {
     let modules: String =
         ["g711", "g722", "opus", "srtp", "aufile", "aubridge", "sndfile", "account", "menu"]
             .map(|name| format!("{} {name}.so\n", if name == "menu" { "module_app" } else { "module" }))
@@ -168,3 +198,6 @@ fn config((inside, port): (Ipv4Addr, u32), speech: &Path, folder: &Path) -> Stri
          {modules}"
     )
 }
+
+/// The port of commands of the phone 0 of a namespace.
+const CONTROL: u16 = 4_000;

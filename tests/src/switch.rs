@@ -199,6 +199,17 @@ impl Switch {
         String::from_utf8(output.expect("the command line starts").stdout).expect("text")
     }
 
+    /// What the command line says to people when it does not do what these words ask for.
+    ///
+    /// # Panics
+    /// When it does it.
+    pub fn refusal(&self, words: &[&str]) -> String {
+        let output = Command::new(binary()).args(words).arg("--config").arg(&self.folder).output();
+        let output = output.expect("the command line starts");
+        assert!(!output.status.success(), "hotline {} is done", words.join(" "));
+        String::from_utf8(output.stderr).expect("text")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
