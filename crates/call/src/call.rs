@@ -98,6 +98,8 @@ pub(crate) struct Call {
     recorded_left: RecordedLeft,
     /// A transfer that has not come to its end.
     transfer: Option<transfer::Transfer>,
+    /// The last one that failed, while its phone may hang up because of it.
+    refused: Option<transfer::Refused>,
     /// A number that is being pressed behind a code.
     asking: Option<consult::Asking>,
     /// Keys that may become a code.
@@ -339,6 +341,7 @@ impl Call {
             masks: media::recording::Masks::default(),
             recorded_left: RecordedLeft::Caller,
             transfer: None,
+            refused: None,
             asking: None,
             typed: None,
             waited: None,

@@ -142,7 +142,7 @@ impl Call {
                     other => (HungUpBy::Switch, termination_of(&other)),
                 };
                 if let Some(leg) = self.caller.as_ref().map(|caller| caller.id)
-                    && self.is_transferor(leg)
+                    && self.is_transferor(context.now, leg)
                 {
                     return self.transferor_lost(context, cause);
                 }

@@ -232,7 +232,8 @@ impl Call {
             ('#', _) => {
                 self.end_consultation(context, (HungUpBy::Agent, Termination::Normal));
                 self.fact(context, CallFact::TransferEnded { outcome: TransferOutcome::TakenBack });
-                return self.go_on_as_before(context);
+                self.go_on_as_before(context);
+                return;
             }
             _ => return,
         };

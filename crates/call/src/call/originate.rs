@@ -303,7 +303,7 @@ impl Call {
                 if self.is_asked(leg) {
                     return self.asked_left(context, by, cause);
                 }
-                if self.is_transferor(leg) {
+                if self.is_transferor(context.now, leg) {
                     return self.transferor_lost(context, cause);
                 }
                 self.drop_transfer(context, TransferOutcome::CallOver);

@@ -110,6 +110,17 @@ pub(crate) struct Asked {
 /// How long who made a transfer that failed is rung.
 const BACK_RINGS: Duration = Duration::from_secs(30);
 
+/// A phone that hangs up so soon after it was told of the failure did so because it had sent the other side on.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A blind transfer of which its phone was told that it failed.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    transfer: Transfer,
+    /// Until when the phone may hang up as if the transfer were still under way.
+    until: clock::Instant,
+}
+
 impl Call {
     /// Whether `leg` may send the other side of the conversation elsewhere: only our own phones may.
     ///
@@ -329,7 +340,10 @@ impl Call {
             Phase::Ringing { .. } => {
                 self.report(context, status.unwrap_or(480));
                 self.fact(context, CallFact::TransferEnded { outcome });
-                self.go_on_as_before(context);
+                let refused = self.go_on_as_before(context).filter(|transfer| {
+                    transfer.by.told == Told::ByNotify && transfer.kind == TransferKind::Blind
+                });
+                self.refused = refused.map(|transfer| Refused { transfer, until: context.now + FAREWELL });
             }
             Phase::Alone { .. } => {
                 self.fact(context, CallFact::TransferEnded { outcome });
@@ -340,17 +354,18 @@ impl Call {
         }
     }
 
-    /// The conversation goes on as if nobody had asked for a transfer.
-    pub(super) fn go_on_as_before(&mut self, context: &mut Context<'_>) {
-        let Some(transfer) = self.transfer.take() else { return };
+    /// The conversation goes on as if nobody had asked for the transfer, which is given back.
+    pub(super) fn go_on_as_before(&mut self, context: &mut Context<'_>) -> Option<Transfer> {
+        let mut transfer = self.transfer.take()?;
         if let Stage::Talking(talk) = &self.stage
             && let Some(waits) = self.opposite(talk, transfer.by.leg)
         {
-            self.stop_playing(context, waits, transfer.tone);
-            self.stop_playing(context, transfer.by.leg, transfer.heard);
+            self.stop_playing(context, waits, transfer.tone.take());
+            self.stop_playing(context, transfer.by.leg, transfer.heard.take());
             self.play_hold_music(context);
         }
         self.connect(context);
+        Some(transfer)
     }
 
     /// The new one could not be had and the transferor has gone: it rings.
@@ -425,14 +440,27 @@ impl Call {
         true
     }
 
-    /// Whether `leg` is of somebody who waits for a transfer of theirs, or talks about it.
-    pub(super) fn is_transferor(&self, leg: LegId) -> bool {
-        matches!(self.stage, Stage::Talking(_))
-            && self.transfer.as_ref().is_some_and(|transfer| transfer.by.leg == leg)
+    /// Whether `leg` is of somebody who waits for a transfer of theirs, talks about it, or has just been told that it
+    /// failed.
+    pub(super) fn is_transferor(&self, now: clock::Instant, leg: LegId) -> bool {
+        let refused = self.refused.as_ref().filter(|refused| now < refused.until && self.transfer.is_none());
+        let transfer = self.transfer.as_ref().or(refused.map(|refused| &refused.transfer));
+        matches!(self.stage, Stage::Talking(_)) && transfer.is_some_and(|transfer| transfer.by.leg == leg)
     }
 
     /// The transferor hung up, or was lost: what it asked for goes on without it.
     pub(super) fn transferor_lost(&mut self, context: &mut Context<'_>, cause: Termination) {
+        if self.transfer.is_none()
+            && let Some(Refused { transfer, .. }) = self.refused.take()
+        {
+            self.transfer = Some(transfer);
+            self.transferor_leaves(context, cause);
+            let ringing = self.play_ringback(context);
+            if let Stage::Dialling { tone, .. } = &mut self.stage {
+                *tone = ringing;
+            }
+            return self.bring_back(context);
+        }
         let Some(transfer) = &self.transfer else { return };
         match &transfer.phase {
             Phase::Ringing { offer } => {

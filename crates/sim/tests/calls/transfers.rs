@@ -258,6 +258,32 @@ fn a_transfer_that_fails_alone_rings_who_made_it() {
 }
 
 #[test]
+fn a_phone_that_hangs_up_when_it_is_told_of_the_failure_is_rung_and_later_it_ends_the_call() {
+    for (after, comes_back) in [(millis(50), true), (seconds(3), false)] {
+        let (mut stage, caller) = talking();
+        let (first, second) = (stage.phone("8001"), stage.phone("8002"));
+        stage.world.behave(second, Behaviour::Refuse(603));
+        refer(&mut stage, first, "8002");
+        stage.until_fact(seconds(5), is_failed);
+        stage.run(after);
+        stage.hang_up(first);
+        stage.run(seconds(3));
+        if comes_back {
+            assert_talk(&mut stage, (caller, CUSTOMER), (first, FIRST));
+            stage.hang_up(caller);
+        } else {
+            stage.until_fact(seconds(5), |fact| matches!(fact, CallFact::SurveyAsked { .. }));
+            stage.hang_up(caller);
+        }
+        let finished = stage.finish();
+        let cdr = customers(&finished);
+        let both = vec!["8001", "8001"];
+        assert_eq!(talked(cdr), if comes_back { both } else { vec!["8001"] });
+        assert_eq!((cdr.transfers.len(), cdr.recordings.len()), (1, 1));
+    }
+}
+
+#[test]
 fn when_nobody_can_be_had_the_customer_has_its_place_in_the_queue_again() {
     let (mut stage, caller) = left_alone(Behaviour::Ring);
     let (first, second) = (stage.phone("8001"), stage.phone("8002"));
