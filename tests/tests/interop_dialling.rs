@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hotline_tests::{
-    AGENT_HZ, Capture, Place, Sipp, SippRun, Switch, Wav, may_use_raw_sockets, now, turn, until,
+    AGENT_HZ, CALLER_HZ, Capture, Place, Sipp, SippRun, Switch, Wav, may_use_raw_sockets, now, turn, until,
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -115,5 +115,45 @@ fn forwards_and_do_not_disturb_are_dialled_shown_and_outlive_a_kill() {
     assert_eq!(diversion(&switch, "9001@"), nothing);
     // The echo is a call like any other.
     dials("phone_dials", &switch, "*9196", &[]).succeed(SOON);
+    switch.stop();
+}
+
+/// R21: by the command line, with SIPp as the agent's phone and as the carrier.
+#[test]
+fn an_agent_is_joined_with_a_number_whoever_is_called_first() {
+    if !may_use_raw_sockets() {
+        return;
+    }
+    let _turn = turn();
+    let (carrier, phone) = (Place::free(Place::mine().carrier), Place::free(Place::mine().phones));
+    let switch = switch(carrier);
+    switch.register(phone, 9001..=9001);
+    let speech = Capture::default().tone(AGENT_HZ, 4_000);
+    for (first, count) in [("agent", 1), ("number", 2)] {
+        let called = Sipp::new("phone_listens", carrier, &[]).traced().speaking(&speech).answer(1);
+        let agent = Sipp::new("phone_hangs_up", phone, &[]).traced().with(&["-d", "2000"]);
+        let agent = agent.speaking(&Capture::default().tone(CALLER_HZ, 4_000)).answer(1);
+        let wish = ["calls", "originate", "--agent", "9001", "--to", "13900139000", "--first", first];
+        let made = switch.ask(&wish);
+        let (code, why) = switch.refusal(&wish);
+        assert!(code == 1 && why.contains("the agent is in a call"), "{why}");
+        agent.succeed(SOON);
+        let invite = called.messages();
+        assert!(
+            invite.contains("INVITE sip:13900139000@") && invite.contains("<sip:01065551234@"),
+            "{invite}"
+        );
+        called.succeed(SOON);
+        let calls = switch.wait_calls(count, SOON);
+        let call = calls.iter().find(|call| call["id"] == made["id"]).expect("the record");
+        assert_eq!((&call["direction"], &call["result_zh"]), (&"out".into(), &"接通".into()), "{call:#}");
+        assert_eq!(call["agent"], "9001", "{call:#}");
+        let wav = Wav::read(call["recording"].as_str().expect("a recording").as_ref());
+        let both = |hz| Wav::tone_seconds(&wav.left, hz) + Wav::tone_seconds(&wav.right, hz);
+        let heard = (both(AGENT_HZ), both(CALLER_HZ));
+        assert!(heard.0 > 0.8 && heard.1 > 0.8, "{heard:?} s of {} s, {first} first", wav.seconds());
+    }
+    let (code, why) = switch.refusal(&["calls", "originate", "--agent", "9001", "--to", "0085212345678"]);
+    assert!(code == 1 && why.contains("class of service"), "{why}");
     switch.stop();
 }

@@ -10,6 +10,7 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use model::TenantId;
 use model::command::ConferenceWish;
+use model::command::First;
 use model::event::AgentState;
 use model::supervision::Verb;
 use serde::Serialize;
@@ -135,6 +136,14 @@ impl Client {
         self.post(&format!("/v1/calls/{}/transfer", escaped(call)), &body).await
     }
 
+    /// Joins an agent with a number; returns the call.
+    pub async fn originate(&self, agent: &str, to: &str, first: First) -> Result<String, ClientError> {
+        let body = serde_json::json!({ "agent": agent, "to": to, "first": first });
+        let body = serde_json::to_vec(&body).map_err(|error| self.broken(error))?;
+        let made: Made = self.ask(Method::POST, "/v1/calls", &[], body.into()).await?;
+        Ok(made.id)
+    }
+
     /// Ends a call.
     pub async fn hang_up(&self, call: &str) -> Result<(), ClientError> {
         self.post(&format!("/v1/calls/{}/hangup", escaped(call)), &Value::Null).await
@@ -256,4 +265,10 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A call that was made.
+#[derive(serde::Deserialize)]
+struct Made {
+    id: String,
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ledger::Exporter;
-use model::command::{Command, ConferenceWish};
+use model::command::{Command, ConferenceWish, First, Originate};
 use model::event::AgentState;
 use model::supervision::Verb;
 use model::{AgentId, CallId, ConferenceName, TenantId};
@@ -59,7 +59,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
     Router::new()
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
-        .route("/v1/calls", get(live_calls))
+        .route("/v1/calls", get(live_calls).post(originate))
         .route("/v1/calls/{id}", get(live_call))
         .route("/v1/calls/{id}/messages", get(messages))
         .route("/v1/calls/{id}/hangup", post(hang_up))
@@ -151,6 +151,27 @@ async fn messages(
         )),
         false => Ok(Json(found)),
     }
+}
+
+/// Whom to join, as a client writes it.
+#[derive(Deserialize)]
+struct Join {
+    agent: String,
+    to: Arc<str>,
+    #[serde(default)]
+    first: First,
+}
+
+async fn originate(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    body: Result<Json<Join>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(Join { agent, to, first }) =
+        body.map_err(|error| Problem::new(error.status(), "呼叫写得不对", error.body_text()))?;
+    let wish = Originate { agent: AgentId::new(&tenant.0, &agent), to, first };
+    let call = shared.switch.originate(wish).await?;
+    Ok(Json(json!({ "id": call.to_string() })))
 }
 
 async fn hang_up(State(shared): State<Shared>, tenant: Tenant, id: Id) -> Result<Json<Value>, Problem> {

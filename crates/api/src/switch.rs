@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use model::command::{Command, Refused};
+use model::command::{Command, Originate, Refused};
 use model::{CallId, TenantId};
 
 use crate::view::{
@@ -33,6 +33,8 @@ pub trait Switch: Send + Sync + 'static {
     fn trunks(&self) -> Answer<'_, Vec<TrunkView>>;
     /// Banned sources, the ban that ends first at the front.
     fn bans(&self) -> Answer<'_, Vec<BanView>>;
+    /// Joins an agent with a number; the call, or why there is none.
+    fn originate(&self, wish: Originate) -> Answer<'_, Result<CallId, Refused>>;
     /// Does what is asked, or says why not.
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>>;
     /// Why the switch takes no calls at present, in words; `None` when it does.

@@ -28,6 +28,7 @@ mod joining;
 mod media_side;
 mod moving;
 mod originate;
+mod originated;
 pub mod recording;
 mod release;
 mod talk;
@@ -136,6 +137,14 @@ pub(crate) struct CallFacts {
     /// The number that our phone wishes to show outside.
     pub shows: Option<Arc<str>>,
     pub caller_is: CallerIs,
+    pub originated: Originated,
+}
+
+/// Whether the switch made the call by itself, for an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Originated {
+    No,
+    Yes,
 }
 
 /// Which side of the records the caller's leg is on.
@@ -166,6 +175,7 @@ impl CallFacts {
             calling_phone: None,
             shows: None,
             caller_is: CallerIs::Customer,
+            originated: Originated::No,
         }
     }
 }
@@ -214,6 +224,8 @@ pub(crate) enum Echo {
 pub(crate) enum Stage {
     /// The caller's port is being opened.
     Arriving(Box<Arrival>),
+    /// Who is to be the caller is rung.
+    Originating,
     /// The flow leads.
     InFlow,
     /// Parked in a queue.
@@ -350,23 +362,6 @@ impl Call {
             so_far: SoFar::default(),
             unanswered: None,
             began,
-        }
-    }
-
-    /// A call that the switch makes to a supervisor's phone; [`Call::summon`] rings it.
-    pub fn summoning(
-        began: Instant,
-        id: CallId,
-        settings: Arc<Settings>,
-        facts: CallFacts,
-        plan: CallPlan,
-        visit: Visit,
-    ) -> Call {
-        let tenant = visit.by.tenant.clone();
-        Call {
-            stage: Stage::Summoning(visit),
-            session: None,
-            ..Call::blank(began, id, tenant, settings, facts, plan)
         }
     }
 
@@ -574,10 +569,11 @@ impl Call {
                 Stage::Arriving(_) => crate::LiveStage::Arriving,
                 Stage::InFlow => crate::LiveStage::InFlow,
                 Stage::Queued { .. } => crate::LiveStage::Queued,
-                Stage::Dialling { .. } => crate::LiveStage::Dialling,
+                Stage::Originating | Stage::Summoning(_) | Stage::Dialling { .. } => {
+                    crate::LiveStage::Dialling
+                }
                 Stage::Talking(talk) if !talk.holders.is_empty() => crate::LiveStage::Held,
                 Stage::Talking(_) => crate::LiveStage::Talking,
-                Stage::Summoning(_) => crate::LiveStage::Dialling,
                 Stage::Conferring { .. } => crate::LiveStage::Conferring,
                 Stage::Visiting { .. } => crate::LiveStage::Visiting,
                 Stage::Over => crate::LiveStage::Over,

@@ -13,7 +13,7 @@ use sip::resolve::{Target, Wanted};
 use sip::session::{Local, Outgoing, Reach, Rel100, SessionTimer};
 use sip::{NameAddr, Uri};
 
-use crate::call::CallFacts;
+use crate::call::{CallFacts, Originated};
 use crate::caller_id::{self, Introduction, Parties};
 use crate::leg::MediaTerms;
 use crate::trunk_watch::{self, contact, login};
@@ -228,7 +228,11 @@ fn usual() -> MediaTerms {
 
 /// What a called phone shows for this caller, by the queue's pattern.
 pub(crate) fn shown(settings: &Settings, facts: &CallFacts, queue: Option<&QueueName>) -> Shown {
-    let number = facts.caller.to_string();
+    // A phone that the switch calls for its agent shows whom the agent is joined with.
+    let number = match facts.originated {
+        Originated::No => facts.caller.to_string(),
+        Originated::Yes => facts.called.to_string(),
+    };
     let profile = queue.and_then(|queue| settings.plan.queues.get(queue));
     let name = profile.map(|profile| {
         let hotline = facts.number.as_ref().map(|number| number.as_str()).unwrap_or_default();

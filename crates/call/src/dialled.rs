@@ -23,6 +23,20 @@ pub(crate) fn extension(tenant: &TenantId, target: DialTarget, ring: Duration) -
     one_node(tenant, "extension", dial)
 }
 
+/// Joins who is there already with somebody else: who is not reached is told by a busy tone.
+pub(crate) fn joining(tenant: &TenantId, target: DialTarget, ring: Duration) -> Arc<Flow> {
+    let (start, busy): (Arc<str>, Arc<str>) = (Arc::from("joining"), Arc::from("unreached"));
+    let phones = vec![BoundPhone { target, ring }];
+    let failed = Some(busy.clone());
+    let dial = Node::Dial { phones, rule: AnswerRule::InOrder, say: Vec::new(), next: None, failed };
+    let tone = Node::Hangup { say: vec![SayItem::Tone(Tone::Busy); BUSY_TONES] };
+    let nodes = BTreeMap::from([(start.clone(), dial), (busy, tone)]);
+    Arc::new(Flow { name: FlowName::new(tenant, "joining"), start, nodes })
+}
+
+/// Seven tenths of a second each.
+const BUSY_TONES: usize = 4;
+
 /// Waits in a queue.
 pub(crate) fn queue(queue: QueueName) -> Arc<Flow> {
     let tenant = queue.tenant.clone();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::command::Originate;
 use model::event::Event;
 use model::supervision::Verb;
 use model::{AgentId, Aor, CallId, LegId, TenantId, TrunkName};
@@ -109,6 +110,13 @@ pub enum Input {
         call: CallId,
         /// Where to, as one dials it, or `queue:NAME`.
         to: Arc<str>,
+    },
+    /// Somebody wants an agent joined with a number; answered by `Output::Originated`.
+    Originate {
+        /// Names it in the answer.
+        ask: u64,
+        /// What.
+        wish: Originate,
     },
     /// An operator ends a call.
     HangUp {
@@ -292,6 +300,13 @@ pub enum Output {
     },
     /// What became known of a trunk, for all other shards.
     Trunk(TrunkNews),
+    /// What became of an `Input::Originate`.
+    Originated {
+        /// Which.
+        ask: u64,
+        /// The call, or why there is none, in words (Chinese, then English).
+        call: Result<CallId, Arc<str>>,
+    },
     /// A fact to journal, before what follows it is performed.
     Event(Event),
     /// For another shard of this node: a message that is about a call of its.

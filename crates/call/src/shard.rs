@@ -9,6 +9,7 @@ mod incoming;
 mod index;
 mod joining;
 mod login;
+mod originate;
 mod requests;
 mod supervise;
 mod trunks;
@@ -401,6 +402,10 @@ impl Machine for Shard {
             Input::TrunkLocated { trunk, host, targets } => self.trunk_located(now, &trunk, &host, &targets),
             Input::Trunk(news) => self.trunks.apply(&news),
             Input::Transfer { call, to } => self.transfer_by_operator(now, call, &to),
+            Input::Originate { ask, wish } => {
+                let call = self.originate(now, &wish);
+                self.out.push_back(Output::Originated { ask, call });
+            }
             Input::HangUp { call } => {
                 let cause = Termination::Commanded;
                 self.with_call(now, call, |call, context| call.release_by_switch(context, cause));

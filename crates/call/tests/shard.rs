@@ -315,6 +315,7 @@ impl Bench {
                 Output::Event(_)
                 | Output::Register { .. }
                 | Output::LegNamed { .. }
+                | Output::Originated { .. }
                 | Output::Counted(_)
                 | Output::Banned { .. }
                 | Output::Trunk(_)

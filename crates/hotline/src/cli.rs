@@ -184,6 +184,18 @@ pub(crate) enum Calls {
         #[arg(long)]
         to: String,
     },
+    /// 双线外呼: 接通坐席和一个号码 / join an agent with a number
+    Originate {
+        /// 工号 / the agent
+        #[arg(long)]
+        agent: String,
+        /// 分机或外线号码 (不带外线前缀) / an extension, or an outside number without the prefix
+        #[arg(long)]
+        to: String,
+        /// 先呼谁 / who is called first
+        #[arg(long, value_enum, default_value_t = CallFirst::Agent)]
+        first: CallFirst,
+    },
     /// 结束一通正在进行的电话 / end a call in progress
     Hangup {
         /// 通话编号 / the call
@@ -210,6 +222,15 @@ pub(crate) struct Supervised {
     /// 班长席工号 / the supervisor's number
     #[arg(long = "as", value_name = "AGENT")]
     pub by: String,
+}
+
+/// Who is called first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CallFirst {
+    /// 坐席 / the agent
+    Agent,
+    /// 号码 / the number
+    Number,
 }
 
 /// What can be asked about recordings.

@@ -29,6 +29,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod asks;
 pub(crate) mod calendar;
 mod certificates;
 mod descriptors;
@@ -97,6 +98,7 @@ struct Foundation {
     secret: [u8; 32],
     resolver: Resolver,
     wide: call::NodeWide,
+    asks: asks::Asks,
     capture: Arc<Capture>,
 }
 
@@ -134,6 +136,7 @@ impl Node {
 
         let shards = shard_count(&loaded);
         let wide = call::NodeWide::default();
+        let asks = asks::Asks::default();
         let boxes = boxes(shards, &loaded, &wide)?;
         let media = start_media(&origin, &loaded, &data, clock, &boxes, &journal)?;
         let around = tenants::Surroundings {
@@ -180,6 +183,7 @@ impl Node {
             secret,
             resolver: resolver.clone(),
             wide: wide.clone(),
+            asks: asks.clone(),
             capture: Arc::clone(&capture),
         };
         let bindings = registrar::Bindings::of(&registrar);
@@ -238,6 +242,7 @@ impl Node {
             journal: journal.clone(),
             exporter: exporter.clone(),
             wide: wide.clone(),
+            asks: asks.clone(),
         });
         let api = api_listener.local_addr()?;
         let server = api::Server {
@@ -313,6 +318,7 @@ impl Foundation {
                 resolver: self.resolver.clone(),
                 boxes: self.boxes.clone(),
                 lamps: lamps.clone(),
+                asks: self.asks.clone(),
                 transports: Arc::clone(transports),
             };
             let seat = ShardLoop {

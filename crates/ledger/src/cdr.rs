@@ -291,6 +291,8 @@ pub enum SegmentOutcome {
         /// Why.
         cause: WithdrawCause,
     },
+    /// It was answered first, and became the call's caller.
+    BecameCaller,
     /// It was answered, and the conversation ended.
     Left {
         /// By whom.

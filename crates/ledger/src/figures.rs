@@ -220,7 +220,10 @@ fn queue_key(cdr: &Cdr, visit: &Visit, rules: &ServiceRules) -> FigureKey {
     key(cdr, &visit.queue.name, rules.offset.day(visit.joined))
 }
 
+/// An agent who is called first for a call of its own is offered nothing.
 fn agent_key(cdr: &Cdr, segment: &Segment, rules: &ServiceRules) -> Option<FigureKey> {
+    let own = matches!(segment.left, Some((_, SegmentOutcome::BecameCaller)));
+    let segment = Some(segment).filter(|_| !own)?;
     segment.agent.as_ref().map(|agent| key(cdr, &agent.name, rules.offset.day(segment.offered)))
 }
 

@@ -278,6 +278,7 @@ impl Draft {
             | CallFact::OfferRefused { .. }
             | CallFact::OfferWithdrawn { .. }
             | CallFact::AgentAnswered { .. }
+            | CallFact::CallerReached { .. }
             | CallFact::Bridged { .. }
             | CallFact::AgentLeft { .. } => return self.note_offer(at, fact),
             CallFact::TransferBegan { kind, by, to } => {
@@ -405,6 +406,10 @@ impl Draft {
                 self.end_offer(at, *offer, SegmentOutcome::Withdrawn { cause: *cause })
             }
             CallFact::AgentAnswered { offer, .. } => self.answer(at, *offer),
+            CallFact::CallerReached { offer, .. } => {
+                self.cdr.times.switch_answered.get_or_insert(at);
+                self.end_offer(at, *offer, SegmentOutcome::BecameCaller)
+            }
             CallFact::Bridged { offer } => {
                 let Some(segment) = self.segment(*offer) else { return false };
                 if segment.answered.is_some() {

@@ -83,6 +83,29 @@ pub enum ConferenceWish {
     End,
 }
 
+/// A call that the switch makes for an agent (双线外呼, 点击外呼).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Originate {
+    /// For whom.
+    pub agent: AgentId,
+    /// Whom the agent is joined with: an extension, or an outside number without the prefix that phones dial.
+    pub to: Arc<str>,
+    /// Who is called first.
+    #[serde(default)]
+    pub first: First,
+}
+
+/// Who is called first, and hears the other one ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum First {
+    /// The agent.
+    #[default]
+    Agent,
+    /// The number.
+    Number,
+}
+
 /// Why a wish was not granted, in the asker's words (Chinese first).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{0}")]

@@ -232,6 +232,13 @@ pub enum CallFact {
         /// The agent's leg.
         leg: LegId,
     },
+    /// Who was to be called first has answered, and is the call's caller from here on.
+    CallerReached {
+        /// The attempt.
+        offer: OfferId,
+        /// The caller's leg.
+        leg: LegId,
+    },
     /// Caller and agent hear each other.
     Bridged {
         /// The attempt.

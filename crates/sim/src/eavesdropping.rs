@@ -53,6 +53,7 @@ impl Persons {
         let Some(known) = self.calls.get_mut(&call) else { return };
         match fact {
             CallFact::AgentAnswered { offer, leg } => known.connected.push((*offer, *leg)),
+            CallFact::CallerReached { leg, .. } => known.caller = *leg,
             CallFact::AgentLeft { offer, .. } => known.connected.retain(|(other, _)| other != offer),
             CallFact::LegReplaced { old, new, .. } if known.caller == *old => known.caller = *new,
             CallFact::LegReplaced { old, new, .. } => {
@@ -181,6 +182,14 @@ mod tests {
         assert!(told(&visits(Verb::Listen)).wrong(call, &said(11)).is_some());
         assert_eq!(told(&visits(Verb::Whisper)).wrong(call, &said(11)), None);
         assert!(told(&[answered(11)]).wrong(call, &said(11)).is_some(), "a guest whom no fact tells of");
+        let reached = CallFact::CallerReached { offer: offer(14), leg: leg(14) };
+        let with_first = [(leg(14), leg(11)), (leg(11), leg(14))];
+        assert_eq!(told(&[reached.clone(), answered(11)]).wrong(call, &with_first), None);
+        assert!(
+            told(&[answered(11)]).wrong(call, &with_first).is_some(),
+            "nobody told that it is the caller"
+        );
+        assert!(told(&[reached, answered(11)]).wrong(call, &both).is_some(), "another is the caller");
         let moved = CallFact::LegReplaced { old: leg(CALLER), new: leg(11), party: "8001".into() };
         assert!(told(&[answered(11), left, moved]).wrong(call, &both).is_some());
     }

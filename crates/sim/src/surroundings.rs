@@ -45,6 +45,8 @@ pub(crate) struct Surroundings {
     pub counted: BTreeMap<&'static str, u64>,
     pub banned: Vec<(std::net::IpAddr, routing::BanCause)>,
     pub incidents: Vec<String>,
+    /// What became of calls that the switch was to make.
+    pub originated: Vec<Result<model::CallId, Arc<str>>>,
     /// Datagrams that no peer waits for, by address.
     pub inboxes: HashMap<SocketAddr, VecDeque<Bytes>>,
     /// What name servers know.
@@ -82,6 +84,7 @@ impl Surroundings {
             counted: BTreeMap::new(),
             banned: Vec::new(),
             incidents: Vec::new(),
+            originated: Vec::new(),
             inboxes: HashMap::new(),
             names: HashMap::new(),
             legs: Vec::new(),
@@ -135,6 +138,7 @@ impl Surroundings {
             call::Output::Conference(input) => answers.push(call::Input::Conference(input)),
             // Its call is over.
             call::Output::ToldByConference { .. } => {}
+            call::Output::Originated { call, .. } => self.originated.push(call),
             call::Output::Event(event) => self.append(event),
             call::Output::LegNamed { call, sip_call_id, .. } => self.legs.push((call, sip_call_id)),
             call::Output::Counted(cause) => *self.counted.entry(cause).or_default() += 1,

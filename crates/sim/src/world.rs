@@ -1,5 +1,7 @@
 //! Owns the world: what tests tell it, and the loop of virtual time that drives every machine.
 
+mod operator;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +14,8 @@ use call::{Identity, LiveCall, Shard};
 use clock::{Instant, Machine, WallAnchor, WallTime};
 use config::{Diagnostics, Loaded, Sources};
 use ledger::Cdr;
-use model::command::ConferenceWish;
 use model::event::{AgentState, CallFact, Event, Stamped};
-use model::supervision::Verb;
-use model::{AgentId, CallId, ConferenceName, IdGen, QueueName, TenantId};
+use model::{AgentId, CallId, IdGen, QueueName, TenantId};
 use peers::{Command, Happening, Peer, PeerConfig};
 use sip::audit::Entry;
 use sip::endpoint::Flow;
@@ -177,31 +177,6 @@ impl World {
     }
 
     // ---- The operator
-
-    /// Ends a call.
-    pub fn hang_up(&mut self, call: CallId) {
-        self.shard_hears(call::Input::HangUp { call });
-    }
-
-    /// Sends whom the agent of a call talks with elsewhere.
-    pub fn transfer(&mut self, call: CallId, to: &str) {
-        self.shard_hears(call::Input::Transfer { call, to: to.into() });
-    }
-
-    /// A supervisor asks for a call by an operator's command.
-    pub fn supervise(&mut self, call: CallId, by: &AgentId, verb: Verb) {
-        self.shard_hears(call::Input::Supervise { call, by: by.clone(), verb });
-    }
-
-    /// An operator asks something of a conference.
-    pub fn confer(&mut self, name: ConferenceName, wish: ConferenceWish) {
-        self.shard_hears(call::Input::Conference(call::ConferenceInput::Wish { name, wish }));
-    }
-
-    /// The conferences in progress.
-    pub fn conferences(&self) -> Vec<call::ConferenceView> {
-        self.shard.conferences().collect()
-    }
 
     /// What a panic within this call would lead to.
     pub fn give_up(&mut self, call: CallId) {

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 
 use clock::SystemClock;
 use ledger::story::Story;
-use model::command::{Command, Refused};
+use model::command::{Command, First, Originate, Refused};
 use model::event::{AgentActivity, AgentState, Direction};
 use model::{AgentId, CallId, TenantId};
 use serde_json::{Value, json};
@@ -102,6 +102,13 @@ impl Switch for Played {
             let ban =
                 ("192.0.2.9".to_owned(), "logins".to_owned(), "2026-11-22T09:40:00.000+08:00".to_owned());
             vec![BanView { source: ban.0, cause: ban.1, until: ban.2 }]
+        })
+    }
+    fn originate(&self, wish: Originate) -> Answer<'_, Result<CallId, Refused>> {
+        Box::pin(async move {
+            let known =
+                wish.agent.as_str() == "8001" && wish.first == First::Number && &*wish.to == "13800138000";
+            known.then_some(CallId::from(CALL)).ok_or(Refused("坐席正在通话 / the agent is in a call".into()))
         })
     }
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>> {
@@ -244,6 +251,16 @@ async fn live_state_is_that_of_the_switch_and_of_the_asked_tenant() {
     let other = client.for_tenant(TenantId::new("企业 & 乙"));
     assert_eq!(other.agents().await.unwrap()[0].tenant, "企业 & 乙");
     assert!(other.live_calls().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_is_joined_with_a_number_or_told_why_not() {
+    let running = Running::start("joined").await;
+    let client = running.client();
+    let made = client.originate("8001", "13800138000", First::Number).await.unwrap();
+    assert_eq!(made, CallId::from(CALL).to_string());
+    let refused = client.originate("8002", "13800138000", First::Number).await.unwrap_err();
+    assert!(refused.to_string().contains("坐席正在通话"), "{refused}");
 }
 
 #[tokio::test]

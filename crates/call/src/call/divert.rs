@@ -12,7 +12,7 @@ use model::outcome::RefusalCause;
 use model::{Aor, DialTarget, OfferId};
 use routing::Holder;
 
-use super::{Call, Stage, Unanswered};
+use super::{Call, Originated, Stage, Unanswered};
 use crate::context::Context;
 use crate::dialled;
 use crate::party::{AskedBy, Party};
@@ -24,6 +24,9 @@ impl Call {
     /// Does with a party what its phone has set, before it rings. Says whether that ended the offer.
     pub(super) fn diverts(&mut self, context: &mut Context<'_>, offer: OfferId) -> bool {
         let Some(at) = self.parties.iter().position(|party| party.offer == offer) else { return true };
+        if self.is_for(at) {
+            return false;
+        }
         let DialTarget::Phone(aor) = &self.parties[at].target else { return false };
         let diversion = context.diversions.lock().of(aor);
         let may_forward = self.may_forward(at);
@@ -46,7 +49,7 @@ impl Call {
     /// Forwards a call whose party at `at` has just not answered, where its phone wishes so. Says whether it did.
     pub(super) fn forwards(&mut self, context: &mut Context<'_>, at: usize, refusal: Refusal) -> bool {
         let DialTarget::Phone(aor) = &self.parties[at].target else { return false };
-        if !self.may_forward(at) {
+        if !self.may_forward(at) || self.is_for(at) {
             return false;
         }
         let when = match refusal.0 {
@@ -66,6 +69,12 @@ impl Call {
 
     fn may_forward(&self, at: usize) -> bool {
         matches!(self.stage, Stage::Dialling { .. }) && self.parties[at].queue().is_none()
+    }
+
+    /// Whether the party is the agent for whom the switch made the call: that one is to come to the phone itself.
+    fn is_for(&self, at: usize) -> bool {
+        let agent = self.facts.calling_agent.as_ref();
+        self.facts.originated == Originated::Yes && agent.is_some() && self.parties[at].agent() == agent
     }
 
     fn forward(
@@ -130,6 +139,7 @@ impl Call {
     pub(super) fn note_last_caller(&self, context: &mut Context<'_>, at: usize) {
         let caller = &self.facts.caller;
         if let DialTarget::Phone(aor) = &self.parties[at].target
+            && self.facts.originated == Originated::No
             && &**caller != "anonymous"
         {
             context.diversions.lock().note_caller(aor, caller);

@@ -121,7 +121,11 @@ impl Call {
             Stage::InFlow | Stage::Dialling { .. } | Stage::Conferring { .. } => {
                 Some(Departed::To(AimAt::Flow(self.plan.flow.clone())))
             }
-            Stage::Arriving(_) | Stage::Over | Stage::Summoning(_) | Stage::Visiting { .. } => None,
+            Stage::Arriving(_)
+            | Stage::Originating
+            | Stage::Over
+            | Stage::Summoning(_)
+            | Stage::Visiting { .. } => None,
         }
     }
 

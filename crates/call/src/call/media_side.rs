@@ -89,6 +89,7 @@ impl Call {
             Stage::Visiting { .. } => self.on_supervisors_key(context, key),
             Stage::Conferring { .. } => self.on_conference_key(context, key),
             Stage::Arriving(_)
+            | Stage::Originating
             | Stage::Dialling { .. }
             | Stage::Talking(_)
             | Stage::Summoning(_)

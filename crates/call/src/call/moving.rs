@@ -78,7 +78,8 @@ impl Call {
             },
         };
         match self.parties[at].state {
-            PartyState::Calling | PartyState::Ringing => Some(Whose::Ringing(at)),
+            // A phone that rings to become the caller itself has no place that another could take.
+            PartyState::Calling | PartyState::Ringing => self.caller.is_some().then_some(Whose::Ringing(at)),
             PartyState::Talking(_) if matches!(of, PlaceOf::Leg(_)) && self.transfer.is_none() => {
                 Some(Whose::Talking(at))
             }

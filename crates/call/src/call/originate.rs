@@ -274,6 +274,8 @@ impl Call {
             if let Some(at) = self.parties.iter().position(|party| party.offer == offer) {
                 self.summoned(context, at);
             }
+        } else if matches!(self.stage, Stage::Originating) {
+            self.caller_reached(context, offer);
         } else if matches!(self.stage, Stage::Dialling { .. }) {
             self.withdraw_others(context, offer);
             if let Some(at) = self.parties.iter().position(|party| party.offer == offer) {
@@ -420,6 +422,9 @@ impl Call {
 
     /// The next phone of the `Dial` node, or the end of it.
     pub(super) fn dial_next(&mut self, context: &mut Context<'_>) {
+        if matches!(self.stage, Stage::Originating) && self.parties.is_empty() {
+            return self.caller_unreached(context);
+        }
         let Stage::Dialling { waiting, rule, .. } = &mut self.stage else { return };
         let take = match rule {
             ivr::AnswerRule::InOrder if !self.parties.is_empty() => 0,

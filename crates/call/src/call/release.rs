@@ -46,7 +46,11 @@ impl Call {
             Stage::Visiting { host, summoned } => {
                 self.leave_host(context, (host, summoned), (by, cause));
             }
-            Stage::InFlow | Stage::Summoning(_) | Stage::Dialling { .. } | Stage::Over => {}
+            Stage::Originating
+            | Stage::InFlow
+            | Stage::Summoning(_)
+            | Stage::Dialling { .. }
+            | Stage::Over => {}
         }
         self.end_recording(context);
         while !self.parties.is_empty() {
@@ -159,7 +163,9 @@ impl Call {
         match (&self.stage, by) {
             (Stage::Talking(_), _) => CallResult::Answered,
             (Stage::Queued { .. }, HungUpBy::Caller) => self.talked_or(CallResult::AbandonedInQueue),
-            (Stage::Dialling { .. }, HungUpBy::Caller) => self.talked_or(CallResult::RingNoAnswer),
+            (Stage::Originating | Stage::Dialling { .. }, HungUpBy::Caller) => {
+                self.talked_or(CallResult::RingNoAnswer)
+            }
             (Stage::Conferring { .. }, _) => CallResult::SelfServed,
             (Stage::Visiting { summoned: Some(_), .. }, _) => CallResult::Answered,
             (Stage::Visiting { summoned: None, .. }, _) => CallResult::SelfServed,

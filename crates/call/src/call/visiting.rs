@@ -1,8 +1,10 @@
 //! Owns a supervisor's own call while it visits another: its port is in the other's room, its keys ask the other for
 //! what a supervisor may do. Does not own what becomes of that (see `guests`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use clock::Instant;
 use media::command::{Command, PlayMode};
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
@@ -10,7 +12,8 @@ use model::say::{Key, SayItem, Tone};
 use model::supervision::Verb;
 use model::{CallId, DialTarget, LegId, OfferId};
 
-use super::{Call, Playing, Stage};
+use super::{Call, CallFacts, CallPlan, Playing, Stage};
+use crate::Settings;
 use crate::context::{Context, Place, PlaceOf, Route, Wish};
 use crate::party::AskedBy;
 use crate::visit::{Guest, Visit, Word};
@@ -19,6 +22,23 @@ use crate::visit::{Guest, Visit, Word};
 const SUMMONS_RINGS: Duration = Duration::from_secs(30);
 
 impl Call {
+    /// A call that the switch makes to a supervisor's phone; [`Call::summon`] rings it.
+    pub fn summoning(
+        began: Instant,
+        id: CallId,
+        settings: Arc<Settings>,
+        facts: CallFacts,
+        plan: CallPlan,
+        visit: Visit,
+    ) -> Call {
+        let tenant = visit.by.tenant.clone();
+        Call {
+            stage: Stage::Summoning(visit),
+            session: None,
+            ..Call::blank(began, id, tenant, settings, facts, plan)
+        }
+    }
+
     /// Rings the supervisor's phone.
     pub fn summon(&mut self, context: &mut Context<'_>, target: DialTarget) {
         let Stage::Summoning(visit) = &self.stage else { return };

@@ -57,9 +57,11 @@ impl Call {
         }
     }
 
-    /// Phones of ours that ring in this call, each with the attempt for which it rings.
+    /// Phones of ours that ring for the caller, each with the attempt for which it rings. A phone that rings to become the
+    /// caller rings for nobody.
     pub fn rung_phones(&self) -> impl Iterator<Item = (&Aor, OfferId)> {
-        self.parties.iter().filter_map(|party| match (&party.target, party.state) {
+        let rung = self.parties.iter().filter(|_| self.caller.is_some());
+        rung.filter_map(|party| match (&party.target, party.state) {
             (DialTarget::Phone(aor), PartyState::Ringing) => Some((aor, party.offer)),
             _ => None,
         })

@@ -20,7 +20,7 @@ use sip::transaction::ServerTx;
 use sip::{HeaderName, Request};
 
 use super::{Intake, Shard, Slot, handover, trunks};
-use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs};
+use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs, Originated};
 use crate::context::{Place, Route};
 use crate::identity::{self, Caller};
 use crate::leg::MediaTerms;
@@ -272,6 +272,7 @@ impl Shard {
             calling_phone: None,
             shows: None,
             caller_is: CallerIs::Customer,
+            originated: Originated::No,
         };
         let (id, leg) = (self.ids.mint(), self.ids.mint());
         Newcomer { id, leg, flow, request, tenant: newborn.tenant, facts }

@@ -16,6 +16,7 @@ use super::{Answer, Calls, Format, Global, Supervised, Wanted, live};
 use crate::node::calendar::Calendar;
 
 mod explain;
+mod originate;
 mod show;
 mod supervise;
 mod timeline;
@@ -32,6 +33,7 @@ pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
         Calls::Trace(wanted) => super::trace::trace(global, &wanted),
         Calls::Live => live_calls(global),
         Calls::Transfer { call, to } => transfer::transfer(global, &call, &to),
+        Calls::Originate { agent, to, first } => originate::originate(global, &agent, &to, first),
         Calls::Hangup { call, by: None } => hang_up(global, &call),
         Calls::Hangup { call, by: Some(by) } => supervise::run(global, (&call, &by), Verb::Hangup),
         Calls::Listen(Supervised { call, by }) => supervise::run(global, (&call, &by), Verb::Listen),

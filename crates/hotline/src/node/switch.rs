@@ -10,12 +10,14 @@ use api::{Answer, Switch};
 use call::LiveStage;
 use clock::{Instant, SystemClock};
 use ledger::Exporter;
-use model::command::{Command, Refused};
+use model::command::{Command, Originate, Refused};
+use model::event::AgentActivity;
 use model::{CallId, TenantId};
 use sip_net::{Boxes, Capture};
 use store::EventJournal;
 use tokio::sync::oneshot;
 
+use super::asks::Asks;
 use super::registrar::Bindings;
 use super::reload::Reloader;
 use super::tenants::{Known, Tenants};
@@ -34,7 +36,11 @@ pub(crate) struct NodeSwitch {
     pub journal: EventJournal,
     pub exporter: Exporter,
     pub wide: call::NodeWide,
+    pub asks: Asks,
 }
+
+/// How long a shard has to say whether it makes a call: one that says nothing is stopping.
+const ANSWERED_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Switch for NodeSwitch {
     fn live_calls(&self, tenant: TenantId) -> Answer<'_, Vec<LiveCall>> {
@@ -120,6 +126,33 @@ impl Switch for NodeSwitch {
         };
         let bans: Vec<BanView> = self.wide.guard.lock().bans(now).map(view).collect();
         Box::pin(async { bans })
+    }
+
+    fn originate(&self, wish: Originate) -> Answer<'_, Result<CallId, Refused>> {
+        Box::pin(async move {
+            let sought = wish.agent.clone();
+            let seen = self.tenants.ask(&wish.agent.tenant, move |acd| {
+                acd.agents().find(|one| one.id == sought).map(|one| one.activity)
+            });
+            match seen.await.flatten() {
+                None => return Err(refused(format!("没有坐席 {} / no such agent", wish.agent))),
+                Some(AgentActivity::Idle | AgentActivity::WrapUp) => {}
+                Some(AgentActivity::Unreachable) => {
+                    return Err(refused("坐席话机未注册 / the agent's phone is not registered"));
+                }
+                Some(AgentActivity::Ringing | AgentActivity::Talking | AgentActivity::Held) => {
+                    return Err(refused("坐席正在通话 / the agent is in a call"));
+                }
+            }
+            let (ask, made) = self.asks.ask();
+            let shards = u64::try_from(self.boxes.len().max(1)).unwrap_or(1);
+            let shard = u8::try_from(ask % shards).unwrap_or(0);
+            self.boxes.post(shard, call::Input::Originate { ask, wish });
+            match tokio::time::timeout(ANSWERED_WITHIN, made).await {
+                Ok(Ok(made)) => made.map_err(Refused),
+                Ok(Err(_)) | Err(_) => Err(refused("系统正在停机 / the switch is stopping")),
+            }
+        })
     }
 
     fn command(&self, command: Command) -> Answer<'_, Result<(), Refused>> {

@@ -11,6 +11,7 @@ use sip::resolve::{Target, Wanted};
 use sip_net::{Boxes, Resolver, Transports, World};
 use store::EventJournal;
 
+use super::asks::Asks;
 use super::lamps::{Lamps, Seen};
 use super::registrar::{Bindings, Registrations};
 use super::tenants::{Known, Tenants};
@@ -27,6 +28,7 @@ pub(crate) struct NodeWorld {
     pub resolver: Resolver,
     pub boxes: Boxes<call::Shard>,
     pub lamps: Lamps,
+    pub asks: Asks,
     pub transports: Arc<Transports>,
 }
 
@@ -82,6 +84,7 @@ impl World for NodeWorld {
                     self.boxes.post(call.shard(), call::Input::ToldByConference { call, word });
                 }
             }
+            call::Output::Originated { ask, call } => self.asks.answer(ask, call),
             call::Output::Event(event) => {
                 trunks::note(&event);
                 self.journal.append(event);

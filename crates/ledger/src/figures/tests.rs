@@ -88,6 +88,20 @@ fn an_agent_counts_each_offer_once() {
 }
 
 #[test]
+fn an_agent_who_is_called_first_for_an_own_call_is_offered_nothing() {
+    let mut story = Story::default();
+    let call = story.begin("8001");
+    let (first, leg) = (story.offer(call, None, "8001"), story.mint());
+    story.wait(2_000).fact(call, CallFact::CallerReached { offer: first, leg });
+    let second = story.offer(call, None, "8002");
+    story.wait(3_000).answer(call, second).wait(1_000);
+    story.end(call, CallResult::Answered, HungUpBy::Caller);
+    let figures = summed(&story);
+    let agents: Vec<&str> = figures.agents.keys().map(|key| &*key.name).collect();
+    assert_eq!(agents, ["8002"]);
+}
+
+#[test]
 fn days_are_those_of_beijing() {
     let mut story = Story::default();
     story.answered_call("1", "8001");

@@ -10,6 +10,7 @@ mod hand;
 mod media;
 mod negotiation;
 mod operator;
+mod originated;
 mod pickups;
 mod queues;
 mod random;

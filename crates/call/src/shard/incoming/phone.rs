@@ -226,33 +226,52 @@ impl Shard {
         }
     }
 
-    /// Whether the phone's class of service has what it dialled. What is counted, the call out itself asks for (see
-    /// `Call::leg_out`).
+    /// Whether the phone's class of service has what it dialled.
     fn permit(&mut self, now: Instant, phone: &Phone, wish: &Wish) -> Result<(), Refused> {
-        let plan = &self.settings.plan;
-        let class = plan.class_of(&Holder::Phone(phone.aor.clone()));
+        let holder = Holder::Phone(phone.aor.clone());
         let verdict = match wish {
-            Wish::Code(..) | Wish::Supervise(..) | Wish::PickUp(_) => Verdict::Permitted,
-            Wish::Colleague(_) | Wish::Queue(_) | Wish::Number(_) | Wish::Conference(_) => {
-                match class.allow.contains(&DestinationKind::Internal) {
-                    true => Verdict::Permitted,
-                    false => Verdict::Barred(Barred::Kind),
-                }
-            }
-            Wish::Outside(outside) => {
-                let home_area = plan.home_area_of(&outside.trunk);
-                let destination = Destination::of_number(&outside.number, home_area);
-                let minute_of_week = crate::context::minute_of_week(self.anchor, self.utc_offset, now);
-                class.permits(&destination, &OutboundFacts { minute_of_week, ..OutboundFacts::default() })
+            Wish::Code(..) | Wish::Supervise(..) | Wish::PickUp(_) => Ok(()),
+            Wish::Colleague(target) => self.permit_target(now, &holder, target),
+            Wish::Queue(_) | Wish::Number(_) | Wish::Conference(_) => self.permit_inside(&holder),
+            Wish::Outside(Outside { number, trunk }) => {
+                let target = DialTarget::Trunk { trunk: trunk.clone(), number: number.clone() };
+                self.permit_target(now, &holder, &target)
             }
         };
-        match verdict {
+        verdict.map_err(|barred| Refused::because(403, CallResult::Barred, barred))
+    }
+
+    /// Whether the holder's class of service has `target`. What is counted, the call out itself asks for (see
+    /// `Call::leg_out`).
+    ///
+    /// # Errors
+    /// Why not.
+    pub(in crate::shard) fn permit_target(
+        &mut self,
+        now: Instant,
+        holder: &Holder,
+        target: &DialTarget,
+    ) -> Result<(), Barred> {
+        let DialTarget::Trunk { trunk, number } = target else { return self.permit_inside(holder) };
+        let plan = &self.settings.plan;
+        let destination = Destination::of_number(number, plan.home_area_of(trunk));
+        let minute_of_week = crate::context::minute_of_week(self.anchor, self.utc_offset, now);
+        let facts = OutboundFacts { minute_of_week, ..OutboundFacts::default() };
+        match plan.class_of(holder).permits(&destination, &facts) {
             Verdict::Permitted => Ok(()),
             Verdict::Barred(barred) => {
                 self.out.push_back(Output::Counted(barred.as_str()));
-                Err(Refused::because(403, CallResult::Barred, barred))
+                Err(barred)
             }
         }
+    }
+
+    fn permit_inside(&mut self, holder: &Holder) -> Result<(), Barred> {
+        if self.settings.plan.class_of(holder).allow.contains(&DestinationKind::Internal) {
+            return Ok(());
+        }
+        self.out.push_back(Output::Counted(Barred::Kind.as_str()));
+        Err(Barred::Kind)
     }
 
     /// Does what a feature code says.

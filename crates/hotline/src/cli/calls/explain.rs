@@ -80,6 +80,7 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         }
         CallFact::OfferWithdrawn { cause, .. } => format!("收回: {} / withdrawn", withdrawn_zh(*cause)),
         CallFact::AgentAnswered { .. } => "坐席接听 / answered by the agent".to_owned(),
+        CallFact::CallerReached { .. } => "先呼的一方接听 / who was called first answered".to_owned(),
         CallFact::Bridged { .. } => "双方通话 / talking".to_owned(),
         CallFact::HoldBegan { by } => format!("{}保持 / hold", by.zh()),
         CallFact::HoldEnded { by } => format!("{}恢复 / resumed", by.zh()),
