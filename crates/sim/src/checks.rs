@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ledger::{Figures, ServiceRules, Violation, check_cdr, check_figures};
 use model::event::{CallFact, Event};
-use model::{CallId, RecordingId, TenantId};
+use model::{CallId, OfferId, RecordingId, TenantId};
 use sip::Message;
 use sip::audit::{Finding, audit};
 
@@ -187,17 +187,29 @@ fn check_figures_of(history: &History, found: &mut Vec<Breach>) {
             figures.queues.values().map(|f| f.offered).sum(),
             count(|fact| matches!(fact, CallFact::Queued { .. })),
         ),
-        (
-            "offers to agents",
-            figures.agents.values().map(|f| f.offered).sum(),
-            count(|fact| matches!(fact, CallFact::Offered { agent: Some(_), .. })),
-        ),
+        ("offers to agents", figures.agents.values().map(|f| f.offered).sum(), offers_to_agents(&told)),
     ];
     for (what, summed, happened) in sums {
         if summed != happened {
             found.push(Breach::Figures(format!("{what}: {summed} in the sums, {happened} in the facts")));
         }
     }
+}
+
+/// Offers to agents; one who is called first for a call of its own is offered nothing.
+fn offers_to_agents(told: &[&CallFact]) -> u64 {
+    let own: HashSet<OfferId> = told
+        .iter()
+        .filter_map(|fact| match fact {
+            CallFact::CallerReached { offer, .. } => Some(*offer),
+            _ => None,
+        })
+        .collect();
+    let offered = |fact: &CallFact| match fact {
+        CallFact::Offered { agent: Some(_), offer, .. } => !own.contains(offer),
+        _ => false,
+    };
+    told.iter().filter(|fact| offered(fact)).count() as u64
 }
 
 /// The facts of calls, each up to its call's end: an ACD's word that crosses the end comes after it.
