@@ -193,14 +193,6 @@ impl Switch {
         hotline(&self.folder, words)
     }
 
-    /// The command line's exit code and the words of its refusal.
-    pub fn refusal(&self, words: &[&str]) -> (i32, String) {
-        let output = Command::new(binary()).args(words).arg("--config").arg(&self.folder).output();
-        let output = output.expect("the command line starts");
-        let words = String::from_utf8(output.stderr).expect("text");
-        (output.status.code().expect("it ends by itself"), words)
-    }
-
     /// What the command line shows to people.
     pub fn show(&self, words: &[&str]) -> String {
         let output = Command::new(binary()).args(words).arg("--config").arg(&self.folder).output();

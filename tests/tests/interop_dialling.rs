@@ -135,8 +135,8 @@ fn an_agent_is_joined_with_a_number_whoever_is_called_first() {
         let agent = agent.speaking(&Capture::default().tone(CALLER_HZ, 4_000)).answer(1);
         let wish = ["calls", "originate", "--agent", "9001", "--to", "13900139000", "--first", first];
         let made = switch.ask(&wish);
-        let (code, why) = switch.refusal(&wish);
-        assert!(code == 1 && why.contains("the agent is in a call"), "{why}");
+        let why = switch.refusal(&wish);
+        assert!(why.contains("the agent is in a call"), "{why}");
         agent.succeed(SOON);
         let invite = called.messages();
         assert!(
@@ -153,7 +153,7 @@ fn an_agent_is_joined_with_a_number_whoever_is_called_first() {
         let heard = (both(AGENT_HZ), both(CALLER_HZ));
         assert!(heard.0 > 0.8 && heard.1 > 0.8, "{heard:?} s of {} s, {first} first", wav.seconds());
     }
-    let (code, why) = switch.refusal(&["calls", "originate", "--agent", "9001", "--to", "0085212345678"]);
-    assert!(code == 1 && why.contains("class of service"), "{why}");
+    let why = switch.refusal(&["calls", "originate", "--agent", "9001", "--to", "0085212345678"]);
+    assert!(why.contains("class of service"), "{why}");
     switch.stop();
 }
