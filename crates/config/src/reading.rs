@@ -266,6 +266,7 @@ pub(crate) fn nearest<'w>(wrong: &str, right: impl Iterator<Item = &'w str>) -> 
     right
         .map(|word| (strsim::normalized_damerau_levenshtein(wrong, word), word))
         .filter(|(likeness, _)| *likeness >= LIKE_ENOUGH)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        // Of two that are as like, the one that stands in it whole.
+        .max_by(|a, b| a.0.total_cmp(&b.0).then(wrong.contains(a.1).cmp(&wrong.contains(b.1))))
         .map(|(_, word)| word.to_owned())
 }

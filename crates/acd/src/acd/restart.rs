@@ -57,7 +57,8 @@ impl Acd {
         agent.today = Today { calls: kept.calls, talk: kept.talk };
         agent.reachable = kept.reachable || !has_phone(&agent.settings);
         if agent.settings.sign_in != SignIn::ByRegistering || agent.reachable {
-            agent.state_since = kept.since;
+            // What it does changed when its state did, as far as anybody knows.
+            (agent.state_since, agent.seen.since) = (kept.since, kept.since);
             if agent.state != kept.state {
                 agent.state = kept.state.clone();
                 self.tell_agent(kept.agent, AgentFact::StateChosen { state: kept.state });

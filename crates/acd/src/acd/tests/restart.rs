@@ -25,6 +25,7 @@ fn the_chosen_state_and_the_days_counters_outlive_a_restart_and_calls_do_not() {
     old.choose("1", lunch.clone());
     old.enqueue(2);
     let (mut new, out) = restarted(&old, |_| {});
+    assert_eq!(new.view("1").activity_since, old.view("1").state_since, "not since the restart");
     assert_eq!(agent_facts(&out), [("1".into(), AgentFact::StateChosen { state: lunch.clone() })]);
     let (was, is) = (old.view("1"), new.view("1"));
     assert_eq!((is.state, is.state_since), (lunch, was.state_since));
