@@ -145,7 +145,11 @@ fn full_disk(disk: &Path) {
     fill(&disk.join("filler"), disk, 12);
     refused_by("4000000002", &switch);
     let (unkept, also) = talk_again(&switch, "4000000003");
-    switch.wait_live("calls", 2, SOON);
+    until("both talk", SOON, || {
+        let live = switch.ask(&["calls", "live"]);
+        let talk = live.as_array()?.iter().filter(|call| call["state"] == "talking").count();
+        (talk == 2).then_some(())
+    });
     assert_eq!(switch.live("recordings"), 1.0, "it goes on without");
     unkept.abandon();
     also.abandon();
