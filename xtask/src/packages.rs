@@ -12,6 +12,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("baresip", "baresip-core"),
     ("linphonec", "linphone-cli"),
     ("sipsak", "sipsak"),
+    ("tshark", "tshark"),
     ("kamailio", "kamailio"),
     ("sox", "sox"),
     ("ip", "iproute2"),
