@@ -106,7 +106,12 @@ fn a_pause_is_silence_in_the_file_and_stands_on_its_timeline() {
     let timeline: Call = serde_json::from_slice(&timeline).expect("JSON");
     assert_eq!((status, &timeline["events"]), (200, &recording["timeline"]));
     let (status, peaks) = switch.fetch(&format!("/v1/recordings/{id}/peaks"));
-    assert_eq!((status, peaks.len() as u64), (200, 24 + length.div_ceil(10) * 4));
+    // A part of a millisecond more may begin another pixel of 10 ms.
+    let pixels = (peaks.len() as u64 - 24) / 4;
+    assert!(
+        status == 200 && (length.div_ceil(10)..=length / 10 + 1).contains(&pixels),
+        "{pixels}: {length} ms"
+    );
     assert_eq!(switch.fetch("/v1/recordings/0000000000001/peaks").0, 404);
     // Whoever changes what lies beside a recording is found out too.
     flip(&path(&call).with_extension("dat"));
@@ -153,12 +158,10 @@ fn full_disk(disk: &Path) {
     assert_eq!(switch.live("recordings"), 1.0, "it goes on without");
     unkept.abandon();
     also.abandon();
-    // Nothing at all is left for two seconds of talk, then there is room again.
-    fill(&disk.join("more"), disk, 0);
+    // Two seconds of talk, then there is room again. (What happens without a single byte is asked of a disk that fails
+    // on demand; see the faults of `media-net`.)
     wait_seconds(2.0);
-    for file in ["more", "filler"] {
-        std::fs::remove_file(disk.join(file)).expect("a filler");
-    }
+    std::fs::remove_file(disk.join("filler")).expect("a filler");
     wait_seconds(1.0);
     let live = switch.ask(&["calls", "live"]);
     for call in live.as_array().expect("calls") {

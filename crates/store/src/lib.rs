@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, SqlitePool};
 
 pub use calls::CallFilter;
 pub use data_dir::{DataDir, DataDirError};
@@ -155,4 +155,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .min_connections(0)
         .acquire_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
+        // A full disk makes SQLite roll back by itself; a connection that believes to be in a transaction still could
+        // never begin another, and is replaced by a fresh one.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }

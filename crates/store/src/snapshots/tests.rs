@@ -56,3 +56,18 @@ async fn a_store_opened_for_reading_writes_nothing() {
     assert!(matches!(refused, Err(StoreError::ReadOnly)));
     assert!(matches!(reader.upsert(&[]).await, Err(StoreError::ReadOnly)));
 }
+
+#[tokio::test]
+async fn a_disk_that_was_full_is_written_to_again() {
+    let dir = Scratch::new();
+    let store = Store::open(&dir).await.unwrap();
+    // SQLite's own limit ends a transaction as a full disk does; it holds for this connection alone.
+    let mut connection = store.writer().unwrap().acquire().await.unwrap();
+    sqlx::query("PRAGMA max_page_count = 1").execute(&mut *connection).await.unwrap();
+    drop(connection);
+    let large = snapshot("a", "large", 1, json!("x".repeat(100_000)));
+    let full = store.save_snapshots(Kind::Agent, std::slice::from_ref(&large), &[]).await;
+    assert!(full.unwrap_err().to_string().contains("full"), "the limit is felt");
+    store.save_snapshots(Kind::Agent, &[large], &[]).await.unwrap();
+    assert_eq!(store.snapshots(Kind::Agent).await.unwrap().len(), 1);
+}
