@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use hotline_tests::{
-    AGENT_HZ, Baresip, CALLER_HZ, Capture, Namespace, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn,
-};
+use hotline_tests::{AGENT_HZ, CALLER_HZ, Office, Wav, may_use_raw_sockets, turn};
 
 #[test]
 fn baresip_answers_the_queue_and_both_hear_each_other() {
@@ -13,22 +11,11 @@ fn baresip_answers_the_queue_and_both_hear_each_other() {
     }
     let _turn = turn();
     let soon = Duration::from_secs(30);
-    let space = Namespace::make();
-    let outside = space.outside.to_string();
-    let listener = format!("\"{}:0\"", Place::mine().switch);
-    let switch = Switch::start(&[
-        ("hotline.toml", &listener, &format!("\"{outside}:0\"")),
-        ("trunks/loopback.toml", "127.0.0.0/8", &format!("{outside}/32")),
-    ]);
-    let phone = Baresip::start(&space, switch.sip, "9001", "bench", AGENT_HZ);
-    switch.wait_live("phones", 1, soon);
-    let speech = Capture::default().silence(400).key(1).tone(CALLER_HZ, 30_000);
-    Sipp::at("carrier_speaks", space.outside, &[])
-        .traced()
-        .speaking(&speech)
-        .with(&["-d", "9000"])
-        .call(switch.sip, "4000000003", 1, 1)
-        .succeed(soon);
+    let office = Office::start(&[], &[]);
+    let phone = office.phone("9001", AGENT_HZ);
+    office.switch.wait_live("phones", 1, soon);
+    office.carrier("9000").succeed(soon);
+    let switch = office.switch;
     let calls = switch.wait_calls(1, soon);
     let call = &calls[0];
     assert_eq!((&call["agent"], &call["hung_up_by"]), (&"9001".into(), &"caller".into()), "{call:#}");

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use hotline_tests::{
-    AGENT_HZ, Baresip, CALLER_HZ, Capture, Namespace, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn,
-};
+use hotline_tests::{AGENT_HZ, Baresip, CALLER_HZ, Office, Wav, may_use_raw_sockets, turn};
 
 /// A call from a SIPp carrier that presses a key by RFC 4733 and speaks a tone, to a baresip with these account
 /// parameters, through a switch whose phones have these settings.
@@ -15,23 +13,13 @@ fn talk(phone: &str, parameters: &str) {
     }
     let _turn = turn();
     let soon = Duration::from_secs(30);
-    let space = Namespace::make();
-    let outside = space.outside.to_string();
-    let listener = format!("\"{}:0\"", Place::mine().switch);
-    let switch = Switch::start(&[
-        ("hotline.toml", &listener, &format!("\"{outside}:0\"")),
-        ("trunks/loopback.toml", "127.0.0.0/8", &format!("{outside}/32")),
-        ("phones/bench.toml", "digest = \"md5\"", &format!("digest = \"md5\"\n{phone}")),
-    ]);
-    let baresip = Baresip::start_with(&space, switch.sip, ("9001", "bench"), AGENT_HZ, parameters);
-    switch.wait_live("phones", 1, soon);
-    let speech = Capture::default().silence(400).key(1).tone(CALLER_HZ, 30_000);
-    Sipp::at("carrier_speaks", space.outside, &[])
-        .traced()
-        .speaking(&speech)
-        .with(&["-d", "9000"])
-        .call(switch.sip, "4000000003", 1, 1)
-        .succeed(soon);
+    let settings = format!("digest = \"md5\"\n{phone}");
+    let office = Office::start(&[("phones/bench.toml", "digest = \"md5\"", &settings)], &[]);
+    let login = ("9001", "bench");
+    let baresip = Baresip::start_with(&office.space, office.switch.sip, login, AGENT_HZ, parameters);
+    office.switch.wait_live("phones", 1, soon);
+    office.carrier("9000").succeed(soon);
+    let switch = office.switch;
     let calls = switch.wait_calls(1, soon);
     let call = &calls[0];
     assert_eq!((&call["agent"], &call["hung_up_by"]), (&"9001".into(), &"caller".into()), "{call:#}");

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use hotline_tests::{
-    AGENT_HZ, Baresip, CALLER_HZ, Capture, Namespace, Place, Sipp, SippRun, Switch, Wav, may_use_raw_sockets,
-    paced, turn, until,
+    AGENT_HZ, Baresip, CALLER_HZ, Office, SippRun, Wav, may_use_raw_sockets, paced, turn, until,
 };
 
 /// What the supervisor says, in hertz.
@@ -28,48 +27,16 @@ rights_over = "tenant"
 
 const ROOM: &str = "number = \"600\"\ntones = \"off\"\n";
 
-struct Office {
-    space: Namespace,
-    switch: Switch,
-}
-
 fn office() -> Office {
-    let space = Namespace::make();
-    let outside = space.outside.to_string();
-    let listener = format!("\"{}:0\"", Place::mine().switch);
-    let switch = Switch::start_with(
-        &[
-            ("hotline.toml", &listener, &format!("\"{outside}:0\"")),
-            ("trunks/loopback.toml", "127.0.0.0/8", &format!("{outside}/32")),
-        ],
-        &[("agents/bench.toml", AGENTS), ("conferences/board.toml", ROOM)],
-    );
-    Office { space, switch }
+    Office::start(&[], &[("agents/bench.toml", AGENTS), ("conferences/board.toml", ROOM)])
 }
 
-impl Office {
-    /// A customer of the queue who talks for `millis` from the answer of the menu on, with the agent 9001.
-    fn talk(&self, millis: &str) -> (Baresip, SippRun, String) {
-        let agent = Baresip::start(&self.space, self.switch.sip, "9001", "bench", AGENT_HZ);
-        self.switch.wait_live("phones", 1, SOON);
-        let speech = Capture::default().silence(400).key(1).tone(CALLER_HZ, 60_000);
-        let carrier = Sipp::at("carrier_speaks", self.space.outside, &[])
-            .traced()
-            .speaking(&speech)
-            .with(&["-d", millis])
-            .call(self.switch.sip, "4000000003", 1, 1);
-        let call = until("a conversation", SOON, || {
-            let calls = self.switch.ask(&["calls", "live"]);
-            let call = calls.as_array()?.first()?;
-            (call["state"] == "talking").then(|| call["id"].as_str().map(str::to_owned)).flatten()
-        });
-        (agent, carrier, call)
-    }
-
-    /// What the switch tells of a call to somebody who asks why.
-    fn explained(&self, call: &str) -> String {
-        self.switch.ask(&["calls", "explain", call]).to_string()
-    }
+/// The agent 9001 in conversation with a customer who hangs up `millis` after the menu answered.
+fn talk(office: &Office, millis: &str) -> (Baresip, SippRun, String) {
+    let agent = office.phone("9001", AGENT_HZ);
+    office.switch.wait_live("phones", 1, SOON);
+    let (carrier, call) = office.customer(millis);
+    (agent, carrier, call)
 }
 
 #[test]
@@ -79,7 +46,7 @@ fn a_supervisor_joins_by_feature_code_and_all_hear_each_other() {
     }
     let _turn = turn();
     let office = office();
-    let (agent, carrier, call) = office.talk("15000");
+    let (agent, carrier, call) = talk(&office, "15000");
     let supervisor = Baresip::start_dialling(
         &office.space,
         office.switch.sip,
@@ -88,16 +55,14 @@ fn a_supervisor_joins_by_feature_code_and_all_hear_each_other() {
         "*349001",
     );
     carrier.succeed(SOON);
-    let calls = office.switch.wait_calls(2, SOON);
-    let customer = calls.iter().find(|record| record["id"] == call.as_str()).expect("the customer's record");
+    let customer = office.record(2, &call);
     assert_eq!(
         (&customer["agent"], &customer["hung_up_by"]),
         (&"9001".into(), &"caller".into()),
         "{customer:#}"
     );
-    let explained = office.explained(&call);
-    assert!(explained.contains("班长席 9002 开始强插"), "{explained}");
-    assert!(explained.contains("班长席 9002 离开"), "{explained}");
+    office.explained(&call, "班长席 9002 开始强插");
+    office.explained(&call, "班长席 9002 离开");
     let supervisor = supervisor.stop();
     let sounds = Wav::sounds_seconds;
     let heard = (sounds(&supervisor.heard.left, CALLER_HZ), sounds(&supervisor.heard.left, AGENT_HZ));
@@ -120,14 +85,13 @@ fn a_supervisor_is_called_to_whisper_and_only_the_agent_hears() {
     }
     let _turn = turn();
     let office = office();
-    let (agent, carrier, call) = office.talk("18000");
-    let supervisor = Baresip::start(&office.space, office.switch.sip, "9002", "bench", SUPERVISOR_HZ);
+    let (agent, carrier, call) = talk(&office, "18000");
+    let supervisor = office.phone("9002", SUPERVISOR_HZ);
     office.switch.wait_live("phones", 2, SOON);
     let (code, _) = office.switch.answer(&["calls", "whisper", &call, "--as", "9002"]);
     assert_eq!(code, 0);
     carrier.succeed(SOON);
-    let calls = office.switch.wait_calls(2, SOON);
-    let customer = calls.iter().find(|record| record["id"] == call.as_str()).expect("the customer's record");
+    let customer = office.record(2, &call);
     let sounds = Wav::sounds_seconds;
     let heard = supervisor.stop().heard.left;
     let heard = (sounds(&heard, CALLER_HZ), sounds(&heard, AGENT_HZ));

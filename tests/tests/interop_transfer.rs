@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use hotline_tests::{
-    AGENT_HZ, Baresip, CALLER_HZ, Call, Capture, Linphone, Namespace, Place, Sipp, SippRun, Switch, Wav,
-    may_use_raw_sockets, paced, seconds, turn, until,
+    AGENT_HZ, Baresip, CALLER_HZ, Call, Linphone, Office, Place, Sipp, Wav, may_use_raw_sockets, paced,
+    seconds, turn, until,
 };
 
 /// What the one says to whom the call is sent, in hertz.
@@ -24,65 +24,10 @@ range = "9002-9100"
 sign_in = "by-code"
 "#;
 
-struct Office {
-    space: Namespace,
-    switch: Switch,
-}
-
 fn office() -> Office {
-    let space = Namespace::make();
-    let outside = space.outside.to_string();
-    let listener = format!("\"{}:0\"", Place::mine().switch);
-    let switch = Switch::start_with(
-        &[
-            ("hotline.toml", &listener, &format!("\"{outside}:0\"")),
-            ("trunks/loopback.toml", "127.0.0.0/8", &format!("{outside}/32")),
-            // 4000000002 rings the agent's phone.
-            ("flows/bound.toml", "uri = \"sip:uas@127.0.0.1:5090\"", "phone = \"9001\""),
-        ],
-        &[("agents/bench.toml", AGENTS)],
-    );
-    Office { space, switch }
-}
-
-impl Office {
-    fn phone(&self, user: &str, hz: f64) -> Baresip {
-        Baresip::start(&self.space, self.switch.sip, user, "bench", hz)
-    }
-
-    /// A customer of the queue, who talks with 9001 and hangs up `millis` after the menu answered; and the call.
-    fn customer(&self, millis: &str) -> (SippRun, String) {
-        let speech = Capture::default().silence(400).key(1).tone(CALLER_HZ, 60_000);
-        let carrier = Sipp::at("carrier_speaks", self.space.outside, &[])
-            .traced()
-            .speaking(&speech)
-            .with(&["-d", millis])
-            .call(self.switch.sip, "4000000003", 1, 1);
-        (carrier, self.conversation())
-    }
-
-    /// The one call that is up, once somebody talks in it.
-    fn conversation(&self) -> String {
-        until("a conversation", SOON, || {
-            let calls = self.switch.ask(&["calls", "live"]);
-            let call = calls.as_array()?.first()?;
-            (call["state"] == "talking").then(|| call["id"].as_str().map(str::to_owned)).flatten()
-        })
-    }
-
-    /// Waits until the call's story says so.
-    fn explained(&self, call: &str, words: &str) {
-        until(words, SOON, || {
-            let told = self.switch.answer(&["calls", "explain", call]).1.to_string();
-            told.contains(words).then_some(())
-        });
-    }
-
-    fn record(&self, records: usize, call: &str) -> Call {
-        let calls = self.switch.wait_calls(records, SOON);
-        assert_eq!(calls.len(), records, "{calls:#?}");
-        calls.into_iter().find(|record| record["id"] == call).expect("the customer's record")
-    }
+    // 4000000002 rings the agent's phone.
+    let bound = ("flows/bound.toml", "uri = \"sip:uas@127.0.0.1:5090\"", "phone = \"9001\"");
+    Office::start(&[bound], &[("agents/bench.toml", AGENTS)])
 }
 
 /// Time to talk.
