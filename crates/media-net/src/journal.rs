@@ -28,7 +28,7 @@ pub use last_heard::{held, last_heard};
 use medium::{Medium, SegmentFile};
 pub use recovery::{Recovered, recover};
 use segments::Segments;
-pub use segments::{segment_number, segment_path};
+pub use segments::{segment_path, segments_in};
 use shelf::Shelf;
 
 /// Blocks that may wait for the disk. A worker never waits: what does not fit is dropped and counted.

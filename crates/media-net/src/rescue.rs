@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use media::finisher::Head;
 use media::recording::{BlockView, Found, Place, scan};
 use model::RecordingId;
 
 use crate::finish::{self, FinishError, Job, Made};
-use crate::journal::{Ended, segment_number};
+use crate::journal::{Ended, segments_in};
 
 /// Makes the playable file of every recording whose blocks are in the segments of `journal`, below `into`; one that is
 /// there already stays. Each is told to `told`, by its recording, with its file or why there is none.
@@ -38,13 +38,8 @@ pub fn rescue(
 
 /// Every recording in the journal with its last block, finished or not.
 fn recordings(journal: &Path) -> io::Result<BTreeMap<RecordingId, (Head, Place)>> {
-    let mut files: Vec<(u64, PathBuf)> = fs::read_dir(journal)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .filter_map(|path| path.map(|path| segment_number(&path).map(|number| (number, path))).transpose())
-        .collect::<io::Result<_>>()?;
-    files.sort_unstable();
     let mut found = BTreeMap::new();
-    for (number, path) in files {
+    for (number, path) in segments_in(journal)? {
         for block in scan(number, &fs::read(path)?) {
             if let Found::Block(BlockView::Audio(block)) = block {
                 let known = found.entry(block.recording());

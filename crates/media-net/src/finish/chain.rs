@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use media::recording::{AudioBlock, BlockView, Found, MAX_BLOCK, Place, scan};
 use model::RecordingId;
 
-use crate::journal::{segment_number, segment_path};
+use crate::journal::{segment_path, segments_in};
 
 /// The places of one recording's blocks, in order.
 #[derive(Debug)]
@@ -63,10 +63,7 @@ impl Chain {
     fn search(mut self) -> io::Result<Chain> {
         tracing::warn!(recording = %self.recording, "chain broken, searching the journal");
         self.places.clear();
-        let entries: Vec<PathBuf> =
-            fs::read_dir(&self.folder)?.map(|entry| entry.map(|e| e.path())).collect::<io::Result<_>>()?;
-        for path in entries {
-            let Some(number) = segment_number(&path) else { continue };
+        for (number, path) in segments_in(&self.folder)? {
             let bytes = match fs::read(&path) {
                 Ok(bytes) => bytes,
                 // The writer deletes what nobody needs, and so not this recording's.

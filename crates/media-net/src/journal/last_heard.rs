@@ -11,7 +11,7 @@ use clock::WallTime;
 use media::recording::{AudioBlock, BlockView, Entry, Found, scan};
 use model::{CallId, RecordingId};
 
-use super::segments::segment_number;
+use super::segments::segments_in;
 
 /// The arrival of the last packet, or sign of life, of every call whose audio the journal below `data` still holds; none
 /// without a journal.
@@ -46,14 +46,12 @@ pub fn held(data: &Path) -> io::Result<HashSet<RecordingId>> {
 
 /// Shows all blocks of the journal below `data`; there are none without a journal.
 fn each_block(data: &Path, mut look: impl FnMut(BlockView<'_>)) -> io::Result<()> {
-    let entries = match fs::read_dir(data.join("journal")) {
-        Ok(entries) => entries,
+    let segments = match segments_in(&data.join("journal")) {
+        Ok(segments) => segments,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    for entry in entries {
-        let path = entry?.path();
-        let Some(number) = segment_number(&path) else { continue };
+    for (number, path) in segments {
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             // A running switch deletes what nobody needs.

@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use media::finisher::Head;
 use media::recording::{BlockView, Found, Place, parse_segment_header, scan};
 use model::RecordingId;
 
 use super::Ended;
-use super::segments::segment_number;
+use super::segments::segments_in;
 use super::shelf::Shelf;
 use crate::finish::Job;
 
@@ -33,11 +33,7 @@ pub struct Recovered {
 /// When the folder or a segment cannot be read.
 pub fn recover(folder: &Path) -> io::Result<Recovered> {
     fs::create_dir_all(folder)?;
-    let mut files: Vec<(u64, PathBuf)> = fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .filter_map(|path| path.map(|path| segment_number(&path).map(|number| (number, path))).transpose())
-        .collect::<io::Result<_>>()?;
-    files.sort_unstable();
+    let files = segments_in(folder)?;
 
     let mut recovered = Recovered::default();
     let mut heads: HashMap<RecordingId, Head> = HashMap::new();

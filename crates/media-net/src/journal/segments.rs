@@ -17,9 +17,23 @@ pub fn segment_path(folder: &Path, number: u64) -> PathBuf {
 }
 
 /// The number in a segment's file name.
-pub fn segment_number(path: &Path) -> Option<u64> {
+fn segment_number(path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?.strip_suffix(".seg")?;
     if name.len() == 16 { u64::from_str_radix(name, 16).ok() } else { None }
+}
+
+/// The segments in `folder` by number, oldest first.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn segments_in(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        segments.extend(segment_number(&path).map(|number| (number, path)));
+    }
+    segments.sort_unstable();
+    Ok(segments)
 }
 
 /// The files of the journal; one of them grows.

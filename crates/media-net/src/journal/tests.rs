@@ -38,8 +38,7 @@ fn ended(recording: u64) -> Ended {
 }
 
 fn segments(folder: &Path) -> Vec<u64> {
-    let mut numbers: Vec<u64> =
-        fs::read_dir(folder).unwrap().filter_map(|entry| segment_number(&entry.unwrap().path())).collect();
+    let mut numbers: Vec<u64> = segments_in(folder).unwrap().into_iter().map(|(number, _)| number).collect();
     numbers.sort_unstable();
     numbers
 }

@@ -12,7 +12,7 @@ use clock::WallTime;
 use media::recording::{BlockView, Damage, MAX_BLOCK, Place, SEGMENT_BYTES, SEGMENT_HEADER};
 
 use super::SecondPlace;
-use crate::journal::{segment_number, segment_path};
+use crate::journal::{segment_path, segments_in};
 
 /// Follows the segments of a journal.
 #[derive(Debug)]
@@ -82,9 +82,7 @@ impl Follower {
 
     /// Opens segments that are new.
     fn discover(&mut self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.journal)? {
-            let path = entry?.path();
-            let Some(number) = segment_number(&path) else { continue };
+        for (number, path) in segments_in(&self.journal)? {
             if number < self.next || self.segments.contains_key(&number) {
                 continue;
             }
@@ -136,14 +134,12 @@ impl Follower {
 
     /// Deletes copies whose original has gone for long.
     fn tidy(&self, now: WallTime) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.place.folder) {
-            Ok(entries) => entries,
+        let copies = match segments_in(&self.place.folder) {
+            Ok(copies) => copies,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        for entry in entries {
-            let path = entry?.path();
-            let Some(number) = segment_number(&path) else { continue };
+        for (number, path) in copies {
             if self.segments.contains_key(&number) || segment_path(&self.journal, number).exists() {
                 continue;
             }

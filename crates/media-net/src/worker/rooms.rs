@@ -8,6 +8,7 @@ use clock::{Instant, MintedMap, MintedState, TimerQueue};
 use media::command::{Command, Peer};
 use media::recording::{Recorder, Start};
 use media::room::{Passenger, Room};
+use media::sink::PortIndex;
 use model::{CallId, LegId, RecordingId};
 use smallvec::SmallVec;
 
@@ -203,25 +204,14 @@ impl Rooms {
         opened: Opened,
         poll: &Poll,
     ) {
-        let at = match self.by_call.get(&call) {
-            Some(at) => *at,
-            None => self.new_slot(call),
-        };
+        let at = self.slot_of(call);
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let port = slot.room.open(now, leg, peer, seed);
         let pair = self.shelf.adopt(opened, Home { slot: at, port }, poll);
         if pair.is_none() {
             tracing::error!(%leg, "a port's sockets are gone and it will be deaf");
         }
-        let place = usize::from(port.0);
-        if slot.sockets.len() <= place {
-            slot.sockets.resize_with(place + 1, || None);
-        }
-        slot.sockets[place] = pair;
-        slot.legs.push(leg);
-        self.by_leg.insert(leg, at);
-        add(&self.figures.ports, 1);
-        self.with(now, at, |_, _| {});
+        self.seat(now, (at, port), leg, pair);
     }
 
     /// A port leaves its room: for another one here, or for another worker.
@@ -271,13 +261,16 @@ impl Rooms {
         settle: impl FnOnce(&mut Shelf, Home) -> Option<Box<Pair>>,
     ) {
         let leg = passenger.leg();
-        let at = match self.by_call.get(&call) {
-            Some(at) => *at,
-            None => self.new_slot(call),
-        };
+        let at = self.slot_of(call);
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let port = slot.room.take_in(now, passenger);
         let pair = settle(&mut self.shelf, Home { slot: at, port });
+        self.seat(now, (at, port), leg, pair);
+    }
+
+    /// The port of `leg` has its place in a room, and its sockets with it.
+    fn seat(&mut self, now: Instant, (at, port): (u32, PortIndex), leg: LegId, pair: Option<Box<Pair>>) {
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let place = usize::from(port.0);
         if slot.sockets.len() <= place {
             slot.sockets.resize_with(place + 1, || None);
@@ -287,6 +280,14 @@ impl Rooms {
         self.by_leg.insert(leg, at);
         add(&self.figures.ports, 1);
         self.with(now, at, |_, _| {});
+    }
+
+    /// The slot of the call's room, which is made when there is none.
+    fn slot_of(&mut self, call: CallId) -> u32 {
+        match self.by_call.get(&call) {
+            Some(at) => *at,
+            None => self.new_slot(call),
+        }
     }
 
     fn new_slot(&mut self, call: CallId) -> u32 {
