@@ -308,39 +308,36 @@ struct SoFar {
     unreached: Option<CallResult>,
 }
 
+/// What every call is born with.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub began: Instant,
+    pub id: CallId,
+    pub tenant: TenantId,
+    pub settings: Arc<Settings>,
+    pub facts: CallFacts,
+    pub plan: CallPlan,
+}
+
 impl Call {
     /// A call whose INVITE was accepted for routing; its caller's port is asked for.
-    pub fn arriving(
-        began: Instant,
-        id: CallId,
-        tenant: TenantId,
-        settings: Arc<Settings>,
-        facts: CallFacts,
-        plan: CallPlan,
-        arrival: Arrival,
-    ) -> Call {
-        let session = Some(ivr::Session::new(plan.flow.clone()));
-        let stage = Stage::Arriving(Box::new(arrival));
-        Call { stage, session, ..Call::blank(began, id, tenant, settings, facts, plan) }
+    pub fn arriving(birth: Birth, arrival: Arrival) -> Call {
+        Call::born(birth, Stage::Arriving(Box::new(arrival)))
     }
 
-    fn blank(
-        began: Instant,
-        id: CallId,
-        tenant: TenantId,
-        settings: Arc<Settings>,
-        facts: CallFacts,
-        plan: CallPlan,
-    ) -> Call {
+    /// A call at its beginning, whose flow has yet to be told.
+    fn born(birth: Birth, stage: Stage) -> Call {
+        let Birth { began, id, tenant, settings, facts, plan } = birth;
+        let session = Some(ivr::Session::new(plan.flow.clone()));
         Call {
             id,
             tenant,
             settings,
             facts,
             plan,
-            stage: Stage::Over,
+            stage,
             caller: None,
-            session: None,
+            session,
             parties: Vec::new(),
             guests: Vec::new(),
             answers: 0,

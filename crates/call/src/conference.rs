@@ -14,10 +14,10 @@
 mod io;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::unsent;
 use clock::{Instant, Machine, WallAnchor};
 use media::command::{Command, Mark, PlayMode, Voice};
 use model::command::ConferenceWish;
@@ -90,9 +90,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A longer PIN is none.
 const LONGEST_PIN: usize = 20;
 
-/// The source of a conference, which nobody sent.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-
 impl Conferences {
     /// No conference. `ids` must not clash with those of shards and ACDs.
     pub fn new(ids: IdGen, anchor: WallAnchor) -> Conferences {
@@ -162,16 +159,7 @@ impl Conferences {
         if room.ends_at.is_none() {
             room.ends_at = Some(now + profile.max_duration);
             let number = profile.number.clone().unwrap_or_else(|| profile.name.name.clone());
-            let fact = CallFact::Began {
-                direction: Direction::Internal,
-                trunk: None,
-                source: NOWHERE,
-                caller: joining.who.clone(),
-                caller_raw: joining.who.clone(),
-                called: number,
-                sip_call_id: Arc::from(""),
-                leg: joining.leg,
-            };
+            let fact = unsent::began(Direction::Internal, &joining.who, &number, joining.leg);
             self.fact(at, fact);
             self.fact(at, CallFact::SwitchAnswered);
         }

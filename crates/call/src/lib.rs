@@ -15,6 +15,7 @@ mod party;
 mod settings;
 mod shard;
 mod trunk_watch;
+mod unsent;
 mod visit;
 mod whereabouts;
 

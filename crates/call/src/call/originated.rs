@@ -13,29 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acd::Engaged;
-use clock::Instant;
 use media::command::Command;
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
-use model::{CallId, DialTarget, OfferId, TenantId};
+use model::{DialTarget, OfferId};
 
-use super::{Call, CallFacts, CallPlan, Stage};
-use crate::Settings;
+use super::{Birth, Call, Stage};
 use crate::context::Context;
 use crate::party::PartyState;
 
 impl Call {
     /// A call that nobody has called yet.
-    pub fn originated(
-        began: Instant,
-        id: CallId,
-        tenant: TenantId,
-        settings: Arc<Settings>,
-        facts: CallFacts,
-        plan: CallPlan,
-    ) -> Call {
-        let session = Some(ivr::Session::new(plan.flow.clone()));
-        Call { stage: Stage::Originating, session, ..Call::blank(began, id, tenant, settings, facts, plan) }
+    pub fn originated(birth: Birth) -> Call {
+        Call::born(birth, Stage::Originating)
     }
 
     /// Rings the side that is called first.

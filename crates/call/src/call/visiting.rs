@@ -1,10 +1,8 @@
 //! Owns a supervisor's own call while it visits another: its port is in the other's room, its keys ask the other for
 //! what a supervisor may do. Does not own what becomes of that (see `guests`).
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Instant;
 use media::command::{Command, PlayMode};
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
@@ -12,8 +10,7 @@ use model::say::{Key, SayItem, Tone};
 use model::supervision::Verb;
 use model::{CallId, DialTarget, LegId, OfferId};
 
-use super::{Call, CallFacts, CallPlan, Playing, Stage};
-use crate::Settings;
+use super::{Birth, Call, Playing, Stage};
 use crate::context::{Context, Place, PlaceOf, Route, Wish};
 use crate::party::AskedBy;
 use crate::visit::{Guest, Visit, Word};
@@ -23,20 +20,8 @@ const SUMMONS_RINGS: Duration = Duration::from_secs(30);
 
 impl Call {
     /// A call that the switch makes to a supervisor's phone; [`Call::summon`] rings it.
-    pub fn summoning(
-        began: Instant,
-        id: CallId,
-        settings: Arc<Settings>,
-        facts: CallFacts,
-        plan: CallPlan,
-        visit: Visit,
-    ) -> Call {
-        let tenant = visit.by.tenant.clone();
-        Call {
-            stage: Stage::Summoning(visit),
-            session: None,
-            ..Call::blank(began, id, tenant, settings, facts, plan)
-        }
+    pub fn summoning(birth: Birth, visit: Visit) -> Call {
+        Call { session: None, ..Call::born(birth, Stage::Summoning(visit)) }
     }
 
     /// Rings the supervisor's phone.

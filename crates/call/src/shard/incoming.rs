@@ -20,7 +20,7 @@ use sip::transaction::ServerTx;
 use sip::{HeaderName, Request};
 
 use super::{Intake, Shard, Slot, handover, trunks};
-use crate::call::{Arrival, Call, CallFacts, CallPlan, CallerIs, Originated};
+use crate::call::{Arrival, Birth, Call, CallFacts, CallPlan, CallerIs, Originated};
 use crate::context::{Place, Route};
 use crate::identity::{self, Caller};
 use crate::leg::MediaTerms;
@@ -350,15 +350,15 @@ impl Shard {
             media: welcome.media,
         };
         let routes = arrival.routes.clone();
-        let call = Call::arriving(
-            now,
+        let birth = Birth {
+            began: now,
             id,
-            newcomer.tenant,
-            self.settings.clone(),
-            newcomer.facts,
-            welcome.plan,
-            arrival,
-        );
+            tenant: newcomer.tenant,
+            settings: self.settings.clone(),
+            facts: newcomer.facts,
+            plan: welcome.plan,
+        };
+        let call = Call::arriving(birth, arrival);
         self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(welcome.ticket), told: Vec::new() });
         handover::take_routes(&self.node.whereabouts, &mut self.index, id, routes);
         let command =

@@ -1,7 +1,6 @@
 //! Owns the birth of a call that nobody's INVITE asked for (双线外呼): whom it is for, whether it may be, and its record's
 //! first facts. Does not own how its two sides are called (see `call::originated`).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use clock::Instant;
@@ -11,9 +10,9 @@ use model::{Aor, CallId, DialTarget, LegId};
 use routing::{Dialled, Holder, NoWayOut, Outside};
 
 use super::{Shard, Slot};
-use crate::Output;
-use crate::call::{Call, CallFacts, CallPlan, CallerIs, Originated};
+use crate::call::{Birth, Call, CallFacts, CallPlan, CallerIs, Originated};
 use crate::dialled;
+use crate::{Output, unsent};
 
 impl Shard {
     /// Calls the first of the two.
@@ -68,21 +67,13 @@ impl Shard {
         let (first_rings, second_rings) = (ring(&first), ring(&second));
         let flow = dialled::joining(tenant, second, second_rings);
         let plan = CallPlan { flow, record, ..CallPlan::of_code(tenant) };
-        let began = CallFact::Began {
-            direction: facts.direction,
-            trunk: None,
-            source: NOBODY,
-            caller: facts.caller.clone(),
-            caller_raw: facts.caller.clone(),
-            called: facts.called.clone(),
-            sip_call_id: Arc::from(""),
-            leg,
-        };
+        let began = unsent::began(facts.direction, &facts.caller, &facts.called, leg);
         let tenant = tenant.clone();
         for fact in [began, CallFact::CallerIs { agent: agent.clone() }] {
             self.out.push_back(Output::Event(Event::Call { tenant: tenant.clone(), call: id, fact }));
         }
-        let call = Call::originated(now, id, tenant, self.settings.clone(), facts, plan);
+        let birth = Birth { began: now, id, tenant, settings: self.settings.clone(), facts, plan };
+        let call = Call::originated(birth);
         self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(ticket), told: Vec::new() });
         self.with_call(now, id, |call, context| call.call_first(context, first, first_rings));
         Ok(id)
@@ -105,6 +96,3 @@ impl Shard {
 fn words(why: impl ToString) -> Arc<str> {
     Arc::from(why.to_string())
 }
-
-/// The source of a call that no packet began.
-const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

@@ -1,7 +1,6 @@
 //! Owns how a supervisor finds a call: by the extension behind a feature code, by an operator's command. Does not own
 //! rights (see `routing::Supervision`) nor what happens in the call (see `call::guests`).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use clock::Instant;
@@ -13,9 +12,9 @@ use routing::Phone;
 
 use super::incoming::{Newcomer, Refused, call_event};
 use super::{Found, Shard, Slot};
-use crate::Output;
-use crate::call::{Call, CallFacts, CallPlan};
+use crate::call::{Birth, Call, CallFacts, CallPlan};
 use crate::visit::{Letter, Side, Visit, Word};
+use crate::{Output, unsent};
 
 impl Shard {
     /// What a supervisor's code asks for: the conversation of that extension, if it is one to which `phone` has a right.
@@ -93,19 +92,11 @@ impl Shard {
         let tenant = visit.by.tenant.clone();
         let shown = self.calls.get(&visit.host).map(|slot| slot.call.facts.caller.clone());
         let facts = CallFacts::of_switch(shown.unwrap_or_default(), visit.by.name.clone(), &target);
-        let fact = CallFact::Began {
-            direction: facts.direction,
-            trunk: None,
-            source: NOWHERE,
-            caller: facts.caller.clone(),
-            caller_raw: facts.caller.clone(),
-            called: facts.called.clone(),
-            sip_call_id: Arc::from(""),
-            leg,
-        };
+        let fact = unsent::began(facts.direction, &facts.caller, &facts.called, leg);
         self.out.push_back(call_event(&tenant, id, fact));
         let plan = CallPlan::of_code(&tenant);
-        let call = Call::summoning(now, id, self.settings.clone(), facts, plan, visit);
+        let birth = Birth { began: now, id, tenant, settings: self.settings.clone(), facts, plan };
+        let call = Call::summoning(birth, visit);
         self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(ticket), told: Vec::new() });
         self.with_call(now, id, |call, context| call.summon(context, target));
     }
@@ -150,6 +141,3 @@ impl Shard {
         self.out.push_back(Output::Counted("supervision_refused"));
     }
 }
-
-/// The source of a call that the switch makes itself.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
