@@ -649,35 +649,11 @@ proptest! {
 
 /// The number that [`extensions`] collects, as a secret.
 fn secret() -> Node {
-    match extensions() {
-        Node::DialExtension {
-            say,
-            max_digits,
-            timeout,
-            tries,
-            invalid,
-            ring,
-            extensions,
-            next,
-            failed,
-            ..
-        } => {
-            let mask = true;
-            Node::DialExtension {
-                say,
-                max_digits,
-                timeout,
-                tries,
-                invalid,
-                ring,
-                extensions,
-                next,
-                failed,
-                mask,
-            }
-        }
-        other => other,
+    let mut node = extensions();
+    if let Node::DialExtension { mask, .. } = &mut node {
+        *mask = true;
     }
+    node
 }
 
 #[test]

@@ -4,7 +4,7 @@ use model::command::First;
 use model::event::{AgentActivity, AgentState, CallFact, Direction};
 use model::outcome::{CallResult, HungUpBy, RefusalCause};
 use peers::{Behaviour, Command, Happening, Sound};
-use sim::PeerId;
+use sim::{Finished, PeerId};
 
 use crate::dialling::office;
 use crate::stage::{Stage, agent, ending, heard, millis, only, seconds};
@@ -21,6 +21,12 @@ fn set_up(phone: Behaviour, number: Behaviour) -> (Stage, PeerId, PeerId) {
     stage.tell(inside, Command::Say(Sound::Tone(440.0)));
     stage.tell(outside, Command::Say(Sound::Tone(660.0)));
     (stage, inside, outside)
+}
+
+/// The one record has this result and no recording.
+fn assert_unrecorded(finished: &Finished, result: CallResult, first: First) {
+    let cdr = only(finished);
+    assert_eq!((cdr.ending.result, cdr.recordings.len()), (result, 0), "{first:?}");
 }
 
 fn activity(stage: &Stage) -> Option<AgentActivity> {
@@ -94,12 +100,7 @@ fn a_first_side_that_is_not_reached_ends_the_call_and_the_other_is_never_rung() 
         let second = if first == First::Agent { outside } else { inside };
         assert!(!stage.world.happened(second).iter().any(|(_, h)| matches!(h, Happening::Called { .. })));
         assert_eq!(activity(&stage), Some(AgentActivity::Idle));
-        let finished = stage.finish();
-        assert_eq!(
-            (only(&finished).ending.result, only(&finished).recordings.len()),
-            (result, 0),
-            "{first:?}"
-        );
+        assert_unrecorded(&stage.finish(), result, first);
     }
 }
 
@@ -125,12 +126,7 @@ fn a_second_side_that_is_not_reached_is_a_busy_tone_to_the_first() {
         assert!(heard(&stage.world, listener, 450.0, since) >= millis(300), "{first:?}");
         stage.run(seconds(5));
         assert!(!stage.world.peer(listener).is_in_call());
-        let finished = stage.finish();
-        assert_eq!(
-            (only(&finished).ending.result, only(&finished).recordings.len()),
-            (result, 0),
-            "{first:?}"
-        );
+        assert_unrecorded(&stage.finish(), result, first);
     }
 }
 

@@ -122,7 +122,7 @@ fn told(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
     let fields = object.iter().map(|(key, value)| (key.as_str(), value));
     let mut told: Vec<(&str, &Value)> =
         fields.filter(|(key, value)| says(value) && !key.ends_with("_zh")).collect();
-    told.sort_by_key(|(key, _)| NAMES.iter().position(|(known, _)| known == key).unwrap_or(NAMES.len()));
+    told.sort_by_key(|(key, _)| place(key));
     told
 }
 
@@ -138,9 +138,8 @@ fn rows_of(rows: &[Value]) -> Vec<String> {
             columns.push(key);
         }
     }
-    columns.sort_by_key(|key| NAMES.iter().position(|(known, _)| known == key).unwrap_or(NAMES.len()));
-    let name = |key: &str| NAMES.iter().find(|(known, _)| *known == key).map_or(key, |(_, zh)| zh).to_owned();
-    let mut table = Table::of(columns.iter().map(|key| name(key)).collect());
+    columns.sort_by_key(|key| place(key));
+    let mut table = Table::of(columns.iter().map(|key| name(key).unwrap_or(key).to_owned()).collect());
     for object in objects {
         let cell = |key: &&str| object.get(*key).map_or("–".to_owned(), |value| text(key, value));
         table.add(columns.iter().map(cell).collect());
@@ -148,11 +147,18 @@ fn rows_of(rows: &[Value]) -> Vec<String> {
     table.lines()
 }
 
+/// Where a field stands among the known ones; the others come last.
+fn place(key: &str) -> usize {
+    NAMES.iter().position(|(known, _)| *known == key).unwrap_or(NAMES.len())
+}
+
+/// What people call a field.
+fn name(key: &str) -> Option<&'static str> {
+    NAMES.get(place(key)).map(|(_, zh)| *zh)
+}
+
 fn head(key: &str) -> String {
-    match NAMES.iter().find(|(known, _)| *known == key) {
-        Some((_, zh)) => format!("{zh} / {key}"),
-        None => key.to_owned(),
-    }
+    name(key).map_or_else(|| key.to_owned(), |zh| format!("{zh} / {key}"))
 }
 
 /// A value in its unit.
