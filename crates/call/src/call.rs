@@ -408,7 +408,7 @@ impl Call {
         }
         self.stop_rings_that_ran_out(context);
         self.complete_number(context);
-        self.leave_silent_trunks(context);
+        self.leave_silent_ways(context);
         if !self.is_over() && now >= self.began + self.settings.plan.limits.max_duration {
             self.release_by_switch(context, model::outcome::Termination::Limit);
         }

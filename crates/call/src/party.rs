@@ -27,9 +27,9 @@ pub(crate) struct Party {
     pub pending: Vec<PendingLeg>,
     /// What the trunk's limit counts for it.
     pub ticket: Option<Ticket>,
-    /// Trunks that are tried after the present one.
-    pub ways: VecDeque<WayOut>,
-    /// The trunk that is tried at present.
+    /// What is tried after the present attempt.
+    pub ways: VecDeque<Way>,
+    /// The way that is tried at present.
     pub attempt: Option<Attempt>,
     /// Its answer's place among the answers of this call.
     pub answered_as: u32,
@@ -41,11 +41,20 @@ pub(crate) struct Party {
     pub refusal: Option<(RefusalCause, Option<u16>)>,
 }
 
-/// A call out by one trunk.
+/// One of several ways to a party, which are tried in turn.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// By a trunk.
+    Trunk(WayOut),
+    /// To one of the addresses that a name led to (RFC 3263 §4.3).
+    Address(Box<Destination>),
+}
+
+/// A call out by one way.
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub leg: LegId,
-    pub way: WayOut,
+    pub way: Way,
     /// Until any response must have come.
     pub quiet_until: Option<Instant>,
 }
@@ -119,7 +128,7 @@ impl Party {
         }
     }
 
-    /// When a trunk that has said nothing yet is given up.
+    /// When a way on which nobody has said anything yet is given up.
     pub fn quiet_until(&self) -> Option<Instant> {
         self.attempt.as_ref()?.quiet_until
     }

@@ -225,6 +225,8 @@ struct Bench {
     errands: Vec<(u64, Option<u16>)>,
     /// Requests for phones' services.
     phone_requests: Vec<sip::Method>,
+    /// Where names lead.
+    targets: Vec<sip::resolve::Target>,
     ports: u16,
     open: Vec<(CallId, LegId)>,
 }
@@ -257,6 +259,7 @@ impl Bench {
             lamps: Vec::new(),
             errands: Vec::new(),
             phone_requests: Vec::new(),
+            targets: Vec::new(),
             ports: 20_000,
             open: Vec::new(),
         };
@@ -309,7 +312,7 @@ impl Bench {
                     self.give(Input::Located { call, leg, bindings });
                 }
                 Output::Resolve { call, leg, .. } => {
-                    self.give(Input::Resolved { call, leg, targets: Vec::new() });
+                    self.give(Input::Resolved { call, leg, targets: self.targets.clone() });
                 }
                 Output::Event(Event::Call { fact, .. }) => self.facts.push(fact),
                 Output::Event(_)
@@ -433,14 +436,19 @@ impl Bench {
 
     /// The phone's response to the INVITE that rings it.
     fn phone_says(&mut self, status: u16) {
-        let invite = self.request(PHONE, "INVITE");
+        self.says(PHONE, status);
+    }
+
+    /// The response to the INVITE that rings whoever is at `address`.
+    fn says(&mut self, address: &str, status: u16) {
+        let invite = self.request(address, "INVITE");
         let mut response = Response::to(&invite, status);
         response.set_to_tag("p1").unwrap();
-        response.headers.push(sip::HeaderName::Contact, format!("<sip:8001@{PHONE}>"));
+        response.headers.push(sip::HeaderName::Contact, format!("<sip:8001@{address}>"));
         if status == 200 {
             response.set_body("application/sdp", sdp_of("192.0.2.20", 4000));
         }
-        let flow = Flow::udp(0, PHONE.parse().unwrap());
+        let flow = Flow::udp(0, address.parse().unwrap());
         self.give(Input::Received { flow, bytes: response.to_bytes() });
     }
 
@@ -836,5 +844,7 @@ fn a_long_request_goes_by_tcp_to_a_phone_that_takes_it_so_and_by_udp_to_others()
     }
 }
 
+#[path = "shard/addresses.rs"]
+mod addresses;
 #[path = "shard/handover.rs"]
 mod handover;

@@ -15,7 +15,7 @@ use super::{Call, Stage, Unanswered};
 use crate::context::{Context, Route};
 use crate::destination::{self, Destination};
 use crate::leg::{Leg, LegMedia};
-use crate::party::{AskedBy, Party, PartyState, PendingInvite, PendingLeg, refusal_of};
+use crate::party::{AskedBy, Party, PartyState, PendingInvite, PendingLeg, Way, refusal_of};
 use crate::{Binding, Output};
 
 impl Call {
@@ -82,18 +82,17 @@ impl Call {
         self.settle(context);
     }
 
-    /// The name in an address leads to `targets`, best first: the first that a listener of ours reaches is called.
+    /// The name in an address leads to `targets`, best first: those that a listener of ours reaches are called in turn.
     pub fn on_resolved(&mut self, context: &mut Context<'_>, leg: LegId, targets: &[Target]) {
         let waits = |party: &&mut Party| party.pending.iter().any(|pending| pending.id == leg);
         let Some(party) = self.parties.iter_mut().find(waits) else { return };
         party.pending.retain(|pending| pending.id != leg);
-        let (offer, target) = (party.offer, party.target.clone());
-        if let DialTarget::Uri(uri) = &target {
-            let reached = targets.iter().find_map(|at| destination::resolved(&self.settings, uri, at));
-            if let Some(destination) = reached {
-                self.open_port_for(context, offer, leg, destination);
-            }
+        let offer = party.offer;
+        if let DialTarget::Uri(uri) = &party.target {
+            let reached = targets.iter().filter_map(|at| destination::resolved(&self.settings, uri, at));
+            party.ways = reached.map(|at| Way::Address(Box::new(at))).collect();
         }
+        self.next_way(context, offer);
         self.refuse_if_exhausted(context, offer);
         self.settle(context);
     }
@@ -167,7 +166,7 @@ impl Call {
                 let reason = q850.map(|cause| format!("Q.850;cause={cause}"));
                 self.note_reason(context, model::outcome::HungUpBy::Agent, reason);
                 self.parties[at].note_refusal(refusal_of(status), Some(status));
-                self.trunk_refused(context, at, leg, (status, retry_after));
+                self.way_refused(context, at, leg, (status, retry_after));
                 self.lose_leg(context, at, leg);
             }
             SessionEvent::Offered { sdp } => self.on_offered(context, leg, sdp),

@@ -1,5 +1,5 @@
-//! Owns trying one trunk after the other for a call out. Does not own their order (see `routing::TrunkStates`) nor the
-//! INVITE (see `destination`).
+//! Owns trying one way after the other to whom is called: trunks, or the addresses that a name led to. Does not own
+//! their order (see `routing::TrunkStates`, `sip::resolve`) nor the INVITE (see `destination`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use routing::{CallOut, Ticket, Trunk, TrunkChange, WayOut};
 use super::Call;
 use crate::Output;
 use crate::context::Context;
-use crate::destination;
-use crate::party::{Attempt, PartyState};
+use crate::destination::{self, Destination};
+use crate::party::{Attempt, PartyState, Way};
 
 impl Call {
     /// Begins with the first of the ways to a number.
@@ -23,7 +23,7 @@ impl Call {
         let Context { endpoint, trunks, now, .. } = context;
         let dice = |below| endpoint.random_below(below);
         let out = trunks.ways_out(&self.settings.plan, trunk, *now, dice);
-        self.parties[at].ways = out.ways.into();
+        self.parties[at].ways = out.ways.into_iter().map(Way::Trunk).collect();
         for (trunk, why) in out.passed_over {
             let why = Arc::from(why.words());
             self.fact(context, CallFact::WayFailed { offer, trunk, to: None, status: None, why });
@@ -32,22 +32,36 @@ impl Call {
         self.refuse_if_exhausted(context, offer);
     }
 
-    /// Calls out by the next trunk, while nothing else of the party may still answer.
+    /// Calls by the next way, while nothing else of the party may still answer.
     pub(super) fn next_way(&mut self, context: &mut Context<'_>, offer: OfferId) {
         let Some(at) = self.parties.iter().position(|party| party.offer == offer) else { return };
         if !(self.parties[at].legs.is_empty() && self.parties[at].pending.is_empty()) {
             return;
         }
         while let Some(way) = self.parties[at].ways.pop_front() {
-            if self.try_way(context, at, &way) {
+            let tried = match way {
+                Way::Trunk(way) => self.try_trunk(context, at, &way),
+                Way::Address(destination) => self.try_address(context, at, destination),
+            };
+            if tried {
                 return;
             }
         }
         self.parties[at].attempt = None;
     }
 
-    /// Whether the call goes out by `way`.
-    fn try_way(&mut self, context: &mut Context<'_>, at: usize, way: &WayOut) -> bool {
+    /// Calls one of the addresses of a name. RFC 3263 §4.3 waits for Timer F before the next; a caller does not.
+    fn try_address(&mut self, context: &mut Context<'_>, at: usize, destination: Box<Destination>) -> bool {
+        let offer = self.parties[at].offer;
+        let leg: LegId = context.ids.mint();
+        let quiet_until = Some(context.now + SILENT_ADDRESS);
+        self.parties[at].attempt = Some(Attempt { leg, way: Way::Address(destination.clone()), quiet_until });
+        self.open_port_for(context, offer, leg, *destination);
+        true
+    }
+
+    /// Whether the call goes out by the trunk of `way`.
+    fn try_trunk(&mut self, context: &mut Context<'_>, at: usize, way: &WayOut) -> bool {
         let (offer, target) = (self.parties[at].offer, self.parties[at].target.clone());
         let DialTarget::Trunk { number, .. } = target else { return false };
         if let Some(ticket) = self.parties[at].ticket.take() {
@@ -71,7 +85,7 @@ impl Call {
         self.fact(context, CallFact::WayTried { offer, trunk, to });
         let leg: LegId = context.ids.mint();
         let quiet_until = Some(context.now + way.trunk.way.no_response);
-        self.parties[at].attempt = Some(Attempt { leg, way: way.clone(), quiet_until });
+        self.parties[at].attempt = Some(Attempt { leg, way: Way::Trunk(way.clone()), quiet_until });
         self.open_port_for(context, offer, leg, destination);
         true
     }
@@ -106,8 +120,8 @@ impl Call {
         Ok(ticket)
     }
 
-    /// A trunk refused the call: whether others are tried depends on why (RFC 3261 §21).
-    pub(super) fn trunk_refused(
+    /// The call was refused on one way: whether others are tried depends on why (RFC 3261 §21, RFC 3263 §4.3).
+    pub(super) fn way_refused(
         &mut self,
         context: &mut Context<'_>,
         at: usize,
@@ -116,11 +130,15 @@ impl Call {
     ) {
         let party = &mut self.parties[at];
         let Some(attempt) = party.attempt.take_if(|attempt| attempt.leg == leg) else { return };
+        let of_the_way = match &attempt.way {
+            Way::Trunk(_) => is_of_the_trunk(status),
+            Way::Address(_) => matches!(status, 408 | 503),
+        };
         // A phone that rang has said what there was to say.
-        if !(is_of_the_trunk(status) && party.state == PartyState::Calling) {
+        if !(of_the_way && party.state == PartyState::Calling) {
             party.ways.clear();
         }
-        let (offer, way) = (party.offer, attempt.way);
+        let (offer, Way::Trunk(way)) = (party.offer, attempt.way) else { return };
         if let Some(after) = retry_after.filter(|_| (500..600).contains(&status)) {
             let until = context.now + after.min(LONGEST_AVOIDED);
             context.trunk(&way.trunk.name, TrunkChange::Avoid(way.to, until));
@@ -133,8 +151,8 @@ impl Call {
         self.way_failed(context, offer, &way, (Some(status), Arc::from(why)));
     }
 
-    /// Trunks that have not said a word in time are left for the next; where there is no other they keep their time.
-    pub(super) fn leave_silent_trunks(&mut self, context: &mut Context<'_>) {
+    /// Ways on which nobody has said a word in time are left for the next; where there is no other they keep their time.
+    pub(super) fn leave_silent_ways(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         let is_due = |due: Option<clock::Instant>| due.is_some_and(|due| due <= now);
         let due = self.parties.iter().filter(|party| is_due(party.quiet_until()));
@@ -152,8 +170,10 @@ impl Call {
                 continue;
             }
             let Some(attempt) = party.attempt.take() else { continue };
-            let why = Arc::from("没有任何响应 / no response at all");
-            self.way_failed(context, offer, &attempt.way, (None, why));
+            if let Way::Trunk(way) = &attempt.way {
+                let why = Arc::from("没有任何响应 / no response at all");
+                self.way_failed(context, offer, way, (None, why));
+            }
             self.hang_up_leg(context, at, leg, None);
             self.next_way(context, offer);
             self.refuse_if_exhausted(context, offer);
@@ -176,6 +196,9 @@ impl Call {
 fn is_of_the_trunk(status: u16) -> bool {
     matches!(status, 408 | 500..=599)
 }
+
+/// An address that has said nothing for so long is left for the next one of its name, as a trunk is by default.
+const SILENT_ADDRESS: Duration = Duration::from_secs(6);
 
 /// However long a carrier asks to be left alone, it is tried again after an hour.
 const LONGEST_AVOIDED: Duration = Duration::from_secs(3_600);
