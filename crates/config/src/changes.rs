@@ -93,7 +93,8 @@ impl Loaded {
         sections(new.subscriptions == old_services.subscriptions, "subscriptions");
         sections(new.messages == old_services.messages, "messages");
         let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.session_expires);
-        sections(media(new_plan) == media(old_plan), "media");
+        sections(media(new_plan) == media(old_plan) && self.marks.media == old.marks.media, "media");
+        sections(self.marks.sip == old.marks.sip, "sip");
         sections(self.recordings == old.recordings, "recordings");
         sections(self.prompts == old.prompts, "prompts");
         sections(self.hooks == old.hooks, "hook");

@@ -339,7 +339,7 @@ impl Folder {
         let hooks = tables::hooks(hotline, &mut reading);
         let transports = tables::transports(hotline);
         let recordings = tables::recordings(hotline, &mut reading);
-        let trace = tables::trace(hotline);
+        let (marks, trace) = (tables::marks(hotline), tables::trace(hotline));
         let prompts = tables::prompts(hotline);
         let found = reading.finish();
         if found.has_errors() {
@@ -373,7 +373,19 @@ impl Folder {
             rtp_timeout,
             session_expires,
         };
-        Ok(Loaded { node, plan, flows, acd, recordings, prompts, hooks, transports, trace, warnings: found })
+        Ok(Loaded {
+            node,
+            plan,
+            flows,
+            acd,
+            recordings,
+            prompts,
+            hooks,
+            transports,
+            marks,
+            trace,
+            warnings: found,
+        })
     }
 
     /// A phone without an agent of its own is that agent's whose phone it is.

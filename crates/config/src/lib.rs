@@ -24,8 +24,8 @@ mod tests;
 pub use changes::{Changes, ListenerNotOpen};
 pub use diagnostics::{Color, Diagnostic, Diagnostics, Place, Severity};
 pub use loaded::{
-    DigitOne, DnsSettings, HookEvent, HookSettings, Loaded, NodeSettings, OldestTls, Pinning, PromptSettings,
-    RecordingSettings, StreamSettings, TlsSettings, TraceSettings, TransportSettings,
+    DigitOne, DnsSettings, HookEvent, HookSettings, Loaded, MarkSettings, NodeSettings, OldestTls, Pinning,
+    PromptSettings, RecordingSettings, StreamSettings, TlsSettings, TraceSettings, TransportSettings,
 };
 pub use reference::{Lang, reference};
 pub use schema::schema;

@@ -30,6 +30,8 @@ pub struct Loaded {
     pub hooks: Vec<HookSettings>,
     /// Connections, certificates and name servers.
     pub transports: TransportSettings,
+    /// How packets are marked for the network.
+    pub marks: MarkSettings,
     /// How much is kept of calls' messages.
     pub trace: TraceSettings,
     /// What somebody should look at.
@@ -169,6 +171,15 @@ pub enum OldestTls {
     V1_2,
     /// RFC 8446.
     V1_3,
+}
+
+/// How packets are marked for the network: DSCP (RFC 2474), 0–63.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkSettings {
+    /// Signalling.
+    pub sip: u8,
+    /// RTP and RTCP.
+    pub media: u8,
 }
 
 /// How much is kept of calls' messages, for an operator to look at.

@@ -170,6 +170,7 @@ impl Node {
             move |flow| lost.connection_lost(flow),
             &runtime,
         )?;
+        transports.mark(loaded.marks.sip);
         transports.set_tls(Arc::clone(&tls));
         let draws = u64::from_le_bytes(std::array::from_fn(|place| secret[place]));
         let resolver = Resolver::new(settings::dns(&loaded), draws, runtime.clone())?;
@@ -390,6 +391,7 @@ fn start_media(
 ) -> anyhow::Result<MediaNet> {
     let config = MediaConfig {
         interfaces: settings::media_interfaces(loaded),
+        dscp: loaded.marks.media,
         workers: loaded.node.workers.unwrap_or_else(|| threads_for(cpus().len())),
         data: data.to_owned(),
         limits: settings::recording_limits(loaded),

@@ -14,6 +14,8 @@ use crate::{PromptCache, RecordingLimits, SecondPlace};
 pub struct MediaConfig {
     /// Where ports are opened; a command names one by its index.
     pub interfaces: Vec<MediaInterface>,
+    /// How packets are marked for the network (DSCP, RFC 2474), 0–63.
+    pub dscp: u8,
     /// Worker threads; at least one runs.
     pub workers: usize,
     /// The data folder: the journal is in `journal/`, playable files in `recordings/`.

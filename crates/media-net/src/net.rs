@@ -147,7 +147,7 @@ impl MediaNet {
         events: crate::Events,
         facts: crate::Facts,
     ) -> io::Result<MediaNet> {
-        let MediaConfig { interfaces, workers, data, limits, second, prompts, clock } = config;
+        let MediaConfig { interfaces, dscp, workers, data, limits, second, prompts, clock } = config;
         let limits: SharedLimits = Arc::new(RwLock::new(limits));
         let folder = data.join("journal");
         let mut recovered = journal::recover(&folder)?;
@@ -179,7 +179,7 @@ impl MediaNet {
         let (workers, threads) = started.into_iter().unzip();
         let shared = Shared {
             workers,
-            pool: Arc::new(PortPool::new(interfaces, count, clock)),
+            pool: Arc::new(PortPool::new(interfaces, count, dscp, clock)),
             journal: inlet,
             prompts: RwLock::new(prompts),
             preparer: Preparer::spawn()?,
@@ -284,6 +284,11 @@ impl MediaNet {
     /// Takes other prompts from now on. Playbacks that run keep theirs.
     pub fn set_prompts(&self, prompts: Arc<PromptCache>) {
         *self.shared.prompts.write().unwrap_or_else(PoisonError::into_inner) = prompts;
+    }
+
+    /// Ports that are opened from now on mark their packets with `dscp`, 0–63.
+    pub fn mark(&self, dscp: u8) {
+        self.shared.pool.mark(dscp);
     }
 
     /// Takes other limits of recordings; they hold within seconds.

@@ -5,19 +5,17 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::{Instant, SystemClock};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::MediaInterface;
 
 /// A pair rests this long after its call, so that a late packet of one call cannot be heard in the next.
 pub const COOL_DOWN: Duration = Duration::from_secs(1);
-
-/// DSCP EF in the traffic-class byte (RFC 3246; RFC 4594 §4.1 names it for telephony).
-const EXPEDITED: u32 = 46 << 2;
 
 /// Why no port could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -147,18 +145,26 @@ impl PairTable {
 #[derive(Debug)]
 pub struct PortPool {
     interfaces: Vec<(MediaInterface, Mutex<PairTable>)>,
+    /// How what is sent is marked (DSCP, RFC 2474), 0–63.
+    dscp: AtomicU8,
     clock: SystemClock,
 }
 
 impl PortPool {
-    /// A pool of what `interfaces` describe, for so many workers.
-    pub fn new(interfaces: Vec<MediaInterface>, workers: usize, clock: SystemClock) -> PortPool {
+    /// A pool of what `interfaces` describe, for so many workers, whose packets are marked with `dscp`.
+    pub fn new(interfaces: Vec<MediaInterface>, workers: usize, dscp: u8, clock: SystemClock) -> PortPool {
         let most_kept = descriptors() / DESCRIPTORS_PER_KEPT / interfaces.len().max(1);
         let with_table = |interface: MediaInterface| {
             let table = PairTable::new(interface.ports.clone(), workers, most_kept);
             (interface, Mutex::new(table))
         };
-        PortPool { interfaces: interfaces.into_iter().map(with_table).collect(), clock }
+        let interfaces = interfaces.into_iter().map(with_table).collect();
+        PortPool { interfaces, dscp: AtomicU8::new(dscp), clock }
+    }
+
+    /// Ports that are opened from now on mark their packets with `dscp`.
+    pub fn mark(&self, dscp: u8) {
+        self.dscp.store(dscp, Ordering::Relaxed);
     }
 
     /// A pair on interface `index` for `worker`: one that it has bound, else a new one. Ports that other processes hold
@@ -184,7 +190,8 @@ impl PortPool {
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => {
                     let lease = Lease { pool: Arc::clone(self), index, port };
-                    let pair = Pair { rtp, rtcp, place: 0, lease };
+                    let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, lease };
+                    pair.mark();
                     return Ok((advertised(port), Opened::New(Box::new(pair))));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => lock(table).give_back(port, now),
@@ -228,8 +235,27 @@ pub struct Pair {
     pub rtcp: OwnedFd,
     /// Where its worker finds it.
     pub place: u32,
+    /// How its packets are marked.
+    dscp: u8,
     /// Gives the numbers back when dropped. Declared last: the sockets close first.
     pub lease: Lease,
+}
+
+impl Pair {
+    /// Marks its packets as the pool says now.
+    pub fn mark(&mut self) {
+        let wanted = self.lease.pool.dscp.load(Ordering::Relaxed);
+        if self.dscp == wanted {
+            return;
+        }
+        self.dscp = wanted;
+        for socket in [&self.rtp, &self.rtcp] {
+            // Marked packets are a courtesy of the network: where the system refuses the mark, calls still work.
+            if let Err(error) = mark(socket, wanted) {
+                tracing::debug!(port = self.lease.port, wanted, %error, "no DSCP mark");
+            }
+        }
+    }
 }
 
 /// The right to a pair of port numbers.
@@ -293,15 +319,13 @@ fn bind(address: SocketAddr) -> io::Result<OwnedFd> {
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
-    // Marked packets are a courtesy of the network: where the system refuses the mark, calls still work.
-    let marked = match address {
-        SocketAddr::V4(_) => socket.set_tos_v4(EXPEDITED),
-        SocketAddr::V6(_) => socket.set_tclass_v6(EXPEDITED),
-    };
-    if let Err(error) = marked {
-        tracing::debug!(%address, %error, "no DSCP mark");
-    }
     Ok(socket.into())
+}
+
+/// RFC 2474 §3: the mark is the upper six bits of the byte.
+fn mark(socket: &OwnedFd, dscp: u8) -> io::Result<()> {
+    let (socket, class) = (SockRef::from(socket), u32::from(dscp) << 2);
+    if socket.domain()? == Domain::IPV6 { socket.set_tclass_v6(class) } else { socket.set_tos_v4(class) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod dns;
 mod handover;
 mod inbox;
 mod listener;
+mod marking;
 mod probe;
 mod shard_loop;
 mod streams;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -35,6 +35,7 @@ pub(crate) trait StreamSender: Send + Sync {
     fn send(&self, flow: Flow, bytes: &Bytes) -> Result<(), SendError>;
     fn count(&self, counts: &mut Counts);
     fn limit(&self, limits: StreamLimits);
+    fn mark(&self, dscp: u8);
     fn set_tls(&self, tls: Arc<Tls>);
     fn expect(&self, remote: SocketAddr, host: &str);
     fn close_all(&self);
@@ -54,6 +55,8 @@ struct Shared<M> {
     local: Vec<SocketAddr>,
     served: HashSet<(u16, Transport)>,
     limits: ArcSwap<StreamLimits>,
+    /// How connections mark what they send.
+    dscp: AtomicU8,
     tls: ArcSwapOption<Tls>,
     /// The hosts that addresses were found by: whom a certificate must be of.
     expected: DashMap<SocketAddr, Box<str>>,
@@ -96,6 +99,7 @@ impl<M: Send + 'static> Streams<M> {
                 local,
                 served,
                 limits: ArcSwap::from_pointee(limits),
+                dscp: AtomicU8::new(0),
                 tls: ArcSwapOption::empty(),
                 expected: DashMap::new(),
                 boxes,
@@ -157,6 +161,10 @@ impl<M: Send + 'static> StreamSender for Streams<M> {
 
     fn limit(&self, limits: StreamLimits) {
         self.shared.limits.store(Arc::new(limits));
+    }
+
+    fn mark(&self, dscp: u8) {
+        self.shared.dscp.store(dscp, Ordering::Relaxed);
     }
 
     fn set_tls(&self, tls: Arc<Tls>) {

@@ -131,6 +131,14 @@ impl Transports {
         self.streams.limit(limits);
     }
 
+    /// Marks what is sent with `dscp` (RFC 2474), 0–63: datagrams from now on, and connections that begin from now on.
+    pub fn mark(&self, dscp: u8) {
+        for socket in self.sockets.iter().filter_map(|interface| interface.udp.as_ref()) {
+            crate::marking::mark(socket, dscp);
+        }
+        self.streams.mark(dscp);
+    }
+
     /// Certificates, for connections that begin from now on; those before keep theirs.
     pub fn set_tls(&self, tls: Arc<Tls>) {
         self.streams.set_tls(tls);

@@ -11,7 +11,7 @@ use super::{
     SUBSCRIPTIONS, default, optional, required, word,
 };
 use crate::fields::{Kind, Object};
-use crate::loaded::{HookEvent, HookSettings, NodeSettings, Pinning, TraceSettings};
+use crate::loaded::{HookEvent, HookSettings, MarkSettings, NodeSettings, Pinning, TraceSettings};
 use crate::reading::Reading;
 use crate::record::Record;
 
@@ -31,6 +31,7 @@ pub(crate) static HOTLINE: Object = Object {
             "classes of service: who may call out where",
         ),
         default("media", Kind::Table(&MEDIA), "{}", "媒体", "media"),
+        default("sip", Kind::Table(&SIP), "{}", "SIP 信令", "signalling"),
         default("recordings", Kind::Table(&RECORDINGS), "{}", "录音的保留和磁盘", "recordings on disk"),
         default("prompts", Kind::Table(&PROMPTS), "{}", "语音文件", "prompts"),
         default("codes", Kind::Table(&CODES), "{}", "话机功能码", "feature codes dialled from a phone"),
@@ -195,8 +196,31 @@ static MEDIA: Object = Object {
             "SIP 会话定时 (RFC 4028), 0 表示由对端决定, 否则至少 90",
             "SIP session timer (RFC 4028); 0: left to the peer, else at least 90",
         ),
+        default(
+            "dscp",
+            DSCP,
+            "46",
+            "语音包的 DSCP 标记, 46 为 EF (RFC 4594), 0 表示不标记; 改动对新的通话生效",
+            "how audio is marked for the network; 46 is EF (RFC 4594), 0 is no mark; a change holds for new calls",
+        ),
     ],
 };
+
+static SIP: Object = Object {
+    name: "sip",
+    zh: "[sip]",
+    en: "[sip]",
+    fields: &[default(
+        "dscp",
+        DSCP,
+        "40",
+        "信令包的 DSCP 标记, 40 为 CS5 (RFC 4594), 不少网络用 24, 0 表示不标记; 已有的 TCP 连接不变",
+        "how signalling is marked; 40 is CS5 (RFC 4594), many networks use 24, 0 is no mark; connections keep theirs",
+    )],
+};
+
+/// What a packet's DSCP may be (RFC 2474 §3).
+const DSCP: Kind = Kind::Integer(0, 63);
 
 static API: Object = Object {
     name: "api",
@@ -318,6 +342,12 @@ pub(crate) fn media(hotline: &Record, reading: &mut Reading<'_>) -> (Option<Dura
         );
     }
     (record.seconds_unless_zero("rtp_timeout_seconds"), session)
+}
+
+/// How packets are marked.
+pub(crate) fn marks(hotline: &Record) -> MarkSettings {
+    let of = |table| hotline.record_if(table).map_or(0, |record| record.integer("dscp"));
+    MarkSettings { sip: of("sip"), media: of("media") }
 }
 
 /// The commands run on events.

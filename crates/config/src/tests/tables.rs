@@ -97,6 +97,7 @@ fn every_key_has_an_effect() {
                         loaded.prompts,
                         loaded.hooks,
                         loaded.transports,
+                        loaded.marks,
                         loaded.trace
                     ),
                     (
@@ -108,6 +109,7 @@ fn every_key_has_an_effect() {
                         whole.prompts,
                         whole.hooks.clone(),
                         whole.transports.clone(),
+                        whole.marks,
                         whole.trace
                     ),
                     "{} {key} changes nothing",

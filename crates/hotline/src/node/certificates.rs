@@ -44,10 +44,11 @@ impl Certificates {
         Certificates { shared: Arc::new(Shared { transports, clock, now: Mutex::new(now) }) }
     }
 
-    /// Takes over a configuration that was read again, and the files that it names, and connections' limits. Files that
+    /// Takes over a configuration that was read again, and the files that it names, connections' limits and marks. Files that
     /// cannot be used leave those before in use.
     pub fn configure(&self, origin: &Origin, loaded: &Loaded) {
         self.shared.transports.limit_streams(settings::stream_limits(loaded));
+        self.shared.transports.mark(loaded.marks.sip);
         let config = settings::tls(origin, loaded);
         let mut now = self.shared.now();
         now.settings = loaded.transports.tls;

@@ -89,6 +89,7 @@ impl Reloader {
         // Prompts and queues first: a call that begins under the new plan finds what the plan names.
         let before = self.media.prompts();
         self.media.set_prompts(Arc::new(settings::prompts(&self.origin, &loaded, Some(&before))));
+        self.media.mark(loaded.marks.media);
         self.media.set_limits(settings::recording_limits(&loaded));
         self.media.set_second(settings::second_place(&self.origin, &loaded));
         self.tenants.configure(&loaded.acd);

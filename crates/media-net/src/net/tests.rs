@@ -75,6 +75,7 @@ fn start_on(
     let bind = own_address(host);
     let config = MediaConfig {
         interfaces: vec![MediaInterface { bind, advertise: bind, ports }],
+        dscp: 46,
         workers,
         data: folder.path().to_owned(),
         limits: crate::RecordingLimits::default(),

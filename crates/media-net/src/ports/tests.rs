@@ -37,7 +37,27 @@ fn a_pair_rests_before_it_is_used_again_and_the_longest_rested_goes_first() {
 fn pool(bind: IpAddr) -> Arc<PortPool> {
     let advertise = "192.0.2.1".parse().unwrap();
     let interface = MediaInterface { bind, advertise, ports: 40_000..=40_009 };
-    Arc::new(PortPool::new(vec![interface], 1, SystemClock::start()))
+    Arc::new(PortPool::new(vec![interface], 1, 46, SystemClock::start()))
+}
+
+#[test]
+fn a_pair_marks_its_packets_and_takes_another_mark_with_its_next_call() {
+    let loopbacks = [own_address(9), "::1".parse().unwrap()];
+    for address in loopbacks {
+        let pool = pool(address);
+        let (_, mut pair) = bound(&pool);
+        let marks = |pair: &Pair| {
+            [&pair.rtp, &pair.rtcp].map(|socket| match address {
+                IpAddr::V4(_) => SockRef::from(socket).tos_v4().unwrap(),
+                IpAddr::V6(_) => SockRef::from(socket).tclass_v6().unwrap(),
+            })
+        };
+        assert_eq!(marks(&pair), [46 << 2; 2], "{address}");
+        pool.mark(0);
+        assert_eq!(marks(&pair), [46 << 2; 2], "its call keeps its mark");
+        pair.mark();
+        assert_eq!(marks(&pair), [0; 2], "{address}");
+    }
 }
 
 /// A pair bound by this call.
@@ -105,7 +125,7 @@ fn an_interface_that_is_not_there_is_an_error_in_words() {
     assert!(matches!(pool.open(1, 0), Err(PortError::NoInterface(1))));
     let bind = "192.0.2.77".parse().unwrap();
     let interface = MediaInterface { bind, advertise: bind, ports: 40_000..=40_009 };
-    let foreign = Arc::new(PortPool::new(vec![interface], 1, SystemClock::start()));
+    let foreign = Arc::new(PortPool::new(vec![interface], 1, 46, SystemClock::start()));
     let error = foreign.open(0, 0).unwrap_err();
     assert!(matches!(error, PortError::Bind { .. }) && error.to_string().contains("192.0.2.77"), "{error}");
 }

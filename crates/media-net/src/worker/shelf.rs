@@ -58,7 +58,8 @@ impl Shelf {
     pub fn adopt(&mut self, opened: Opened, home: Home, poll: &Poll) -> Option<Box<Pair>> {
         match opened {
             Opened::Kept(place) => {
-                let pair = self.resting.get_mut(place as usize)?.take()?;
+                let mut pair = self.resting.get_mut(place as usize)?.take()?;
+                pair.mark();
                 self.homes[place as usize] = Some(home);
                 add(&self.figures.resting, -1);
                 Some(pair)

@@ -336,3 +336,18 @@ fn a_stream_that_is_gone_refuses_at_once() {
 
 /// Far longer than anything here takes; a failure shows itself after it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn what_is_sent_is_marked_and_another_mark_holds_at_once() {
+    let rig = Rig::start(1, StreamLimits::default());
+    let mark = || {
+        let (_, socket) = rig.transports.udp_sockets().next().unwrap();
+        socket2::SockRef::from(socket).tos_v4().unwrap()
+    };
+    assert_eq!(mark(), 0);
+    for dscp in [40, 24, 0] {
+        rig.transports.mark(dscp);
+        assert_eq!(mark(), u32::from(dscp) << 2);
+    }
+    rig.stop();
+}

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use call::Unreached;
@@ -22,6 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use super::outbox::Outbox;
 use super::websocket::Watched;
 use super::{Shared, StreamEnd};
+use crate::marking::mark;
 use crate::tls::names_of;
 
 /// The names that a peer has proved to have.
@@ -36,6 +38,7 @@ impl<M: Send + 'static> Shared<M> {
         queue: mpsc::Receiver<Bytes>,
     ) {
         prepare(&stream);
+        mark(&stream, self.dscp.load(Ordering::Relaxed));
         let outbox = Outbox::new(queue);
         match flow.transport {
             Transport::Udp | Transport::Tcp => {
@@ -153,6 +156,7 @@ impl<M: Send + 'static> Shared<M> {
 
     async fn connect(&self, flow: Flow) -> io::Result<TcpStream> {
         let socket = if flow.remote.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        mark(&socket, self.dscp.load(Ordering::Relaxed));
         // From the listener's address, whose port the system chooses: peers allow us by address.
         if let Some(local) = self.local.get(usize::from(flow.interface))
             && !local.ip().is_unspecified()
