@@ -121,7 +121,7 @@ pub(crate) fn alaw(sample: i16) -> u8 {
 }
 
 /// ITU-T G.711 table 1a, as 16-bit samples.
-fn from_alaw(code: u8) -> i16 {
+pub(crate) fn from_alaw(code: u8) -> i16 {
     let code = code ^ 0x55;
     let (segment, step) = ((code >> 4) & 7, i16::from(code & 15));
     let size = match segment {
