@@ -12,6 +12,7 @@ mod options;
 mod phones;
 mod post;
 mod report;
+mod steady;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use callee::Callee;
 use caller::Caller;
 use post::Post;
 use report::{Report, Spread};
+use steady::Watcher;
 use switch::Usage;
 use voice::Voice;
 use wire::Side;
@@ -65,6 +67,7 @@ struct Load<'a> {
     began: Instant,
     begun: u32,
     lateness: Spread,
+    watcher: Watcher,
 }
 
 fn calls(options: &Options) -> anyhow::Result<Report> {
@@ -93,6 +96,7 @@ fn calls(options: &Options) -> anyhow::Result<Report> {
         began: clock.now(),
         begun: 0,
         lateness: Spread::default(),
+        watcher: Watcher::new(options.pid),
     };
     let before = Usage::read(options.pid);
     load.began = clock.now();
@@ -117,6 +121,7 @@ impl Load<'_> {
             }
             self.carrier.flush();
             self.phone.flush();
+            self.watch(now);
             let talk = self.caller.talking();
             if talk > most_talked + most_talked / 8 || (most_talked == 0 && talk > 0) {
                 most_talked = talk;
@@ -126,6 +131,16 @@ impl Load<'_> {
                 return resident;
             }
             self.wait_and_read();
+        }
+    }
+
+    /// Measures audio apart while all calls talk.
+    fn watch(&mut self, now: Instant) {
+        let Some(voice) = &mut self.voice else { return };
+        self.watcher.tick(now);
+        if self.begun == self.options.calls && self.caller.all_talk() {
+            let stretch = self.watcher.all_talk(now, self.began + self.options.hold);
+            stretch.into_iter().for_each(|stretch| voice.measure(stretch));
         }
     }
 
@@ -147,7 +162,7 @@ impl Load<'_> {
         let voice = self.voice.as_ref().and_then(Voice::due);
         let due = next_call.into_iter().chain(self.caller.due()).chain(self.callee.due()).chain(voice).min();
         let wait = due.map_or(LONGEST_WAIT, |due| due.since(self.clock.now()).max(SHORTEST_WAIT));
-        if self.options.rate >= MANY_PER_SECOND {
+        if self.options.rate >= MANY_PER_SECOND || self.voice.is_some() && looks_by_itself(self.options) {
             post::wait(&[], wait.min(SHORTEST_WAIT));
         } else {
             let mut waits: Vec<&Post> = vec![&self.carrier, &self.phone];
@@ -165,6 +180,8 @@ impl Load<'_> {
 
     fn report(self, lasted: Duration, usage: Option<switch::Used>) -> Report {
         let (calls, setup) = self.caller.into_figures();
+        let stretch = self.voice.as_ref().and_then(Voice::stretch);
+        let steady = self.watcher.into_steady(calls.answered, stretch);
         Report {
             calls,
             asked_per_second: self.options.rate,
@@ -176,8 +193,15 @@ impl Load<'_> {
                 / f64::from(self.options.calls.max(1)),
             rtp: self.voice.map(Voice::into_figures),
             switch: usage.map(|used| used.per_call(self.options.calls)),
+            steady,
         }
     }
+}
+
+/// Whether so many calls speak that the sockets of their audio are looked at again and again, as with many calls a
+/// second.
+fn looks_by_itself(options: &Options) -> bool {
+    options.calls >= MANY_SPEAK
 }
 
 /// Calls that are due within this are begun together: a wait costs more than a call.
@@ -185,5 +209,7 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(200);
 /// From so many calls a second on the sockets are looked at after each such wait, whether something came or not: who sends
 /// to a process on the same machine pays for waking it, which a network's peers do not ask of a switch.
 const MANY_PER_SECOND: f64 = 1_000.0;
+/// So many calls speak 10,000 packets a second.
+const MANY_SPEAK: u32 = 100;
 /// Without anything due the sockets are looked at so often.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);

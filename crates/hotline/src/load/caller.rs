@@ -92,6 +92,11 @@ impl Caller {
         self.talking
     }
 
+    /// Whether every call that has not ended talks.
+    pub fn all_talk(&self) -> bool {
+        self.talking > 0 && self.talking == self.calls.len()
+    }
+
     /// Whether every call that began has ended.
     pub fn is_done(&self) -> bool {
         self.calls.is_empty()

@@ -15,6 +15,7 @@ use clock::SystemClock;
 use super::options::Options;
 use super::post;
 use super::report::{Calls, Report, Spread};
+use super::steady::Watcher;
 use super::switch::{self, Used};
 use super::voice::Voice;
 
@@ -32,18 +33,31 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Report> {
     let mut lateness = Spread::default();
     let (began, own) = (clock.now(), switch::own_cpu());
     let end = began + options.hold;
+    let mut watcher = Watcher::new(Some(std::process::id()));
+    watcher.all_talk(began, end).into_iter().for_each(|stretch| voice.measure(stretch));
     while clock.now() < end {
         voice.tick(clock.now(), &mut lateness);
+        watcher.tick(clock.now());
         let wait = voice.due().unwrap_or(end).since(clock.now());
-        post::wait(&voice.posts(), wait);
+        if super::looks_by_itself(options) {
+            post::wait(&[], wait.min(super::SHORTEST_WAIT));
+        } else {
+            post::wait(&voice.posts(), wait);
+        }
         voice.receive();
     }
+    watcher.tick(clock.now());
     // What is under way.
     post::wait(&voice.posts(), UNDER_WAY);
     voice.receive();
     let lasted = clock.now().since(began);
     let cpu = floor.stop();
     let used = Used::of_one("floor", cpu, lasted);
+    let mut steady = watcher.into_steady(options.calls, voice.stretch());
+    if let Some(used) = steady.as_mut().and_then(|steady| steady.per_call_second.as_mut()) {
+        // The other threads of this process are the load.
+        used.keep_only("floor");
+    }
     let calls =
         Calls { begun: options.calls, answered: options.calls, completed: options.calls, ..Calls::default() };
     Ok(Report {
@@ -57,6 +71,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Report> {
             / f64::from(options.calls.max(1)),
         rtp: Some(voice.into_figures()),
         switch: Some(used.per_call(options.calls)),
+        steady,
     })
 }
 

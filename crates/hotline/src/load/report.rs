@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::caller::Failures;
+use super::steady::Steady;
 use super::switch::UsedPerCall;
 
 /// What was measured.
@@ -25,6 +26,8 @@ pub(super) struct Report {
     pub load_micros_per_call: f64,
     pub rtp: Option<Rtp>,
     pub switch: Option<UsedPerCall>,
+    /// Of audio while all calls talked; `None` where they did not for long enough.
+    pub steady: Option<Steady>,
 }
 
 /// What became of the calls.
@@ -120,9 +123,10 @@ impl Spread {
 }
 
 impl Report {
-    /// Whether the load itself kept its time, so that what it measured is the switch's.
+    /// Whether the load itself kept its time, so that what it measured is the switch's; of audio, while all talked.
     fn is_trusted(&self) -> bool {
-        self.lateness.p99 <= MOST_LATE_MILLIS
+        let lateness = self.steady.as_ref().map_or(&self.lateness, |steady| &steady.lateness);
+        lateness.p99 <= MOST_LATE_MILLIS
     }
 
     /// Fewer than one call in a thousand failed, audio came through, and the load can be trusted.
@@ -158,6 +162,7 @@ impl Report {
         ];
         lines.extend(self.rtp.iter().flat_map(Rtp::lines));
         lines.extend(self.switch.iter().flat_map(UsedPerCall::lines));
+        lines.extend(self.steady.iter().flat_map(Steady::lines));
         lines.push(format!(
             "压测自身 / the load {:.1} µs CPU/call, 滞后 / lateness {} ms",
             self.load_micros_per_call, self.lateness
@@ -188,17 +193,11 @@ impl Rtp {
 
 impl UsedPerCall {
     fn lines(&self) -> Vec<String> {
-        let threads: Vec<String> = self
-            .threads
-            .iter()
-            .filter(|(_, micros)| **micros >= 0.05)
-            .map(|(name, micros)| format!("{name} {micros:.1}"))
-            .collect();
         let mut lines = vec![format!(
             "交换机 / switch     {:.1} µs CPU/call, {:.1} % CPU ({})",
             self.cpu_micros,
             self.cpu_percent,
-            threads.join(", ")
+            self.by_thread()
         )];
         if let Some([before, most, after]) = self.resident_kb {
             lines.push(format!(
@@ -248,6 +247,7 @@ mod tests {
             load_micros_per_call: 30.0,
             rtp: None,
             switch: None,
+            steady: None,
         }
     }
 

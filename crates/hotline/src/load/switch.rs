@@ -37,6 +37,22 @@ pub(super) struct UsedPerCall {
     pub resident_kb: Option<[u64; 3]>,
 }
 
+impl UsedPerCall {
+    /// Forgets all threads but those called `name`.
+    pub fn keep_only(&mut self, name: &str) {
+        let all = self.cpu_micros;
+        self.threads.retain(|known, _| known == name);
+        self.cpu_micros = self.threads.values().sum();
+        self.cpu_percent *= self.cpu_micros / all.max(f64::MIN_POSITIVE);
+    }
+
+    /// The threads' shares in words.
+    pub fn by_thread(&self) -> String {
+        let threads = self.threads.iter().filter(|(_, micros)| **micros >= 0.05);
+        threads.map(|(name, micros)| format!("{name} {micros:.1}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Usage {
     /// Reads process `pid`; without one, nothing.
     pub fn read(pid: Option<u32>) -> Usage {
@@ -68,7 +84,11 @@ impl Used {
     }
 
     pub fn per_call(&self, calls: u32) -> UsedPerCall {
-        let calls = f64::from(calls.max(1));
+        self.per(f64::from(calls.max(1)))
+    }
+
+    /// What `calls` of something used, for each of them.
+    pub fn per(&self, calls: f64) -> UsedPerCall {
         let all: Duration = self.by_name.values().sum();
         let micros = |cpu: &Duration| cpu.as_secs_f64() * 1e6 / calls;
         UsedPerCall {

@@ -36,6 +36,20 @@ fn calls_of_both_sides_meet_and_end_and_their_audio_arrives() {
 }
 
 #[test]
+fn audio_is_measured_apart_while_all_calls_talk() {
+    let (caller, callee) = (free("127.77.0.8"), free("127.77.0.9"));
+    let line = [
+        "--to", &callee, "--caller", &caller, "--callee", &callee, "--calls", "10", "--rate", "200",
+        "--hold", "1.8", "--rtp",
+    ];
+    let report = calls(&options(&line)).unwrap();
+    let steady = report.steady.unwrap();
+    assert_eq!((steady.calls, steady.lost), (10, 0), "{steady:?}");
+    // Between the last beginning and the first end: at least a second of both ways, and never all of it.
+    assert!((900..1_400).contains(&steady.sent), "{steady:?}");
+}
+
+#[test]
 fn a_refusal_is_counted_by_its_status() {
     let caller = free("127.77.0.3");
     let refusing = std::net::UdpSocket::bind(("127.77.0.4", 0)).unwrap();
@@ -73,5 +87,6 @@ fn audio_passes_the_floor() {
     let rtp = report.rtp.unwrap();
     assert!(rtp.sent >= 10 * 2 * 10, "{rtp:?}");
     assert_eq!((rtp.lost, rtp.silent_streams), (0, 0), "{rtp:?}");
+    assert_eq!(report.steady, None, "it was too short");
     assert!(report.switch.unwrap().threads.contains_key("floor"));
 }

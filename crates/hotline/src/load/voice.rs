@@ -11,6 +11,7 @@ use clock::{Instant, SystemClock};
 
 use super::post::Post;
 use super::report::{Rtp, Spread};
+use super::steady::Stretch;
 
 /// Streams of both sides.
 pub(super) struct Voice {
@@ -21,6 +22,8 @@ pub(super) struct Voice {
     next: Instant,
     slot: usize,
     delays: Spread,
+    /// While all calls talk.
+    stretch: Option<Stretch>,
     /// Packets without a stamp: what the switch plays.
     foreign: u64,
 }
@@ -69,10 +72,14 @@ impl Side {
         }
     }
 
-    fn send(&mut self, slot: usize, clock: &SystemClock) {
+    fn send(&mut self, slot: usize, clock: &SystemClock, stretch: &mut Option<Stretch>) {
         let Side { post, slots, .. } = self;
         for stream in &mut slots[slot] {
-            let packet = packet(stream.call, stream.sequence, clock.now());
+            let now = clock.now();
+            if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(now)) {
+                stretch.sent += 1;
+            }
+            let packet = packet(stream.call, stream.sequence, now);
             stream.sequence += 1;
             post.send(stream.to, |bytes| bytes.extend_from_slice(&packet));
         }
@@ -91,8 +98,19 @@ impl Voice {
             clock,
             slot: 0,
             delays: Spread::default(),
+            stretch: None,
             foreign: 0,
         })
+    }
+
+    /// Counts apart what is sent within `stretch`.
+    pub fn measure(&mut self, stretch: Stretch) {
+        self.stretch = Some(stretch);
+    }
+
+    /// What was counted apart.
+    pub fn stretch(&self) -> Option<&Stretch> {
+        self.stretch.as_ref()
     }
 
     /// The ports of both sides: the caller's, the callee's.
@@ -143,9 +161,13 @@ impl Voice {
             return;
         }
         while self.next <= now {
-            lateness.add(self.clock.now().since(self.next));
-            self.caller.send(self.slot, &self.clock);
-            self.callee.send(self.slot, &self.clock);
+            let late = self.clock.now().since(self.next);
+            lateness.add(late);
+            if let Some(stretch) = self.stretch.as_mut().filter(|stretch| stretch.holds(self.next)) {
+                stretch.lateness.add(late);
+            }
+            self.caller.send(self.slot, &self.clock, &mut self.stretch);
+            self.callee.send(self.slot, &self.clock, &mut self.stretch);
             self.slot = (self.slot + 1) % SLOTS;
             self.next += STEP;
         }
@@ -153,12 +175,17 @@ impl Voice {
 
     /// Takes what has come on both sockets.
     pub fn receive(&mut self) {
-        let Voice { clock, caller, callee, delays, foreign, .. } = self;
+        let Voice { clock, caller, callee, delays, stretch, foreign, .. } = self;
         for side in [caller, callee] {
             let Side { post, heard, .. } = side;
             post.receive(|_, _, bytes| match Stamp::read(bytes) {
                 Some(stamp) => {
-                    delays.add(clock.now().since(stamp.at));
+                    let delay = clock.now().since(stamp.at);
+                    delays.add(delay);
+                    if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(stamp.at)) {
+                        stretch.received += 1;
+                        stretch.delays.add(delay);
+                    }
                     let place = stamp.call as usize;
                     if heard.len() <= place {
                         heard.resize(place + 1, Heard::default());
