@@ -88,6 +88,8 @@ pub enum Standing {
     Ringing,
     /// 通话中 or 保持
     Talking,
+    /// 监听中: in somebody else's conversation.
+    Supervising,
     /// 话后整理
     WrapUp,
     /// Did not answer and is passed over for a while.
@@ -107,6 +109,7 @@ impl Standing {
             Standing::Unreachable => "异常",
             Standing::Ringing => "振铃",
             Standing::Talking => "通话中",
+            Standing::Supervising => "监听中",
             Standing::WrapUp => "话后整理",
             Standing::Resting => "未接暂停分配",
             Standing::Removed => "已删除",
@@ -123,6 +126,7 @@ impl Standing {
             Standing::Unreachable => "phone not reachable",
             Standing::Ringing => "ringing",
             Standing::Talking => "talking",
+            Standing::Supervising => "supervising a call",
             Standing::WrapUp => "in wrap-up",
             Standing::Resting => "passed over after an unanswered offer",
             Standing::Removed => "removed",
@@ -185,6 +189,7 @@ impl Agent {
             _ if self.listed == Listed::No => Standing::Removed,
             AgentActivity::Talking | AgentActivity::Held => Standing::Talking,
             AgentActivity::Ringing => Standing::Ringing,
+            AgentActivity::Supervising => Standing::Supervising,
             AgentActivity::WrapUp => Standing::WrapUp,
             AgentActivity::Unreachable | AgentActivity::Idle => match &self.state {
                 AgentState::Offline => Standing::Offline,
@@ -209,6 +214,7 @@ impl Agent {
                 Engaged::Ringing => AgentActivity::Ringing,
                 Engaged::Talking => AgentActivity::Talking,
                 Engaged::Held => AgentActivity::Held,
+                Engaged::Supervising => AgentActivity::Supervising,
             };
             return (activity, Some(occupation.call));
         }

@@ -123,7 +123,7 @@ pub enum Input {
 }
 
 /// What an agent does in a call that the ACD did not make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engaged {
     /// The agent's phone rings, or the agent waits for somebody to answer.
@@ -132,6 +132,8 @@ pub enum Engaged {
     Talking,
     /// A conversation on hold.
     Held,
+    /// A supervisor in somebody else's conversation.
+    Supervising,
 }
 
 /// The one result of an offer.

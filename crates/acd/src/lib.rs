@@ -16,4 +16,4 @@ pub use acd::{Acd, Broken, Kept};
 pub use agent::Standing;
 pub use io::{Engaged, Input, OfferResult, Output};
 pub use settings::{AgentSettings, Announce, QueueSettings, SignIn, Strategy, TenantSettings, Tier};
-pub use view::{AgentView, EntryView, Explanation, Live, QueueView, StandingOf};
+pub use view::{AgentView, Engagement, EntryView, Explanation, Live, QueueView, StandingOf};

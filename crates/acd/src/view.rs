@@ -10,7 +10,7 @@ use model::{AgentId, CallId, EntryId, OfferId, QueueName};
 use crate::acd::Acd;
 use crate::agent::{Agent, Standing};
 use crate::offer::OfferState;
-use crate::{SignIn, Strategy};
+use crate::{Engaged, SignIn, Strategy};
 
 /// One agent, now.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -109,6 +109,17 @@ pub struct StandingOf {
     pub tries: u32,
 }
 
+/// What an agent does in a call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Engagement {
+    /// Who.
+    pub agent: AgentId,
+    /// In which call.
+    pub call: CallId,
+    /// What.
+    pub engaged: Engaged,
+}
+
 /// How much is alive: all zero when nobody calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Live {
@@ -181,6 +192,27 @@ impl Acd {
             conversations: talks,
             occupied: self.agents.values().map(|agent| agent.occupied.len()).sum(),
         }
+    }
+
+    /// Every call that an agent is believed to be in: those of queues and all others.
+    pub fn engagements(&self) -> Vec<Engagement> {
+        let of = |agent: &Agent| {
+            let id = agent.settings.id.clone();
+            let offered = agent.offer.and_then(|offer| self.offers.get(&offer)).map(|offer| {
+                let engaged = match offer.state {
+                    OfferState::Talking { held: true, .. } => Engaged::Held,
+                    OfferState::Talking { held: false, .. } => Engaged::Talking,
+                    OfferState::Asked | OfferState::Ringing | OfferState::Withdrawing { .. } => {
+                        Engaged::Ringing
+                    }
+                };
+                (offer.call, engaged)
+            });
+            let others = agent.occupied.iter().map(|occupation| (occupation.call, occupation.engaged));
+            let all = offered.into_iter().chain(others);
+            all.map(|(call, engaged)| Engagement { agent: id.clone(), call, engaged }).collect::<Vec<_>>()
+        };
+        self.agents.values().flat_map(of).collect()
     }
 
     fn standing_of(&self, agent: &Agent) -> Standing {

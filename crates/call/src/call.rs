@@ -59,6 +59,7 @@ use crate::leg::Leg;
 use crate::party::{Party, PartyState};
 use crate::visit::{Guest, Visit};
 
+pub(crate) use engaged::ToldAgents;
 pub(crate) use joining::{Candidate, Departed};
 pub(crate) use moving::Mover;
 pub(crate) use transfer::{Aim, AimAt, Asked};
@@ -81,6 +82,8 @@ pub(crate) struct Call {
     parties: Vec<Party>,
     /// Supervisors who are in it.
     guests: Vec<Guest>,
+    /// For whom the switch makes the call, while it is somebody else who was called first and is the caller.
+    awaited: Option<AgentId>,
     /// How many parties have answered so far.
     answers: u32,
     /// Legs that were hung up and may still have something to retransmit.
@@ -340,6 +343,7 @@ impl Call {
             session,
             parties: Vec::new(),
             guests: Vec::new(),
+            awaited: None,
             answers: 0,
             closing: Vec::new(),
             playing: HashMap::new(),
@@ -538,9 +542,7 @@ impl Call {
                     acd::Input::OfferEnded { offer: party.offer, result: acd::OfferResult::Gone }
                 }
             });
-        let freed = self.engaged_agents().cloned();
-        let freed = freed.map(|agent| acd::Input::Freed { agent, call: self.id });
-        entry.into_iter().chain(offers).chain(freed).collect()
+        entry.into_iter().chain(offers).collect()
     }
 
     /// The recordings that run, for the shard when the call itself can no longer end them.

@@ -155,7 +155,7 @@ impl Conferences {
         let room = &mut self.rooms[at];
         let (id, profile) = (room.id, room.profile.clone());
         let Some(member) = room.members.iter().find(|member| member.joining.call == call) else { return };
-        let joining = member.joining.clone();
+        let (joining, muted) = (member.joining.clone(), member.is_muted());
         if room.ends_at.is_none() {
             room.ends_at = Some(now + profile.max_duration);
             let number = profile.number.clone().unwrap_or_else(|| profile.name.name.clone());
@@ -165,7 +165,11 @@ impl Conferences {
         }
         self.out.push_back(ConferenceOutput::Media(Command::MovePort { port: joining.leg, room: id }));
         self.tell(call, MemberWord::In { conference: id });
-        self.fact(at, CallFact::ParticipantJoined { call, who: joining.who.clone() });
+        let (who, role) = (joining.who.clone(), joining.role);
+        self.fact(at, CallFact::ParticipantJoined { call, who, role });
+        if muted {
+            self.fact(at, CallFact::ParticipantMuted { call });
+        }
         self.connect(at);
         self.record(at, joining.leg);
         self.say(&joining, vec![prompt("conf_join")]);
@@ -311,10 +315,10 @@ impl Conferences {
                 let all = self.rooms[at].members.iter().filter(|member| others(member)).all(Member::is_muted);
                 self.mute(at, others, !all);
             }
-            ('3', Role::Moderator) => {
-                let room = &mut self.rooms[at];
-                room.door = if room.door == Door::Open { Door::Locked } else { Door::Open };
-            }
+            ('3', Role::Moderator) => match self.rooms[at].door {
+                Door::Open => self.set_door(at, Door::Locked),
+                Door::Locked => self.set_door(at, Door::Open),
+            },
             ('4', Role::Moderator) => self.toggle_recording(at),
             ('9', Role::Moderator) => return self.end(at, Termination::Normal),
             _ => return,
@@ -328,8 +332,8 @@ impl Conferences {
         match wish {
             ConferenceWish::Mute(call) => self.mute(at, |member| member.joining.call == call, true),
             ConferenceWish::Unmute(call) => self.mute(at, |member| member.joining.call == call, false),
-            ConferenceWish::Lock => self.rooms[at].door = Door::Locked,
-            ConferenceWish::Unlock => self.rooms[at].door = Door::Open,
+            ConferenceWish::Lock => self.set_door(at, Door::Locked),
+            ConferenceWish::Unlock => self.set_door(at, Door::Open),
             ConferenceWish::End => self.end(at, Termination::Commanded),
             ConferenceWish::Remove(call) => {
                 let is = |member: &Member| member.joining.call == call;
@@ -345,12 +349,32 @@ impl Conferences {
     }
 
     fn mute(&mut self, at: usize, whom: impl Fn(&Member) -> bool, muted_now: bool) {
+        let mut changed = Vec::new();
         for member in self.rooms[at].members.iter_mut().filter(|member| whom(member)) {
-            if let MemberState::In { muted } = &mut member.state {
+            if let MemberState::In { muted } = &mut member.state
+                && *muted != muted_now
+            {
                 *muted = muted_now;
+                changed.push(member.joining.call);
             }
         }
+        for call in changed {
+            let (mute, unmute) = (CallFact::ParticipantMuted { call }, CallFact::ParticipantUnmuted { call });
+            self.fact(at, if muted_now { mute } else { unmute });
+        }
         self.connect(at);
+    }
+
+    fn set_door(&mut self, at: usize, door: Door) {
+        // Who is at the door alone makes no conference yet, and nobody locks it.
+        if self.rooms[at].door != door && self.rooms[at].ends_at.is_some() {
+            self.rooms[at].door = door;
+            let fact = match door {
+                Door::Locked => CallFact::ConferenceLocked,
+                Door::Open => CallFact::ConferenceUnlocked,
+            };
+            self.fact(at, fact);
+        }
     }
 
     /// Everybody who is in hears everybody else who is not muted.

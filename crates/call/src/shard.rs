@@ -26,7 +26,7 @@ use routing::{Admission, Diversions, Guard, Overload, Refusal, Router, Shared, T
 use sip::auth::Challenger;
 use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
-use crate::call::{Call, ToldDialog};
+use crate::call::{Call, ToldAgents, ToldDialog};
 use crate::conference::Conferences;
 use crate::context::{Context, Wish};
 use crate::visit::Letter;
@@ -117,6 +117,14 @@ struct Slot {
     ticket: Option<Ticket>,
     /// What those who watch its phones know.
     told: Vec<ToldDialog>,
+    /// What the ACD knows of its agents.
+    agents: ToldAgents,
+}
+
+impl Slot {
+    fn new(call: Call, ticket: Ticket) -> Slot {
+        Slot { call: Box::new(call), ticket: Some(ticket), told: Vec::new(), agents: ToldAgents::new() }
+    }
 }
 
 /// Whether new calls are taken.
@@ -185,6 +193,16 @@ impl Shard {
         self.calls.values().filter(|slot| !slot.call.is_over()).map(|slot| slot.call.view())
     }
 
+    /// What agents do in its calls, as their ACDs are to see it.
+    pub fn engagements(&self) -> Vec<acd::Engagement> {
+        let calls = self.calls.iter().filter(|(_, slot)| !slot.call.is_over());
+        let of = |(id, slot): (&CallId, &Slot)| {
+            let seen = slot.call.engagements().into_iter();
+            seen.map(|(agent, engaged)| acd::Engagement { agent, call: *id, engaged }).collect::<Vec<_>>()
+        };
+        calls.flat_map(of).collect()
+    }
+
     /// How much the shard holds.
     pub fn live(&self) -> Live {
         let transactions = self.endpoint.live();
@@ -219,6 +237,10 @@ impl Shard {
         for told in slot.told.drain(..) {
             self.node.whereabouts.phone_out(told.aor(), self.number);
             self.out.push_back(told.over());
+        }
+        for (agent, _) in slot.agents.drain(..) {
+            let tenant = agent.tenant.clone();
+            self.out.push_back(Output::Acd { tenant, input: acd::Input::Freed { agent, call: id } });
         }
         let mut context = Context {
             now,
@@ -272,6 +294,7 @@ impl Shard {
     ) -> Found {
         let Some(slot) = self.calls.get_mut(&id) else { return Found::No };
         self.current = Some(id);
+        let before = self.out.len();
         let mut context = Context {
             now,
             endpoint: &mut self.endpoint,
@@ -301,6 +324,13 @@ impl Shard {
             }
             self.out.push_back(output);
         });
+        // An ACD hears first who is occupied and last who is free, so that it believes nobody free in between.
+        let (occupied, freed) = slot.call.tell_acd(&mut slot.agents);
+        let letter = |input| Output::Acd { tenant: slot.call.tenant.clone(), input };
+        for input in occupied {
+            self.out.insert(before, letter(input));
+        }
+        self.out.extend(freed.into_iter().map(letter));
         if slot.call.is_over()
             && let Some(ticket) = slot.ticket.take()
         {

@@ -315,6 +315,10 @@ impl Draft {
             | CallFact::ConferenceJoined { .. }
             | CallFact::ConferenceLeft { .. }
             | CallFact::ParticipantJoined { .. }
+            | CallFact::ParticipantMuted { .. }
+            | CallFact::ParticipantUnmuted { .. }
+            | CallFact::ConferenceLocked
+            | CallFact::ConferenceUnlocked
             | CallFact::ParticipantLeft { .. } => {}
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
             CallFact::MediaLost { leg } => {

@@ -363,7 +363,24 @@ pub enum CallFact {
         call: CallId,
         /// Who, as people write it.
         who: Arc<str>,
+        /// What they may do.
+        #[serde(default)]
+        role: ConferenceRole,
     },
+    /// Nobody hears the participant from here on.
+    ParticipantMuted {
+        /// The participant's call.
+        call: CallId,
+    },
+    /// The participant is heard again.
+    ParticipantUnmuted {
+        /// The participant's call.
+        call: CallId,
+    },
+    /// Only moderators come in from here on.
+    ConferenceLocked,
+    /// Everybody may come in again.
+    ConferenceUnlocked,
     /// Somebody left the conference.
     ParticipantLeft {
         /// The participant's call.
@@ -499,6 +516,17 @@ pub enum AgentState {
     },
 }
 
+/// What a participant of a conference may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConferenceRole {
+    /// Speak and hear.
+    #[default]
+    Participant,
+    /// Everything.
+    Moderator,
+}
+
 /// What an agent is seen doing (坐席活动, seen).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -511,6 +539,8 @@ pub enum AgentActivity {
     Talking,
     /// 保持
     Held,
+    /// 监听中: a supervisor in somebody else's conversation
+    Supervising,
     /// 话后整理
     WrapUp,
     /// 异常: signed in, phone not reachable

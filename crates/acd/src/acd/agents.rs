@@ -102,7 +102,8 @@ impl Acd {
         };
         let occupation = &mut agent.occupied[place];
         occupation.engaged = engaged;
-        if engaged != Engaged::Ringing && occupation.counted_from.is_none() {
+        // R25: a supervisor's listening is no call of theirs, unless they take it over.
+        if matches!(engaged, Engaged::Talking | Engaged::Held) && occupation.counted_from.is_none() {
             occupation.counted_from = Some(now);
             agent.today.calls += 1;
         }

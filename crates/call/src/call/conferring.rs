@@ -38,7 +38,6 @@ impl Call {
             MemberWord::In { conference: joined } => {
                 *conference = Some(joined);
                 self.fact(context, CallFact::ConferenceJoined { conference: joined });
-                self.engage(context, self.facts.calling_agent.as_ref(), acd::Engaged::Talking);
             }
             MemberWord::Over(parting) => {
                 if let Some(conference) = conference.take() {

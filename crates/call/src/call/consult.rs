@@ -189,11 +189,9 @@ impl Call {
         let Some(party) = self.parties.iter_mut().find(|party| party.offer == offer) else { return };
         let PartyState::Accepted(leg) = party.state else { return };
         party.state = PartyState::Talking(leg);
-        let agent = party.agent().cloned();
         let Some(transfer) = &mut self.transfer else { return };
         let (by, heard) = (transfer.by.leg, transfer.heard.take());
         self.stop_playing(context, by, heard);
-        self.engage(context, agent.as_ref(), acd::Engaged::Talking);
         self.fact(context, CallFact::AgentAnswered { offer, leg });
         self.fact(context, CallFact::ConsultationBegan { offer });
         let recording = self.record_consultation(context, by, leg);

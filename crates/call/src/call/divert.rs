@@ -73,7 +73,7 @@ impl Call {
 
     /// Whether the party is the agent for whom the switch made the call: that one is to come to the phone itself.
     fn is_for(&self, at: usize) -> bool {
-        let agent = self.facts.calling_agent.as_ref();
+        let agent = self.awaited.as_ref().or(self.facts.calling_agent.as_ref());
         self.facts.originated == Originated::Yes && agent.is_some() && self.parties[at].agent() == agent
     }
 
@@ -164,9 +164,8 @@ impl Call {
 
     /// Tells of an offer that no queue made, and rings.
     pub(super) fn offer_to(&mut self, context: &mut Context<'_>, party: Party, reason: &Arc<str>) {
-        let offer = party.offer;
         let fact = CallFact::Offered {
-            offer,
+            offer: party.offer,
             entry: None,
             agent: party.agent().cloned(),
             party: party.label.clone(),
@@ -174,6 +173,5 @@ impl Call {
         };
         self.fact(context, fact);
         self.ring_party(context, party);
-        self.engage_rung(context, offer);
     }
 }

@@ -68,7 +68,6 @@ impl Call {
                 context.media(Command::MarkRecording { recording, mark: Mark::Hold });
             }
             context.acd(&self.tenant, acd::Input::Held { offer, held: true });
-            self.engage_talkers(context);
         }
     }
 
@@ -90,7 +89,6 @@ impl Call {
                 context.media(Command::MarkRecording { recording, mark: Mark::Resume });
             }
             context.acd(&self.tenant, acd::Input::Held { offer, held: false });
-            self.engage_talkers(context);
         }
     }
 

@@ -92,7 +92,6 @@ impl Call {
                 self.end_talk(context, &talk, (HungUpBy::Caller, Termination::Transferred), Then::Ends);
                 let at = self.parties.iter().position(|party| party.offer == offer)?;
                 let mut party = self.parties.remove(at);
-                self.free(context, party.unqueued_agent());
                 let PartyState::Talking(leg) = party.state else { return None };
                 let place = party.legs.iter().position(|known| known.id == leg)?;
                 let who = Who { label: party.label.clone(), target: party.target.clone(), agent };
@@ -104,7 +103,6 @@ impl Call {
             Stage::Dialling { waiting, .. } if waiting.is_empty() && self.rings_one() => {
                 let mut party = self.parties.remove(0);
                 self.engage_in(context, party.unqueued_agent(), into, acd::Engaged::Ringing);
-                self.free(context, party.unqueued_agent());
                 let (offer, cause) = (party.offer, WithdrawCause::CallerGone);
                 self.fact(context, CallFact::OfferWithdrawn { offer, cause });
                 party.legs.iter().for_each(|leg| self.lead_into(context, leg, into));
@@ -142,18 +140,6 @@ impl Call {
         self.end_talk(context, &talk, (HungUpBy::Agent, Termination::Transferred), Then::Ends);
         let caller = self.caller.take()?;
         Some(Departed::Talking(Box::new(self.moving(context, caller, who, into))))
-    }
-
-    fn engage_in(
-        &self,
-        context: &mut Context<'_>,
-        agent: Option<&model::AgentId>,
-        into: CallId,
-        engaged: acd::Engaged,
-    ) {
-        if let Some(agent) = agent.cloned() {
-            context.acd(&self.tenant, acd::Input::Occupied { agent, call: into, engaged });
-        }
     }
 
     /// The other side of `leg` has whom the other call gave away, and `leg` leaves.
@@ -207,8 +193,13 @@ impl Call {
     /// What of a leg that another call gave away nobody takes.
     pub fn send_departed_away(&mut self, context: &mut Context<'_>, departed: Departed) {
         match departed {
-            Departed::Talking(mover) => self.send_away(context, *mover),
+            Departed::Talking(mover) => {
+                let agent = mover.who.agent.clone();
+                self.send_away(context, *mover);
+                self.did_not_come(context, agent.as_ref());
+            }
             Departed::Ringing(mut party, measured) => {
+                self.did_not_come(context, party.agent());
                 self.measured.extend(measured);
                 let ticket = party.ticket.take();
                 for leg in party.legs.drain(..) {

@@ -93,7 +93,11 @@ impl Call {
             Some(Whose::Caller) => self.replace_caller(context, mover),
             Some(Whose::Ringing(at)) => self.pick_up(context, at, mover),
             Some(Whose::Talking(at)) => self.replace_party(context, at, mover),
-            None => self.send_away(context, mover),
+            None => {
+                let agent = mover.who.agent.clone();
+                self.send_away(context, mover);
+                self.did_not_come(context, agent.as_ref());
+            }
         }
         self.settle(context);
     }
@@ -118,6 +122,8 @@ impl Call {
         self.settle(context);
         let who = self.who_calls();
         let leg = self.caller.take()?;
+        // First there, then no longer here: nobody is free in between.
+        self.engage_in(context, self.facts.calling_agent.as_ref(), into, acd::Engaged::Talking);
         let mover = self.moving(context, leg, who, into);
         self.fact(context, CallFact::WentInto { call: into });
         let (by, result) = (HungUpBy::Switch, CallResult::SelfServed);
@@ -302,9 +308,7 @@ impl Call {
             self.measured.push(new);
         }
         self.tickets.extend(ticket);
-        self.engage(context, who.agent.as_ref(), acd::Engaged::Talking);
-        let freed = std::mem::replace(&mut self.facts.calling_agent, who.agent);
-        self.free(context, freed.as_ref());
+        self.facts.calling_agent = who.agent;
         self.facts.calling_phone = match who.target {
             DialTarget::Phone(aor) => Some(aor),
             DialTarget::Trunk { .. } | DialTarget::Uri(_) => None,

@@ -388,7 +388,6 @@ impl Call {
     /// Hangs up everything of a party and forgets it.
     pub(super) fn drop_party(&mut self, context: &mut Context<'_>, at: usize, reason: Option<&str>) {
         let mut party = self.parties.remove(at);
-        self.free(context, party.unqueued_agent());
         if let Some(ticket) = party.ticket.take() {
             context.admission.lock().release(ticket);
         }

@@ -12,7 +12,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acd::Engaged;
 use media::command::Command;
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
@@ -30,7 +29,6 @@ impl Call {
 
     /// Rings the side that is called first.
     pub fn call_first(&mut self, context: &mut Context<'_>, target: DialTarget, ring: Duration) {
-        self.engage(context, self.facts.calling_agent.as_ref(), Engaged::Ringing);
         let party = self.flow_party(context, target, ring);
         self.offer_to(context, party, &Arc::from("双线外呼, 先呼 / called first"));
         self.settle(context);
@@ -45,7 +43,11 @@ impl Call {
         let is_agents = party.agent() == self.facts.calling_agent.as_ref();
         self.caller = Some(party.legs.swap_remove(place));
         self.tickets.extend(party.ticket.take());
-        if let (DialTarget::Phone(aor), true) = (party.target, is_agents) {
+        if !is_agents {
+            let agent = party.agent().cloned();
+            self.awaited = std::mem::replace(&mut self.facts.calling_agent, agent);
+        }
+        if let DialTarget::Phone(aor) = party.target {
             self.facts.calling_phone = Some(aor);
         }
         self.stage = Stage::InFlow;

@@ -84,8 +84,7 @@ impl Call {
             self.closing.push(caller);
         }
         context.media(Command::CloseRoom { room: self.id });
-        let agent = self.facts.calling_agent.take();
-        self.free(context, agent.as_ref());
+        self.facts.calling_agent = None;
         self.fact(context, CallFact::Ended { result, by, cause });
     }
 

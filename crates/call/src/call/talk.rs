@@ -54,7 +54,8 @@ impl Call {
             _ => None,
         };
         self.stage = Stage::Talking(Talk { offer, leg, announcing, holders: Vec::new() });
-        self.engage_talkers(context);
+        // Whoever the call is made for is in it, or no longer wanted.
+        self.awaited = None;
         if announcing.is_none() {
             self.bridge(context);
         }
@@ -167,7 +168,7 @@ impl Call {
         self.dismiss_guests(context);
         self.fact(context, CallFact::AgentLeft { offer: talk.offer, by, cause });
         match (then, self.plan.record, self.recording) {
-            (Then::TakesCallersPlace, ..) => return,
+            (Then::TakesCallersPlace, ..) => {}
             (Then::GoesOn, _, Some(recording)) | (Then::Ends, RecordPolicy::All, Some(recording)) => {
                 context.media(Command::MarkRecording { recording, mark: Mark::PartyLeft(talk.leg) });
             }

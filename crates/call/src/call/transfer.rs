@@ -267,7 +267,6 @@ impl Call {
         };
         self.fact(context, fact);
         self.call_party(context, offer, AskedBy::Flow { until, agent }, label, target);
-        self.engage_rung(context, offer);
     }
 
     /// Whether the party of this attempt is the one that a transfer rings.
@@ -513,8 +512,7 @@ impl Call {
             self.recorded_left = super::RecordedLeft::OtherSide;
         }
         self.closing.push(old);
-        let freed = std::mem::replace(&mut self.facts.calling_agent, agent);
-        self.free(context, freed.as_ref());
+        self.facts.calling_agent = agent;
         self.facts.caller = match &party.target {
             DialTarget::Trunk { number, .. } => number.clone(),
             DialTarget::Phone(_) | DialTarget::Uri(_) => party.label.clone(),

@@ -21,7 +21,10 @@ const SUMMONS_RINGS: Duration = Duration::from_secs(30);
 impl Call {
     /// A call that the switch makes to a supervisor's phone; [`Call::summon`] rings it.
     pub fn summoning(birth: Birth, visit: Visit) -> Call {
-        Call { session: None, ..Call::born(birth, Stage::Summoning(visit)) }
+        let by = visit.by.clone();
+        let mut call = Call { session: None, ..Call::born(birth, Stage::Summoning(visit)) };
+        call.facts.calling_agent = Some(by);
+        call
     }
 
     /// Rings the supervisor's phone.

@@ -10,6 +10,8 @@ use model::say::Key;
 use model::{CallId, ConferenceName, LegId};
 use routing::ConferenceProfile;
 
+pub use model::event::ConferenceRole as Role;
+
 /// Facts and wishes for the conferences of a node.
 #[derive(Clone, Debug)]
 pub enum ConferenceInput {
@@ -51,15 +53,6 @@ pub struct Joining {
     pub role: Role,
     /// The language of prompts.
     pub language: Language,
-}
-
-/// What a participant may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Speak and hear.
-    Participant,
-    /// Everything.
-    Moderator,
 }
 
 /// What the conferences ask for.

@@ -337,10 +337,8 @@ impl Shard {
         };
         newcomer.facts.calling_agent = welcome.occupies.clone();
         if let Some(agent) = welcome.occupies {
-            let fact = CallFact::CallerIs { agent: agent.clone() };
+            let fact = CallFact::CallerIs { agent };
             self.out.push_back(call_event(&newcomer.tenant, id, fact));
-            let input = acd::Input::Occupied { agent, call: id, engaged: acd::Engaged::Ringing };
-            self.out.push_back(Output::Acd { tenant: newcomer.tenant.clone(), input });
         }
         let arrival = Arrival {
             leg,
@@ -359,7 +357,7 @@ impl Shard {
             plan: welcome.plan,
         };
         let call = Call::arriving(birth, arrival);
-        self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(welcome.ticket), told: Vec::new() });
+        self.calls.insert(id, Slot::new(call, welcome.ticket));
         handover::take_routes(&self.node.whereabouts, &mut self.index, id, routes);
         let command =
             Command::OpenPort { room: id, port: leg, interface: flow.interface, peer: welcome.peer };

@@ -74,7 +74,7 @@ impl Shard {
         }
         let birth = Birth { began: now, id, tenant, settings: self.settings.clone(), facts, plan };
         let call = Call::originated(birth);
-        self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(ticket), told: Vec::new() });
+        self.calls.insert(id, Slot::new(call, ticket));
         self.with_call(now, id, |call, context| call.call_first(context, first, first_rings));
         Ok(id)
     }

@@ -97,7 +97,7 @@ impl Shard {
         let plan = CallPlan::of_code(&tenant);
         let birth = Birth { began: now, id, tenant, settings: self.settings.clone(), facts, plan };
         let call = Call::summoning(birth, visit);
-        self.calls.insert(id, Slot { call: Box::new(call), ticket: Some(ticket), told: Vec::new() });
+        self.calls.insert(id, Slot::new(call, ticket));
         self.with_call(now, id, |call, context| call.summon(context, target));
     }
 

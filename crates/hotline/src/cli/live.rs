@@ -172,6 +172,7 @@ fn activity_zh(activity: AgentActivity) -> &'static str {
         AgentActivity::Ringing => "振铃",
         AgentActivity::Talking => "通话中",
         AgentActivity::Held => "保持",
+        AgentActivity::Supervising => "监听中",
         AgentActivity::WrapUp => "话后整理",
         AgentActivity::Unreachable => "异常",
     }

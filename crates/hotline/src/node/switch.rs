@@ -140,7 +140,12 @@ impl Switch for NodeSwitch {
                 Some(AgentActivity::Unreachable) => {
                     return Err(refused("坐席话机未注册 / the agent's phone is not registered"));
                 }
-                Some(AgentActivity::Ringing | AgentActivity::Talking | AgentActivity::Held) => {
+                Some(
+                    AgentActivity::Ringing
+                    | AgentActivity::Talking
+                    | AgentActivity::Held
+                    | AgentActivity::Supervising,
+                ) => {
                     return Err(refused("坐席正在通话 / the agent is in a call"));
                 }
             }

@@ -1,6 +1,8 @@
 //! Owns the story of one call in words: why it went where it went, told from its events.
 
-use model::event::{CallFact, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome};
+use model::event::{
+    CallFact, ConferenceRole, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome,
+};
 use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, WithdrawCause};
 
 use super::{Records, call_id};
@@ -149,7 +151,15 @@ fn supervision_sentence(fact: &CallFact) -> Option<String> {
         CallFact::Visited { call } => format!("进入通话 {call} / went into the call"),
         CallFact::ConferenceJoined { conference } => format!("进入会议 {conference} / in the conference"),
         CallFact::ConferenceLeft { conference } => format!("离开会议 {conference} / left the conference"),
-        CallFact::ParticipantJoined { call, who } => format!("{who} 进入会议 (通话 {call}) / came in"),
+        CallFact::ParticipantJoined { call, who, role } => {
+            let who =
+                if *role == ConferenceRole::Moderator { format!("主持人 {who}") } else { who.to_string() };
+            format!("{who} 进入会议 (通话 {call}) / came in")
+        }
+        CallFact::ParticipantMuted { call } => format!("通话 {call} 被静音 / muted"),
+        CallFact::ParticipantUnmuted { call } => format!("通话 {call} 恢复发言 / unmuted"),
+        CallFact::ConferenceLocked => "会议锁定 / locked".to_owned(),
+        CallFact::ConferenceUnlocked => "会议解锁 / unlocked".to_owned(),
         CallFact::ParticipantLeft { call } => format!("通话 {call} 离开会议 / left"),
         _ => return None,
     })
