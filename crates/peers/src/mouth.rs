@@ -40,6 +40,8 @@ pub(crate) struct Mouth {
     key_began: u32,
     ssrc: u32,
     due: Option<Instant>,
+    /// It has said nothing at all for a while: what it left out is not made up for.
+    woken: bool,
     packets: u64,
 }
 
@@ -55,15 +57,18 @@ impl Mouth {
             key_began: 0,
             ssrc,
             due: None,
+            woken: false,
             packets: 0,
         }
     }
 
     pub fn say(&mut self, sound: Sound) {
+        self.woken |= self.is_dumb();
         self.sound = sound;
     }
 
     pub fn press(&mut self, now: Instant, key: Key) {
+        self.woken |= self.is_dumb();
         self.keys.press(now, key, 160);
     }
 
@@ -80,14 +85,24 @@ impl Mouth {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.due
+        self.due.filter(|_| !self.is_dumb())
+    }
+
+    /// Whether no packet comes until it is told to say something.
+    fn is_dumb(&self) -> bool {
+        self.sound == Sound::Nothing && !self.keys.is_pressing()
     }
 
     /// The packet that is due.
     pub fn poll_packet(&mut self, now: Instant, agreed: &Negotiated) -> Option<Vec<u8>> {
-        let due = self.due.filter(|due| *due <= now)?;
-        self.due = Some(due + PTIME);
+        let mut due = self.due.filter(|due| *due <= now)?;
         let ticks = ticks_per_sample(agreed.codec.clock_rate());
+        if std::mem::take(&mut self.woken) {
+            let missed = (now.since(due).as_micros() / PTIME.as_micros()) as u32;
+            due += PTIME * missed;
+            self.timestamp = self.timestamp.wrapping_add(missed.wrapping_mul(FRAME as u32 * ticks));
+        }
+        self.due = Some(due + PTIME);
         self.timestamp = self.timestamp.wrapping_add(FRAME as u32 * ticks);
         let key = self.keys.poll_packet(now);
         let payload_type = agreed.dtmf.filter(|_| key.is_some());

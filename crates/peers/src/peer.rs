@@ -319,6 +319,11 @@ impl Peer {
         self.parked.is_some()
     }
 
+    /// The Call-IDs of the calls it is in, one put aside included.
+    pub fn call_ids(&self) -> impl Iterator<Item = &str> {
+        self.call.iter().chain(&self.parked).map(|call| call.session.call_id())
+    }
+
     /// What an INVITE writes in Replaces that wants this call's place at the other side (RFC 3891).
     pub fn replaces(&self) -> Option<String> {
         self.call.as_ref().and_then(|call| crate::signalling::replaces_of(&call.session))

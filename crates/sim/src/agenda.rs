@@ -46,6 +46,13 @@ pub(crate) struct Agenda {
     serial: u64,
     lanes: HashMap<Lane, Instant>,
     letters: usize,
+    /// Datagrams of signalling on their way.
+    signals: usize,
+}
+
+/// Whether a datagram is signalling: RTP and RTCP begin with the bits of version 2 (RFC 7983 §7).
+fn is_signal(due: &Due) -> bool {
+    matches!(due, Due::Datagram { bytes, .. } if bytes.first().is_some_and(|first| *first < 0x80))
 }
 
 #[derive(Debug)]
@@ -59,6 +66,7 @@ impl Agenda {
     pub fn put(&mut self, at: Instant, due: Due) {
         self.serial += 1;
         self.letters += usize::from(!matches!(due, Due::Datagram { .. }));
+        self.signals += usize::from(is_signal(&due));
         self.heap.push(Reverse(Slot { at, serial: self.serial, due }));
     }
 
@@ -81,12 +89,18 @@ impl Agenda {
         }
         let due = self.heap.pop()?.0.due;
         self.letters -= usize::from(!matches!(due, Due::Datagram { .. }));
+        self.signals -= usize::from(is_signal(&due));
         Some(due)
     }
 
     /// Letters that have not been read.
     pub fn letters(&self) -> usize {
         self.letters
+    }
+
+    /// Datagrams of signalling that have not arrived.
+    pub fn signals(&self) -> usize {
+        self.signals
     }
 }
 

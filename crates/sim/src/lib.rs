@@ -10,9 +10,11 @@
 
 mod agenda;
 mod checks;
+mod conferees;
 mod dice;
 mod eavesdropping;
 mod ending;
+mod engagements;
 mod history;
 mod network;
 mod phones;

@@ -57,20 +57,28 @@ const OVERTAKEN: Duration = Duration::from_millis(100);
 pub(crate) struct Network {
     pub weather: Weather,
     unplugged: HashSet<IpAddr>,
+    /// Whether all that was ever sent arrives.
+    reliable: bool,
 }
 
 impl Network {
     pub fn new(weather: Weather) -> Network {
-        Network { weather, unplugged: HashSet::new() }
+        Network { weather, unplugged: HashSet::new(), reliable: true }
     }
 
     /// Nothing reaches or leaves `address` from now on.
     pub fn unplug(&mut self, address: IpAddr) {
+        self.reliable = false;
         self.unplugged.insert(address);
     }
 
     pub fn plug(&mut self, address: IpAddr) {
         self.unplugged.remove(&address);
+    }
+
+    /// Whether all that was ever sent arrives, so that peers know what the switch knows as soon as nothing is on its way.
+    pub fn is_reliable(&self) -> bool {
+        self.reliable && self.weather.lost == 0
     }
 
     pub fn is_unplugged(&self, address: IpAddr) -> bool {

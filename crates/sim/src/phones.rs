@@ -78,6 +78,11 @@ impl Phones {
         given.collect()
     }
 
+    /// Whose phone that is.
+    pub fn tenant_of(&self, user: &str, domain: &str) -> Option<&TenantId> {
+        Some(&self.router.phone_of(user, domain)?.tenant)
+    }
+
     fn reached(&self) -> Vec<Aor> {
         self.registrar.aors().cloned().collect()
     }

@@ -1,6 +1,6 @@
 //! Owns everything around the shard: performs what it asks for, and keeps what happened.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use bytes::Bytes;
 use clock::{Instant, WallAnchor};
 use ledger::{Cdr, Ledger, Update};
 use media::Command;
-use model::event::{Event, Stamped};
+use model::event::{CallFact, Event, Stamped};
 use model::{AgentId, CallId};
-use routing::{Plan, Router};
+use routing::{Dialled, Feature, Plan, Router};
 use sip::Message;
 use sip::audit::Entry;
 use sip::resolve::Target;
@@ -53,6 +53,10 @@ pub(crate) struct Surroundings {
     pub names: HashMap<Box<str>, Vec<Target>>,
     /// Whose messages are whose, as they were named: a leg that went to another call is there twice.
     pub legs: Vec<(CallId, Arc<str>)>,
+    /// Calls that are only a feature code, over at once: they occupy nobody.
+    pub codes: HashSet<CallId>,
+    /// Calls that nobody called, and for whom the switch makes them.
+    pub made_for: HashMap<CallId, Option<AgentId>>,
 }
 
 impl Surroundings {
@@ -88,6 +92,8 @@ impl Surroundings {
             inboxes: HashMap::new(),
             names: HashMap::new(),
             legs: Vec::new(),
+            codes: HashSet::new(),
+            made_for: HashMap::new(),
         }
     }
 
@@ -167,6 +173,7 @@ impl Surroundings {
         let seq = self.facts.last().map_or(1, |last| last.seq + 1);
         if let Event::Call { call, fact, .. } = &event {
             self.persons.note(*call, fact);
+            self.note_beginning(*call, fact);
         }
         let stamped = Stamped { seq, at: self.anchor.wall(self.now), event };
         match self.ledger.fold(&stamped) {
@@ -174,6 +181,21 @@ impl Surroundings {
             Some(Update::Amended { .. }) | None => {}
         }
         self.facts.push(stamped);
+    }
+
+    fn note_beginning(&mut self, call: CallId, fact: &CallFact) {
+        if let (CallFact::CallerIs { agent }, Some(made_for)) = (fact, self.made_for.get_mut(&call)) {
+            *made_for = Some(agent.clone());
+        }
+        let CallFact::Began { called, trunk: None, sip_call_id, .. } = fact else { return };
+        if sip_call_id.is_empty() {
+            self.made_for.insert(call, None);
+        }
+        let dialled = self.router.dialled(&model::TenantId::default(), called);
+        let Dialled::Feature(feature, _) = dialled else { return };
+        if !matches!(feature, Feature::Echo | Feature::CallBack | Feature::Supervise(_)) {
+            self.codes.insert(call);
+        }
     }
 
     pub fn post(&mut self, lane: Lane, due: Due) {

@@ -1,6 +1,7 @@
 //! Owns the world: what tests tell it, and the loop of virtual time that drives every machine.
 
 mod operator;
+mod views;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -539,35 +540,6 @@ impl World {
                 peers::Output::Rtp { to, bytes } => self.around.send(rtp, to, bytes),
                 peers::Output::Happened(happening) => happened.push((now, happening)),
             }
-        }
-    }
-
-    /// While no letter is on its way, the ACDs' view of agents is the calls that exist, and the other way round.
-    fn compare_views(&mut self) {
-        if self.around.agenda.letters() > 0 {
-            return;
-        }
-        let around = &mut self.around;
-        let wrong = around.studio.hearing.iter().filter_map(|(call, matrix)| {
-            let why = around.persons.wrong(*call, matrix)?;
-            Some(format!("in {call} {why}"))
-        });
-        let wrong: Vec<String> = wrong.collect();
-        around.incidents.extend(wrong);
-        let calls = self.calls();
-        for agent in self.acds.values().flat_map(Acd::agents) {
-            let Some(call) = agent.call else { continue };
-            if !calls.iter().any(|live| live.id == call) {
-                let words = format!("agent {} is {:?} in {call}, which is over", agent.id, agent.activity);
-                self.around.incidents.push(words);
-            }
-        }
-        let talking = [call::LiveStage::Talking, call::LiveStage::Held];
-        let from_queues = calls.iter().filter(|call| talking.contains(&call.stage) && call.queue.is_some());
-        let conversations: usize = self.acds.values().map(|acd| acd.live().conversations).sum();
-        let (seen, lived) = (conversations, from_queues.count());
-        if seen != lived {
-            self.around.incidents.push(format!("ACDs see {seen} conversations, shards have {lived}"));
         }
     }
 }

@@ -7,17 +7,24 @@ use sim::{PeerId, Weather};
 use crate::stage::{Stage, edited, folder, millis, seconds};
 
 /// A seeded choice.
-struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// The choices of a seed; near seeds have nothing in common.
+    pub(crate) fn of(seed: u64) -> Chance {
+        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        chance.below(2);
+        chance
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
 
-    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         let place = self.below(all.len() as u64) as usize;
         all[place]
     }
@@ -151,8 +158,7 @@ fn reload(stage: &mut Stage, chance: &mut Chance) {
 }
 
 fn history(seed: u64) {
-    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    chance.below(2);
+    let mut chance = Chance::of(seed);
     let weather = weather(&mut chance);
     let mut stage = Stage::ready_in(seed, weather, &AGENTS);
     let mobile = behaviour(&mut chance);

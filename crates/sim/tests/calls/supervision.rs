@@ -3,7 +3,7 @@
 
 use ledger::Cdr;
 use model::CallId;
-use model::event::{CallFact, Direction};
+use model::event::{AgentActivity, CallFact, Direction};
 use model::outcome::{CallResult, HungUpBy};
 use model::supervision::Verb;
 use peers::{Behaviour, Command, Happening, Sound};
@@ -226,6 +226,44 @@ fn whoever_hangs_up_the_others_go_on_or_end_as_they_should() {
             assert_eq!(ending(customer).0, CallResult::Answered, "{ends} {verb}");
             assert_eq!(customer.recordings.len(), 1, "{ends} {verb}");
         }
+    }
+}
+
+#[test]
+fn who_listens_is_seen_supervising_and_gets_no_caller_of_a_queue_until_it_is_over() {
+    let queue = "title = \"人工\"\nagents = [\"9001\"]\nmax_wait_seconds = 60\n";
+    let files = [("agents/all.toml", AGENTS), ("phones/all.toml", PHONES), ("queues/plain.toml", queue)];
+    for by_code in [true, false] {
+        let mut stage = Stage::of(&folder(&files), 1, Weather::FAIR);
+        stage.sign_in(&["8001", "9001"]);
+        let (phone, supervisor) = (stage.phone("8001"), stage.phone("9001"));
+        let caller = stage.talk();
+        let mut office = Office { stage, caller, agent: phone, supervisor };
+        let seen = |office: &Office| office.stage.world.agent(&agent("9001")).expect("an agent");
+        if by_code {
+            office.dials("*338001");
+        } else {
+            let call = office.call();
+            office.stage.world.supervise(call, &agent("9001"), Verb::Listen);
+            office.stage.run(seconds(1));
+            assert_eq!(seen(&office).activity, AgentActivity::Ringing);
+            office.stage.until_fact(seconds(10), |fact| matches!(fact, CallFact::SupervisionBegan { .. }));
+        }
+        office.stage.run(seconds(1));
+        assert_eq!(seen(&office).activity, AgentActivity::Supervising, "by code: {by_code}");
+        let waiting = office.stage.call("4008001111");
+        office.stage.run(seconds(5));
+        let offered = |fact: &CallFact| matches!(fact, CallFact::Offered { entry: Some(_), agent: Some(agent), .. } if &*agent.name == "9001");
+        assert_eq!(office.stage.world.count(offered), 0, "by code: {by_code}");
+        assert_eq!(seen(&office).calls_today, 0, "R25: listening is no call of theirs");
+        office.stage.hang_up(supervisor);
+        office.stage.run(seconds(1));
+        assert_eq!(office.stage.world.count(offered), 1, "by code: {by_code}");
+        office.stage.hang_up(waiting);
+        office.stage.hang_up(caller);
+        office.stage.run(seconds(1));
+        assert_eq!(seen(&office).activity, AgentActivity::Idle);
+        office.stage.finish();
     }
 }
 
