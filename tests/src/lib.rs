@@ -31,7 +31,7 @@ pub use namespace::{Namespace, alone, with_small_disk};
 pub use office::Office;
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use sipp::{Sipp, SippRun};
-pub use switch::{Call, Switch, hotline};
+pub use switch::{Call, Switch, Talk, hotline};
 pub use talker::{Sprayer, Talker};
 pub use tunnel::Tunnel;
 pub use waiting::{now, paced, seconds, until};
@@ -41,3 +41,7 @@ pub use wav::{Wav, write_tone};
 pub const CALLER_HZ: f64 = 440.0;
 /// What the agent says, in Hz.
 pub const AGENT_HZ: f64 = 660.0;
+/// What the callers of a load say, in Hz.
+pub const LOAD_CALLER_HZ: f64 = 400.0;
+/// What those say who answer a load, in Hz.
+pub const LOAD_CALLEE_HZ: f64 = 700.0;

@@ -17,6 +17,20 @@ use crate::{Place, Sipp, until};
 /// A call record as `hotline calls list --json` prints it.
 pub type Call = Value;
 
+/// Calls of `hotline load` that talk until it is dropped.
+#[derive(Debug)]
+pub struct Talk {
+    child: Child,
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // One that has ended already cannot be ended again.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A running switch and its folder, which is removed at the end unless the test failed.
 #[derive(Debug)]
 pub struct Switch {
@@ -231,6 +245,36 @@ impl Switch {
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_str(&said).expect("its report is JSON")
+    }
+
+    /// Begins to put `calls` calls to `number` through it by `hotline load`, `rate` a second, with audio both ways; they
+    /// are answered at `phone` and stay.
+    pub fn keep_talking(&self, number: &str, phone: SocketAddr, calls: u32, rate: u32) -> Talk {
+        let carrier = Place::free(Place::mine().carrier);
+        let (calls, rate) = (calls.to_string(), rate.to_string());
+        let child = Command::new(binary())
+            .args(["load", "--rtp", "--hold", "3600", "--number", number, "--calls", &calls, "--rate", &rate])
+            .args(["--to", &self.sip.to_string(), "--caller", &carrier.to_string()])
+            .args(["--callee", &phone.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the load starts");
+        Talk { child }
+    }
+
+    /// Waits until `number` of them are live, however long it takes, as long as they become more.
+    ///
+    /// # Panics
+    /// When none is added within `limit`.
+    pub fn wait_growing(&self, what: &str, number: usize, limit: Duration) {
+        let mut before = 0.0;
+        while before < number as f64 {
+            before = until(&format!("{number} {what}, beyond {before}"), limit, || {
+                Some(self.live(what)).filter(|live| *live > before)
+            });
+        }
     }
 
     /// Stops it as an operator does.

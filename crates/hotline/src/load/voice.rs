@@ -1,6 +1,7 @@
 //! Owns the audio of a load: one socket for each side, a packet of every talking call each 20 ms and way, stamped with
 //! its call, sequence and time, and what has become of those that came through.
 //!
+//! Behind its stamp a packet has a tone, the caller's another than the callee's, so that a recording tells who spoke.
 //! All calls of a side share its socket: descriptions name one port for all, and a stamp says whose a packet is. So the
 //! load itself stays lean where the switch has sockets per call.
 
@@ -31,6 +32,8 @@ pub(super) struct Voice {
 /// What one side sends and hears.
 struct Side {
     post: Post,
+    /// What its packets sound like.
+    frame: [u8; FRAME],
     /// Streams by the millisecond of the 20 in which they send.
     slots: Vec<Vec<Stream>>,
     /// By call of the other side, what was heard of it.
@@ -54,9 +57,10 @@ struct Heard {
 }
 
 impl Side {
-    fn bind(ip: IpAddr) -> anyhow::Result<Side> {
+    fn bind(ip: IpAddr, hz: f64) -> anyhow::Result<Side> {
         let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        Ok(Side { post: Post::bind(SocketAddr::new(ip, 0))?, slots, heard: Vec::new(), sent: Vec::new() })
+        let post = Post::bind(SocketAddr::new(ip, 0))?;
+        Ok(Side { post, frame: tone(hz), slots, heard: Vec::new(), sent: Vec::new() })
     }
 
     fn speak(&mut self, call: u32, to: SocketAddr) {
@@ -73,13 +77,13 @@ impl Side {
     }
 
     fn send(&mut self, slot: usize, clock: &SystemClock, stretch: &mut Option<Stretch>) {
-        let Side { post, slots, .. } = self;
+        let Side { post, slots, frame, .. } = self;
         for stream in &mut slots[slot] {
             let now = clock.now();
             if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(now)) {
                 stretch.sent += 1;
             }
-            let packet = packet(stream.call, stream.sequence, now);
+            let packet = packet(frame, stream.call, stream.sequence, now);
             stream.sequence += 1;
             post.send(stream.to, |bytes| bytes.extend_from_slice(&packet));
         }
@@ -92,8 +96,8 @@ impl Voice {
     /// When a socket cannot be had.
     pub fn bind(caller: IpAddr, callee: IpAddr, clock: SystemClock) -> anyhow::Result<Voice> {
         Ok(Voice {
-            caller: Side::bind(caller)?,
-            callee: Side::bind(callee)?,
+            caller: Side::bind(caller, CALLER_HZ)?,
+            callee: Side::bind(callee, CALLEE_HZ)?,
             next: clock.now(),
             clock,
             slot: 0,
@@ -267,9 +271,18 @@ impl Stamp {
     }
 }
 
-/// A packet of 20 ms of A-law (RFC 3551) that carries its stamp where the sound would be.
-fn packet(call: u32, sequence: u32, at: Instant) -> [u8; HEADER + FRAME] {
-    let mut packet = [A_LAW_SILENCE; HEADER + FRAME];
+/// 20 ms of A-law that follow each other without a seam: `hz` is a multiple of 50.
+fn tone(hz: f64) -> [u8; FRAME] {
+    std::array::from_fn(|at| {
+        let angle = std::f64::consts::TAU * hz * at as f64 / 8_000.0;
+        media::g711::encode(media::g711::Law::Pcma, (16_000.0 * angle.sin()) as i16)
+    })
+}
+
+/// A packet of 20 ms of A-law (RFC 3551) that carries its stamp where the first 3 ms of its sound would be.
+fn packet(sound: &[u8; FRAME], call: u32, sequence: u32, at: Instant) -> [u8; HEADER + FRAME] {
+    let mut packet = [0; HEADER + FRAME];
+    packet[HEADER..].copy_from_slice(sound);
     packet[0] = 0x80;
     packet[1] = if sequence == 0 { 0x88 } else { 0x08 };
     packet[2..4].copy_from_slice(&(sequence as u16).to_be_bytes());
@@ -297,7 +310,10 @@ const STAMP: usize = 24;
 const HEADER: usize = 12;
 /// 20 ms at 8 kHz.
 const FRAME: usize = 160;
-const A_LAW_SILENCE: u8 = 0xd5;
+/// What the caller's packets sound like.
+const CALLER_HZ: f64 = 400.0;
+/// What the callee's packets sound like.
+const CALLEE_HZ: f64 = 700.0;
 /// Each call sends in one of these.
 const SLOTS: usize = 20;
 const STEP: Duration = Duration::from_millis(1);
@@ -313,7 +329,7 @@ mod tests {
     #[test]
     fn a_stamp_survives_its_packet_and_sound_is_no_stamp() {
         let at = Instant::from_micros(123_456_789);
-        let made = packet(7, 70_000, at);
+        let made = packet(&tone(CALLER_HZ), 7, 70_000, at);
         assert_eq!(Stamp::read(&made), Some(Stamp { call: 7, sequence: 70_000, at }));
         assert_eq!(Stamp::read(&[0xd5; 172]), None);
         assert_eq!(Stamp::read(&made[..30]), None);
