@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::crypto::{self, Chosen};
 use crate::description::{Connection, Description, Media};
-use crate::{Codec, Direction, KeyWay, Local, Negotiated, Srtp, Suite};
+use crate::{Codec, Direction, KeyWay, Local, Negotiated, Srtp, Suite, fax};
 
 /// The payload types under which we offer telephone-event at 8 and 48 kHz, as nearly all peers do.
 const OFFERED_EVENTS: [u8; 2] = [101, 110];
@@ -30,11 +30,15 @@ pub fn offer(local: &Local) -> Bytes {
 }
 
 /// Writes an offer within a session whose peer's last description was `peer`: its streams keep their places
-/// (RFC 3264 §8) and its payload types keep their numbers (§8.3.2).
+/// (RFC 3264 §8) and its payload types keep their numbers (§8.3.2). Behind a fax, audio has its old place again, or the
+/// fax's (§8.3.3).
 pub fn reoffer(local: &Local, peer: &Description) -> Bytes {
-    let Some(ours) = peer.media().position(|media| media.port() != 0 && is_audio(&media)) else {
-        return offer(local);
-    };
+    let place = |wanted: &dyn Fn(&Media<'_>) -> bool| peer.media().position(|media| wanted(&media));
+    let fax = place(&|media| media.port() != 0 && fax::is_fax(media));
+    let ours = place(&|media| media.port() != 0 && is_audio(media))
+        .or_else(|| place(&is_audio).filter(|_| fax.is_some()))
+        .or(fax);
+    let Some(ours) = ours else { return offer(local) };
     let mut text = head(local, "0 0");
     for (place, media) in peer.media().enumerate() {
         if place == ours {
@@ -203,7 +207,7 @@ fn first_common(theirs: &Media<'_>, ours: &Media<'_>) -> Option<(Codec, u8, u8)>
     })
 }
 
-fn is_audio(media: &Media<'_>) -> bool {
+pub(crate) fn is_audio(media: &Media<'_>) -> bool {
     media.kind().eq_ignore_ascii_case(b"audio") && (is_rtp(media, &PLAIN) || is_secure(media))
 }
 
@@ -273,14 +277,14 @@ fn ptime(media: &Media<'_>) -> u16 {
 }
 
 /// Where a peer's stream wants its packets.
-struct Target {
-    rtp: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) rtp: SocketAddr,
     rtcp: SocketAddr,
     mux: bool,
 }
 
 impl Target {
-    fn of(media: &Media<'_>, ours: IpAddr) -> Result<Target, Unacceptable> {
+    pub(crate) fn of(media: &Media<'_>, ours: IpAddr) -> Result<Target, Unacceptable> {
         let ip = match media.connection().ok_or(Unacceptable::NoAddress)? {
             Connection::Address(ip) => ip,
             Connection::Multicast(ip) => return Err(Unacceptable::Multicast(ip)),
@@ -315,7 +319,7 @@ fn rtcp(value: &[u8], ip: IpAddr) -> Option<SocketAddr> {
     Some(SocketAddr::new(named.filter(|named| named.is_ipv4() == ip.is_ipv4()).unwrap_or(ip), port))
 }
 
-fn head(local: &Local, time: &str) -> String {
+pub(crate) fn head(local: &Local, time: &str) -> String {
     let family = if local.address.is_ipv4() { "IP4" } else { "IP6" };
     let (address, id, version) = (local.address, local.session.id, local.session.version);
     let mut text = String::with_capacity(320);
@@ -435,7 +439,7 @@ fn accept_stream(
 }
 
 /// RFC 3264 §6: port 0, and the formats of the offer since at least one must stand there.
-fn refuse(text: &mut String, media: &Media<'_>) {
+pub(crate) fn refuse(text: &mut String, media: &Media<'_>) {
     let kind = String::from_utf8_lossy(media.kind());
     let protocol = String::from_utf8_lossy(media.protocol());
     push(text, format_args!("m={kind} 0 {protocol}"));
@@ -462,7 +466,7 @@ fn events(text: &mut String, number: u8, clock: u32) {
     push(text, format_args!("a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n"));
 }
 
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing into a String cannot fail.
     let _ = std::fmt::Write::write_fmt(text, arguments);
 }
