@@ -35,12 +35,18 @@ impl Office {
 
     /// A customer who calls the queue, speaks, and hangs up `millis` after the menu answered.
     pub fn carrier(&self, millis: &str) -> SippRun {
+        self.carrier_of("carrier_speaks", millis, &[])
+    }
+
+    /// A customer who does what this SIPp scenario says, its first pause `millis` long.
+    pub fn carrier_of(&self, scenario: &str, millis: &str, words: &[(&str, &str)]) -> SippRun {
         let speech = Capture::default().silence(400).key(1).tone(CALLER_HZ, 60_000);
-        Sipp::at("carrier_speaks", self.space.outside, &[])
-            .traced()
-            .speaking(&speech)
-            .with(&["-d", millis])
-            .call(self.switch.sip, "4000000003", 1, 1)
+        Sipp::at(scenario, self.space.outside, words).traced().speaking(&speech).with(&["-d", millis]).call(
+            self.switch.sip,
+            "4000000003",
+            1,
+            1,
+        )
     }
 
     /// Such a customer once somebody talks with them; and the call.

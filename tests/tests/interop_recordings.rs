@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hotline_tests::{
-    AGENT_HZ, CALLER_HZ, Call, Capture, LOAD_CALLEE_HZ, LOAD_CALLER_HZ, Place, Sipp, SippRun, Switch, Wav, may_use_raw_sockets, now, seconds,
-    turn, until, with_small_disk,
+    AGENT_HZ, CALLER_HZ, Call, Capture, LOAD_CALLEE_HZ, LOAD_CALLER_HZ, Place, Sipp, SippRun, Switch, Wav,
+    may_use_raw_sockets, now, seconds, turn, until, with_small_disk,
 };
 
 const SOON: Duration = Duration::from_secs(60);

@@ -33,6 +33,9 @@ pub struct LiveCall {
     /// Whether what is said is kept.
     #[serde(default)]
     pub recording: RecordingView,
+    /// Who is not heard.
+    #[serde(default)]
+    pub audio: AudioView,
     /// When it began.
     pub began: String,
     /// When the agent answered.
@@ -59,6 +62,36 @@ impl RecordingView {
             RecordingView::Off => "",
             RecordingView::On => "录音中",
             RecordingView::Paused => "录音暂停",
+        }
+    }
+}
+
+/// How the two sides of a live conversation hear each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudioView {
+    /// Nothing is known to be wrong.
+    #[default]
+    Fine,
+    /// They send each other a fax (传真).
+    Fax,
+    /// The caller is not heard (单通).
+    CallerUnheard,
+    /// Whom the caller talks with is not heard (单通).
+    PartyUnheard,
+    /// Neither is (双方无声).
+    NobodyHeard,
+}
+
+impl AudioView {
+    /// The words Chinese users know.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            AudioView::Fine => "",
+            AudioView::Fax => "传真",
+            AudioView::CallerUnheard => "单通: 听不到主叫",
+            AudioView::PartyUnheard => "单通: 听不到被叫",
+            AudioView::NobodyHeard => "双方无声",
         }
     }
 }
@@ -148,6 +181,7 @@ impl LiveCall {
                 true => RecordingView::On,
                 false => RecordingView::Off,
             },
+            audio: AudioView::Fine,
             began: exporter.time(cdr.times.began),
             agent_answered: cdr.times.agent_answered.map(|at| exporter.time(at)),
         }

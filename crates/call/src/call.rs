@@ -20,6 +20,7 @@ mod consult;
 mod divert;
 mod early;
 mod engaged;
+mod fax;
 mod flow_side;
 mod guests;
 mod hearing;
@@ -31,9 +32,11 @@ mod originate;
 mod originated;
 pub mod recording;
 mod release;
+mod seen;
 mod talk;
 mod transfer;
 mod unanswered;
+mod unheard;
 mod visiting;
 mod watched;
 mod ways;
@@ -102,6 +105,10 @@ pub(crate) struct Call {
     recorded_left: RecordedLeft,
     /// A transfer that has not come to its end.
     transfer: Option<transfer::Transfer>,
+    /// A fax between caller and party.
+    fax: Option<fax::Fax>,
+    /// Who of the conversation is watched for silence.
+    alarms: unheard::Alarms,
     /// The last one that failed, while its phone may hang up because of it.
     refused: Option<transfer::Refused>,
     /// A number that is being pressed behind a code.
@@ -354,6 +361,8 @@ impl Call {
             masks: media::recording::Masks::default(),
             recorded_left: RecordedLeft::Caller,
             transfer: None,
+            fax: None,
+            alarms: unheard::Alarms::default(),
             refused: None,
             asking: None,
             typed: None,
@@ -549,43 +558,6 @@ impl Call {
     pub fn open_recordings(&self) -> impl Iterator<Item = RecordingId> {
         self.recording.into_iter().chain(self.recording_of_consultation())
     }
-
-    /// A view for operators.
-    pub fn view(&self) -> crate::LiveCall {
-        let talking = match &self.stage {
-            Stage::Talking(talk) => self.parties.iter().find(|party| party.offer == talk.offer),
-            _ => self.parties.first(),
-        };
-        crate::LiveCall {
-            id: self.id,
-            tenant: self.tenant.clone(),
-            direction: self.facts.direction,
-            number: self.facts.number.clone(),
-            trunk: self.facts.trunk.clone(),
-            caller: self.facts.caller.clone(),
-            called: self.facts.called.clone(),
-            stage: match &self.stage {
-                Stage::Arriving(_) => crate::LiveStage::Arriving,
-                Stage::InFlow => crate::LiveStage::InFlow,
-                Stage::Queued { .. } => crate::LiveStage::Queued,
-                Stage::Originating | Stage::Summoning(_) | Stage::Dialling { .. } => {
-                    crate::LiveStage::Dialling
-                }
-                Stage::Talking(talk) if !talk.holders.is_empty() => crate::LiveStage::Held,
-                Stage::Talking(_) => crate::LiveStage::Talking,
-                Stage::Conferring { .. } => crate::LiveStage::Conferring,
-                Stage::Visiting { .. } => crate::LiveStage::Visiting,
-                Stage::Over => crate::LiveStage::Over,
-            },
-            queue: match &self.stage {
-                Stage::Queued { queue, .. } => Some(queue.clone()),
-                _ => talking.and_then(|party| party.queue().cloned()),
-            },
-            party: talking.map(|party| party.label.clone()),
-            recording: self.live_recording(),
-            began: self.began,
-        }
-    }
 }
 
 /// A fact of a call in which the caller's leg is the agent's, and the party the customer.
@@ -593,6 +565,7 @@ fn turned(mut fact: CallFact) -> CallFact {
     match &mut fact {
         CallFact::HoldBegan { by }
         | CallFact::HoldEnded { by }
+        | CallFact::FaxRefused { by, .. }
         | CallFact::AgentLeft { by, .. }
         | CallFact::ReasonGiven { by, .. }
         | CallFact::Ended { by, .. } => *by = by.opposite(),

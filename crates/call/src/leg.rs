@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media::command::Command;
 use model::LegId;
 use routing::{CodecChoice, KeyChoice, MediaChoice, SrtpChoice};
-use sdp::{Codec, Description, Direction, KeyWay, Local, MasterKey, Negotiated, Secrecy};
+use sdp::{Codec, Description, Direction, Fax, FaxTerms, KeyWay, Local, MasterKey, Negotiated, Secrecy};
 use sip::session::Session;
 
 use crate::context::Context;
@@ -37,6 +37,7 @@ pub(crate) struct MediaTerms {
     srtp: SrtpChoice,
     keys: KeyChoice,
     noise: bool,
+    t38: bool,
 }
 
 impl MediaTerms {
@@ -54,6 +55,7 @@ impl MediaTerms {
             srtp: choice.srtp,
             keys: choice.keys,
             noise: choice.comfort_noise,
+            t38: choice.t38,
         }
     }
 
@@ -89,6 +91,15 @@ pub(crate) struct LegMedia {
     /// The peer's last description: our re-offers keep its streams in their places.
     peer: Option<Description>,
     pub agreed: Option<Negotiated>,
+    carries: Carries,
+}
+
+/// What is exchanged with the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    Audio,
+    /// T.38; what was agreed of audio waits for its end.
+    Fax,
 }
 
 /// Why a description cannot be used: the status to refuse it with (RFC 3261 §21.4).
@@ -110,7 +121,16 @@ impl LegMedia {
         };
         // The o= id is below 2^63 for peers that keep it in a signed number.
         let numbers = sdp::Session { id: leg.raw() >> 2, version: 0 };
-        Box::new(LegMedia { port, terms, secrecy, numbers, offered: None, peer: None, agreed: None })
+        Box::new(LegMedia {
+            port,
+            terms,
+            secrecy,
+            numbers,
+            offered: None,
+            peer: None,
+            agreed: None,
+            carries: Carries::Audio,
+        })
     }
 
     fn local(&self) -> Local {
@@ -133,6 +153,7 @@ impl LegMedia {
         let (answer, negotiated) = sdp::answer(&offer, &self.local()).map_err(|_| Unusable(488))?;
         self.numbers.version += 1;
         self.agreed = Some(self.terms.applied_to(negotiated));
+        self.carries = Carries::Audio;
         self.peer = Some(offer);
         Ok(answer)
     }
@@ -155,8 +176,54 @@ impl LegMedia {
         let offered = self.offered.as_ref().ok_or(Unusable(488))?;
         let negotiated = sdp::accept(offered, &answer).map_err(|_| Unusable(488))?;
         self.agreed = Some(self.terms.applied_to(negotiated));
+        self.carries = Carries::Audio;
         self.peer = Some(answer);
         Ok(())
+    }
+
+    /// Whether audio may make room for T.38: never where it is encrypted, since UDPTL is not.
+    pub fn may_fax(&self) -> bool {
+        self.terms.t38 && self.agreed.is_some_and(|agreed| agreed.srtp.is_none())
+    }
+
+    /// Whether T.38 has taken the audio's place.
+    pub fn is_fax(&self) -> bool {
+        self.carries == Carries::Fax
+    }
+
+    /// The T.38 stream of a peer's offer, if that is what it asks for.
+    pub fn fax_in(&self, offer: &[u8]) -> Option<(Description, Fax)> {
+        let offer = Description::parse(offer).ok()?;
+        let fax = sdp::fax(&offer, &self.local())?.ok()?;
+        Some((offer, fax))
+    }
+
+    /// Makes an offer of T.38 on the other side's terms.
+    pub fn offer_fax(&mut self, terms: &FaxTerms) -> Bytes {
+        let local = self.local();
+        self.numbers.version += 1;
+        let text = sdp::offer_fax(&local, terms, self.peer.as_ref());
+        self.offered = Description::parse(&text).ok();
+        text
+    }
+
+    /// Answers an offer in which [`LegMedia::fax_in`] found T.38, on the other side's terms.
+    pub fn answer_fax(&mut self, offer: Description, terms: &FaxTerms) -> Option<Bytes> {
+        let text = sdp::answer_fax(&offer, &self.local(), terms)?;
+        self.numbers.version += 1;
+        self.carries = Carries::Fax;
+        self.peer = Some(offer);
+        Some(text)
+    }
+
+    /// Takes the peer's answer to our offer of T.38.
+    pub fn accept_fax(&mut self, answer: &[u8]) -> Result<Fax, Unusable> {
+        let answer = Description::parse(answer).map_err(|_| Unusable(488))?;
+        let offered = self.offered.as_ref().ok_or(Unusable(488))?;
+        let fax = sdp::accept_fax(offered, &answer, &self.local()).map_err(|_| Unusable(488))?;
+        self.carries = Carries::Fax;
+        self.peer = Some(answer);
+        Ok(fax)
     }
 
     /// Codecs in the order in which this leg spoke or would speak them, for the other leg's offer.

@@ -25,7 +25,7 @@ pub use conference::{
     Role,
 };
 pub use io::{Binding, ErrandEnded, Input, Output, Unreached};
-pub use live::{Live, LiveCall, LiveRecording, LiveStage, TrunkSeen};
+pub use live::{Live, LiveAudio, LiveCall, LiveRecording, LiveStage, TrunkSeen};
 pub use settings::Settings;
 pub use shard::{Identity, NodeWide, Shard};
 pub use whereabouts::{Whereabouts, call_id_of, home_of};

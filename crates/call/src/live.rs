@@ -31,6 +31,8 @@ pub struct LiveCall {
     pub party: Option<Arc<str>>,
     /// Whether what is said is kept.
     pub recording: LiveRecording,
+    /// Who is not heard in it.
+    pub audio: LiveAudio,
     /// Since when.
     pub began: Instant,
 }
@@ -45,6 +47,22 @@ pub enum LiveRecording {
     On,
     /// Somebody paused the recording.
     Paused,
+}
+
+/// How the two sides of a conversation hear each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveAudio {
+    /// Nothing is known to be wrong.
+    Fine,
+    /// They send each other a fax.
+    Fax,
+    /// The caller is not heard.
+    CallerUnheard,
+    /// Whom the caller talks with is not heard.
+    PartyUnheard,
+    /// Neither is.
+    NobodyHeard,
 }
 
 /// How far a call got.
@@ -103,4 +121,6 @@ pub struct Live {
     pub timers: usize,
     /// Calls counted by admission.
     pub admitted: usize,
+    /// Calls in which somebody is not heard.
+    pub unheard: usize,
 }

@@ -212,6 +212,7 @@ impl Shard {
             dialogs: self.index.len(),
             transactions: transactions.server + transactions.client,
             timers: self.timers.len(),
+            unheard: self.calls.values().filter(|slot| slot.call.has_unheard()).count(),
             admitted: self.calls.values().filter(|slot| slot.ticket.is_some()).count(),
         }
     }

@@ -171,6 +171,7 @@ fn settings() -> Settings {
         conferences: HashMap::new(),
         phone_services: PhoneServices::default(),
         rtp_timeout: Some(Duration::from_secs(30)),
+        silence_alarm: None,
         session_expires: None,
     };
     Settings {

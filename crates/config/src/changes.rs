@@ -92,7 +92,7 @@ impl Loaded {
         sections(new.registrar == old_services.registrar, "registrar");
         sections(new.subscriptions == old_services.subscriptions, "subscriptions");
         sections(new.messages == old_services.messages, "messages");
-        let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.session_expires);
+        let media = |plan: &routing::Plan| (plan.rtp_timeout, plan.silence_alarm, plan.session_expires);
         sections(media(new_plan) == media(old_plan) && self.marks.media == old.marks.media, "media");
         sections(self.marks.sip == old.marks.sip, "sip");
         sections(self.recordings == old.recordings, "recordings");

@@ -333,7 +333,8 @@ impl Folder {
             queues_of: tables::queues_of(self.queues.values().flatten()),
             keys: tables::supervision_keys(hotline, &mut reading),
         };
-        let (rtp_timeout, session_expires) = tables::media(hotline, &mut reading);
+        let tables::Media { rtp_timeout, silence_alarm, session_expires } =
+            tables::media(hotline, &mut reading);
         let phone_services = tables::phone_services(hotline, &mut reading);
         let node = tables::node(hotline);
         let hooks = tables::hooks(hotline, &mut reading);
@@ -371,6 +372,7 @@ impl Folder {
             conferences: self.conferences,
             phone_services,
             rtp_timeout,
+            silence_alarm,
             session_expires,
         };
         Ok(Loaded {

@@ -23,7 +23,7 @@ pub(crate) use conference::{CONFERENCE, conference};
 pub(crate) use dialling::{CODES, DIALLING, codes, dialling, own_calls_wrap_up};
 pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
 pub(crate) use listener::{interfaces, serves, transports};
-pub(crate) use node::{HOTLINE, TENANT, hooks, limits, marks, media, node, trace};
+pub(crate) use node::{HOTLINE, Media, TENANT, hooks, limits, marks, media, node, trace};
 pub(crate) use number::{NUMBER, NUMBERS, number};
 pub(crate) use phone::{PHONE, PHONES, phones};
 pub(crate) use phone_services::{MESSAGES, REGISTRAR, SUBSCRIPTIONS, phone_services};
@@ -112,6 +112,7 @@ fn media_choice(record: &crate::record::Record) -> routing::MediaChoice {
         srtp: record.choice("srtp", &SRTP_CHOICES),
         keys: record.choice("dtmf", &KEY_CHOICES),
         comfort_noise: record.bool("comfort_noise"),
+        t38: record.bool("t38"),
     }
 }
 

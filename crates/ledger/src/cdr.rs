@@ -48,6 +48,9 @@ pub struct Cdr {
     /// When it should have been recorded and was not, the disk being full or refusing.
     #[serde(default)]
     pub not_recorded: Option<WallTime>,
+    /// When its two sides first went over to T.38 (传真).
+    #[serde(default)]
+    pub fax: Option<WallTime>,
     /// The media figures of each leg.
     pub quality: Vec<Quality>,
     /// How it ended.

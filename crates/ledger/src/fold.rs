@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clock::WallTime;
 use model::event::{CallFact, Event, RecordingFact, Stamped, TransferOutcome};
-use model::outcome::{CallResult, EntryOutcome, HungUpBy, Termination, WithdrawCause};
+use model::outcome::{CallResult, EntryOutcome, HungUpBy, Termination, Unheard, WithdrawCause};
 use model::{CallId, EntryId, OfferId, RecordingId, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -220,6 +220,7 @@ impl Draft {
             went_into: None,
             recordings: Vec::new(),
             not_recorded: None,
+            fax: None,
             quality: Vec::new(),
             ending: Ending { result: CallResult::Failure, by: HungUpBy::Switch, cause: Termination::Crashed },
             reason: None,
@@ -320,8 +321,11 @@ impl Draft {
             | CallFact::ConferenceLocked
             | CallFact::ConferenceUnlocked
             | CallFact::ParticipantLeft { .. } => {}
+            CallFact::FaxBegan => drop(self.cdr.fax.get_or_insert(at)),
+            CallFact::FaxEnded | CallFact::FaxRefused { .. } => {}
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),
-            CallFact::MediaLost { leg } => {
+            CallFact::Unheard { how: Unheard::NoSound, .. } | CallFact::HeardAgain { .. } => {}
+            CallFact::MediaLost { leg } | CallFact::Unheard { leg, how: Unheard::NoPackets } => {
                 let known = self.cdr.quality.iter().find(|q| q.leg == *leg).cloned();
                 let known = known.unwrap_or_else(|| Quality::unknown(*leg));
                 self.cdr.set_quality(Quality { went_silent: true, ..known });

@@ -394,8 +394,10 @@ impl Directory {
             }
             Command::Play { port, .. }
             | Command::StopPlay { port, .. }
+            | Command::DescribeFax { port, .. }
             | Command::SendDigit { port, .. }
             | Command::Watch { port, .. }
+            | Command::Alarm { port, .. }
             | Command::MovePort { port, .. } => self.legs.get(port).copied(),
             Command::Record { room, recording, .. } => {
                 self.recordings.insert(*recording, *room);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clock::WallTime;
+use model::outcome::Unheard;
 use model::say::{Key, SayItem};
 use model::{CallId, LegId, PlayId, RecordingId, TenantId};
 
@@ -28,6 +29,14 @@ pub enum Command {
         port: LegId,
         /// What was agreed.
         negotiated: sdp::Negotiated,
+    },
+    /// The leg's peer and we agreed on T.38: until the next [`Command::Describe`] its datagrams pass to those who hear it
+    /// and have fax too, as they came, and no audio goes to or from it.
+    DescribeFax {
+        /// Which port.
+        port: LegId,
+        /// Where its UDPTL datagrams go.
+        remote: SocketAddr,
     },
     /// Who hears whom from now on.
     Hear {
@@ -101,6 +110,13 @@ pub enum Command {
         port: LegId,
         /// Report [`Event::RtpTimeout`] after this long without a packet; `None` stops watching.
         rtp_timeout: Option<Duration>,
+    },
+    /// Watch whether a port's peer is heard. Answered by [`Event::Unheard`] and [`Event::HeardAgain`].
+    Alarm {
+        /// Which port.
+        port: LegId,
+        /// Report who is not heard for this long; `None` stops watching. The same again changes nothing.
+        after: Option<Duration>,
     },
     /// A port goes over to another room, with its peer, its agreement and its numbers. It takes nobody along whom it
     /// heard, and what was played to it ends. Nothing happens when there is no such port.
@@ -194,6 +210,10 @@ pub enum Mark {
     GuestLeft(LegId),
     /// From here on the left channel is what this leg says, and the right what it hears.
     CallerBecame(LegId),
+    /// Caller and party send each other a fax (T.38), which is not kept.
+    FaxBegan,
+    /// They speak again.
+    FaxEnded,
 }
 
 impl Mark {
@@ -213,13 +233,17 @@ impl Mark {
             Mark::TookOver(_) => "took_over",
             Mark::GuestLeft(_) => "guest_left",
             Mark::CallerBecame(_) => "caller_became",
+            Mark::FaxBegan => "fax",
+            Mark::FaxEnded => "fax_ended",
         }
     }
 
     /// Whom it is about.
     pub const fn leg(self) -> Option<LegId> {
         match self {
-            Mark::Hold | Mark::Resume | Mark::Mask(_) | Mark::Unmask(_) => None,
+            Mark::Hold | Mark::Resume | Mark::Mask(_) | Mark::Unmask(_) | Mark::FaxBegan | Mark::FaxEnded => {
+                None
+            }
             Mark::PartyJoined(leg)
             | Mark::PartyLeft(leg)
             | Mark::Transferred(leg)
@@ -309,6 +333,22 @@ pub enum Event {
         /// The port.
         port: LegId,
     },
+    /// The peer has not been heard for the alarm's time, or not in the way that was told before.
+    Unheard {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+        /// Why.
+        how: Unheard,
+    },
+    /// A peer that was told to be unheard makes a sound.
+    HeardAgain {
+        /// The room.
+        room: CallId,
+        /// The port.
+        port: LegId,
+    },
     /// A port's figures, when it closes.
     Quality {
         /// The room.
@@ -337,6 +377,8 @@ impl Event {
             | Event::Played { room, .. }
             | Event::FirstPacket { room, .. }
             | Event::RtpTimeout { room, .. }
+            | Event::Unheard { room, .. }
+            | Event::HeardAgain { room, .. }
             | Event::Quality { room, .. }
             | Event::RecordingClosed { room, .. } => *room,
         }
@@ -351,6 +393,8 @@ impl Event {
             | Event::Played { port, .. }
             | Event::FirstPacket { port, .. }
             | Event::RtpTimeout { port, .. }
+            | Event::Unheard { port, .. }
+            | Event::HeardAgain { port, .. }
             | Event::Quality { port, .. } => Some(*port),
             Event::RecordingClosed { .. } => None,
         }

@@ -1,6 +1,7 @@
 //! Owns media without I/O: RTP and RTCP, codecs, DTMF, rooms, playing, figures, and the recording format. Does not
 //! own sockets, threads or files (see `media-net`), nor calls (see `call`).
 
+mod alarm;
 pub mod clip;
 pub mod codec;
 pub mod command;
@@ -11,6 +12,7 @@ pub mod g711;
 mod halfband;
 pub mod import;
 mod jitter;
+mod loudness;
 mod noise;
 pub mod player;
 mod port;

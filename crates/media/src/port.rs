@@ -10,12 +10,13 @@ use smallvec::SmallVec;
 
 use sdp::{KeyWay, Negotiated};
 
+use crate::alarm::Alarm;
 use crate::codec::{self, Codec, Encoder};
 use crate::command::Peer;
 use crate::dtmf::inband::ToneReceive;
 use crate::dtmf::{KeyReceive, KeySend};
-use crate::g711::Law;
 use crate::jitter::Jitter;
+use crate::loudness::Loudness;
 use crate::player::Player;
 use crate::port_report::PortReport;
 use crate::port_source::PortSource;
@@ -30,6 +31,7 @@ use crate::srtp::Secured;
 pub(crate) struct Port {
     pub leg: LegId,
     pub agreed: Option<Negotiated>,
+    pub carries: Carries,
     pub source: PortSource,
     pub receive: RtpReceive,
     pub send: RtpSend,
@@ -38,6 +40,7 @@ pub(crate) struct Port {
     pub player: Option<Player>,
     pub report: PortReport,
     pub watch: Option<Watch>,
+    pub alarm: Option<Alarm>,
     /// Ports that hear this one.
     pub heard_by: SmallVec<[u16; 2]>,
     /// Ports that this one hears.
@@ -67,6 +70,15 @@ pub(crate) struct Port {
     pub unauthentic: u64,
 }
 
+/// What is exchanged with a port's peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carries {
+    /// RTP.
+    Audio,
+    /// UDPTL (ITU-T T.38), which passes as it comes.
+    Fax,
+}
+
 /// How what others say reaches a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hearing {
@@ -87,43 +99,6 @@ pub(crate) enum Speech {
     Varied,
 }
 
-/// Whether a port's peer was ever heard to make a sound (R37).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Loudness {
-    looked: u32,
-    loud: u32,
-}
-
-impl Loudness {
-    /// One packet of so many is looked at.
-    const EACH: u64 = 16;
-    /// Fewer packets than this say nothing.
-    const ENOUGH: u32 = 10;
-
-    /// Looks at some packets: whether one sample is above −42 dBm0, or the codec says that nobody speaks.
-    #[inline]
-    pub fn look(&mut self, nth: u64, codec: Codec, payload: &[u8]) {
-        if nth.is_multiple_of(Loudness::EACH) {
-            self.examine(codec, payload);
-        }
-    }
-
-    fn examine(&mut self, codec: Codec, payload: &[u8]) {
-        self.looked += 1;
-        let loud = match Law::of(codec) {
-            Some(law) => payload.iter().any(|code| crate::g711::decode(law, *code).unsigned_abs() > 300),
-            // The payload itself must be decoded to be judged; a silence descriptor is known by its length.
-            None => payload.len() > 6,
-        };
-        self.loud += u32::from(loud);
-    }
-
-    /// Whether packets came and none had a sound.
-    pub fn is_silent(self) -> bool {
-        self.looked >= Loudness::ENOUGH && self.loud == 0
-    }
-}
-
 /// What a payload type means on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -138,6 +113,7 @@ impl Port {
         Port {
             leg,
             agreed: None,
+            carries: Carries::Audio,
             source: PortSource::new(peer),
             receive: RtpReceive::default(),
             send: RtpSend::new(seed),
@@ -146,6 +122,7 @@ impl Port {
             player: None,
             report: PortReport::new(now, seed),
             watch: None,
+            alarm: None,
             heard_by: SmallVec::new(),
             hears: SmallVec::new(),
             jitter: None,
@@ -175,8 +152,19 @@ impl Port {
             self.tones = Some(Box::default());
         }
         self.speech = Speech::Agreed;
+        self.carries = Carries::Audio;
         self.agreed = Some(agreed);
         self.secure();
+        if let Some(watch) = &mut self.watch {
+            watch.begin(now);
+        }
+    }
+
+    /// The peer has fax from now on.
+    pub fn describe_fax(&mut self, now: Instant, remote: SocketAddr) {
+        self.source.describe(now, remote);
+        self.carries = Carries::Fax;
+        self.send.pause();
         if let Some(watch) = &mut self.watch {
             watch.begin(now);
         }
@@ -260,6 +248,9 @@ impl Port {
     #[inline]
     pub fn outlet(&self) -> Option<Outlet> {
         let agreed = self.agreed.as_ref().filter(|agreed| agreed.direction.sends())?;
+        if self.carries == Carries::Fax {
+            return None;
+        }
         Some(Outlet {
             to: self.source.target()?,
             codec: agreed.codec,
@@ -290,7 +281,9 @@ impl Port {
 
     /// Whether the peer should send at all (RFC 3264 §8.4).
     pub fn is_expected_to_speak(&self) -> bool {
-        self.agreed.is_some_and(|agreed| agreed.direction.receives() && !agreed.on_hold)
+        // Fax devices may be silent for as long as they like (ITU-T T.30): they end their calls themselves.
+        self.carries == Carries::Audio
+            && self.agreed.is_some_and(|agreed| agreed.direction.receives() && !agreed.on_hold)
     }
 
     pub fn quality(&self) -> Quality {
@@ -316,9 +309,10 @@ impl Port {
             // Nothing is said or pressed to a peer that has not said how.
             self.player.as_ref().filter(|_| described).map(Player::poll_timeout),
             self.keys_out.poll_timeout().filter(|_| described),
-            self.report.poll_timeout().filter(|_| described),
+            self.report.poll_timeout().filter(|_| described && self.carries == Carries::Audio),
             self.keys_in.poll_timeout(),
             self.watch.as_ref().and_then(|watch| watch.due),
+            self.alarm.as_ref().and_then(Alarm::due),
         ]
         .into_iter()
         .flatten()

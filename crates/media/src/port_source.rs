@@ -58,9 +58,17 @@ struct Reopened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     /// The description names another address than before: whoever comes from there is the peer.
-    Moved,
+    Moved(Before),
     /// The same address was described again: another source is the peer only when the old one is silent.
     Refreshed,
+}
+
+/// Whether the description before was where the peer sent from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    True,
+    /// It is behind NAT.
+    Untrue,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +95,8 @@ impl PortSource {
         };
         // Hold by 0.0.0.0 does not say where the peer is.
         let moved = before.is_some_and(|before| before != remote) && !remote.ip().is_unspecified();
-        let why = if moved { Why::Moved } else { Why::Refreshed };
+        let told = if before == Some(source) { Before::True } else { Before::Untrue };
+        let why = if moved { Why::Moved(told) } else { Why::Refreshed };
         self.state =
             State::Reopened(Reopened { source, until: now + MOMENT, why, heard: None, candidate: None });
     }
@@ -119,10 +128,11 @@ impl PortSource {
         match self.state {
             State::Open(_) => described,
             State::Locked(source) => Some(source),
-            // A carrier's new address is where it listens from now on; a phone's may lie behind its NAT.
-            State::Reopened(Reopened { why: Why::Moved, source, .. }) => match self.peer {
-                Peer::Trunk { .. } => described,
-                Peer::Phone => Some(source),
+            // A carrier's new address is where it listens from now on, and that of a phone which told the truth before; one
+            // behind NAT is spoken to where it was.
+            State::Reopened(Reopened { why: Why::Moved(told), source, .. }) => match (&self.peer, told) {
+                (Peer::Trunk { .. }, _) | (Peer::Phone, Before::True) => described,
+                (Peer::Phone, Before::Untrue) => Some(source),
             },
             State::Reopened(Reopened { why: Why::Refreshed, source, .. }) => Some(source),
         }
@@ -173,7 +183,7 @@ impl PortSource {
         }
         let is_described = self.described == Some(source);
         let is_trunk = matches!(self.peer, Peer::Trunk { .. });
-        let at_once = state.why == Why::Moved && (is_described || is_trunk);
+        let at_once = matches!(state.why, Why::Moved(_)) && (is_described || is_trunk);
         let next = Candidate::counted(state.candidate, now, source, ssrc);
         let takes_over = at_once || next.packets >= ENOUGH;
         state.candidate = Some(next);

@@ -5,12 +5,14 @@
 //! that hears it (rewrite, transcode by table, send). [`Room::tick`] does what time brings: frames of playbacks,
 //! keys, mixed speech, reports, silence.
 
+mod fax;
 mod forward;
 mod keys;
 mod mix;
 mod moving;
 mod tick;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use smallvec::SmallVec;
 
 use sdp::{KeyWay, Negotiated};
 
+use crate::alarm::Alarm;
 use crate::clip::Clip;
 use crate::codec::Encoder;
 use crate::command::{Event, Mark, Peer, PlayEnd, PlayMode};
@@ -115,6 +118,15 @@ impl Room {
         }
     }
 
+    /// Tells a port that its peer has fax (T.38) until it is described again.
+    pub fn describe_fax(&mut self, now: Instant, leg: LegId, remote: SocketAddr) {
+        if let Some(port) = self.port_of(leg) {
+            port.describe_fax(now, remote);
+            self.line_up(now);
+            self.rearm();
+        }
+    }
+
     /// Replaces who hears whom: all (talker, listener) pairs. Legs without a port are passed over.
     pub fn hear(&mut self, now: Instant, matrix: &[(LegId, LegId)]) {
         let before: SmallVec<[SmallVec<[u16; 4]>; 4]> = self
@@ -199,6 +211,16 @@ impl Room {
     pub fn watch(&mut self, now: Instant, leg: LegId, rtp_timeout: Option<Duration>) {
         if let Some(port) = self.port_of(leg) {
             port.watch = rtp_timeout.map(|after| Watch::new(now, after));
+            self.rearm();
+        }
+    }
+
+    /// Tells of a port whose peer is not heard for this long, or stops telling. The same again changes nothing.
+    pub fn alarm(&mut self, now: Instant, leg: LegId, after: Option<Duration>) {
+        if let Some(port) = self.port_of(leg)
+            && port.alarm.as_ref().map(Alarm::after) != after
+        {
+            port.alarm = after.map(|after| Alarm::new(now, after));
             self.rearm();
         }
     }

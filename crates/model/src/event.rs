@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clock::WallTime;
 
 use crate::diversion::Diversion;
-use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, WithdrawCause};
+use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, Unheard, WithdrawCause};
 use crate::recording::TalkShares;
 use crate::say::Key;
 use crate::supervision::Verb;
@@ -426,6 +426,29 @@ pub enum CallFact {
     RecordingEnded {
         /// The recording.
         recording: RecordingId,
+    },
+    /// Caller and party send each other a fax by T.38.
+    FaxBegan,
+    /// They are back at audio.
+    FaxEnded,
+    /// One side asked for T.38, and the other does not do it: the call goes on in audio.
+    FaxRefused {
+        /// Who does not.
+        by: HungUpBy,
+        /// The status of its refusal; 488 where it was not asked.
+        status: u16,
+    },
+    /// A party of a conversation has not been heard for the time that raises the alarm.
+    Unheard {
+        /// Its leg.
+        leg: LegId,
+        /// Why.
+        how: Unheard,
+    },
+    /// It is heard again.
+    HeardAgain {
+        /// Its leg.
+        leg: LegId,
     },
     /// No RTP came from a leg for the configured time.
     MediaLost {

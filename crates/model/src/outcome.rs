@@ -116,6 +116,26 @@ impl CallResult {
     }
 }
 
+/// Why a party that should be heard is not (R37 无声来电).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unheard {
+    /// No packet comes.
+    NoPackets,
+    /// Packets come, and no sound is in them.
+    NoSound,
+}
+
+impl Unheard {
+    /// The words Chinese users know.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Unheard::NoPackets => "没有语音包",
+            Unheard::NoSound => "有语音包但没有声音",
+        }
+    }
+}
+
 /// Who hung up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

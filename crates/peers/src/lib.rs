@@ -2,6 +2,7 @@
 //! and tests. Does not own sockets or a clock: the simulated world or a shell of real ones drives it.
 
 mod ear;
+mod fax;
 mod mouth;
 mod peer;
 mod registration;

@@ -118,6 +118,10 @@ pub enum Command {
         /// The value of Replaces.
         replaces: String,
     },
+    /// Offers T.38 in the place of audio, by re-INVITE.
+    Fax,
+    /// Sends this as a UDPTL datagram, while it has fax.
+    SendFax(Bytes),
     /// Presses a key for 160 ms.
     Press(Key),
     /// Says this from now on.
@@ -191,6 +195,12 @@ pub enum Happening {
     Confirmed,
     /// The other side's description changed; whether it holds us.
     Changed(Direction),
+    /// It has fax from now on.
+    Faxing,
+    /// Its offer within the call was refused with this status.
+    OfferRefused(u16),
+    /// A UDPTL datagram came.
+    FaxCame(Bytes),
     /// The other side pressed a key.
     Key(Key),
     /// What it was told of a transfer that it asked for: a status.
@@ -218,6 +228,9 @@ pub struct Peer {
     /// Packets that were not authentic.
     refused: u64,
     pub(crate) way: KeyWay,
+    /// What it says of its fax, unless it has none.
+    pub(crate) fax_terms: Option<String>,
+    pub(crate) fax_told: Option<String>,
     pub(crate) out: VecDeque<Output>,
 }
 
@@ -230,6 +243,8 @@ pub(crate) struct PeerCall {
     pub agreed: Option<Negotiated>,
     pub direction: Direction,
     pub version: u64,
+    /// Where its fax goes, while it has one.
+    pub fax: Option<SocketAddr>,
     pub answer_at: Option<Instant>,
 }
 
@@ -260,6 +275,8 @@ impl Peer {
             secured: None,
             refused: 0,
             way: KeyWay::Events,
+            fax_terms: None,
+            fax_told: None,
             out: VecDeque::new(),
         }
     }
@@ -287,6 +304,16 @@ impl Peer {
     /// Changes how it presses and hears keys, from the next description on.
     pub fn press_by(&mut self, way: KeyWay) {
         self.way = way;
+    }
+
+    /// It has T.38 with these attributes (`a=T38…` lines) and takes it when it is offered.
+    pub fn fax_by(&mut self, attributes: &str) {
+        self.fax_terms = Some(attributes.to_owned());
+    }
+
+    /// The other side's last description of T.38.
+    pub fn told_of_fax(&self) -> Option<&str> {
+        self.fax_told.as_deref()
     }
 
     /// What the present call agreed on.
@@ -347,6 +374,9 @@ impl Peer {
     }
 
     fn hear(&mut self, now: Instant, datagram: &[u8]) {
+        if self.call.as_ref().is_some_and(|call| call.fax.is_some()) {
+            return self.happened(Happening::FaxCame(Bytes::copy_from_slice(datagram)));
+        }
         let Some(agreed) = self.agreed() else { return };
         if is_rtcp(datagram) {
             return;
@@ -399,7 +429,9 @@ impl Peer {
         let Some(agreed) = self.agreed() else { return };
         self.rekey(&agreed);
         while self.mouth.poll_timeout().is_some_and(|due| due <= now) {
-            if let Some(bytes) = self.mouth.poll_packet(now, &agreed) {
+            if let Some(bytes) = self.mouth.poll_packet(now, &agreed)
+                && self.call.as_ref().is_some_and(|call| call.fax.is_none())
+            {
                 let bytes = match &mut self.secured {
                     Some(secured) => secured.seal_rtp(&bytes).map(bytes::BytesMut::freeze),
                     None => Some(bytes.into()),

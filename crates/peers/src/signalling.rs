@@ -32,6 +32,8 @@ impl Peer {
             Command::CallInPlace { to, user, replaces } => {
                 self.call_with(now, to, &user, vec![("Replaces".to_owned(), replaces)]);
             }
+            Command::Fax => self.offer_fax(now),
+            Command::SendFax(bytes) => self.send_fax(bytes),
             Command::Press(key) => self.press(now, key),
             Command::Say(sound) => self.mouth.say(sound),
             Command::HangUp => {
@@ -123,6 +125,7 @@ impl Peer {
             agreed: None,
             direction: Direction::SendRecv,
             version: 1,
+            fax: None,
             answer_at: None,
         });
     }
@@ -304,6 +307,7 @@ impl Peer {
             agreed: None,
             direction: Direction::SendRecv,
             version: 1,
+            fax: None,
             answer_at: None,
         };
         match self.config.behaviour {
@@ -362,9 +366,8 @@ impl Peer {
                 }
             }
             SessionEvent::ReferProgress { status } => self.happened(Happening::Transferred(status)),
-            SessionEvent::Transaction(_)
-            | SessionEvent::TransactionOver(_)
-            | SessionEvent::OfferRefused { .. } => {}
+            SessionEvent::OfferRefused { status } => self.happened(Happening::OfferRefused(status)),
+            SessionEvent::Transaction(_) | SessionEvent::TransactionOver(_) => {}
         }
     }
 
@@ -422,9 +425,14 @@ impl Peer {
     }
 
     fn take_answer(&mut self, now: Instant, answer: Option<&[u8]>) {
-        let (Some(call), Some(answer)) = (&mut self.call, answer) else { return };
-        let (Some(offer), Ok(answer)) = (&call.offer, Description::parse(answer)) else { return };
+        let Some(Ok(answer)) = answer.map(Description::parse) else { return };
+        if self.takes_fax(&answer) {
+            return;
+        }
+        let Some(call) = &mut self.call else { return };
+        let Some(offer) = &call.offer else { return };
         if let Ok(agreed) = sdp::accept(offer, &answer) {
+            call.fax = None;
             call.agreed = Some(agreed);
             self.mouth.open(now);
         }
@@ -435,11 +443,17 @@ impl Peer {
         call.version += 1;
         let (version, direction) = (call.version, call.direction);
         let local = self.local(version, direction);
-        let Some(call) = &mut self.call else { return };
         let offer = sdp.as_deref().map(Description::parse);
+        if let Some(Ok(offer)) = &offer
+            && self.is_offered_fax(now, offer)
+        {
+            return;
+        }
+        let Some(call) = &mut self.call else { return };
         match offer {
             Some(Ok(offer)) => match sdp::answer(&offer, &local) {
                 Ok((answer, agreed)) => {
+                    call.fax = None;
                     call.agreed = Some(agreed);
                     call.session.accept_offer(now, &mut self.endpoint, answer);
                     self.happened(Happening::Changed(agreed.direction));

@@ -115,6 +115,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         conferences: HashMap::new(),
         phone_services: PhoneServices::default(),
         rtp_timeout: None,
+        silence_alarm: None,
         session_expires: None,
     }
 }

@@ -48,6 +48,8 @@ pub struct Plan {
     pub phone_services: PhoneServices,
     /// No RTP from a party that should send for this long ends the call.
     pub rtp_timeout: Option<Duration>,
+    /// A party of a conversation who is not heard for this long raises the alarm (R37).
+    pub silence_alarm: Option<Duration>,
     /// RFC 4028 session expiry that we ask for; None: refresh is left to the peer.
     pub session_expires: Option<Duration>,
 }
@@ -161,6 +163,8 @@ pub struct MediaChoice {
     pub keys: KeyChoice,
     /// Comfort noise (RFC 3389) is offered and accepted: the peer may send nothing while nobody speaks.
     pub comfort_noise: bool,
+    /// A fax may go over to T.38 where the other side of the call may too; it passes as it comes.
+    pub t38: bool,
 }
 
 impl Default for MediaChoice {
@@ -170,6 +174,7 @@ impl Default for MediaChoice {
             srtp: SrtpChoice::Off,
             keys: KeyChoice::Auto,
             comfort_noise: false,
+            t38: true,
         }
     }
 }

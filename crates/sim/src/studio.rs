@@ -194,6 +194,9 @@ impl Studio {
             Command::Describe { port, negotiated } => {
                 self.with_leg(port, &mut brought, |room, _| room.describe(now, port, negotiated));
             }
+            Command::DescribeFax { port, remote } => {
+                self.with_leg(port, &mut brought, |room, _| room.describe_fax(now, port, remote));
+            }
             Command::Hear { room, matrix } => {
                 self.with(room, &mut brought, |room, _| room.hear(now, &matrix));
                 self.hearing.insert(room, matrix);
@@ -229,6 +232,9 @@ impl Studio {
             }
             Command::Watch { port, rtp_timeout } => {
                 self.with_leg(port, &mut brought, |room, _| room.watch(now, port, rtp_timeout));
+            }
+            Command::Alarm { port, after } => {
+                self.with_leg(port, &mut brought, |room, _| room.alarm(now, port, after));
             }
             Command::MovePort { port, room } => self.move_port(now, port, room, &mut brought),
             Command::ClosePort { port } => {

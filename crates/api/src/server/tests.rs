@@ -51,6 +51,7 @@ impl Switch for Played {
                 party: None,
                 node: None,
                 recording: RecordingView::On,
+                audio: crate::view::AudioView::CallerUnheard,
                 began: "2026-11-22T09:30:00.000+08:00".into(),
                 agent_answered: None,
             })

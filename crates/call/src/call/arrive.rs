@@ -122,7 +122,18 @@ impl Call {
                     self.on_offered(context, leg, sdp);
                 }
             }
-            SessionEvent::OfferAccepted { sdp: Some(answer) } => self.on_caller_accepted(context, &answer),
+            SessionEvent::OfferAccepted { sdp } => {
+                let leg = self.caller.as_ref().map(|caller| caller.id);
+                let is_fax = leg.is_some_and(|leg| self.fax_answered(context, leg, sdp.as_deref()));
+                if let (Some(answer), false) = (sdp, is_fax) {
+                    self.on_caller_accepted(context, &answer);
+                }
+            }
+            SessionEvent::OfferRefused { status } => {
+                if let Some(leg) = self.caller.as_ref().map(|caller| caller.id) {
+                    self.on_offer_refused(context, leg, status);
+                }
+            }
             SessionEvent::Info { content_type, body } => {
                 if let Some(leg) = self.caller.as_ref().map(|caller| caller.id) {
                     self.on_info(context, leg, &content_type, &body);
@@ -153,9 +164,7 @@ impl Call {
                     self.on_refer(context, leg, tx, (refer_to, replaces));
                 }
             }
-            SessionEvent::OfferAccepted { sdp: None }
-            | SessionEvent::OfferRefused { .. }
-            | SessionEvent::ReferProgress { .. }
+            SessionEvent::ReferProgress { .. }
             | SessionEvent::Progress { .. }
             | SessionEvent::Answered { .. }
             | SessionEvent::Refused { .. }
@@ -172,6 +181,7 @@ impl Call {
             Ok(()) => {
                 caller.describe(context);
                 let leg = caller.id;
+                self.fax_left_by(context, leg);
                 self.on_media_changed(context, leg);
                 if first && self.plan.answer == AnswerMode::EarlyMedia && matches!(self.stage, Stage::InFlow)
                 {

@@ -17,6 +17,9 @@ impl Call {
     /// A re-INVITE or UPDATE: the media is anchored here, so that the other side never hears of it.
     pub(super) fn on_offered(&mut self, context: &mut Context<'_>, leg: LegId, sdp: Option<Bytes>) {
         let Some(known) = self.legs_mut().find(|known| known.id == leg) else { return };
+        if let Some(fax) = sdp.as_deref().and_then(|offer| known.media.fax_in(offer)) {
+            return self.on_fax_offered(context, leg, fax);
+        }
         let answer = match sdp {
             Some(offer) => known.media.answer(&offer),
             // RFC 3261 §14.2: a re-INVITE without a description asks for our offer.
@@ -29,6 +32,7 @@ impl Call {
             Ok(answer) => {
                 known.session.accept_offer(context.now, context.endpoint, answer);
                 known.describe(context);
+                self.fax_left_by(context, leg);
                 self.on_media_changed(context, leg);
             }
             // RFC 3261 §14.2: what was agreed before stands.

@@ -45,6 +45,8 @@ impl Call {
                     self.release(context, HungUpBy::Switch, Termination::MediaTimeout, None);
                 }
             }
+            Event::Unheard { port, how, .. } => self.on_unheard(context, port, how),
+            Event::HeardAgain { port, .. } => self.on_heard_again(context, port),
             Event::Quality { port, quality, .. } => {
                 self.measured.retain(|known| *known != port);
                 let fact = CallFact::Quality {

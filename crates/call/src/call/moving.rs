@@ -132,7 +132,17 @@ impl Call {
     }
 
     /// What leads to a leg leads to the call `into` from here on, and its port goes there.
-    pub(super) fn moving(&mut self, context: &mut Context<'_>, leg: Leg, who: Who, into: CallId) -> Mover {
+    pub(super) fn moving(
+        &mut self,
+        context: &mut Context<'_>,
+        mut leg: Leg,
+        who: Who,
+        into: CallId,
+    ) -> Mover {
+        if leg.media.is_fax() {
+            let offer = leg.media.offer();
+            leg.session.offer(context.now, context.endpoint, offer);
+        }
         self.lead_into(context, &leg, into);
         let before = self.measured.len();
         self.measured.retain(|port| *port != leg.id);

@@ -170,9 +170,13 @@ impl Call {
                 self.lose_leg(context, at, leg);
             }
             SessionEvent::Offered { sdp } => self.on_offered(context, leg, sdp),
-            SessionEvent::OfferAccepted { sdp: Some(answer) } => {
-                self.on_party_accepted(context, at, leg, &answer);
+            SessionEvent::OfferAccepted { sdp } => {
+                let is_fax = self.fax_answered(context, leg, sdp.as_deref());
+                if let (Some(answer), false) = (sdp, is_fax) {
+                    self.on_party_accepted(context, at, leg, &answer);
+                }
             }
+            SessionEvent::OfferRefused { status } => self.on_offer_refused(context, leg, status),
             SessionEvent::Info { content_type, body } => self.on_info(context, leg, &content_type, &body),
             SessionEvent::Ended { cause, .. } => self.on_party_ended(context, at, leg, &cause),
             SessionEvent::Transferred { tx, refer_to, replaces, .. } => {
@@ -184,8 +188,6 @@ impl Call {
             }
             SessionEvent::Acknowledged { sdp: None }
             | SessionEvent::Cancelled { .. }
-            | SessionEvent::OfferAccepted { sdp: None }
-            | SessionEvent::OfferRefused { .. }
             | SessionEvent::ReferProgress { .. }
             | SessionEvent::Transaction(_)
             | SessionEvent::TransactionOver(_) => {}
@@ -199,6 +201,7 @@ impl Call {
             && known.media.accept(answer).is_ok()
         {
             known.describe(context);
+            self.fax_left_by(context, leg);
             self.on_media_changed(context, leg);
         }
     }

@@ -100,6 +100,8 @@ impl Call {
 
     /// Sets who hears whom by what holds now.
     pub(super) fn connect(&mut self, context: &mut Context<'_>) {
+        self.check_fax(context);
+        self.set_alarms(context);
         if matches!(self.stage, Stage::Talking(_)) {
             let matrix = hearing::matrix(&self.persons(), &self.seats());
             context.media(Command::Hear { room: self.id, matrix });
@@ -107,7 +109,7 @@ impl Call {
     }
 
     /// The persons of the conversation, and how each of them stands.
-    fn persons(&self) -> Vec<Person> {
+    pub(super) fn persons(&self) -> Vec<Person> {
         let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return Vec::new() };
         let holds = |leg: LegId| talk.holders.iter().any(|(holder, _)| *holder == leg);
         let waits = |leg: LegId| match self.transfer.as_ref().map(|transfer| (&transfer.phase, &transfer.by))
@@ -166,6 +168,10 @@ impl Call {
             self.stop_playing(context, listener, asking.music);
         }
         self.dismiss_guests(context);
+        let caller = self.caller.as_ref().map(|caller| caller.id);
+        let stays = if then == Then::TakesCallersPlace { Some(talk.leg) } else { caller };
+        self.leave_fax(context, stays.filter(|_| !self.is_over()).as_slice());
+        self.clear_alarms(context);
         self.fact(context, CallFact::AgentLeft { offer: talk.offer, by, cause });
         match (then, self.plan.record, self.recording) {
             (Then::TakesCallersPlace, ..) => {}

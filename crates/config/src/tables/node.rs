@@ -190,6 +190,13 @@ static MEDIA: Object = Object {
             "a call without RTP for this long ends; 0: never",
         ),
         default(
+            "silence_alarm_seconds",
+            Kind::Seconds(0, 86_400),
+            "20",
+            "通话中一方多久没有声音就告警 (单通, 无声), 0 表示不告警",
+            "a party of a conversation who is not heard for this long raises the alarm (one-way or no audio); 0: never",
+        ),
+        default(
             "session_expires_seconds",
             Kind::Seconds(0, 86_400),
             "1800",
@@ -328,9 +335,17 @@ pub(crate) fn limits(hotline: &Record) -> Limits {
     }
 }
 
-/// RTP timeout and session timer.
-pub(crate) fn media(hotline: &Record, reading: &mut Reading<'_>) -> (Option<Duration>, Option<Duration>) {
-    let Some(record) = hotline.record_if("media") else { return (None, None) };
+/// What is asked of audio and of sessions.
+#[derive(Default)]
+pub(crate) struct Media {
+    pub rtp_timeout: Option<Duration>,
+    pub silence_alarm: Option<Duration>,
+    pub session_expires: Option<Duration>,
+}
+
+/// RTP timeout, alarm of silence and session timer.
+pub(crate) fn media(hotline: &Record, reading: &mut Reading<'_>) -> Media {
+    let Some(record) = hotline.record_if("media") else { return Media::default() };
     let session = record.seconds_unless_zero("session_expires_seconds");
     // RFC 4028 §5: Min-SE is at least 90 seconds.
     if session.is_some_and(|session| session < Duration::from_secs(90)) {
@@ -341,7 +356,11 @@ pub(crate) fn media(hotline: &Record, reading: &mut Reading<'_>) -> (Option<Dura
             "a session timer has at least 90 seconds (RFC 4028), or 0 for none".into(),
         );
     }
-    (record.seconds_unless_zero("rtp_timeout_seconds"), session)
+    Media {
+        rtp_timeout: record.seconds_unless_zero("rtp_timeout_seconds"),
+        silence_alarm: record.seconds_unless_zero("silence_alarm_seconds"),
+        session_expires: session,
+    }
 }
 
 /// How packets are marked.

@@ -102,6 +102,13 @@ pub(crate) static PHONE: Object = Object {
             "允许静音抑制与舒适噪声 (RFC 3389)",
             "silence suppression with comfort noise (RFC 3389) is allowed",
         ),
+        default(
+            "t38",
+            Kind::Bool,
+            "true",
+            "传真可改用 T.38, 对侧也支持时原样转发; 否则回 488, 继续用语音",
+            "faxes may go over to T.38, passed as it comes where the other side does it too; else 488, and audio goes on",
+        ),
     ],
 };
 

@@ -99,6 +99,13 @@ pub(crate) static TRUNK: Object = Object {
             "允许静音抑制与舒适噪声 (RFC 3389)",
             "silence suppression with comfort noise (RFC 3389) is allowed",
         ),
+        default(
+            "t38",
+            Kind::Bool,
+            "true",
+            "传真可改用 T.38, 对侧也支持时原样转发; 否则回 488, 继续用语音",
+            "faxes may go over to T.38, passed as it comes where the other side does it too; else 488, and audio goes on",
+        ),
         optional("max_calls", Kind::Integer(1, MANY), "并发上限, 省略则不限", "calls at a time"),
         optional("max_calls_in", Kind::Integer(1, MANY), "呼入并发上限", "calls in at a time"),
         optional("max_calls_out", Kind::Integer(1, MANY), "呼出并发上限", "calls out at a time"),

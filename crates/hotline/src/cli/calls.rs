@@ -255,7 +255,7 @@ fn live_calls(global: &Global) -> anyhow::Result<Answer> {
         output::json(&calls)?;
         return Ok(Answer::Yes);
     }
-    let mut table = Table::new(["编号", "开始", "呼入号码", "热线", "状态", "队列", "接听", "录音"]);
+    let mut table = Table::new(["编号", "开始", "呼入号码", "热线", "状态", "队列", "接听", "录音", "语音"]);
     for call in calls {
         table.row([
             call.id,
@@ -266,6 +266,7 @@ fn live_calls(global: &Global) -> anyhow::Result<Answer> {
             call.queue.unwrap_or_default(),
             call.party.unwrap_or_default(),
             call.recording.zh().to_owned(),
+            call.audio.zh().to_owned(),
         ]);
     }
     table.print()?;

@@ -56,9 +56,11 @@ impl Sources {
                 live.transactions += one.transactions;
                 live.timers += one.timers;
                 live.admitted += one.admitted;
+                live.unheard += one.unheard;
             }
         }
         set("calls", live.admitted);
+        set("calls_unheard", live.unheard);
         set("calls_in_memory", live.calls);
         set("legs", live.legs);
         set("dialogs", live.dialogs);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::view::{
-    AgentView, BanView, BindingView, ConferenceView, EntryView, LiveCall, LiveState, MessageView,
+    AgentView, AudioView, BanView, BindingView, ConferenceView, EntryView, LiveCall, LiveState, MessageView,
     ParticipantView, PhoneView, QueueView, RecordingView, TrunkView,
 };
 use api::{Answer, Switch};
@@ -320,6 +320,13 @@ impl NodeSwitch {
                 call::LiveRecording::Off => RecordingView::Off,
                 call::LiveRecording::On => RecordingView::On,
                 call::LiveRecording::Paused => RecordingView::Paused,
+            },
+            audio: match call.audio {
+                call::LiveAudio::Fine => AudioView::Fine,
+                call::LiveAudio::Fax => AudioView::Fax,
+                call::LiveAudio::CallerUnheard => AudioView::CallerUnheard,
+                call::LiveAudio::PartyUnheard => AudioView::PartyUnheard,
+                call::LiveAudio::NobodyHeard => AudioView::NobodyHeard,
             },
             began: self.time(call.began),
             agent_answered: None,

@@ -159,6 +159,9 @@ impl Rooms {
             Command::Describe { port, negotiated } => {
                 self.with_leg(now, port, |room, _| room.describe(now, port, negotiated));
             }
+            Command::DescribeFax { port, remote } => {
+                self.with_leg(now, port, |room, _| room.describe_fax(now, port, remote));
+            }
             Command::Hear { room: call, matrix } => {
                 self.with_call(now, call, |room, _| room.hear(now, &matrix));
             }
@@ -170,6 +173,9 @@ impl Rooms {
             }
             Command::Watch { port, rtp_timeout } => {
                 self.with_leg(now, port, |room, _| room.watch(now, port, rtp_timeout));
+            }
+            Command::Alarm { port, after } => {
+                self.with_leg(now, port, |room, _| room.alarm(now, port, after));
             }
             Command::Record { room, recording, tenant, caller, persons, started } => {
                 self.record(now, Start { recording, call: room, tenant, caller, persons, started });

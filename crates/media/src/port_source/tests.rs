@@ -166,6 +166,16 @@ fn a4_a_moved_phone_behind_nat_takes_over_with_its_third_packet_and_is_spoken_to
 }
 
 #[test]
+fn a4_a_moved_phone_that_told_the_truth_is_spoken_to_where_it_says() {
+    let mut world = World::phone();
+    let described = world.source.target().expect("described").to_string();
+    world.packets(&described, 3);
+    world.describe("192.168.1.9:5000");
+    assert_eq!(world.source.target(), Some(address("192.168.1.9:5000")));
+    assert!(world.packet("192.168.1.9:5000", 9), "and heard from there at once");
+}
+
+#[test]
 fn hold_by_the_unspecified_address_does_not_move_the_peer() {
     let mut world = World::trunk();
     world.packet(CARRIER, 1);

@@ -403,6 +403,8 @@ impl<'a> Entries<'a> {
             14 => Some(Mark::TookOver(leg()?)),
             15 => Some(Mark::GuestLeft(leg()?)),
             16 => Some(Mark::CallerBecame(leg()?)),
+            17 => Some(Mark::FaxBegan),
+            18 => Some(Mark::FaxEnded),
             _ => None,
         };
         let moment = match (bytes[1], mark) {
@@ -459,6 +461,8 @@ const fn mark_code(mark: Mark) -> (u8, u8) {
         Mark::TookOver(_) => (14, 0),
         Mark::GuestLeft(_) => (15, 0),
         Mark::CallerBecame(_) => (16, 0),
+        Mark::FaxBegan => (17, 0),
+        Mark::FaxEnded => (18, 0),
     }
 }
 

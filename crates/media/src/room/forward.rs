@@ -10,7 +10,7 @@ use super::Room;
 use crate::codec::{self, Codec};
 use crate::command::Event;
 use crate::g711::{self, Law};
-use crate::port::{Kind, Port, Speech};
+use crate::port::{Carries, Kind, Port, Speech};
 use crate::rtcp;
 use crate::rtp::{self, HEADER, Header};
 use crate::rtp_receive::{Place, Received, Timing};
@@ -30,6 +30,9 @@ impl Room {
     ) {
         let room = self.id;
         let Some(port) = self.port_at(index) else { return };
+        if port.carries == Carries::Fax {
+            return self.pass_fax(now, (index, channel), source, datagram, sink);
+        }
         // RFC 5761 §4: RTCP may come to the RTP port.
         let is_report = channel == Channel::Rtcp || rtp::is_rtcp(datagram);
         let datagram = match port.open(datagram, is_report) {
@@ -55,6 +58,7 @@ impl Room {
             sink.event(Event::FirstPacket { room, port: port.leg });
         }
         let watch_ended = port.watch.is_some_and(|watch| watch.due.is_none());
+        let raised = port.alarm.is_some_and(|alarm| alarm.is_raised());
         if let Some(watch) = port.watch.as_mut().filter(|_| watch_ended) {
             watch.begin(now);
         }
@@ -62,7 +66,11 @@ impl Room {
             Kind::Audio(codec) => {
                 let timing = Timing::Audio(port.ticks_of(codec));
                 if let Received::Placed(place) = port.receive.take(now, &header, timing) {
-                    port.loudness.look(place.sequence, codec, &datagram[header.payload()]);
+                    let sound = (codec, &datagram[header.payload()]);
+                    let has_sound = port.loudness.look(now, place.sequence, sound, raised);
+                    if raised {
+                        port.heard_again(now, room, has_sound, sink);
+                    }
                     self.relay_audio(now, index, (place, codec), &header, datagram, sink);
                 }
             }
@@ -85,7 +93,7 @@ impl Room {
             }
             Kind::Unknown => {}
         }
-        if watch_ended {
+        if watch_ended || raised {
             self.rearm();
         }
     }

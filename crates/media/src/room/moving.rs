@@ -37,6 +37,7 @@ impl Room {
         }
         port.heard_by.clear();
         port.hears.clear();
+        port.alarm = None;
         port.jitter = None;
         port.hearing = Hearing::Relayed;
         // The places of the next room mean other talkers.

@@ -10,7 +10,7 @@ use crate::clip::ClipFrame;
 use crate::codec::{Codec, Encoder, FRAME, LONGEST};
 use crate::command::{Event, PlayEnd};
 use crate::player::Frame;
-use crate::port::{Outlet, Port};
+use crate::port::{Carries, Outlet, Port};
 use crate::rtcp;
 use crate::rtp::{self, HEADER};
 use crate::rtp_send::Slot;
@@ -49,11 +49,12 @@ impl Port {
         if self.agreed.is_some() {
             self.press(now, index, sink);
             self.play(now, (room, index), sink);
-            if self.report.poll_timeout().is_some_and(|due| due <= now) {
+            if self.carries == Carries::Audio && self.report.poll_timeout().is_some_and(|due| due <= now) {
                 self.report(now, index, sink);
             }
         }
         self.watch_silence(now, room, sink);
+        self.look_for_alarm(now, room, sink);
     }
 
     /// Sends the frames of the playback that are due, and says when it ended.
@@ -156,7 +157,7 @@ impl Port {
 
     /// RFC 3550 §6.6: tells the peer that our stream ends, when there was one.
     pub(super) fn say_bye(&mut self, index: PortIndex, sink: &mut impl Sink) {
-        if self.send.packets() > 0 {
+        if self.send.packets() > 0 && self.carries == Carries::Audio {
             let ssrc = self.send.ssrc;
             let mut out = [0; rtcp::MAX_COMPOUND];
             let length = rtcp::write_bye(&mut out, ssrc, self.report.cname(ssrc));
@@ -183,6 +184,28 @@ impl Port {
         known.or_else(|| {
             Some(described).filter(|to| !elsewhere && !to.ip().is_unspecified() && to.port() != 0)
         })
+    }
+
+    fn look_for_alarm(&mut self, now: Instant, room: CallId, sink: &mut impl Sink) {
+        let expected = self.is_expected_to_speak();
+        let (packet, sound) = (self.heard_at, self.loudness.heard_at);
+        let Some(alarm) = self.alarm.as_mut().filter(|alarm| alarm.due().is_some_and(|due| due <= now))
+        else {
+            return;
+        };
+        if !expected {
+            alarm.wait(now);
+        } else if let Some(how) = alarm.look(now, packet, sound) {
+            sink.event(Event::Unheard { room, port: self.leg, how });
+        }
+    }
+
+    /// A packet came from a peer who was told to be unheard.
+    #[cold]
+    pub(super) fn heard_again(&mut self, now: Instant, room: CallId, has_sound: bool, sink: &mut impl Sink) {
+        if self.alarm.as_mut().is_some_and(|alarm| alarm.came(now, has_sound)) {
+            sink.event(Event::HeardAgain { room, port: self.leg });
+        }
     }
 
     fn watch_silence(&mut self, now: Instant, room: CallId, sink: &mut impl Sink) {

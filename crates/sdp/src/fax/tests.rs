@@ -17,7 +17,8 @@ fn local() -> Local {
 }
 
 fn described(media: &str) -> Description {
-    let text = format!("v=0\r\no=- 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}");
+    let text =
+        format!("v=0\r\no=- 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}");
     Description::parse(text.as_bytes()).unwrap()
 }
 
@@ -89,7 +90,8 @@ fn an_answer_that_does_not_take_the_stream_is_a_refusal() {
 
 #[test]
 fn no_parameter_smuggles_a_line() {
-    let offer = described("m=image 4444 udptl t38\r\na=T38FaxVersion:0\rm=audio 1 RTP/AVP 8\r\na=T38\u{e9}:1\r\n");
+    let offer =
+        described("m=image 4444 udptl t38\r\na=T38FaxVersion:0\rm=audio 1 RTP/AVP 8\r\na=T38\u{e9}:1\r\n");
     let fax = fax(&offer, &local()).unwrap().unwrap();
     assert_eq!(fax.terms, FaxTerms::default());
 }

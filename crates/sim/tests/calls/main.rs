@@ -6,6 +6,7 @@ mod conferences;
 mod dialling;
 mod diversions;
 mod engagements;
+mod fax;
 mod flows;
 mod hand;
 mod media;

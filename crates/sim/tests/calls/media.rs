@@ -1,12 +1,13 @@
 //! Codecs, SRTP and keys in whole calls: what the descriptions agree on is what is heard.
 
+use call::LiveAudio;
 use model::event::CallFact;
-use model::outcome::{CallResult, HungUpBy};
+use model::outcome::{CallResult, HungUpBy, Unheard};
 use peers::{Command, Happening, Sound};
 use sdp::{Codec, KeyWay, MasterKey, Secrecy};
 use sim::{PeerId, Weather};
 
-use crate::stage::{Stage, edited, ending, folder, heard, key, node_is, only, seconds};
+use crate::stage::{Stage, edited, ending, folder, heard, key, millis, node_is, only, seconds};
 
 /// The office with more keys for its phones and for the carrier's trunk.
 fn office(phones: &str, trunk: &str) -> Stage {
@@ -133,21 +134,28 @@ fn srtp_is_spoken_where_both_can_and_refused_where_one_must() {
 }
 
 #[test]
-fn keys_by_info_and_as_tones_reach_the_menu_and_the_agent() {
-    for way in [KeyWay::Info, KeyWay::Inband] {
-        let setting = if way == KeyWay::Info { "info" } else { "auto" };
-        let mut stage = office("", &format!("dtmf = \"{setting}\"\n"));
+fn keys_reach_the_menu_and_the_agent_in_every_way_from_every_way() {
+    let ways = [KeyWay::Events, KeyWay::Info, KeyWay::Inband];
+    for (caller_way, agent_way) in ways.iter().flat_map(|one| ways.map(|other| (*one, other))) {
+        let setting = |way| match way {
+            KeyWay::Info => "dtmf = \"info\"\n",
+            KeyWay::Inband => "dtmf = \"inband\"\n",
+            _ => "",
+        };
+        let mut stage = office(setting(agent_way), setting(caller_way));
         // The key 1 leads through the menu already.
-        let (caller, agent) = talk(&mut stage, |peer| peer.press_by(way), |_| {});
+        let (caller, agent) =
+            talk(&mut stage, |peer| peer.press_by(caller_way), |peer| peer.press_by(agent_way));
         stage.press(caller, '7');
+        stage.run(millis(600));
         stage.press(agent, '9');
         stage.run(seconds(2));
-        let count = |peer, c| {
-            let happened = stage.world.happened(peer).iter();
-            happened.filter(|(_, happening)| *happening == Happening::Key(key(c))).count()
+        let keys = |peer| -> Vec<Happening> {
+            let happened = stage.world.happened(peer).iter().map(|(_, happening)| happening.clone());
+            happened.filter(|happening| matches!(happening, Happening::Key(_))).collect()
         };
-        assert_eq!(count(agent, '7'), 1, "{way:?} to events");
-        assert_eq!(count(caller, '9'), 1, "events to {way:?}");
+        assert_eq!(keys(agent), [Happening::Key(key('7'))], "{caller_way:?} to {agent_way:?}");
+        assert_eq!(keys(caller), [Happening::Key(key('9'))], "{agent_way:?} to {caller_way:?}");
         stage.hang_up(caller);
         stage.finish();
     }
@@ -166,4 +174,67 @@ fn a_caller_without_a_sound_is_marked_on_the_record() {
     assert_eq!(stage.world.count(silent), 1);
     assert_eq!(stage.world.count(|fact| matches!(fact, CallFact::Quality { silent: false, .. })), 1);
     stage.finish();
+}
+
+#[test]
+fn a_call_in_which_somebody_is_not_heard_is_shown_while_it_lasts() {
+    let live = |stage: &Stage| stage.world.calls()[0].audio;
+    let unheard = |stage: &Stage, wanted: Unheard| {
+        stage.world.count(|fact| matches!(fact, CallFact::Unheard { how, .. } if *how == wanted))
+    };
+    let again = |stage: &Stage| stage.world.count(|fact| matches!(fact, CallFact::HeardAgain { .. }));
+    let mut stage = office("", "");
+    let (caller, agent) = talk(&mut stage, |_| {}, |_| {});
+    // R37, one-way: packets come from the caller, and nothing is in them.
+    stage.tell(agent, Command::Say(Sound::Tone(660.0)));
+    stage.run(seconds(18));
+    assert_eq!((live(&stage), unheard(&stage, Unheard::NoSound)), (LiveAudio::Fine, 0));
+    stage.run(seconds(4));
+    assert_eq!((live(&stage), unheard(&stage, Unheard::NoSound)), (LiveAudio::CallerUnheard, 1));
+    assert_eq!(stage.world.shard_live().unheard, 1);
+    stage.tell(caller, Command::Say(Sound::Tone(440.0)));
+    stage.run(seconds(1));
+    assert_eq!((live(&stage), again(&stage)), (LiveAudio::Fine, 1));
+    // Nothing comes any more: first from one side, then from both. The call is not ended so soon.
+    let mut slow = office("", "");
+    let (caller, agent) = talk(&mut slow, |_| {}, |_| {});
+    for peer in [caller, agent] {
+        slow.tell(peer, Command::Say(Sound::Tone(440.0)));
+    }
+    slow.run(seconds(2));
+    // A hold is no silence.
+    slow.tell(agent, Command::Hold);
+    slow.run(seconds(60));
+    assert_eq!((live(&slow), unheard(&slow, Unheard::NoPackets)), (LiveAudio::Fine, 0));
+    slow.tell(agent, Command::Resume);
+    slow.run(seconds(5));
+    assert_eq!(live(&slow), LiveAudio::Fine);
+    slow.hang_up(caller);
+    slow.finish();
+    stage.hang_up(caller);
+    stage.finish();
+}
+
+#[test]
+fn the_alarms_time_is_the_operators_and_none_is_none() {
+    for (setting, expected) in [("5", LiveAudio::NobodyHeard), ("0", LiveAudio::Fine)] {
+        let hotline = edited(
+            "hotline.toml",
+            "rtp_timeout_seconds = 20",
+            &format!("rtp_timeout_seconds = 20\nsilence_alarm_seconds = {setting}"),
+        );
+        let mut stage = Stage::of(&folder(&[(hotline.0, &hotline.1)]), 7, Weather::FAIR);
+        let (caller, agent) = talk(&mut stage, |_| {}, |_| {});
+        for peer in [caller, agent] {
+            stage.tell(peer, Command::Say(Sound::Nothing));
+        }
+        stage.run(seconds(7));
+        assert_eq!(stage.world.calls()[0].audio, expected, "{setting}");
+        let told = |fact: &CallFact| matches!(fact, CallFact::Unheard { how: Unheard::NoPackets, .. });
+        assert_eq!(stage.world.count(told), if setting == "5" { 2 } else { 0 });
+        stage.hang_up(caller);
+        let finished = stage.finish();
+        let marked = only(&finished).quality.iter().filter(|leg| leg.went_silent).count();
+        assert_eq!(marked, if setting == "5" { 2 } else { 0 }, "on the record");
+    }
 }

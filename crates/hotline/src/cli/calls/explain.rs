@@ -3,7 +3,7 @@
 use model::event::{
     CallFact, ConferenceRole, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome,
 };
-use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, WithdrawCause};
+use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, Unheard, WithdrawCause};
 
 use super::{Records, call_id};
 use crate::cli::{Answer, Global, live, output};
@@ -110,6 +110,19 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::SurveyAsked { .. } => "询问满意度 / survey asked".to_owned(),
         CallFact::SurveyAnswered { key, label } => format!("满意度: {label} ({key}) / survey"),
         CallFact::ReasonGiven { by, reason } => format!("{}给出原因 / gave as its reason: {reason}", by.zh()),
+        CallFact::FaxBegan => "双方传真 (T.38) / fax".to_owned(),
+        CallFact::FaxEnded => "传真结束, 恢复语音 / audio again".to_owned(),
+        CallFact::FaxRefused { by, status } => {
+            format!("{}一侧不支持 T.38 ({status}), 继续用语音 / T.38 refused, audio goes on", by.zh())
+        }
+        CallFact::Unheard { leg, how } => {
+            let en = match how {
+                Unheard::NoPackets => "no packets",
+                Unheard::NoSound => "no sound",
+            };
+            format!("听不到一方: {} / a party is not heard: {en} ({leg})", how.zh())
+        }
+        CallFact::HeardAgain { leg } => format!("又听得到了 / heard again ({leg})"),
         CallFact::MediaLost { .. } => "收不到对方语音 / no audio came".to_owned(),
         CallFact::Ended { result, by, cause } => {
             let by = if *by == HungUpBy::Switch {

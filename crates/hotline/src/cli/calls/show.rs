@@ -43,6 +43,7 @@ const NAMES: &[(&str, &str)] = &[
     ("recording_ms", "录音时长"),
     ("recording_state", "录音状态"),
     ("not_recorded", "未录音"),
+    ("fax", "传真"),
     ("flow_path", "流程经过"),
     ("flow", "流程"),
     ("node", "节点"),

@@ -59,6 +59,8 @@ fn words(event: &str, cause: Option<&str>) -> String {
         ("whispered", _) => "耳语 / a supervisor whispers",
         ("barged", _) => "强插 / a supervisor barges in",
         ("took_over", _) => "接管 / a supervisor takes over",
+        ("fax", _) => "传真 (T.38), 不录音 / fax, nothing is kept",
+        ("fax_ended", _) => "传真结束 / fax over",
         ("guest_left", _) => "监听者离开 / the supervisor left",
         (other, _) => return other.to_owned(),
     };
@@ -102,6 +104,8 @@ mod tests {
             Mark::Barged(leg),
             Mark::TookOver(leg),
             Mark::GuestLeft(leg),
+            Mark::FaxBegan,
+            Mark::FaxEnded,
         ];
         for mark in all {
             let cause = match mark {
