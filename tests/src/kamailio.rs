@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::switch::new_folder;
-use crate::{Place, until};
+use crate::{Place, Rtpengine, until};
 
 /// A running Kamailio.
 #[derive(Debug)]
@@ -21,16 +21,24 @@ pub struct Kamailio {
 impl Kamailio {
     /// A proxy at `at` in front of `switch`; returns when it listens.
     pub fn start(at: SocketAddr, switch: SocketAddr) -> Kamailio {
+        Kamailio::start_with(at, switch, None)
+    }
+
+    /// The same, with the audio of all calls by this rtpengine.
+    pub fn start_with(at: SocketAddr, switch: SocketAddr, media: Option<&Rtpengine>) -> Kamailio {
         let folder = new_folder();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("kamailio/proxy.cfg");
         let text = std::fs::read_to_string(source).expect("its configuration");
         let text = text.replace("@PROXY@", &at.to_string()).replace("@SWITCH@", &switch.to_string());
+        let text = media.iter().fold(text, |text, media| text.replace("@RTPENGINE@", &media.ng.to_string()));
+        let defined: &[&str] = if media.is_some() { &["-A", "RTPENGINE"] } else { &[] };
         std::fs::write(folder.join("kamailio.cfg"), text).expect("its configuration");
         let output = File::create(folder.join("output")).expect("a file");
         let child = Command::new("kamailio")
             // In the foreground, with little memory, and everything it writes in its folder.
             .args(["-DD", "-E", "-m", "32", "-M", "4", "-f", "kamailio.cfg", "-Y"])
             .arg(&folder)
+            .args(defined)
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a file"))

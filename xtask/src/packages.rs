@@ -14,6 +14,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("sipsak", "sipsak"),
     ("tshark", "tshark"),
     ("kamailio", "kamailio"),
+    ("rtpengine", "rtpengine-daemon"),
     ("sox", "sox"),
     ("ip", "iproute2"),
     ("nft", "nftables"),

@@ -201,6 +201,8 @@ impl Encoder {
 
     /// Encodes 20 ms and says how many bytes of `out` they are.
     pub fn encode(&mut self, frame: &[i16; FRAME], out: &mut [u8; LONGEST]) -> usize {
+        #[cfg(test)]
+        ENCODINGS.with(|count| count.set(count.get() + 1));
         match &mut self.state {
             Encoding::Law(law) => {
                 for (code, sample) in out.iter_mut().zip(frame) {
@@ -252,6 +254,17 @@ impl fmt::Debug for Encoder {
 
 /// Bytes of a G.729 frame of 10 ms.
 const G729_FRAME: usize = 10;
+
+#[cfg(test)]
+thread_local! {
+    static ENCODINGS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How often this thread has encoded 20 ms, for tests of what is shared.
+#[cfg(test)]
+pub(crate) fn encodings() -> usize {
+    ENCODINGS.with(std::cell::Cell::get)
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -14,11 +14,12 @@ use std::io;
 
 use clock::WallTime;
 use model::recording::TalkShares;
-use model::{CallId, RecordingId, TenantId};
+use model::{CallId, LegId, RecordingId, TenantId};
 use sha2::{Digest, Sha256};
 
 use crate::g711::Law;
 use crate::recording::{AudioBlock, Entry, Moment};
+use crate::sink::Side;
 use crate::wav::{Format, stereo_header};
 use events::Course;
 pub use events::Events;
@@ -34,9 +35,20 @@ pub struct Survey {
     head: Option<Head>,
     last_us: u64,
     end: Option<u64>,
+    layout: Layout,
     pcma: bool,
     pcmu: bool,
     others: bool,
+}
+
+/// What stands in the two channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Left the caller, right whom the caller hears.
+    #[default]
+    Apart,
+    /// Everybody in both: nobody is the caller of a conference.
+    Both,
 }
 
 /// What the blocks of a recording say about it.
@@ -69,6 +81,11 @@ impl Survey {
     pub fn block(&mut self, block: &AudioBlock<'_>) {
         self.head.get_or_insert_with(|| Head::of(block));
         self.course.block(block);
+        // The left channel of a conference is for no leg, but has the conference's own id.
+        let nobodys = |(leg, side): (LegId, Side)| side == Side::Left && leg.raw() == block.call().raw();
+        if block.legs().any(nobodys) {
+            self.layout = Layout::Both;
+        }
         for entry in block.entries() {
             match entry {
                 Entry::Packet(packet) => {
@@ -105,6 +122,7 @@ impl Survey {
             format,
             frames: placement::samples(length_us),
             ended: self.end.is_some(),
+            layout: self.layout,
             placement: self.placement.finish(),
             course: self.course,
         })
@@ -118,6 +136,7 @@ pub struct Plan {
     format: Format,
     frames: u64,
     ended: bool,
+    layout: Layout,
     placement: Placement,
     course: Course,
 }
@@ -167,6 +186,7 @@ struct About {
     head: Head,
     millis: u64,
     ended: bool,
+    layout: Layout,
     course: Course,
 }
 
@@ -210,16 +230,17 @@ impl Stereo {
     /// Those of `out`.
     pub fn begin<W: io::Write>(plan: Plan, out: &mut Files<W>) -> io::Result<Stereo> {
         let samples = match plan.format {
-            Format::G711(Law::Pcma) => Samples::Alaw(Timeline::new(plan.frames)),
-            Format::G711(Law::Pcmu) => Samples::Ulaw(Timeline::new(plan.frames)),
-            Format::Pcm16 => Samples::Linear(Timeline::new(plan.frames)),
+            Format::G711(Law::Pcma) => Samples::Alaw(Timeline::new(plan.frames, plan.layout)),
+            Format::G711(Law::Pcmu) => Samples::Ulaw(Timeline::new(plan.frames, plan.layout)),
+            Format::Pcm16 => Samples::Linear(Timeline::new(plan.frames, plan.layout)),
         };
         let millis = plan.millis();
-        let about = About { head: plan.head, millis, ended: plan.ended, course: plan.course };
+        let Plan { head, ended, layout, course, placement, format, frames } = plan;
+        let about = About { head, millis, ended, layout, course };
         let (mut sound, mut peaks) = (Summed::default(), Summed::default());
-        sound.write(&stereo_header(plan.format, plan.frames), &mut out.sound)?;
-        peaks.write(&waveform_header(plan.frames), &mut out.peaks)?;
-        Ok(Stereo { samples, placement: plan.placement, about, sound, peaks })
+        sound.write(&stereo_header(format, frames), &mut out.sound)?;
+        peaks.write(&waveform_header(frames), &mut out.peaks)?;
+        Ok(Stereo { samples, placement, about, sound, peaks })
     }
 
     /// Takes the next block; what is certain by now goes to `out`.
@@ -259,9 +280,9 @@ impl Stereo {
             Samples::Ulaw(timeline) => timeline.finish(&mut write)?,
             Samples::Linear(timeline) => timeline.finish(&mut write)?,
         };
-        let shares = loudness.shares(&self.about.course);
-        let About { head, millis, ended, course } = self.about;
-        let events = course.events(&head, millis, ended, shares);
+        let shares = loudness.shares(&self.about.course, self.about.layout);
+        let About { head, millis, ended, layout, course } = self.about;
+        let events = course.events(&head, (millis, ended), layout, shares);
         Ok(Written { sound: self.sound.finish(), peaks: self.peaks.finish(), events })
     }
 }

@@ -5,7 +5,7 @@ use model::LegId;
 use model::recording::TalkShares;
 use serde::Serialize;
 
-use super::Head;
+use super::{Head, Layout};
 use crate::command::Mark;
 use crate::recording::{AudioBlock, Entry, Masks, Moment};
 use crate::sink::Side;
@@ -67,7 +67,23 @@ impl Course {
     }
 
     /// The file's content.
-    pub fn events(self, head: &Head, millis: u64, complete: bool, shares: TalkShares) -> Events {
+    pub fn events(
+        self,
+        head: &Head,
+        (millis, complete): (u64, bool),
+        layout: Layout,
+        shares: TalkShares,
+    ) -> Events {
+        let leg = |(leg, side): (LegId, Side)| {
+            let channel = match (layout, side) {
+                // It is for nobody.
+                (Layout::Both, Side::Left) => return None,
+                (Layout::Both, Side::Right) => "both",
+                (Layout::Apart, Side::Left) => "left",
+                (Layout::Apart, Side::Right) => "right",
+            };
+            Some(EventLeg { leg: leg.to_string(), channel })
+        };
         Events {
             version: 1,
             recording: head.recording.to_string(),
@@ -77,7 +93,7 @@ impl Course {
             millis,
             complete,
             shares,
-            legs: self.legs.into_iter().map(EventLeg::from).collect(),
+            legs: self.legs.into_iter().filter_map(leg).collect(),
             events: self.moments.into_iter().map(Happening::from).collect(),
         }
     }
@@ -113,18 +129,8 @@ pub struct Events {
 pub struct EventLeg {
     /// Which leg of the call.
     pub leg: String,
-    /// `left` the caller, `right` everybody else.
+    /// `left` the caller, `right` everybody else; `both` everybody in a conference.
     pub channel: &'static str,
-}
-
-impl From<(LegId, Side)> for EventLeg {
-    fn from((leg, side): (LegId, Side)) -> EventLeg {
-        let channel = match side {
-            Side::Left => "left",
-            Side::Right => "right",
-        };
-        EventLeg { leg: leg.to_string(), channel }
-    }
 }
 
 /// One thing that happened.

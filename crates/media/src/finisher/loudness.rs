@@ -7,6 +7,7 @@
 
 use model::recording::TalkShares;
 
+use super::Layout;
 use super::events::{Course, Phase};
 use super::timeline::Sample;
 use crate::codec::SAMPLE_RATE;
@@ -45,8 +46,11 @@ impl Loudness {
     }
 
     /// How the recording's time divides.
-    pub fn shares(&self, course: &Course) -> TalkShares {
-        let [left, right] = [0, 1].map(|channel| speech(&self.levels[channel]));
+    pub fn shares(&self, course: &Course, layout: Layout) -> TalkShares {
+        let [mut left, right] = [0, 1].map(|channel| speech(&self.levels[channel]));
+        if layout == Layout::Both {
+            left.fill(false);
+        }
         let mut shares = TalkShares::default();
         let mut phases = course.phases().into_iter().peekable();
         let mut phase = Phase::Open;

@@ -12,6 +12,7 @@ use crate::g711;
 use crate::recording::{Block, BlockView, Place, Recorder, Start};
 use crate::sink::{Side, TapPacket};
 
+const CALL: u64 = 9;
 const CALLER: u64 = 11;
 const AGENT: u64 = 12;
 const EXPERT: u64 = 13;
@@ -38,14 +39,19 @@ fn speech(leg: u64, codec: Codec, nth: u64, hz: f64) -> Sent {
 }
 
 /// What becomes of packets that arrive in the order of their times, with `marks`, ended at `end_ms` or by a crash.
-fn record(mut sent: Vec<Sent>, marks: &[(u64, Mark)], end_ms: Option<u64>) -> Vec<Block> {
+fn record(sent: Vec<Sent>, marks: &[(u64, Mark)], end_ms: Option<u64>) -> Vec<Block> {
+    record_for(CALLER, sent, marks, end_ms)
+}
+
+/// The same with another leg's id on the left.
+fn record_for(caller: u64, mut sent: Vec<Sent>, marks: &[(u64, Mark)], end_ms: Option<u64>) -> Vec<Block> {
     sent.sort_by_key(|packet| packet.arrives_us);
     let at = |us| Instant::from_secs(9) + Duration::from_micros(us);
     let start = Start {
         recording: 7.into(),
-        call: 9.into(),
+        call: CALL.into(),
         tenant: TenantId::new("acme"),
-        caller: CALLER.into(),
+        caller: caller.into(),
         persons: vec![AGENT.into(), EXPERT.into()],
         started: WallTime(1_795_000_000_000_000),
     };
@@ -372,6 +378,25 @@ fn two_persons_at_once_are_both_heard_on_the_right() {
         let [left, right] = wav.channels();
         assert!(level(&right, 440.0) > 7_500.0 && level(&right, 660.0) > 7_500.0, "{codec:?}");
         assert!(left.iter().all(|s| s.abs() < 20));
+    }
+}
+
+#[test]
+fn a_conference_which_has_no_caller_is_in_both_channels_and_all_who_speak_are_persons() {
+    for codec in [Codec::Pcma, Codec::Pcmu] {
+        let sent = (0..200)
+            .flat_map(|nth| [speech(AGENT, codec, nth, 440.0), speech(EXPERT, codec, nth, 660.0)])
+            .collect();
+        let wav = finish(&mut record_for(CALL, sent, &[], Some(4_000)));
+        let [left, right] = wav.channels();
+        assert!(left == right, "{codec:?}");
+        assert!(level(&left, 440.0) > 7_500.0 && level(&left, 660.0) > 7_500.0, "{codec:?}");
+        let channels: Vec<_> = wav.events.legs.iter().map(|leg| leg.channel).collect();
+        assert_eq!(channels, ["both", "both"], "and nobody on the left alone");
+        assert_eq!((wav.events.shares.caller_ms, wav.events.shares.both_ms), (0, 0));
+        assert!(wav.events.shares.persons_ms > 3_900);
+        let pixel = &wav.peaks[24 + 200 * 4..][..4];
+        assert!(pixel[..2] == pixel[2..] && pixel[1] > 28, "{pixel:?}");
     }
 }
 

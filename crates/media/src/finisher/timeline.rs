@@ -10,6 +10,7 @@ use crate::g711::{self, Law};
 use crate::recording::Packet;
 use crate::sink::Side;
 
+use super::Layout;
 use super::loudness::{Loudness, PIXEL};
 use super::placement::samples;
 
@@ -137,6 +138,7 @@ pub struct Timeline<S> {
     written: i64,
     frames: i64,
     channels: [Vec<S>; 2],
+    layout: Layout,
     loudness: Loudness,
     bytes: Vec<u8>,
     waveform: Vec<u8>,
@@ -160,12 +162,13 @@ struct Waiting {
 }
 
 impl<S: Sample> Timeline<S> {
-    pub fn new(frames: u64) -> Timeline<S> {
+    pub fn new(frames: u64, layout: Layout) -> Timeline<S> {
         Timeline {
             tracks: Vec::new(),
             written: 0,
             frames: i64::try_from(frames).unwrap_or(i64::MAX),
             channels: [Vec::new(), Vec::new()],
+            layout,
             loudness: Loudness::default(),
             bytes: Vec::new(),
             waveform: Vec::new(),
@@ -224,7 +227,10 @@ impl<S: Sample> Timeline<S> {
             beside[side] = Beside::Another;
         }
         self.bytes.clear();
-        let [left, right] = &self.channels;
+        let [left, right] = &mut self.channels;
+        if self.layout == Layout::Both {
+            left.copy_from_slice(right);
+        }
         S::interleave(left, right, &mut self.bytes);
         self.waveform.clear();
         self.loudness.hear(left, right, &mut self.waveform);

@@ -1,8 +1,10 @@
 //! A room in virtual time: talkers with their own clocks, and everything the room hands out.
 
 mod attacks;
+mod bridges;
 mod codecs;
 mod continuity;
+mod fax;
 mod keys;
 mod mixing;
 mod noise;

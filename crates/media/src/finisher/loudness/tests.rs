@@ -24,7 +24,7 @@ fn shares(said: &[(i16, i16, usize)]) -> TalkShares {
     }
     let length: usize = said.iter().map(|(_, _, times)| times).sum();
     assert_eq!(waveform.len(), length * 4);
-    let shares = loudness.shares(&Course::default());
+    let shares = loudness.shares(&Course::default(), Layout::Apart);
     assert_eq!(sum(shares), length as u64 * 10);
     shares
 }

@@ -6,22 +6,38 @@ use crate::codec::tests::{power, share, share_by_windows};
 use crate::codec::{Decoder, Encoder, FRAME, LONGEST, ticks_per_sample};
 
 /// A peer that says a tone in its codec.
-struct Voice {
+pub(super) struct Voice {
     talker: Talker,
     codec: Codec,
     encoder: Encoder,
-    hz: f64,
+    sound: Sound,
     said: usize,
 }
 
+enum Sound {
+    /// Hz.
+    Tone(f64),
+    /// Silence follows it.
+    Speech(Vec<i16>),
+}
+
 impl Voice {
-    fn new(talker: Talker, codec: Codec, hz: f64) -> Voice {
-        Voice { talker, codec, encoder: Encoder::new(codec), hz, said: 0 }
+    pub fn new(talker: Talker, codec: Codec, hz: f64) -> Voice {
+        Voice { talker, codec, encoder: Encoder::new(codec), sound: Sound::Tone(hz), said: 0 }
+    }
+
+    pub fn saying(talker: Talker, codec: Codec, samples: Vec<i16>) -> Voice {
+        Voice { talker, codec, encoder: Encoder::new(codec), sound: Sound::Speech(samples), said: 0 }
     }
 
     fn datagram(&mut self) -> Vec<u8> {
-        let step = 2.0 * std::f64::consts::PI * self.hz / 8_000.0;
-        let frame = std::array::from_fn(|n| (8_000.0 * (step * (self.said + n) as f64).sin()) as i16);
+        let frame = std::array::from_fn(|n| match &self.sound {
+            Sound::Tone(hz) => {
+                let step = 2.0 * std::f64::consts::PI * hz / 8_000.0;
+                (8_000.0 * (step * (self.said + n) as f64).sin()) as i16
+            }
+            Sound::Speech(samples) => samples.get(self.said + n).copied().unwrap_or_default(),
+        });
         self.said += FRAME;
         let mut payload = [0; LONGEST];
         let length = self.encoder.encode(&frame, &mut payload);
@@ -34,13 +50,13 @@ impl Voice {
 
 /// What happens to packets on their way.
 #[derive(Clone, Copy)]
-struct Weather {
+pub(super) struct Weather {
     /// The share of packets that are lost, that are doubled, and that come 40 ms late, in percent each.
-    percent: u64,
+    pub percent: u64,
 }
 
 /// Lets the voices speak for `frames` packets through the weather, each to the room at its time.
-fn speak(world: &mut World, voices: &mut [Voice], frames: usize, weather: Weather) {
+pub(super) fn speak(world: &mut World, voices: &mut [Voice], frames: usize, weather: Weather) {
     let mut late: Vec<(usize, PortIndex, SocketAddr, Vec<u8>)> = Vec::new();
     let mut dice = 0x9e37_79b9_7f4a_7c15u64;
     let mut roll = move || {
@@ -77,7 +93,7 @@ fn speak(world: &mut World, voices: &mut [Voice], frames: usize, weather: Weathe
 }
 
 /// What the listener at `port` hears, placed by its packets' timestamps.
-fn heard(world: &World, port: PortIndex, codec: Codec) -> Vec<i16> {
+pub(super) fn heard(world: &World, port: PortIndex, codec: Codec) -> Vec<i16> {
     let mut packets: Vec<&Sent> = world
         .sunk
         .rtp
