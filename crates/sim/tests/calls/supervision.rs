@@ -130,12 +130,20 @@ impl Office {
 
     /// Packets in the recording of the conversation: left, right.
     fn kept(&self) -> [u64; 2] {
+        self.stage.world.kept(self.recording())
+    }
+
+    /// What the recording's timeline shows.
+    fn marks(&self) -> Vec<&'static str> {
+        self.stage.world.marks(self.recording())
+    }
+
+    fn recording(&self) -> model::RecordingId {
         let began = |(_, fact): (CallId, &CallFact)| match fact {
             CallFact::RecordingBegan { recording } => Some(*recording),
             _ => None,
         };
-        let recording = self.stage.world.call_facts().find_map(began).expect("a recording");
-        self.stage.world.kept(recording)
+        self.stage.world.call_facts().find_map(began).expect("a recording")
     }
 }
 
@@ -186,6 +194,7 @@ fn who_listens_hears_both_and_is_heard_by_nobody_until_a_key_lets_the_agent_or_a
     office.stage.run(seconds(1));
     assert!(office.stage.world.has(|fact| matches!(fact, CallFact::SupervisionEnded { .. })));
     office.hear(&[(caller, AGENT, true), (agent, CALLER, true)]);
+    assert_eq!(office.marks(), ["listened", "whispered", "barged", "listened", "guest_left"]);
     office.stage.hang_up(caller);
     let finished = office.stage.finish();
     assert_eq!(finished.cdrs.len(), 2);
@@ -423,6 +432,7 @@ fn a_supervisor_takes_the_agents_place_by_key_and_by_command() {
             office.hear(&[(caller, SUPERVISOR, true), (supervisor, CALLER, true), (caller, AGENT, false)]);
             let busy = office.stage.world.agent(&agent("9001")).expect("an agent").call;
             assert_eq!(busy, Some(office.call()), "who took over is in a conversation");
+            assert!(office.marks().contains(&"took_over"), "{:?}", office.marks());
             office.stage.hang_up(if ends == "caller" { caller } else { supervisor });
             office.stage.run(seconds(20));
             office.stage.hang_up(caller);
