@@ -36,10 +36,7 @@ struct Side {
 #[derive(Debug)]
 enum State {
     /// The offer of `by` waits for the answer of `to`.
-    Asked {
-        offer: Description,
-        fax: sdp::Fax,
-    },
+    Asked(Box<(Description, sdp::Fax)>),
     Sent,
 }
 
@@ -59,11 +56,11 @@ impl Call {
                 self.accept_fax_of(context, leg, (offer, fax), &other.terms);
                 self.fax = Some(Fax { by: own, to: other, state: State::Sent });
             }
-            Some(Fax { by, to, state: State::Asked { offer: first, fax: asked } }) if leg == to.leg => {
+            Some(Fax { by, to, state: State::Asked(asked) }) if leg == to.leg => {
                 // Both want it at once: what each offers answers the other.
                 let to = Side { terms: fax.terms.clone(), ..to };
                 self.accept_fax_of(context, leg, (offer, fax), &by.terms);
-                self.fax_taken(context, (by, to), (first, asked));
+                self.fax_taken(context, (by, to), *asked);
             }
             other => {
                 self.fax = other;
@@ -86,7 +83,7 @@ impl Call {
         self.fax = Some(Fax {
             by: Side { leg, terms: fax.terms.clone() },
             to: Side { leg: other, terms: FaxTerms::default() },
-            state: State::Asked { offer, fax },
+            state: State::Asked(Box::new((offer, fax))),
         });
     }
 
@@ -140,14 +137,14 @@ impl Call {
         answer: Option<&[u8]>,
     ) -> bool {
         match self.fax.take() {
-            Some(Fax { by, to, state: State::Asked { offer, fax } }) if to.leg == leg => {
+            Some(Fax { by, to, state: State::Asked(asked) }) if to.leg == leg => {
                 let known = self.legs_mut().find(|known| known.id == leg);
                 let taken = known.zip(answer).and_then(|(known, answer)| known.media.accept_fax(answer).ok());
                 match taken {
                     Some(theirs) => {
                         context.media(Command::DescribeFax { port: leg, remote: theirs.remote });
                         let to = Side { terms: theirs.terms, ..to };
-                        self.fax_taken(context, (by, to), (offer, fax));
+                        self.fax_taken(context, (by, to), *asked);
                     }
                     // It said yes to something else: audio must be agreed on anew.
                     None => {
@@ -167,7 +164,7 @@ impl Call {
     /// (3) An offer of ours was refused: what was agreed before stands.
     pub(super) fn on_offer_refused(&mut self, context: &mut Context<'_>, leg: LegId, status: u16) {
         match self.fax.take() {
-            Some(Fax { by, to, state: State::Asked { .. } }) if to.leg == leg => {
+            Some(Fax { by, to, state: State::Asked(_) }) if to.leg == leg => {
                 self.refuse_fax(context, by.leg, (leg, status));
             }
             None if self.legs().any(|known| known.id == leg && known.media.is_fax()) => {
@@ -211,7 +208,7 @@ impl Call {
     pub(super) fn leave_fax(&mut self, context: &mut Context<'_>, stay: &[LegId]) {
         let Some(Fax { by, to, state }) = self.fax.take() else { return };
         match state {
-            State::Asked { .. } => {
+            State::Asked(_) => {
                 self.refuse_fax(context, by.leg, (to.leg, 488));
                 if stay.contains(&to.leg) {
                     self.offer_audio(context, to.leg);
