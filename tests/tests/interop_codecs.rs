@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use hotline_tests::{AGENT_HZ, Baresip, CALLER_HZ, Office, Wav, may_use_raw_sockets, turn};
+use hotline_tests::{
+    AGENT_HZ, Baresip, CALLER_HZ, Capture, Office, Place, Sipp, Switch, Wav, may_use_raw_sockets, turn, until,
+};
 
 /// A call from a SIPp carrier that presses a key by RFC 4733 and speaks a tone, to a baresip with these account
 /// parameters, through a switch whose phones have these settings.
@@ -52,4 +54,37 @@ fn baresip_must_encrypt_and_so_must_the_switch() {
 #[test]
 fn baresip_may_encrypt_and_so_may_the_switch() {
     talk("srtp = \"optional\"", "audio_codecs=pcma;mediaenc=srtp");
+}
+
+#[test]
+fn a_caller_who_is_not_heard_is_shown_while_the_call_lasts() {
+    if !may_use_raw_sockets() {
+        return;
+    }
+    let _turn = turn();
+    let soon = Duration::from_secs(30);
+    let phone = Place::free(Place::mine().phones);
+    let bound = ("flows/bound.toml", "127.0.0.1:5090", &*phone.to_string());
+    let alarm = ("hotline.toml", "[media]\n", "[media]\nsilence_alarm_seconds = 2\n");
+    let switch = Switch::start(&[bound, alarm]);
+    let answering =
+        Sipp::new("phone_listens", phone, &[]).speaking(&Capture::default().tone(AGENT_HZ, 60_000)).answer(1);
+    // Packets, and no sound in them.
+    let calling = Sipp::at("carrier_stays", Place::mine().carrier, &[])
+        .speaking(&Capture::default().silence(60_000))
+        .call(switch.sip, "4000000002", 1, 1);
+    until("the alarm", soon, || {
+        let live = switch.ask(&["calls", "live"]);
+        (live[0]["audio"] == "caller_unheard").then_some(())
+    });
+    assert!(switch.show(&["calls", "live"]).contains("单通: 听不到主叫"));
+    switch.wait_live("calls_unheard", 1, soon);
+    let id = switch.ask(&["calls", "live"])[0]["id"].as_str().expect("a call").to_owned();
+    let told = switch.answer(&["calls", "explain", &id]).1.to_string();
+    assert!(told.contains("有语音包但没有声音"), "{told}");
+    switch.ask(&["calls", "hangup", &id]);
+    calling.succeed(soon);
+    answering.succeed(soon);
+    switch.wait_live("calls_unheard", 0, soon);
+    switch.stop();
 }

@@ -35,6 +35,8 @@ pub(crate) struct Studio {
     /// What recordings' timelines show, in order.
     pub marks: Vec<(RecordingId, Mark)>,
     pub recordings_closed: Vec<RecordingId>,
+    /// Each port that was told what its peer agreed on, as often as it was.
+    pub described: Vec<LegId>,
 }
 
 /// Something that was said to somebody.
@@ -116,6 +118,7 @@ impl Studio {
             recordings_begun: Vec::new(),
             marks: Vec::new(),
             recordings_closed: Vec::new(),
+            described: Vec::new(),
         }
     }
 
@@ -192,6 +195,7 @@ impl Studio {
                 self.rooms.entry(room).or_insert_with(|| Room::new(room)).open(now, port, peer, seed);
             }
             Command::Describe { port, negotiated } => {
+                self.described.push(port);
                 self.with_leg(port, &mut brought, |room, _| room.describe(now, port, negotiated));
             }
             Command::DescribeFax { port, remote } => {

@@ -324,6 +324,11 @@ impl World {
         marks.map(|(_, mark)| mark.word()).collect()
     }
 
+    /// How often media was told what the peer of `leg` agreed on: each time its source may change (RFC 3264 §8).
+    pub fn described(&self, leg: model::LegId) -> usize {
+        self.around.studio.described.iter().filter(|port| **port == leg).count()
+    }
+
     /// Packets of signalling so far, as they were sent.
     pub fn trace(&self) -> &[Entry] {
         &self.around.trace

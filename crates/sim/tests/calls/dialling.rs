@@ -382,6 +382,12 @@ fn the_carriers_words_before_an_answer_are_heard() {
         stage.run(millis(200));
         assert_eq!(stage.world.has_happened(phone, &Happening::Answered), answers);
         assert_eq!(stage.world.has_happened(phone, &Happening::Refused(404)), !answers);
+        // 彩铃: who rang is not who answers, though both say the same; the 200 opens the source's lock for a moment.
+        let leg = stage.world.call_facts().find_map(|(_, fact)| match fact {
+            CallFact::AgentAnswered { leg, .. } => Some(*leg),
+            _ => None,
+        });
+        assert_eq!(leg.map(|leg| stage.world.described(leg)), answers.then_some(2));
         if answers {
             stage.hang_up(phone);
             hand.serve(&mut stage, seconds(1), |request| Some(reply(request, 200, &[])));
