@@ -221,3 +221,32 @@ fn a_hold_and_a_party_that_leaves_end_the_fax_and_the_caller_hears_what_follows(
     let finished = stage.finish();
     assert_eq!(only(&finished).ending.cause, Termination::Normal);
 }
+
+#[test]
+fn a_fax_over_a_bad_network_begins_and_ends_and_leaves_nothing_behind() {
+    let mut begun = 0;
+    for seed in 0..10 {
+        let mut stage = Stage::empty(seed, Weather::FOUL);
+        let (caller, agent) = talk(&mut stage, Some(GATEWAY), Some(MACHINE));
+        let (asker, other) = if seed % 2 == 0 { (caller, agent) } else { (agent, caller) };
+        stage.tell(asker, Command::Fax);
+        stage.run(millis(700 * seed));
+        // Whatever has become of it by now: something else happens.
+        match seed % 5 {
+            0 => stage.hang_up(other),
+            1 => stage.hang_up(asker),
+            2 => stage.tell(other, Command::Hold),
+            3 => stage.tell(asker, Command::Resume),
+            _ => stage.tell(other, Command::Fax),
+        }
+        stage.run(seconds(12));
+        begun += stage.world.count(|fact| matches!(fact, CallFact::FaxBegan));
+        let [began, ended, _] = facts(&stage);
+        assert!(began - ended <= usize::from(stage.world.peer(caller).is_in_call()), "seed {seed}");
+        stage.hang_up(agent);
+        stage.run(seconds(1));
+        stage.hang_up(caller);
+        stage.finish();
+    }
+    assert!(begun >= 5, "{begun} faxes");
+}
