@@ -81,6 +81,8 @@ pub(crate) struct Call {
     stage: Stage,
     /// The caller's leg; `None` before its port is open.
     caller: Option<Leg>,
+    /// Where the caller's port is.
+    port: PortIs,
     session: Option<ivr::Session>,
     parties: Vec<Party>,
     /// Supervisors who are in it.
@@ -276,6 +278,15 @@ pub(crate) struct Talk {
     pub holders: Vec<(LegId, Option<PlayId>)>,
 }
 
+/// Where the caller's port is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortIs {
+    /// In the call's own room, and ends with it.
+    AtHome,
+    /// It was sent to a conference, which sends it home by a command of its own: that may come after our last ones.
+    SentOut,
+}
+
 /// A place that the call had in a queue.
 #[derive(Clone, Debug)]
 struct Waited {
@@ -347,6 +358,7 @@ impl Call {
             plan,
             stage,
             caller: None,
+            port: PortIs::AtHome,
             session,
             parties: Vec::new(),
             guests: Vec::new(),

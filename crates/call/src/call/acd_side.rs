@@ -7,7 +7,7 @@ use model::{EntryId, OfferId};
 use super::transfer::Served;
 use super::{Call, Playing, Stage};
 use crate::context::Context;
-use crate::party::{AskedBy, PartyState};
+use crate::party::{AskedBy, Party, PartyState};
 
 impl Call {
     /// The ACD asks for something. What comes too late is answered as such.
@@ -65,8 +65,15 @@ impl Call {
             return;
         };
         match self.parties[at].state {
+            PartyState::Talking(_) => {}
             // The answer crossed the withdrawal: the ACD judges it when it hears of it, and `Left` tells.
-            PartyState::Talking(_) | PartyState::Accepted(_) => {}
+            PartyState::Accepted(_) if matches!(self.stage, Stage::Queued { .. }) => {}
+            // `Left` came before: somebody else has the caller, and the place is gone.
+            PartyState::Accepted(_) => {
+                self.drop_party(context, at, Some(hang_up_reason(WithdrawCause::AnsweredElsewhere)));
+                context.acd(&self.tenant, acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone });
+                context.acd(&self.tenant, acd::Input::ConversationEnded { offer });
+            }
             PartyState::Calling | PartyState::Ringing => {
                 self.drop_party(context, at, Some(hang_up_reason(cause)));
                 let input = acd::Input::OfferEnded { offer, result: acd::OfferResult::Gone };
@@ -85,8 +92,9 @@ impl Call {
                 self.left_queue_of_transfer(context, entry, served);
                 self.stop_music(context);
                 // The ACD hears of answers in the order in which they came: the first one wins.
-                let winner =
-                    self.parties.iter().position(|party| matches!(party.state, PartyState::Accepted(_)));
+                let accepted = |party: &Party| matches!(party.state, PartyState::Accepted(_));
+                let answers = self.parties.iter().enumerate().filter(|(_, party)| accepted(party));
+                let winner = answers.min_by_key(|(_, party)| party.answered_as).map(|(at, _)| at);
                 match winner {
                     Some(at) => self.talk(context, at),
                     // It hung up at once.
@@ -111,7 +119,7 @@ impl Call {
 
     /// Answers that came too late: their phones are hung up on.
     fn drop_losers(&mut self, context: &mut Context<'_>) {
-        let late = |party: &crate::party::Party| matches!(party.state, PartyState::Accepted(_));
+        let late = |party: &Party| matches!(party.state, PartyState::Accepted(_));
         while let Some(at) = self.parties.iter().position(late) {
             let offer = self.parties[at].offer;
             self.drop_party(context, at, Some(hang_up_reason(WithdrawCause::AnsweredElsewhere)));

@@ -6,7 +6,7 @@ use model::event::CallFact;
 use model::say::Key;
 use model::{CallId, ConferenceName};
 
-use super::{Call, Stage};
+use super::{Call, PortIs, Stage};
 use crate::conference::{ConferenceInput, Joining, MemberWord, Parting, Role};
 use crate::context::{Context, Route};
 
@@ -25,6 +25,7 @@ impl Call {
         let moderates = agent.as_ref().is_some_and(|agent| profile.moderators.contains(agent));
         let role = if moderates { Role::Moderator } else { Role::Participant };
         self.stage = Stage::Conferring { conference: None };
+        self.port = PortIs::SentOut;
         context.routes.push(Route::Visits(leg));
         let (call, who, language) = (self.id, self.facts.caller.clone(), self.settings.language);
         let joining = Joining { profile, call, leg, who, role, language };

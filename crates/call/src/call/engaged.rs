@@ -3,10 +3,9 @@
 //! means (see `acd`).
 
 use acd::Engaged;
-use model::{AgentId, CallId, OfferId};
+use model::{AgentId, LegId, OfferId};
 
 use super::{Call, Stage};
-use crate::context::Context;
 use crate::party::{AskedBy, Party, PartyState};
 
 /// What an ACD was told last of the agents in a call.
@@ -85,25 +84,24 @@ impl Call {
         seen
     }
 
-    /// The agent goes over to another call, which will tell of it itself: nobody is free in between.
-    pub(super) fn engage_in(
-        &self,
-        context: &mut Context<'_>,
-        agent: Option<&AgentId>,
-        into: CallId,
-        engaged: Engaged,
-    ) {
-        if let Some(agent) = agent.cloned() {
-            context.acd(&self.tenant, acd::Input::Occupied { agent, call: into, engaged });
+    /// The agent who goes to another call when `leg` gives away whom it talks with or waits for, and what they do there.
+    pub fn agent_given_away_by(&self, leg: LegId) -> Option<(AgentId, Engaged)> {
+        if !self.is_caller(leg) {
+            return Some((self.facts.calling_agent.clone()?, Engaged::Talking));
+        }
+        let (of_talk, _) = self.talking();
+        match of_talk {
+            Some(offer) => {
+                let party = self.parties.iter().find(|party| party.offer == offer)?;
+                Some((party.agent()?.clone(), Engaged::Talking))
+            }
+            None => Some((self.parties.first()?.unqueued_agent()?.clone(), Engaged::Ringing)),
         }
     }
 
-    /// An agent who was to come over from another call did not.
-    pub(super) fn did_not_come(&self, context: &mut Context<'_>, agent: Option<&AgentId>) {
-        let Some(agent) = agent else { return };
-        if !self.engagements().iter().any(|(engaged, _)| engaged == agent) {
-            context.acd(&self.tenant, acd::Input::Freed { agent: agent.clone(), call: self.id });
-        }
+    /// The agent who goes with the caller's leg.
+    pub fn agent_who_calls(&self) -> Option<AgentId> {
+        self.who_calls().agent
     }
 }
 

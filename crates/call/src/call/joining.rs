@@ -87,8 +87,6 @@ impl Call {
                     return None;
                 };
                 let agent = self.parties.iter().find(|p| p.offer == offer)?.agent().cloned();
-                // First there, then no longer here: nobody is free in between.
-                self.engage_in(context, agent.as_ref(), into, acd::Engaged::Talking);
                 self.end_talk(context, &talk, (HungUpBy::Caller, Termination::Transferred), Then::Ends);
                 let at = self.parties.iter().position(|party| party.offer == offer)?;
                 let mut party = self.parties.remove(at);
@@ -102,7 +100,6 @@ impl Call {
             }
             Stage::Dialling { waiting, .. } if waiting.is_empty() && self.rings_one() => {
                 let mut party = self.parties.remove(0);
-                self.engage_in(context, party.unqueued_agent(), into, acd::Engaged::Ringing);
                 let (offer, cause) = (party.offer, WithdrawCause::CallerGone);
                 self.fact(context, CallFact::OfferWithdrawn { offer, cause });
                 party.legs.iter().for_each(|leg| self.lead_into(context, leg, into));
@@ -135,7 +132,6 @@ impl Call {
 
     fn caller_departs(&mut self, context: &mut Context<'_>, into: CallId) -> Option<Departed> {
         let who = self.who_calls();
-        self.engage_in(context, self.facts.calling_agent.as_ref(), into, acd::Engaged::Talking);
         let Stage::Talking(talk) = std::mem::replace(&mut self.stage, Stage::InFlow) else { return None };
         self.end_talk(context, &talk, (HungUpBy::Agent, Termination::Transferred), Then::Ends);
         let caller = self.caller.take()?;
@@ -193,13 +189,8 @@ impl Call {
     /// What of a leg that another call gave away nobody takes.
     pub fn send_departed_away(&mut self, context: &mut Context<'_>, departed: Departed) {
         match departed {
-            Departed::Talking(mover) => {
-                let agent = mover.who.agent.clone();
-                self.send_away(context, *mover);
-                self.did_not_come(context, agent.as_ref());
-            }
+            Departed::Talking(mover) => self.send_away(context, *mover),
             Departed::Ringing(mut party, measured) => {
-                self.did_not_come(context, party.agent());
                 self.measured.extend(measured);
                 let ticket = party.ticket.take();
                 for leg in party.legs.drain(..) {

@@ -93,11 +93,7 @@ impl Call {
             Some(Whose::Caller) => self.replace_caller(context, mover),
             Some(Whose::Ringing(at)) => self.pick_up(context, at, mover),
             Some(Whose::Talking(at)) => self.replace_party(context, at, mover),
-            None => {
-                let agent = mover.who.agent.clone();
-                self.send_away(context, mover);
-                self.did_not_come(context, agent.as_ref());
-            }
+            None => self.send_away(context, mover),
         }
         self.settle(context);
     }
@@ -122,8 +118,6 @@ impl Call {
         self.settle(context);
         let who = self.who_calls();
         let leg = self.caller.take()?;
-        // First there, then no longer here: nobody is free in between.
-        self.engage_in(context, self.facts.calling_agent.as_ref(), into, acd::Engaged::Talking);
         let mover = self.moving(context, leg, who, into);
         self.fact(context, CallFact::WentInto { call: into });
         let (by, result) = (HungUpBy::Switch, CallResult::SelfServed);

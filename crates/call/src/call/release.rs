@@ -5,7 +5,7 @@ use model::event::{CallFact, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, Termination};
 
 use super::talk::Then;
-use super::{Call, Stage};
+use super::{Call, PortIs, Stage};
 use sip::HeaderName;
 
 use crate::context::Context;
@@ -33,6 +33,7 @@ impl Call {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         self.session = None;
         self.playing.clear();
+        let at_home = !matches!(stage, Stage::Conferring { .. });
         match stage {
             Stage::Talking(talk) => self.end_talk(context, &talk, (by, cause), Then::Ends),
             Stage::Queued { entry, .. } => context.acd(&self.tenant, acd::Input::Leave { entry }),
@@ -81,6 +82,9 @@ impl Call {
                 _ => 480,
             };
             caller.session.hang_up(context.now, context.endpoint, reason_of(cause), status);
+            if self.port == PortIs::SentOut && at_home {
+                context.media(Command::ClosePort { port: caller.id });
+            }
             self.closing.push(caller);
         }
         context.media(Command::CloseRoom { room: self.id });

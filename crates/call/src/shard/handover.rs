@@ -71,7 +71,8 @@ impl Shard {
             return None;
         }
         let Ok(Message::Request(request)) = Message::parse_datagram(bytes.clone()) else { return None };
-        if request.to_tag().is_some() {
+        // What has begun here ends here, wherever its phone has got a call meanwhile.
+        if request.to_tag().is_some() || self.endpoint.has_begun(&request) {
             return None;
         }
         let shard = self.shard_meant_by(flow, &request).filter(|shard| *shard != self.number)?;
@@ -81,8 +82,9 @@ impl Shard {
     }
 
     /// The shard whose call a new INVITE is about: that of the dialog which it wants to replace, else one on which the
-    /// phone that it comes from has a call, so that a consultation meets the call that it is about. Whom the phone
-    /// claims to be decides only where it is asked for its password.
+    /// phone that it comes from has a call, else one on which the phone that it calls has one: so that a consultation, and a
+    /// call that waits, meet the call that they are about. Whom the phone claims to be decides only where it is asked for
+    /// its password.
     fn shard_meant_by(&self, flow: Flow, request: &Request) -> Option<u8> {
         let node = &self.node.whereabouts;
         if let Ok(Some(replaces)) = Replaces::of(request) {
@@ -111,7 +113,12 @@ impl Shard {
             let mut rung = self.settings.plan.phones.iter().filter(is_meant);
             return rung.find_map(|other| node.shard_of_phone(&other.aor, self.number));
         }
-        node.shard_of_phone(&phone.aor, self.number)
+        let own = node.shard_of_phone(&phone.aor, self.number);
+        own.or_else(|| match self.router.dialled(&phone.tenant, &dialled) {
+            // Of two calls of one phone either may be about the other: whom it calls may make them one.
+            Dialled::Phone(called) => node.shard_of_phone(&called.aor, self.number),
+            _ => None,
+        })
     }
 
     /// Nothing leads to `call` any more.

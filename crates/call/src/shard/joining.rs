@@ -15,6 +15,7 @@ use sip::headers::Replaces;
 use sip::transaction::ServerTx;
 
 use super::Shard;
+use crate::Output;
 use crate::call::{Aim, AimAt, Asked, Candidate, Departed, Mover};
 use crate::context::{Place, Wish};
 
@@ -134,6 +135,8 @@ impl Shard {
             });
             return;
         }
+        let agent = self.calls.get(&from).and_then(|slot| slot.call.agent_who_calls());
+        self.expect_agent(place.call, agent.map(|agent| (agent, acd::Engaged::Talking)));
         let mut mover: Option<Mover> = None;
         self.with_call(now, from, |call, cx| mover = call.go_over(cx, place.call));
         if let Some(mover) = mover {
@@ -176,6 +179,8 @@ impl Shard {
         let label = goes.1.label.clone();
         let ((stays, stays_leg), (goes, goes_leg)) = (stays.0, goes.0);
         self.with_call(now, id, |call, cx| call.refer_is_done(cx, leg, tx));
+        let agent = self.calls.get(&goes).and_then(|slot| slot.call.agent_given_away_by(goes_leg));
+        self.expect_agent(stays, agent);
         let mut departed: Option<Departed> = None;
         self.with_call(now, goes, |call, cx| departed = call.part_with(cx, goes_leg, stays));
         if let Some(departed) = departed {
@@ -188,6 +193,17 @@ impl Shard {
             });
         }
         Ok(())
+    }
+
+    /// An agent goes over to the call `into`, and the ACD hears of it before it hears that the other call is over: nobody
+    /// is free in between. Should the agent not come, `into` says so after its next input.
+    fn expect_agent(&mut self, into: CallId, agent: Option<(AgentId, acd::Engaged)>) {
+        let (Some((agent, engaged)), Some(slot)) = (agent, self.calls.get_mut(&into)) else { return };
+        slot.agents.retain(|(known, _)| *known != agent);
+        slot.agents.push((agent.clone(), engaged));
+        let tenant = slot.call.tenant.clone();
+        let input = acd::Input::Occupied { agent, call: into, engaged };
+        self.out.push_back(Output::Acd { tenant, input });
     }
 
     fn candidate(&self, (id, leg): (CallId, LegId)) -> Option<(TenantId, Candidate)> {

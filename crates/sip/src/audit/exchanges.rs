@@ -156,7 +156,8 @@ fn acknowledged(
         let found = if response.is_success() {
             // A BYE that crosses the answer to a re-INVITE ends the dialog and its exchanges (§15.1.2).
             let within = transaction.requests.iter().any(|(_, request)| request.to_tag().is_some());
-            let parted = within && seen.iter().any(|bye| is_bye_of(bye, one) && bye.entry.at >= one.entry.at);
+            let began = transaction.requests.iter().map(|(request, _)| request.entry.at).min();
+            let parted = within && seen.iter().any(|bye| is_bye_of(bye, one) && Some(bye.entry.at) >= began);
             parted
                 || seen.iter().any(|ack| {
                     ack.cseq() == (one.cseq().0, "ACK".to_owned())

@@ -84,6 +84,14 @@ impl Endpoint {
         self.begin_server(now, id, next);
     }
 
+    /// Whether `request`, as it came, is a retransmission: it has begun a transaction here.
+    pub fn has_begun(&self, request: &Request) -> bool {
+        let via = request.headers.via();
+        via.is_ok_and(|via| {
+            self.by_key.contains_key(&key_of(&self.config.secret, request, &via, &request.method))
+        })
+    }
+
     /// A request that may begin a transaction or belongs to one. `raw` is what came.
     pub(super) fn server_request(&mut self, now: Instant, flow: Flow, mut request: Request, raw: &Bytes) {
         let Ok(via) = request.headers.via() else { return self.drop_message(DropCause::Malformed) };

@@ -25,7 +25,8 @@ pub fn discard_late_answer(now: Instant, ep: &mut Endpoint, tx: ClientTx, respon
         target: remote.uri().clone(),
         local,
         remote,
-        local_cseq: cseq.number,
+        // RFC 3261 §12.2.1.1 asks that the numbers rise: what followed the INVITE in a dialog that is gone had the next.
+        local_cseq: cseq.number.saturating_add(FOLLOWED),
         remote_cseq: None,
         route: Vec::new(),
     };
@@ -36,6 +37,9 @@ pub fn discard_late_answer(now: Instant, ep: &mut Endpoint, tx: ClientTx, respon
     bye.headers.push(HeaderName::Reason, "SIP;cause=487;text=\"Answered elsewhere\"");
     ep.request(now, flow, bye);
 }
+
+/// More requests than follow an INVITE before its 2xx is forgotten.
+const FOLLOWED: u32 = 64;
 
 /// The fork's own address where it is a number and may differ from where the INVITE went.
 fn way(dialog: &Dialog, flow: Flow) -> Flow {
