@@ -100,6 +100,8 @@ pub enum Command {
         /// The user part of the Request-URI.
         user: String,
     },
+    /// Holds the call and puts it aside: another may come.
+    Park,
     /// Holds the call and goes on with the one that was put aside.
     Swap,
     /// Sends the other side to `user` (REFER, RFC 3515).
@@ -258,6 +260,8 @@ impl Peer {
             secret,
             advertised: vec![advertised],
             user_agent: "hotline-peer".to_owned(),
+            // Its Call-IDs name no shard of the switch, so that they lead to any.
+            shard: u8::MAX,
             ..EndpointConfig::default()
         });
         Peer {

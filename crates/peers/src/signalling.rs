@@ -26,6 +26,7 @@ impl Peer {
             Command::Hold => self.reoffer(now, Direction::SendOnly),
             Command::Resume => self.reoffer(now, Direction::SendRecv),
             Command::Consult { to, user } => self.consult(now, to, &user),
+            Command::Park => self.park(now),
             Command::Swap => self.swap(now),
             Command::Transfer { user } => self.transfer(now, &user),
             Command::Join => self.join(now),
@@ -56,12 +57,20 @@ impl Peer {
     }
 
     fn consult(&mut self, now: Instant, to: std::net::SocketAddr, user: &str) {
+        if self.parked.is_none() {
+            self.park(now);
+            if self.call.is_none() && self.parked.is_some() {
+                self.call_out(now, to, user);
+            }
+        }
+    }
+
+    fn park(&mut self, now: Instant) {
         if self.parked.is_some() || self.call.as_ref().is_none_or(|call| call.agreed.is_none()) {
             return;
         }
         self.reoffer(now, Direction::SendOnly);
         self.parked = self.call.take();
-        self.call_out(now, to, user);
     }
 
     fn swap(&mut self, now: Instant) {

@@ -17,25 +17,26 @@ use crate::dice::Dice;
 pub(crate) enum Due {
     /// A datagram arrives.
     Datagram { from: SocketAddr, to: SocketAddr, bytes: Bytes },
-    /// The shard reads a letter.
-    Shard(Box<call::Input>),
+    /// A shard reads a letter.
+    Shard(u8, Box<call::Input>),
     /// A tenant's ACD reads a letter.
     Acd(TenantId, acd::Input),
     /// The media worker reads a command.
     Media(media::Command),
-    /// The registrar reads a REGISTER.
-    Register { tx: ServerTx, flow: Flow, request: Box<sip::Request> },
+    /// The registrar reads a REGISTER that a shard got.
+    Register { shard: u8, tx: ServerTx, flow: Flow, request: Box<sip::Request> },
 }
 
 /// Two parts of the switch between which mail keeps its order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
-    ShardToAcd(TenantId),
-    ShardToMedia,
-    ShardToRegistrar,
-    AcdToShard(TenantId),
-    MediaToShard,
-    RegistrarToShard,
+    ShardToAcd(u8, TenantId),
+    ShardToMedia(u8),
+    ShardToRegistrar(u8),
+    ShardToShard(u8, u8),
+    AcdToShard(TenantId, u8),
+    MediaToShard(u8),
+    RegistrarToShard(u8),
     RegistrarToAcd(TenantId),
 }
 

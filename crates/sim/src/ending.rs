@@ -53,7 +53,7 @@ impl World {
         self.run(Duration::from_secs(64));
         // A phone that refreshed its binding meanwhile has a transaction of its own.
         for _ in 0..64 {
-            if self.shard.live() == call::Live::default() {
+            if self.shard_live() == call::Live::default() {
                 break;
             }
             self.run(Duration::from_secs(1));
@@ -86,7 +86,7 @@ impl World {
             invites: around.invites.clone(),
             facts: around.facts.clone(),
             cdrs: around.cdrs.clone(),
-            shard: self.shard.live(),
+            shard: self.shard_live(),
             studio: around.studio.live(),
             recordings: (around.studio.recordings_begun.clone(), around.studio.recordings_closed.clone()),
             acds: self.acds.iter().map(at_rest).collect(),

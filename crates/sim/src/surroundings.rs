@@ -33,6 +33,8 @@ pub(crate) struct Surroundings {
     pub studio: Studio,
     pub phones: Phones,
     pub plan: Arc<Plan>,
+    /// How many shards there are.
+    pub shards: u8,
     router: Router,
     /// The listeners' addresses.
     pub listeners: Vec<SocketAddr>,
@@ -78,6 +80,7 @@ impl Surroundings {
             phones: Phones::new(plan.clone()),
             router: Router::new(plan.clone()),
             plan,
+            shards: 1,
             listeners,
             persons: Persons::default(),
             ledger: Ledger::default(),
@@ -104,19 +107,20 @@ impl Surroundings {
         self.after_phones(outcome);
     }
 
-    /// Carries out what the shard asks for.
-    pub fn perform(&mut self, output: call::Output, answers: &mut Vec<call::Input>) {
+    /// Carries out what a shard asks for.
+    pub fn perform(&mut self, shard: u8, output: call::Output, answers: &mut Vec<call::Input>) {
         match output {
             call::Output::Transmit { flow, bytes } => match self.listeners.get(usize::from(flow.interface)) {
                 Some(from) => self.send_sip(*from, flow.remote, bytes),
                 None => self.incidents.push(format!("a message for listener {}", flow.interface)),
             },
-            call::Output::Media(command) => self.media(command, answers),
+            call::Output::Media(command) => self.media(shard, command, answers),
             call::Output::Acd { tenant, input } => {
-                self.post(Lane::ShardToAcd(tenant.clone()), Due::Acd(tenant, input));
+                self.post(Lane::ShardToAcd(shard, tenant.clone()), Due::Acd(tenant, input));
             }
             call::Output::Register { tx, flow, request } => {
-                self.post(Lane::ShardToRegistrar, Due::Register { tx, flow, request: Box::new(request) });
+                let due = Due::Register { shard, tx, flow, request: Box::new(request) };
+                self.post(Lane::ShardToRegistrar(shard), due);
             }
             // Nobody watches or writes in the simulated world.
             call::Output::PhoneRequest { tx, request, .. } => {
@@ -139,11 +143,21 @@ impl Surroundings {
                 let host = wanted.host;
                 answers.push(call::Input::TrunkLocated { trunk, host, targets });
             }
-            // One shard has nobody else to tell.
-            call::Output::Trunk(_) | call::Output::HandOver { .. } => {}
-            call::Output::Conference(input) => answers.push(call::Input::Conference(input)),
-            // Its call is over.
-            call::Output::ToldByConference { .. } => {}
+            call::Output::Trunk(news) => {
+                for other in (0..self.shards).filter(|other| *other != shard) {
+                    self.tell_shard(shard, other, call::Input::Trunk(news.clone()));
+                }
+            }
+            call::Output::HandOver { shard: to, flow, bytes } => {
+                self.tell_shard(shard, to, call::Input::Received { flow, bytes });
+            }
+            call::Output::Conference(input) => self.tell_shard(shard, 0, call::Input::Conference(input)),
+            call::Output::ToldByConference { call, word } => {
+                // Its call is over where it was that shard's.
+                if call.shard() != shard {
+                    self.tell_shard(shard, call.shard(), call::Input::ToldByConference { call, word });
+                }
+            }
             call::Output::Originated { call, .. } => self.originated.push(call),
             call::Output::Event(event) => self.append(event),
             call::Output::LegNamed { call, sip_call_id, .. } => self.legs.push((call, sip_call_id)),
@@ -152,7 +166,11 @@ impl Surroundings {
         }
     }
 
-    fn media(&mut self, command: Command, answers: &mut Vec<call::Input>) {
+    fn tell_shard(&mut self, from: u8, to: u8, input: call::Input) {
+        self.post_to_shard(Lane::ShardToShard(from, to), to, input);
+    }
+
+    fn media(&mut self, shard: u8, command: Command, answers: &mut Vec<call::Input>) {
         if let Command::OpenPort { room, port, interface, .. } = &command {
             let (room, port) = (*room, *port);
             let event = match self.studio.reserve(&self.plan, room, port, *interface) {
@@ -165,7 +183,7 @@ impl Surroundings {
             };
             answers.push(call::Input::Media(event));
         }
-        self.post(Lane::ShardToMedia, Due::Media(command));
+        self.post(Lane::ShardToMedia(shard), Due::Media(command));
     }
 
     /// Stamps a fact, keeps it, and folds it.
@@ -203,17 +221,21 @@ impl Surroundings {
         self.agenda.post(self.now, &mut self.dice, longest, lane, due);
     }
 
-    pub fn post_to_shard(&mut self, lane: Lane, input: call::Input) {
-        self.post(lane, Due::Shard(Box::new(input)));
+    pub fn post_to_shard(&mut self, lane: Lane, shard: u8, input: call::Input) {
+        self.post(lane, Due::Shard(shard, Box::new(input)));
     }
 
     /// Carries out what an ACD asks for.
     pub fn perform_acd(&mut self, tenant: &model::TenantId, output: acd::Output) {
         match output {
             acd::Output::Event(event) => self.append(event),
-            output => {
+            acd::Output::Offer { call, .. }
+            | acd::Output::Withdraw { call, .. }
+            | acd::Output::Say { call, .. }
+            | acd::Output::Left { call, .. } => {
+                let shard = call.shard();
                 let input = call::Input::Acd { tenant: tenant.clone(), output };
-                self.post_to_shard(Lane::AcdToShard(tenant.clone()), input);
+                self.post_to_shard(Lane::AcdToShard(tenant.clone(), shard), shard, input);
             }
         }
     }
@@ -233,7 +255,9 @@ impl Surroundings {
             self.send(from, to, bytes);
         }
         for event in brought.events {
-            self.post_to_shard(Lane::MediaToShard, call::Input::Media(event));
+            // A port may be in the room of another shard's call, or of a conference.
+            let shard = event.port().map_or(event.room().shard(), model::LegId::shard);
+            self.post_to_shard(Lane::MediaToShard(shard), shard, call::Input::Media(event));
         }
     }
 

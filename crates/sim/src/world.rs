@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use acd::Acd;
 use bytes::Bytes;
-use call::{Identity, LiveCall, Shard};
+use call::{Identity, LiveCall, NodeWide, Shard};
 use clock::{Instant, Machine, WallAnchor, WallTime};
 use config::{Diagnostics, Loaded, Sources};
 use ledger::Cdr;
@@ -29,7 +29,8 @@ use crate::surroundings::Surroundings;
 
 /// One switch, its peers, and the network between them.
 pub struct World {
-    pub(crate) shard: Shard,
+    pub(crate) shards: Vec<Shard>,
+    node: NodeWide,
     pub(crate) acds: BTreeMap<TenantId, Acd>,
     pub(crate) seats: Vec<Seat>,
     pub(crate) around: Surroundings,
@@ -53,16 +54,37 @@ impl World {
     /// # Errors
     /// What is wrong with the folder.
     pub fn new(sources: &Sources, seed: u64, weather: Weather) -> Result<World, Diagnostics> {
+        World::with_shards(sources, seed, weather, 1)
+    }
+
+    /// The same with several shards, to which messages go by their Call-IDs.
+    ///
+    /// # Errors
+    /// What is wrong with the folder.
+    pub fn with_shards(
+        sources: &Sources,
+        seed: u64,
+        weather: Weather,
+        shards: u8,
+    ) -> Result<World, Diagnostics> {
         let loaded = config::load(sources)?;
         let now = Instant::from_secs(10);
         let anchor = WallAnchor::new(Instant::ZERO, MORNING);
         let shared = settings::shard(&loaded);
-        let identity = Identity { node: 0, shard: 0, secret: [7; 32], anchor };
+        let node = NodeWide::default();
+        node.whereabouts.set_shards(usize::from(shards));
+        let of_node = |shard| {
+            let identity = Identity { node: 0, shard, secret: [7; 32], anchor };
+            Shard::of_node(identity, shared.clone(), node.clone())
+        };
+        let all: Vec<Shard> = (0..shards).map(of_node).collect();
         let listeners = settings::addresses(&loaded);
         let network = Network::new(weather);
-        let around = Surroundings::new(seed, network, shared.plan.clone(), listeners, anchor, now);
+        let mut around = Surroundings::new(seed, network, shared.plan.clone(), listeners, anchor, now);
+        around.shards = shards;
         let mut world = World {
-            shard: Shard::new(identity, shared),
+            shards: all,
+            node,
             acds: BTreeMap::new(),
             seats: Vec::new(),
             around,
@@ -70,7 +92,7 @@ impl World {
             standing: 0,
         };
         world.configure_acds(&loaded);
-        world.shard_hears(call::Input::UtcOffset(8 * 3_600));
+        world.all_hear(|| call::Input::UtcOffset(8 * 3_600));
         Ok(world)
     }
 
@@ -182,7 +204,7 @@ impl World {
     /// What a panic within this call would lead to.
     pub fn give_up(&mut self, call: CallId) {
         let now = self.now();
-        self.guarded(|shard, perform| {
+        self.guarded(call.shard(), |shard, perform| {
             shard.give_up(now, call);
             let mut answers = Vec::new();
             while let Some(output) = shard.poll_output() {
@@ -199,17 +221,17 @@ impl World {
 
     /// No new calls from now on.
     pub fn drain(&mut self) {
-        self.shard_hears(call::Input::Drain);
+        self.all_hear(|| call::Input::Drain);
     }
 
     /// Every call ends now.
     pub fn shut_down(&mut self) {
-        self.shard_hears(call::Input::Shutdown);
+        self.all_hear(|| call::Input::Shutdown);
     }
 
     /// What the shard reads from now on has waited so long, and the journal has so much room.
     pub fn strain(&mut self, waited: Duration, room: usize) {
-        self.shard_hears(call::Input::Strain { waited, room });
+        self.all_hear(|| call::Input::Strain { waited, room });
     }
 
     /// Sources that were banned so far, and why.
@@ -232,27 +254,38 @@ impl World {
         let shared = settings::shard(&loaded);
         self.around.configure(shared.plan.clone());
         self.configure_acds(&loaded);
-        self.shard_hears(call::Input::Configure(shared));
+        self.all_hear(|| call::Input::Configure(shared.clone()));
         Ok(())
     }
 
     /// An operator pauses the recording of a call, or lets it go on.
     pub fn keep(&mut self, call: CallId, keep: call::Keep) {
-        self.shard_hears(call::Input::Keep { call, keep });
+        self.shard_hears(call.shard(), call::Input::Keep { call, keep });
     }
 
     // ---- What is seen
 
     /// Calls in progress.
     pub fn calls(&self) -> Vec<LiveCall> {
-        let mut calls: Vec<LiveCall> = self.shard.live_calls().collect();
+        let mut calls: Vec<LiveCall> = self.shards.iter().flat_map(Shard::live_calls).collect();
         calls.sort_by_key(|call| call.id);
         calls
     }
 
-    /// How much the shard holds.
+    /// How much the shards hold.
     pub fn shard_live(&self) -> call::Live {
-        self.shard.live()
+        let sum = |all: call::Live, shard: &Shard| {
+            let one = shard.live();
+            call::Live {
+                calls: all.calls + one.calls,
+                legs: all.legs + one.legs,
+                dialogs: all.dialogs + one.dialogs,
+                transactions: all.transactions + one.transactions,
+                timers: all.timers + one.timers,
+                admitted: all.admitted + one.admitted,
+            }
+        };
+        self.shards.iter().fold(call::Live::default(), sum)
     }
 
     /// Each leg's Call-ID with the call that it was named to be of; one that went to another call is there twice.
@@ -262,7 +295,7 @@ impl World {
 
     /// What the switch has found out about its trunks.
     pub fn trunks_seen(&self) -> Vec<call::TrunkSeen> {
-        self.shard.trunks_seen()
+        self.shards[0].trunks_seen()
     }
 
     /// A tenant's ACD.
@@ -384,7 +417,7 @@ impl World {
         let around = &self.around;
         let rest = [
             around.agenda.next(),
-            self.shard.poll_timeout(),
+            self.shards.iter().filter_map(Shard::poll_timeout).min(),
             around.studio.poll_timeout(),
             around.phones.poll_timeout(),
         ];
@@ -396,8 +429,8 @@ impl World {
         let seats: Vec<_> = self.seats.iter().filter_map(|seat| seat.peer.poll_timeout()).collect();
         let (studio, phones) = (self.around.studio.poll_timeout(), self.around.phones.poll_timeout());
         format!(
-            "shard {:?}, ACDs {acds:?}, peers {seats:?}, media {studio:?}, registrar {phones:?}",
-            self.shard.poll_timeout()
+            "shards {:?}, ACDs {acds:?}, peers {seats:?}, media {studio:?}, registrar {phones:?}",
+            self.shards.iter().map(Shard::poll_timeout).collect::<Vec<_>>()
         )
     }
 
@@ -405,17 +438,18 @@ impl World {
         let now = self.now();
         match due {
             Due::Datagram { from, to, bytes } => self.arrive(from, to, bytes),
-            Due::Shard(input) => self.shard_hears(*input),
+            Due::Shard(shard, input) => self.shard_hears(shard, *input),
             Due::Acd(tenant, input) => self.acd_hears(&tenant, input),
             Due::Media(command) => {
                 let brought = self.around.studio.obey(now, command);
                 self.around.after_media(brought);
             }
-            Due::Register { tx, flow, request } => {
+            Due::Register { shard, tx, flow, request } => {
                 let wall = self.around.anchor.wall(now);
                 let (response, outcome) = self.around.phones.register(now, wall, flow, &request);
                 self.around.after_phones(outcome);
-                self.around.post_to_shard(Lane::RegistrarToShard, call::Input::Registered { tx, response });
+                let input = call::Input::Registered { tx, response };
+                self.around.post_to_shard(Lane::RegistrarToShard(shard), shard, input);
             }
         }
     }
@@ -429,7 +463,10 @@ impl World {
             // invariant: a configuration has fewer than 65,536 listeners.
             let interface = interface as u16;
             self.around.note_arrival(interface, from, &bytes);
-            return self.shard_hears(call::Input::Received { flow: Flow::udp(interface, from), bytes });
+            let home = call::call_id_of(&bytes).map_or(0, |call_id| {
+                self.node.whereabouts.home_of(std::str::from_utf8(call_id).unwrap_or_default())
+            });
+            return self.shard_hears(home, call::Input::Received { flow: Flow::udp(interface, from), bytes });
         }
         if self.around.studio.owns(to) {
             let brought = self.around.studio.receive(now, from, to, &bytes);
@@ -454,8 +491,11 @@ impl World {
     fn time_passes(&mut self) {
         let now = self.now();
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if due(self.shard.poll_timeout()) {
-            self.guarded(|shard, perform| clock::drive_timeout(shard, now, perform));
+        for place in 0..self.shards.len() {
+            if due(self.shards[place].poll_timeout()) {
+                // invariant: `with_shards` made no more than a u8 counts.
+                self.guarded(place as u8, |shard, perform| clock::drive_timeout(shard, now, perform));
+            }
         }
         let tenants: Vec<TenantId> = self
             .acds
@@ -485,20 +525,29 @@ impl World {
         }
     }
 
-    fn shard_hears(&mut self, input: call::Input) {
+    /// The same fact for every shard.
+    fn all_hear(&mut self, input: impl Fn() -> call::Input) {
+        for shard in 0..self.around.shards {
+            self.shard_hears(shard, input());
+        }
+    }
+
+    fn shard_hears(&mut self, shard: u8, input: call::Input) {
         let now = self.now();
-        self.guarded(|shard, perform| clock::drive(shard, now, &mut vec![input], perform));
+        self.guarded(shard, |shard, perform| clock::drive(shard, now, &mut vec![input], perform));
     }
 
     /// One turn of the shard. A panic ends the call it was about, as on a real node, and is an incident.
     fn guarded(
         &mut self,
+        place: u8,
         turn: impl FnOnce(&mut Shard, &mut dyn FnMut(call::Output, &mut Vec<call::Input>)),
     ) {
-        let World { shard, around, .. } = self;
+        let World { shards, around, .. } = self;
+        let Some(shard) = shards.get_mut(usize::from(place)) else { return };
         let now = around.now;
         let mut perform =
-            |output: call::Output, answers: &mut Vec<call::Input>| around.perform(output, answers);
+            |output: call::Output, answers: &mut Vec<call::Input>| around.perform(place, output, answers);
         let panicked = catch_unwind(AssertUnwindSafe(|| turn(shard, &mut perform))).is_err();
         if panicked {
             let released = shard.abandon(now);

@@ -16,32 +16,34 @@ impl World {
     /// Why there is no call, in words.
     pub fn originate(&mut self, agent: &AgentId, to: &str, first: First) -> Result<CallId, Arc<str>> {
         let wish = Originate { agent: agent.clone(), to: Arc::from(to), first };
-        self.shard_hears(call::Input::Originate { ask: 0, wish });
+        // Each in turn, as the node does it.
+        let shard = u8::try_from(self.around.originated.len() % self.shards.len()).unwrap_or(0);
+        self.shard_hears(shard, call::Input::Originate { ask: 0, wish });
         self.around.originated.last().cloned().unwrap_or_else(|| Err(Arc::from("no answer")))
     }
 
     /// Ends a call.
     pub fn hang_up(&mut self, call: CallId) {
-        self.shard_hears(call::Input::HangUp { call });
+        self.shard_hears(call.shard(), call::Input::HangUp { call });
     }
 
     /// Sends whom the agent of a call talks with elsewhere.
     pub fn transfer(&mut self, call: CallId, to: &str) {
-        self.shard_hears(call::Input::Transfer { call, to: to.into() });
+        self.shard_hears(call.shard(), call::Input::Transfer { call, to: to.into() });
     }
 
     /// A supervisor asks for a call by an operator's command.
     pub fn supervise(&mut self, call: CallId, by: &AgentId, verb: Verb) {
-        self.shard_hears(call::Input::Supervise { call, by: by.clone(), verb });
+        self.shard_hears(call.shard(), call::Input::Supervise { call, by: by.clone(), verb });
     }
 
     /// An operator asks something of a conference.
     pub fn confer(&mut self, name: ConferenceName, wish: ConferenceWish) {
-        self.shard_hears(call::Input::Conference(call::ConferenceInput::Wish { name, wish }));
+        self.shard_hears(0, call::Input::Conference(call::ConferenceInput::Wish { name, wish }));
     }
 
     /// The conferences in progress.
     pub fn conferences(&self) -> Vec<call::ConferenceView> {
-        self.shard.conferences().collect()
+        self.shards[0].conferences().collect()
     }
 }

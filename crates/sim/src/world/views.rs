@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use acd::{Acd, Engagement};
+use call::Shard;
 use model::{AgentId, CallId, TenantId};
 
 use super::World;
@@ -15,9 +16,10 @@ impl World {
         if self.around.agenda.letters() > 0 {
             return;
         }
+        let lived: Vec<Engagement> = self.shards.iter().flat_map(Shard::engagements).collect();
         let mut wrong = self.around.persons.all_wrong(&self.around.studio.hearing);
         let believed: Vec<Engagement> = self.acds.values().flat_map(Acd::engagements).collect();
-        wrong.extend(disagreements(&believed, &self.shard.engagements()));
+        wrong.extend(disagreements(&believed, &lived));
         if self.around.agenda.signals() == 0 && self.around.network.is_reliable() {
             wrong.extend(self.handsets().iter().flat_map(|handset| unlike(handset, &believed)));
         }

@@ -4,10 +4,10 @@
 use model::command::First;
 use model::event::{AgentActivity, AgentState, CallFact};
 use peers::{Behaviour, Command};
-use sim::{PeerId, World};
+use sim::{PeerId, Weather, World};
 
 use crate::dialling::office;
-use crate::stage::{Stage, agent, seconds};
+use crate::stage::{Stage, agent, edited, folder, millis, seconds};
 use crate::trunks::bridged;
 
 /// Three agents at their phones, whom no queue calls.
@@ -104,4 +104,25 @@ fn who_served_a_queue_and_is_sent_on_by_the_caller_ends_that_conversation_and_ta
     stage.hang_up(second);
     assert_seen(&mut stage, [Idle, Idle, Idle]);
     stage.finish();
+}
+
+/// All phones of a queue ring at once, and two answer in the same moment.
+#[test]
+fn of_two_who_answer_at_once_the_second_is_hung_up_on_however_letters_cross() {
+    let (path, queue) =
+        edited("queues/plain.toml", "ring_seconds = 10", "ring_seconds = 10\nstrategy = \"all-at-once\"");
+    for seed in 0..40 {
+        let weather = Weather { letter: millis(20), ..Weather::FAIR };
+        let mut stage = Stage::of(&folder(&[(path, &queue)]), seed, weather);
+        stage.sign_in(&["8001", "8002"]);
+        let phones = [stage.phone("8001"), stage.phone("8002")];
+        stage.world.behave(phones[1], Behaviour::AnswerAfter(millis(1_980 + seed % 20)));
+        let caller = stage.call("4008001111");
+        stage.until(seconds(10), bridged);
+        stage.run(seconds(1));
+        let up = phones.into_iter().filter(|phone| stage.world.peer(*phone).is_in_call()).count();
+        assert_eq!(up, 1, "seed {seed}");
+        stage.hang_up(caller);
+        stage.finish();
+    }
 }

@@ -18,6 +18,7 @@ mod queues;
 mod random;
 mod recordings;
 mod safety;
+mod shards;
 mod signalling;
 mod stage;
 mod states;

@@ -308,7 +308,13 @@ impl Stage {
     }
 
     pub fn of(sources: &Sources, seed: u64, weather: Weather) -> Stage {
-        let world = World::new(sources, seed, weather).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        Stage::on_shards(sources, seed, weather, 1)
+    }
+
+    /// The same on a node with so many shards.
+    pub fn on_shards(sources: &Sources, seed: u64, weather: Weather, shards: u8) -> Stage {
+        let world = World::with_shards(sources, seed, weather, shards);
+        let world = world.unwrap_or_else(|wrong| panic!("{wrong:?}"));
         Stage { world, seed, callers: 0, phones: Vec::new() }
     }
 

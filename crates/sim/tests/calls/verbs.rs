@@ -135,8 +135,10 @@ impl Office {
             4 => Weather { lost: 30, jitter: millis(10), ..Weather::FAIR },
             _ => Weather::FOUL,
         };
-        let stage = Stage::of(&sources(speech, &mut chance), seed, weather);
-        let mut office = Office { stage, chance, people: Vec::new(), log: vec![format!("{weather:?}")] };
+        let shards = chance.one_of(&[1, 1, 2, 3]);
+        let stage = Stage::on_shards(&sources(speech, &mut chance), seed, weather, shards);
+        let log = vec![format!("{shards} shards, {weather:?}")];
+        let mut office = Office { stage, chance, people: Vec::new(), log };
         office.people_come();
         if speech == Speech::None {
             for somebody in office.people.clone() {

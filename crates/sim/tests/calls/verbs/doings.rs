@@ -154,6 +154,7 @@ impl Office {
                 let user = self.number(who, pattern);
                 self.do_so(who, Command::Consult { to, user });
             }
+            12 if self.chance.below(3) == 0 => self.do_so(who, Command::Park),
             12 => self.do_so(who, Command::Swap),
             13 => self.do_so(who, Command::Join),
             14 => {
