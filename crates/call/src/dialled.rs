@@ -52,10 +52,14 @@ pub(crate) fn queue(queue: QueueName) -> Arc<Flow> {
     one_node(&tenant, "queue", node)
 }
 
-/// A conference room.
+/// A conference room: who is not let in is told by a busy tone.
 pub(crate) fn conference(tenant: &TenantId, conference: ConferenceName) -> Arc<Flow> {
-    let say = Vec::new();
-    one_node(tenant, "conference", Node::Conference { conference, say, next: None, failed: None })
+    let (start, busy): (Arc<str>, Arc<str>) = (Arc::from("conference"), Arc::from("refused"));
+    let failed = Some(busy.clone());
+    let room = Node::Conference { conference, say: Vec::new(), next: None, failed };
+    let tone = Node::Hangup { say: vec![SayItem::Tone(Tone::Busy); BUSY_TONES] };
+    let nodes = BTreeMap::from([(start.clone(), room), (busy, tone)]);
+    Arc::new(Flow { name: FlowName::new(tenant, "conference"), start, nodes })
 }
 
 /// How long an outside number rings: carriers give up before.

@@ -283,6 +283,7 @@ impl World {
                 transactions: all.transactions + one.transactions,
                 timers: all.timers + one.timers,
                 admitted: all.admitted + one.admitted,
+                unheard: all.unheard + one.unheard,
             }
         };
         self.shards.iter().fold(call::Live::default(), sum)

@@ -3,6 +3,7 @@
 
 use media::command::Command;
 use model::event::CallFact;
+use model::outcome::HungUpBy;
 use model::say::Key;
 use model::{CallId, ConferenceName};
 
@@ -44,6 +45,8 @@ impl Call {
                 if let Some(conference) = conference.take() {
                     self.fact(context, CallFact::ConferenceLeft { conference });
                 }
+                let why = refused_in_words(parting).map(str::to_owned);
+                self.note_reason(context, HungUpBy::Switch, why);
                 let how = match parting {
                     Parting::Ended => ivr::Parked::Conferred,
                     Parting::WrongPin | Parting::Locked | Parting::Full => ivr::Parked::NotConferred,
@@ -68,5 +71,15 @@ impl Call {
         if let Some(port) = self.caller.as_ref().map(|caller| caller.id) {
             context.media(Command::ClosePort { port });
         }
+    }
+}
+
+/// Why somebody did not come in, for the record.
+fn refused_in_words(parting: Parting) -> Option<&'static str> {
+    match parting {
+        Parting::Ended => None,
+        Parting::WrongPin => Some("会议密码不对 / wrong conference PIN"),
+        Parting::Locked => Some("会议已锁定 / the conference is locked"),
+        Parting::Full => Some("会议已满 / the conference is full"),
     }
 }

@@ -286,3 +286,14 @@ fn it_is_recorded_from_the_second_on_unless_the_disk_or_a_moderator_says_otherwi
     full.join(1);
     assert_eq!(count(&full.join(2), |fact| matches!(fact, CallFact::NotRecorded)), 1);
 }
+
+#[test]
+fn the_largest_room_holds_sixty_four() {
+    let mut world = world(|profile| profile.max_participants = 64);
+    for n in 1..=64 {
+        assert_eq!(words(&world.join(n)), [(n, "in")]);
+    }
+    assert_eq!(words(&world.join(65)), [(65, "full")]);
+    world.leave(1);
+    assert_eq!(words(&world.join(65)), [(65, "in")]);
+}

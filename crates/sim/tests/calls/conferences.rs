@@ -233,4 +233,34 @@ fn wrong_pins_a_lock_and_a_full_room_let_nobody_in() {
     stage.hang_up(second);
     let finished = stage.finish();
     assert_eq!(finished.cdrs.len(), 5);
+    let reasons: Vec<&str> = finished.cdrs.iter().filter_map(|cdr| cdr.reason.as_deref()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("PIN")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("会议已锁定")), "{reasons:?}");
+}
+
+#[test]
+fn one_more_than_a_room_holds_is_refused_by_a_tone_and_the_record_says_why() {
+    let full = "number = \"600\"\nmax_participants = 2\n";
+    let mut stage = Stage::of(&folder(&[("conferences/board.toml", full)]), 1, Weather::FAIR);
+    stage.sign_in(&["8001", "8002", "8003"]);
+    for number in ["8001", "8002"] {
+        enter(&mut stage, number, "");
+    }
+    let third = stage.phone("8003");
+    stage.dial(third, "600");
+    let since = stage.world.now();
+    stage.run(seconds(5));
+    assert!(
+        stage.world.peer(third).ear().tone(450.0, since, stage.world.now()) >= millis(800),
+        "a busy tone"
+    );
+    assert_eq!(joined(&stage), 2);
+    stage.until(seconds(10), |world| !world.peer(third).is_in_call());
+    for number in ["8001", "8002"] {
+        let phone = stage.phone(number);
+        stage.hang_up(phone);
+    }
+    let finished = stage.finish();
+    let refused = finished.cdrs.iter().find(|cdr| &*cdr.parties.caller == "8003").expect("8003's record");
+    assert_eq!(refused.reason.as_deref(), Some("会议已满 / the conference is full"));
 }

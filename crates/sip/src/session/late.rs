@@ -8,9 +8,19 @@ use crate::headers::HeaderName;
 use crate::message::{Method, Response};
 use crate::transaction::ClientTx;
 
-/// RFC 3261 §13.2.2.4: a 2xx to INVITE that no session wants is acknowledged and its dialog ended by BYE. Other
-/// responses are none of this function's business.
+/// RFC 3261 §13.2.2.4: a 2xx to INVITE whose session is gone is acknowledged and its dialog ended by BYE. Other responses
+/// are none of this function's business.
 pub fn discard_late_answer(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response) {
+    // §12.2.1.1 asks that numbers rise: what followed the INVITE in a dialog that is gone had the next ones.
+    discard(now, ep, tx, response, FOLLOWED);
+}
+
+/// The same for another fork's, in whose dialog nothing was sent.
+pub(super) fn discard_fork(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response) {
+    discard(now, ep, tx, response, 0);
+}
+
+fn discard(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response, followed: u32) {
     let headers = &response.headers;
     let Ok(cseq) = headers.cseq() else { return };
     if cseq.method != Method::Invite || !response.is_success() {
@@ -25,8 +35,7 @@ pub fn discard_late_answer(now: Instant, ep: &mut Endpoint, tx: ClientTx, respon
         target: remote.uri().clone(),
         local,
         remote,
-        // RFC 3261 §12.2.1.1 asks that the numbers rise: what followed the INVITE in a dialog that is gone had the next.
-        local_cseq: cseq.number.saturating_add(FOLLOWED),
+        local_cseq: cseq.number.saturating_add(followed),
         remote_cseq: None,
         route: Vec::new(),
     };

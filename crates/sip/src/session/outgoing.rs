@@ -343,7 +343,7 @@ impl Session {
     ) {
         if response.headers.tag(HeaderName::To) != self.dialog.remote_tag() {
             // RFC 3261 §13.2.2.4: another fork answered too: ACK, then BYE.
-            return super::discard_late_answer(now, ep, tx, response);
+            return super::late::discard_fork(now, ep, tx, response);
         }
         let number = response.headers.cseq().map(|cseq| cseq.number);
         if let Some(ack) = self.ack.as_ref().filter(|ack| Ok(ack.cseq) == number) {
