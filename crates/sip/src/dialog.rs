@@ -1,8 +1,6 @@
 //! Owns dialogs: RFC 3261 §12. Ids, sequence numbers, remote target and route set, and the requests within.
 //! Does not own what a request does to a session (see [`crate::session`]).
 
-use bytes::Bytes;
-
 use crate::headers::{HeaderError, HeaderName, NameAddr};
 use crate::message::{Method, Request, Response};
 use crate::uri::Uri;
@@ -34,20 +32,20 @@ impl Dialog {
     pub fn of_request(request: &Request, tag: &str) -> Result<Dialog, HeaderError> {
         let headers = &request.headers;
         let target = match headers.contact()? {
-            Some(contact) => owned_uri(contact.uri()),
+            Some(contact) => contact.uri().detached(),
             // RFC 2543 §6.13 leaves Contact to the caller, and requests then go to From. Its peers are known by their
             // Via, whose branch is not RFC 3261's (§8.1.1.7).
-            None if headers.via()?.rfc3261_branch().is_none() => owned_uri(headers.from()?.uri()),
+            None if headers.via()?.rfc3261_branch().is_none() => headers.from()?.uri().detached(),
             None => return Err(HeaderError::Missing(HeaderName::Contact)),
         };
         Ok(Dialog {
             call_id: headers.call_id()?.into(),
-            local: owned(&headers.to()?.with_tag(tag)),
-            remote: owned(&headers.from()?),
+            local: headers.to()?.with_tag(tag),
+            remote: headers.from()?.detached(),
             local_cseq: 0,
             remote_cseq: Some(headers.cseq()?.number),
             target,
-            route: headers.addresses(HeaderName::RecordRoute)?.iter().map(owned).collect(),
+            route: headers.addresses(HeaderName::RecordRoute)?.iter().map(NameAddr::detached).collect(),
         })
     }
 
@@ -57,12 +55,12 @@ impl Dialog {
     /// When To or Record-Route are malformed. A response without Contact leaves the target as it was.
     pub fn formed_by(&self, response: &Response) -> Result<Dialog, HeaderError> {
         let headers = &response.headers;
-        let mut dialog = Dialog { remote: owned(&headers.to()?), ..self.clone() };
+        let mut dialog = Dialog { remote: headers.to()?.detached(), ..self.clone() };
         if let Some(contact) = headers.contact()? {
-            dialog.target = owned_uri(contact.uri());
+            dialog.target = contact.uri().detached();
         }
         // §12.1.2: taken from the response, in reverse order.
-        dialog.route = headers.addresses(HeaderName::RecordRoute)?.iter().rev().map(owned).collect();
+        dialog.route = headers.addresses(HeaderName::RecordRoute)?.iter().rev().map(NameAddr::detached).collect();
         Ok(dialog)
     }
 
@@ -93,7 +91,7 @@ impl Dialog {
     /// RFC 3261 §12.2: a target refresh replaces the remote target.
     pub fn refresh_target(&mut self, contact: Option<&NameAddr>) {
         if let Some(contact) = contact.filter(|contact| contact.uri() != &self.target) {
-            self.target = owned_uri(contact.uri());
+            self.target = contact.uri().detached();
         }
     }
 
@@ -129,14 +127,3 @@ impl Dialog {
     }
 }
 
-/// A copy that does not keep the datagram alive which it came in.
-fn owned(address: &NameAddr) -> NameAddr {
-    // invariant: what was parsed once is parsed again.
-    NameAddr::parse(Bytes::copy_from_slice(address.as_bytes())).unwrap_or_else(|| address.clone())
-}
-
-/// A copy that does not keep the datagram alive which it came in.
-fn owned_uri(uri: &Uri) -> Uri {
-    // invariant: what was parsed once is parsed again.
-    Uri::parse(Bytes::copy_from_slice(uri.as_bytes())).unwrap_or_else(|_| uri.clone())
-}

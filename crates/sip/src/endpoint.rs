@@ -18,7 +18,7 @@ mod reuse;
 mod server;
 mod stateless;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -53,7 +53,7 @@ pub struct Endpoint {
     /// Server transactions by what retransmissions are matched by.
     by_key: KeyMap,
     /// The first server transaction of a request outside a dialog, by what all its copies share (§8.2.2.2).
-    by_merge: HashMap<u64, u64>,
+    by_merge: KeyMap,
     timers: Timers,
     outputs: VecDeque<Output>,
     drops: Drops,
@@ -72,7 +72,7 @@ impl Endpoint {
             servers: Slab::default(),
             clients: Slab::default(),
             by_key: KeyMap::default(),
-            by_merge: HashMap::new(),
+            by_merge: KeyMap::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             drops: Drops::default(),
@@ -95,7 +95,7 @@ impl Endpoint {
     /// Time has passed. Early, late and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(due) = self.timers.pop(now) {
-            match due.kind {
+            match due.kind() {
                 Kind::Trying | Kind::ServerRetransmit | Kind::ServerEnd => self.server_due(now, due),
                 Kind::ClientRetransmit | Kind::ClientEnd => self.client_due(now, due),
             }
@@ -222,18 +222,18 @@ impl Endpoint {
             Lane::D => (config.t1 * 64).max(std::time::Duration::from_secs(32)),
             Lane::Other => return,
         };
-        self.timers.set(lane, Due { at: now + length, tx, kind, epoch });
+        self.timers.set(lane, Due::new(now + length, tx, kind, epoch));
     }
 
     /// Forgets deadlines of transactions that have moved on, so that `poll_timeout` is seldom too early.
     fn prune(&mut self) {
         let (servers, clients) = (&self.servers, &self.clients);
-        self.timers.prune(|due| match due.kind {
+        self.timers.prune(|due| match due.kind() {
             Kind::Trying | Kind::ServerRetransmit | Kind::ServerEnd => {
-                servers.get(due.tx).is_none_or(|server| server.epoch != due.epoch)
+                servers.get(due.tx()).is_none_or(|server| server.epoch != due.epoch())
             }
             Kind::ClientRetransmit | Kind::ClientEnd => {
-                clients.get(due.tx).is_none_or(|client| client.epoch != due.epoch)
+                clients.get(due.tx()).is_none_or(|client| client.epoch != due.epoch())
             }
         });
     }

@@ -32,6 +32,7 @@ pub use reason::Reason;
 pub use replaces::{ReplaceWhen, Replaces};
 pub use retry_after::RetryAfter;
 pub use session_timer::{Refresher, SessionExpires};
+pub(crate) use typed::AllContacts;
 pub use via::{MAGIC_COOKIE, Rport, Via};
 
 /// Why a header does not say what it should. All are the sender's fault: 400 for a request.

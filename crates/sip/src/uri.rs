@@ -69,7 +69,11 @@ impl Uri {
         if raw.len() > usize::from(u16::MAX) {
             return Err(UriError::TooLong);
         }
-        let colon = raw.iter().position(|byte| *byte == b':').ok_or(UriError::Scheme)?;
+        let colon = match &raw[..] {
+            // Nearly all are one of these.
+            [b's', b'i', b'p', b':', ..] => 3,
+            _ => raw.iter().position(|byte| *byte == b':').ok_or(UriError::Scheme)?,
+        };
         let scheme = scheme(&raw[..colon]).ok_or(UriError::Scheme)?;
         if let Some(bad) = raw.iter().find(|byte| ENDS_A_URI[usize::from(**byte)]) {
             return Err(if matches!(bad, b'<' | b'>' | b'"') { UriError::User } else { UriError::Character });
@@ -91,6 +95,17 @@ impl Uri {
             Scheme::Other => {}
         }
         Ok(uri)
+    }
+
+    /// A copy with bytes of its own, which does not keep the datagram alive that it came in.
+    pub(crate) fn detached(&self) -> Uri {
+        self.over(Bytes::copy_from_slice(&self.raw))
+    }
+
+    /// This URI over another copy of its bytes.
+    pub(crate) fn over(&self, raw: Bytes) -> Uri {
+        debug_assert_eq!(self.raw, raw, "the same bytes");
+        Uri { raw, ..*self }
     }
 
     /// RFC 3261 §25.1 `SIP-URI`, wider in the user part: carriers send a raw `#`.

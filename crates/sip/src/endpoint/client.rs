@@ -43,10 +43,9 @@ impl Endpoint {
             client.flow = flow;
         }
         self.transmit(flow, sent.clone());
-        let interval = self.config.t1;
         let state = match request.method {
-            Method::Invite => ClientState::Calling { sent, interval, cancel: CancelWish::No },
-            _ => ClientState::Trying { sent, interval },
+            Method::Invite => ClientState::Calling { sent, repeats: 0, cancel: CancelWish::No },
+            _ => ClientState::Trying { sent, repeats: 0 },
         };
         self.begin_client(now, id, state);
         ClientTx(id)
@@ -57,7 +56,9 @@ impl Endpoint {
     pub fn cancel(&mut self, now: Instant, tx: ClientTx, reason: Option<&str>) {
         let Some(client) = self.clients.get_mut(tx.0) else { return };
         match &mut client.state {
-            ClientState::Calling { cancel, .. } => *cancel = CancelWish::Held(reason.map(str::to_owned)),
+            ClientState::Calling { cancel, .. } => {
+                *cancel = CancelWish::Held(Box::new(reason.map(str::to_owned)));
+            }
             ClientState::Proceeding { .. } if matches!(client.owner, Owner::Application { cancel: None }) => {
                 self.send_cancel(now, tx.0, reason);
             }
@@ -182,40 +183,40 @@ impl Endpoint {
     }
 
     pub(super) fn client_due(&mut self, now: Instant, due: Due) {
-        let (t1, t2) = (self.config.t1, self.config.t2);
-        let Some(client) = self.clients.get_mut(due.tx).filter(|client| client.epoch == due.epoch) else {
+        let config = &self.config;
+        let Some(client) = self.clients.get_mut(due.tx()).filter(|client| client.epoch == due.epoch()) else {
             return;
         };
         let flow = client.flow;
-        if due.kind == Kind::ClientEnd {
+        if due.kind() == Kind::ClientEnd {
             let waited = !matches!(
                 client.state,
                 ClientState::Completed { .. } | ClientState::Accepted | ClientState::Done
             );
             if waited && client.owner != Owner::Endpoint {
-                self.outputs.push_back(Output::TimedOut { tx: ClientTx(due.tx) });
+                self.outputs.push_back(Output::TimedOut { tx: ClientTx(due.tx()) });
             }
-            return self.forget_client(due.tx);
+            return self.forget_client(due.tx());
         }
         let (sent, next) = match &mut client.state {
-            ClientState::Calling { sent, interval, .. } => {
+            ClientState::Calling { sent, repeats, .. } => {
                 // RFC 3261 §17.1.1.2: timer A doubles without a bound; timer B ends it.
-                *interval *= 2;
-                (sent.clone(), *interval)
+                *repeats = repeats.saturating_add(1);
+                (sent.clone(), config.doubled(*repeats))
             }
-            ClientState::Trying { sent, interval } => {
+            ClientState::Trying { sent, repeats } => {
                 // RFC 3261 §17.1.2.2: timer E doubles up to T2.
-                *interval = (*interval * 2).min(t2);
-                (sent.clone(), *interval)
+                *repeats = repeats.saturating_add(1);
+                (sent.clone(), config.doubled(*repeats).min(config.t2))
             }
-            ClientState::Progressing { sent } => (sent.clone(), t2.max(t1)),
+            ClientState::Progressing { sent } => (sent.clone(), config.t2.max(config.t1)),
             ClientState::Proceeding { .. }
             | ClientState::Completed { .. }
             | ClientState::Accepted
             | ClientState::Done => return,
         };
         self.transmit(flow, sent);
-        self.timers.set(Lane::Other, Due { at: now + next, ..due });
+        self.timers.set(Lane::Other, due.again_at(now + next));
     }
 
     pub(super) fn client_transport_failed(&mut self, now: Instant, id: u64) {
@@ -272,7 +273,7 @@ impl Endpoint {
         }
         let sent = cancel.to_bytes();
         self.transmit(flow, sent.clone());
-        let state = ClientState::Trying { sent, interval: self.config.t1 };
+        let state = ClientState::Trying { sent, repeats: 0 };
         let owner = Owner::Endpoint;
         let id = self.clients.insert(Client { flow, epoch: 0, owner, state: ClientState::Done });
         self.begin_client(now, id, state);

@@ -79,6 +79,13 @@ pub struct EndpointConfig {
     pub user_agent: String,
 }
 
+impl EndpointConfig {
+    /// How long to wait after something was sent again `repeats` times: T1, doubled each time.
+    pub(crate) fn doubled(&self, repeats: u8) -> Duration {
+        self.t1.saturating_mul(2_u32.saturating_pow(repeats.into()))
+    }
+}
+
 impl Default for EndpointConfig {
     /// RFC 3261's timers, shard 0, no listener, a secret of zeros.
     fn default() -> EndpointConfig {

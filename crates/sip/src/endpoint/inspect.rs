@@ -5,7 +5,6 @@ use crate::headers::{HeaderName, Headers};
 use crate::message::{Method, Request, Response};
 use crate::multipart::Content;
 use crate::transaction::ServerTx;
-use crate::transaction::key::merge_key_of;
 
 /// What the application understands.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +127,7 @@ impl Endpoint {
         }
         // §8.2.2.2: the same request by another way.
         if !in_dialog {
-            let key = merge_key_of(&self.config.secret, request);
+            let key = self.servers.get(tx.0).map(|server| server.merge);
             let first = key.and_then(|key| self.by_merge.get(&key).copied());
             if first.is_some_and(|first| first != tx.0) {
                 return Err((482, None));

@@ -55,15 +55,15 @@ impl Endpoint {
         let flow = Flow { transport: Transport::Udp, ..flow };
         let via = self.via(&flow, branch);
         request.headers.set_first(HeaderName::Via, via);
-        let (sent, interval) = (request.to_bytes(), self.config.t1);
+        let sent = request.to_bytes();
         self.transmit(flow, sent.clone());
         let Some(client) = self.clients.get_mut(id) else { return Retried::No };
         client.flow = flow;
         let state = match &client.state {
             ClientState::Calling { cancel, .. } => {
-                ClientState::Calling { sent, interval, cancel: cancel.clone() }
+                ClientState::Calling { sent, repeats: 0, cancel: cancel.clone() }
             }
-            _ => ClientState::Trying { sent, interval },
+            _ => ClientState::Trying { sent, repeats: 0 },
         };
         self.begin_client(now, id, state);
         Retried::Yes

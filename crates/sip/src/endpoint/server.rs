@@ -47,7 +47,7 @@ impl Endpoint {
 
     /// Sends a 2xx or a reliable provisional response again, byte for byte.
     pub(crate) fn respond_again(&mut self, now: Instant, tx: ServerTx, status: u16, bytes: Bytes) {
-        let (t1, id) = (self.config.t1, tx.0);
+        let id = tx.0;
         let Some(server) = self.servers.get_mut(id) else {
             return self.drop_message(DropCause::ResponseTooLate);
         };
@@ -60,7 +60,7 @@ impl Endpoint {
             }
             (ServerState::Accepted { .. }, 200..=299) => return self.transmit(flow, bytes),
             (ServerState::Proceeding(_), 200..=299) => ServerState::Accepted { tag: tag_in(&bytes) },
-            (ServerState::Proceeding(_), _) => ServerState::Completed { last: bytes.clone(), interval: t1 },
+            (ServerState::Proceeding(_), _) => ServerState::Completed { last: bytes.clone(), repeats: 0 },
             (ServerState::Trying { datagram }, 100..=199) => {
                 let progress = Progress { datagram: datagram.clone(), last: bytes.clone() };
                 server.state = ServerState::Progressing(Box::new(progress));
@@ -124,7 +124,7 @@ impl Endpoint {
     }
 
     /// RFC 3261 §9.2: a CANCEL is a transaction of its own, answered here.
-    fn cancel_request(&mut self, now: Instant, flow: Flow, request: Request, raw: &Bytes, invite: u128) {
+    fn cancel_request(&mut self, now: Instant, flow: Flow, request: Request, raw: &Bytes, invite: u64) {
         let Ok(via) = request.headers.via() else { return self.drop_message(DropCause::Malformed) };
         // The key of the CANCEL itself; its Via was completed, the retransmission's is too.
         let key = key_of(&self.config.secret, &request, &via, &Method::Cancel);
@@ -151,7 +151,7 @@ impl Endpoint {
         }
     }
 
-    fn acknowledged(&mut self, now: Instant, flow: Flow, request: Request, key: u128) {
+    fn acknowledged(&mut self, now: Instant, flow: Flow, request: Request, key: u64) {
         let Some(id) = self.by_key.get(&key).copied() else {
             // RFC 3261 §17.1.1.3: the ACK to a 2xx has a branch of its own.
             return self.outputs.push_back(Output::Ack { flow, request });
@@ -189,29 +189,29 @@ impl Endpoint {
     }
 
     pub(super) fn server_due(&mut self, now: Instant, due: Due) {
-        let t2 = self.config.t2;
-        let Some(server) = self.servers.get_mut(due.tx).filter(|server| server.epoch == due.epoch) else {
+        let config = &self.config;
+        let Some(server) = self.servers.get_mut(due.tx()).filter(|server| server.epoch == due.epoch()) else {
             return;
         };
         let flow = server.flow;
-        match (due.kind, &mut server.state) {
+        match (due.kind(), &mut server.state) {
             // RFC 3261 §17.2.1: 100 unless the application answers within 200 ms.
             (Kind::Trying, ServerState::Proceeding(Kept::Datagram(datagram))) => {
                 if let Some(trying) = trying(datagram.clone(), flow) {
-                    self.respond(now, ServerTx(due.tx), trying);
+                    self.respond(now, ServerTx(due.tx()), trying);
                 }
             }
-            (Kind::ServerRetransmit, ServerState::Completed { last, interval }) => {
-                *interval = (*interval * 2).min(t2);
-                let (bytes, next) = (last.clone(), *interval);
+            (Kind::ServerRetransmit, ServerState::Completed { last, repeats }) => {
+                *repeats = repeats.saturating_add(1);
+                let (bytes, next) = (last.clone(), config.doubled(*repeats).min(config.t2));
                 self.transmit(flow, bytes);
-                self.timers.set(Lane::Other, Due { at: now + next, ..due });
+                self.timers.set(Lane::Other, due.again_at(now + next));
             }
             (Kind::ServerEnd, state) => {
                 if matches!(state, ServerState::Completed { .. }) {
-                    self.outputs.push_back(Output::Unacknowledged { tx: ServerTx(due.tx) });
+                    self.outputs.push_back(Output::Unacknowledged { tx: ServerTx(due.tx()) });
                 }
-                self.forget_server(due.tx);
+                self.forget_server(due.tx());
             }
             _ => {}
         }
@@ -231,7 +231,7 @@ impl Endpoint {
     fn new_server(
         &mut self,
         now: Instant,
-        key: u128,
+        key: u64,
         merge: u64,
         flow: Flow,
         state: ServerState,

@@ -1,6 +1,5 @@
 //! Owns answers without a transaction (RFC 3261 §8.2.7): what a server that has too much to do spends on a new call.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use clock::Instant;
@@ -9,7 +8,7 @@ use super::server::response_flow;
 use super::{Endpoint, Flow};
 use crate::headers::HeaderName;
 use crate::message::{Method, Request, Response};
-use crate::transaction::key::key_of;
+use crate::transaction::key::{KeySet, key_of};
 
 /// What becomes of INVITEs outside of any dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -33,7 +32,7 @@ impl Endpoint {
     pub fn respond_statelessly(&mut self, flow: Flow, request: &Request, mut response: Response) {
         let Ok(via) = request.headers.via() else { return };
         let key = key_of(&self.config.secret, request, &via, &request.method);
-        let tag = format!("{key:032x}");
+        let tag = format!("{key:016x}");
         // invariant: To was checked when the request came in.
         let _checked = response.set_to_tag(&tag);
         if !self.config.user_agent.is_empty() {
@@ -43,7 +42,7 @@ impl Endpoint {
     }
 
     /// Whether `request` with that key begins no transaction, and whether that is news.
-    pub(super) fn turned_away(&mut self, now: Instant, request: &Request, key: u128) -> Option<Asked> {
+    pub(super) fn turned_away(&mut self, now: Instant, request: &Request, key: u64) -> Option<Asked> {
         if request.method != Method::Invite {
             return None;
         }
@@ -67,27 +66,27 @@ pub enum Asked {
     Again,
 }
 
-/// What was turned away lately, 16 bytes of each, in two generations of [`REPEATED_FOR`] each. When the young one is full
+/// What was turned away lately, 8 bytes of each, in two generations of [`REPEATED_FOR`] each. When the young one is full
 /// the generations turn at once: what was refused longest ago is forgotten, and counted anew should it be repeated.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
-    young: HashSet<u128>,
-    old: HashSet<u128>,
+    young: KeySet,
+    old: KeySet,
     turned: Instant,
 }
 
 impl Refused {
-    fn has(&self, key: u128) -> bool {
+    fn has(&self, key: u64) -> bool {
         !(self.young.is_empty() && self.old.is_empty())
             && (self.young.contains(&key) || self.old.contains(&key))
     }
 
-    fn note(&mut self, now: Instant, key: u128) {
+    fn note(&mut self, now: Instant, key: u64) {
         let since = now.since(self.turned);
         if since >= REPEATED_FOR || self.young.len() >= REMEMBERED {
             self.old = std::mem::take(&mut self.young);
             if since >= REPEATED_FOR * 2 {
-                self.old = HashSet::new();
+                self.old = KeySet::default();
             }
             self.turned = now;
         }

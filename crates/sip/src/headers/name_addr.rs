@@ -147,6 +147,15 @@ impl NameAddr {
         &self.raw
     }
 
+    /// A copy with bytes of its own, which does not keep the datagram alive that it came in.
+    pub(crate) fn detached(&self) -> NameAddr {
+        let raw = Bytes::copy_from_slice(&self.raw);
+        // invariant: an address lies in the text that it was read from or put together to.
+        let start = self.uri.as_bytes().as_ptr().addr() - self.raw.as_ptr().addr();
+        let uri = self.uri.over(raw.slice(start..start + self.uri.as_bytes().len()));
+        NameAddr { raw, uri, ..*self }
+    }
+
     fn display_prefix(&self) -> Vec<u8> {
         let mut raw = self.display_raw().to_vec();
         if !raw.is_empty() {
@@ -159,11 +168,14 @@ impl NameAddr {
         let limit = usize::from(u16::MAX);
         let display = Span::new(0, raw.len()).unwrap_or_default();
         raw.push(b'<');
+        let uri_at = raw.len();
         raw.extend_from_slice(uri.as_bytes());
+        let uri_end = raw.len();
         raw.push(b'>');
         let params = Span::new(raw.len(), raw.len() + tail.len()).unwrap_or_default();
         raw.extend_from_slice(&tail[..tail.len().min(limit.saturating_sub(raw.len()))]);
-        NameAddr { raw: raw.into(), display, uri: uri.clone(), params }
+        let raw = Bytes::from(raw);
+        NameAddr { display, uri: uri.over(raw.slice(uri_at..uri_end)), params, raw }
     }
 }
 

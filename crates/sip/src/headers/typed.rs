@@ -269,6 +269,17 @@ impl Headers {
         Ok(())
     }
 
+    /// Whether the Contact addresses are well-formed, or `*` stands alone.
+    ///
+    /// # Errors
+    /// As [`Headers::contacts`].
+    pub(crate) fn check_contacts(&self) -> Result<AllContacts, HeaderError> {
+        if self.elements(HeaderName::Contact).next() == Some(b"*") {
+            return self.contacts().map(|_| AllContacts::Yes);
+        }
+        self.check_addresses(HeaderName::Contact).map(|()| AllContacts::No)
+    }
+
     fn optional<T>(
         &self,
         name: HeaderName,
@@ -287,4 +298,11 @@ impl Headers {
         let Some(raw) = self.only(name)? else { return Ok(None) };
         seconds(raw).map(Some).ok_or(HeaderError::Malformed(name))
     }
+}
+
+/// Whether Contact means all bindings (RFC 3261 §10.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AllContacts {
+    Yes,
+    No,
 }

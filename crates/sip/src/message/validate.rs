@@ -1,7 +1,7 @@
 //! Owns what a whole message must hold beyond its syntax: mandatory header fields, once and well-formed.
 //! Does not own what the element supports (Require, methods, schemes: see the endpoint).
 
-use crate::headers::{Contacts, HeaderError, HeaderName, Headers};
+use crate::headers::{AllContacts, HeaderError, HeaderName, Headers};
 
 use super::{Fault, Message, Method, ParseError, Request, Response};
 
@@ -38,9 +38,9 @@ impl Request {
         }
         self.headers.max_forwards().map_err(Fault::Header)?;
         routing(&self.headers).map_err(Fault::Header)?;
-        let contacts = self.headers.contacts().map_err(Fault::Header)?;
+        let all = self.headers.check_contacts().map_err(Fault::Header)?;
         // RFC 3261 §10.2.2: `*` is for REGISTER alone.
-        if contacts == Contacts::All && self.method != Method::Register {
+        if all == AllContacts::Yes && self.method != Method::Register {
             return Err(Fault::Header(HeaderError::Malformed(HeaderName::Contact)));
         }
         Ok(())
@@ -56,7 +56,7 @@ impl Response {
         let faults = || {
             mandatory(&self.headers)?;
             routing(&self.headers)?;
-            self.headers.contacts()
+            self.headers.check_contacts()
         };
         faults().map(drop).map_err(|error| ParseError { fault: Fault::Header(error), request: None })
     }

@@ -1,7 +1,5 @@
 //! Owns the states of a client transaction (RFC 3261 figures 5 and 6, RFC 6026 figure 2).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::tail::Tail;
@@ -30,16 +28,16 @@ pub(crate) enum Owner {
 /// The states.
 #[derive(Debug)]
 pub(crate) enum ClientState {
-    /// INVITE, no response yet; timers A and B run.
-    Calling { sent: Bytes, interval: Duration, cancel: CancelWish },
+    /// INVITE, no response yet; timers A and B run. It was sent again so often.
+    Calling { sent: Bytes, repeats: u8, cancel: CancelWish },
     /// INVITE, a provisional response came.
     Proceeding { sent: Bytes },
     /// INVITE, refused and acknowledged; timer D runs. The ACK is made again from the retransmitted response.
     Completed { ack: Tail },
     /// INVITE, answered (RFC 6026 §7.2); timer M runs.
     Accepted,
-    /// Not INVITE, no response yet; timers E and F run.
-    Trying { sent: Bytes, interval: Duration },
+    /// Not INVITE, no response yet; timers E and F run. It was sent again so often.
+    Trying { sent: Bytes, repeats: u8 },
     /// Not INVITE, a provisional response came; timers E (at T2) and F run. Figure 6's «Proceeding».
     Progressing { sent: Bytes },
     /// Not INVITE, finally answered; timer K runs. Figure 6's «Completed».
@@ -50,6 +48,6 @@ pub(crate) enum ClientState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CancelWish {
     No,
-    /// With this Reason header.
-    Held(Option<String>),
+    /// With this Reason header. Boxed, because it is rare and would make every transaction larger.
+    Held(Box<Option<String>>),
 }

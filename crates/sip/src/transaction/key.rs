@@ -1,17 +1,21 @@
 //! Owns how requests are matched to server transactions: RFC 3261 §17.2.3, for RFC 2543's peers too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use crate::headers::{HeaderName, Via};
 use crate::message::{Method, Request};
 
 /// Server transactions by key.
-pub(crate) type KeyMap = HashMap<u128, u64, BuildHasherDefault<KeyHasher>>;
+pub(crate) type KeyMap = HashMap<u64, u64, BuildHasherDefault<KeyHasher>>;
 
-/// What `request` is matched by. ACK and CANCEL have the key of their INVITE: ask for it by `method`.
-pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &Method) -> u128 {
-    let mut hasher = Hashers::new(secret);
+/// Keys alone.
+pub(crate) type KeySet = HashSet<u64, BuildHasherDefault<KeyHasher>>;
+
+/// What `request` is matched by. ACK and CANCEL have the key of their INVITE: ask for it by `method`. Of 300,000
+/// transactions at once, as many as 10,000 new ones a second leave, two share a key once in some 200 years.
+pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &Method) -> u64 {
+    let mut hasher = Parts::new(secret);
     hasher.part(method.as_str().as_bytes());
     match via.rfc3261_branch() {
         // §17.2.3: branch, sent-by, method.
@@ -44,36 +48,31 @@ pub(crate) fn merge_key_of(secret: &[u8; 16], request: &Request) -> Option<u64> 
         return None;
     }
     let (from, cseq) = (headers.tag(HeaderName::From)?, headers.get(HeaderName::CSeq)?);
-    let mut hasher = Hashers::new(secret);
+    let mut hasher = Parts::new(secret);
     hasher.part(b"merge");
     hasher.part(from.as_bytes());
     hasher.part(headers.get(HeaderName::CallId)?);
     hasher.part(cseq);
-    Some((hasher.finish() as u64).max(1))
+    Some(hasher.finish().max(1))
 }
 
-/// Two keyed hashes over length-prefixed parts: peers who do not know the secret cannot make keys collide.
-struct Hashers([DefaultHasher; 2]);
+/// A keyed hash over length-prefixed parts: peers who do not know the secret cannot make keys collide.
+struct Parts(DefaultHasher);
 
-impl Hashers {
-    fn new(secret: &[u8; 16]) -> Hashers {
-        Hashers([0_u8, 1].map(|label| {
-            let mut hasher = DefaultHasher::new();
-            secret.hash(&mut hasher);
-            hasher.write_u8(label);
-            hasher
-        }))
+impl Parts {
+    fn new(secret: &[u8; 16]) -> Parts {
+        let mut hasher = DefaultHasher::new();
+        secret.hash(&mut hasher);
+        Parts(hasher)
     }
 
     fn part(&mut self, bytes: &[u8]) {
-        for hasher in &mut self.0 {
-            hasher.write_usize(bytes.len());
-            hasher.write(bytes);
-        }
+        self.0.write_usize(bytes.len());
+        self.0.write(bytes);
     }
 
-    fn finish(&self) -> u128 {
-        u128::from(self.0[0].finish()) << 64 | u128::from(self.0[1].finish())
+    fn finish(&self) -> u64 {
+        self.0.finish()
     }
 }
 
@@ -90,7 +89,7 @@ impl Hasher for KeyHasher {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 }

@@ -1,7 +1,5 @@
 //! Owns the states of a server transaction (RFC 3261 figures 7 and 8, RFC 6026 figure 1).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::tail::Tail;
@@ -11,7 +9,7 @@ use crate::endpoint::Flow;
 #[derive(Debug)]
 pub(crate) struct Server {
     /// What retransmissions are matched by.
-    pub(crate) key: u128,
+    pub(crate) key: u64,
     /// What requests that came by another way are matched by (§8.2.2.2); 0 for none.
     pub(crate) merge: u64,
     /// Where responses go.
@@ -26,8 +24,8 @@ pub(crate) struct Server {
 pub(crate) enum ServerState {
     /// INVITE, no final response.
     Proceeding(Kept),
-    /// INVITE, refused; timers G and H run.
-    Completed { last: Bytes, interval: Duration },
+    /// INVITE, refused; timers G and H run. The refusal was sent again so often.
+    Completed { last: Bytes, repeats: u8 },
     /// INVITE, refused and acknowledged; timer I runs.
     Confirmed,
     /// INVITE, answered 2xx (RFC 6026 §7.1); timer L runs. Retransmitting the 2xx is the session's. A CANCEL that

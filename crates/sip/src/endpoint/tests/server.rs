@@ -154,7 +154,7 @@ fn a_finished_transaction_takes_at_most_300_bytes() {
     world.ep.respond(world.now, tx, response);
     let server = world.ep.servers.get(tx.0).unwrap();
     let ServerState::Done { last } = &server.state else { panic!("done") };
-    let map_entry = (size_of::<u128>() + size_of::<u64>() + 1) * 8 / 7;
+    let map_entry = (size_of::<(u64, u64)>() + 1) * 8 / 7;
     let timer = size_of::<crate::transaction::timers::Due>();
     let total = last.heap_bytes() + Slab::<Server>::PLACE_BYTES + map_entry + timer;
     assert!(total <= 300, "{total} bytes");
