@@ -214,8 +214,13 @@ impl CallPlan {
 
     /// A code was obeyed, which is confirmed.
     pub fn of_code(tenant: &TenantId) -> CallPlan {
+        CallPlan::through(crate::dialled::confirmation(tenant))
+    }
+
+    /// The caller goes through `flow`: answered at once, nothing kept.
+    pub fn through(flow: Arc<ivr::Flow>) -> CallPlan {
         CallPlan {
-            flow: crate::dialled::confirmation(tenant),
+            flow,
             answer: AnswerMode::AtOnce,
             record: RecordPolicy::Off,
             echo: Echo::Off,

@@ -331,13 +331,20 @@ impl Destination {
 pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach, reliable: Reliable) -> Local {
     let advertised = settings.advertised.get(usize::from(flow.interface));
     let host_port = advertised.map(|us| us.host_port(flow.transport)).unwrap_or_default();
-    let user: String =
-        user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-')).collect();
-    let user = if user.is_empty() { "hotline".to_owned() } else { user };
-    let contact = match flow.transport.uri_param() {
-        Some(transport) => format!("<sip:{user}@{host_port};transport={transport}>"),
-        None => format!("<sip:{user}@{host_port}>"),
-    };
+    let mut contact = String::with_capacity(user.len() + host_port.len() + 32);
+    contact.push_str("<sip:");
+    let scheme = contact.len();
+    contact.extend(user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-')));
+    if contact.len() == scheme {
+        contact.push_str("hotline");
+    }
+    contact.push('@');
+    contact.push_str(&host_port);
+    if let Some(transport) = flow.transport.uri_param() {
+        contact.push_str(";transport=");
+        contact.push_str(transport);
+    }
+    contact.push('>');
     let timer = match settings.plan.session_expires {
         Some(expires) => SessionTimer::On { expires, min: std::time::Duration::from_secs(90) },
         None => SessionTimer::Off,

@@ -321,10 +321,13 @@ fn rtcp(value: &[u8], ip: IpAddr) -> Option<SocketAddr> {
 
 pub(crate) fn head(local: &Local, time: &str) -> String {
     let family = if local.address.is_ipv4() { "IP4" } else { "IP6" };
-    let (address, id, version) = (local.address, local.session.id, local.session.version);
+    let (id, version) = (local.session.id, local.session.version);
+    let address = local.address.to_string();
     let mut text = String::with_capacity(320);
     push(&mut text, format_args!("v=0\r\no=- {id} {version} IN {family} {address}\r\ns=-\r\n"));
-    push(&mut text, format_args!("c=IN {family} {address}\r\nt={time}\r\n"));
+    for part in ["c=IN ", family, " ", &address, "\r\nt=", time, "\r\n"] {
+        text.push_str(part);
+    }
     text
 }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use clock::Instant;
 use model::{CallId, TenantId};
 use sip::endpoint::{Flow, Transport};
+use smallvec::SmallVec;
 
 use crate::handover::headers;
 
@@ -48,7 +49,7 @@ pub enum Way {
 struct Leg {
     tenant: TenantId,
     /// The calls that it has been part of: one, unless it was transferred, picked up or joined.
-    calls: Vec<CallId>,
+    calls: SmallVec<[CallId; 1]>,
 }
 
 /// A message of a call, secrets and all.

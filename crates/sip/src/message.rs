@@ -173,8 +173,8 @@ impl Response {
 
     /// The response as it goes on the wire, with the Content-Length of its body last.
     pub fn to_bytes(&self) -> Bytes {
-        let status = self.status.to_string();
-        write(&[b"SIP/2.0 ", status.as_bytes(), b" ", &self.reason, b"\r\n"], &self.headers, &self.body)
+        let status = Decimal::of(self.status.into());
+        write(&[b"SIP/2.0 ", status.digits(), b" ", &self.reason, b"\r\n"], &self.headers, &self.body)
     }
 }
 
@@ -194,8 +194,8 @@ fn write(start_line: &[&[u8]], headers: &Headers, body: &[u8]) -> Bytes {
     let start: usize = start_line.iter().map(|part| part.len()).sum();
     let written = || headers.iter().filter(|field| field.name != HeaderName::ContentLength);
     let fields: usize = written().map(|field| field.name_text.len() + field.value.len() + 4).sum();
-    let length = body.len().to_string();
-    let end = CONTENT_LENGTH.len() + length.len() + 4;
+    let length = Decimal::of(body.len());
+    let end = CONTENT_LENGTH.len() + length.digits().len() + 4;
     // Exact: bytes without slack are shared without another allocation.
     let mut out = Vec::with_capacity(start + fields + end + body.len());
     for part in start_line {
@@ -208,10 +208,34 @@ fn write(start_line: &[&[u8]], headers: &Headers, body: &[u8]) -> Bytes {
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(CONTENT_LENGTH);
-    out.extend_from_slice(length.as_bytes());
+    out.extend_from_slice(length.digits());
     out.extend_from_slice(b"\r\n\r\n");
     out.extend_from_slice(body);
     Bytes::from(out)
 }
 
 const CONTENT_LENGTH: &[u8] = b"Content-Length: ";
+
+/// A number as it is written, without a place on the heap: each message has one or two.
+struct Decimal {
+    text: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    fn of(mut number: usize) -> Decimal {
+        let mut decimal = Decimal { text: [0; 20], start: 20 };
+        loop {
+            decimal.start -= 1;
+            decimal.text[decimal.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+}

@@ -256,7 +256,7 @@ impl Shard {
         let flow = self.settings.flows.get(&number.flow).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
         let (answer, record) = (number.answer, number.record);
-        Ok(CallPlan { flow, answer, record, ..CallPlan::of_code(&newcomer.tenant) })
+        Ok(CallPlan { answer, record, ..CallPlan::through(flow) })
     }
 
     fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {

@@ -66,7 +66,7 @@ impl Shard {
         };
         let (first_rings, second_rings) = (ring(&first), ring(&second));
         let flow = dialled::joining(tenant, second, second_rings);
-        let plan = CallPlan { flow, record, ..CallPlan::of_code(tenant) };
+        let plan = CallPlan { record, ..CallPlan::through(flow) };
         let began = unsent::began(facts.direction, &facts.caller, &facts.called, leg);
         let tenant = tenant.clone();
         for fact in [began, CallFact::CallerIs { agent: agent.clone() }] {

@@ -45,12 +45,9 @@ impl Advertised {
 
     /// `host:port` of `transport` as a message writes it, an IPv6 address in brackets (RFC 3261 §25.1).
     pub fn host_port(&self, transport: Transport) -> String {
-        let port = self.port_of(transport);
-        if self.host.contains(':') && !self.host.starts_with('[') {
-            format!("[{}]:{port}", self.host)
-        } else {
-            format!("{}:{port}", self.host)
-        }
+        let mut text = String::with_capacity(self.host.len() + 8);
+        crate::uri::push_host_port(&mut text, &self.host, Some(self.port_of(transport)));
+        text
     }
 }
 

@@ -69,10 +69,10 @@ impl Endpoint {
         Retried::Yes
     }
 
-    /// Our own hop on `flow`.
-    pub(super) fn via(&self, flow: &Flow, branch: &str) -> Via {
+    /// Our own hop on `flow`, as it is written.
+    pub(super) fn via(&self, flow: &Flow, branch: &str) -> String {
         let (host, port) = self.advertised(flow);
-        Via::new(flow.transport.via(), host, port, branch)
+        Via::text(flow.transport.via(), host, port, branch)
     }
 }
 

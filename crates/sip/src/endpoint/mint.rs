@@ -36,13 +36,22 @@ impl Mint {
 
     /// A tag of 64 bits.
     pub(crate) fn tag(&mut self) -> String {
-        format!("{:016x}", self.fresh(b't'))
+        let mut tag = String::with_capacity(16);
+        push_hex(&mut tag, self.fresh(b't'), 16);
+        tag
     }
 
     /// A Call-ID that says which shard made it.
     pub(crate) fn call_id(&mut self) -> String {
         let random = self.fresh(b'c');
-        format!("hl{:02x}{:02x}-{:x}{random:016x}", self.shard, self.node, self.count)
+        let mut text = String::with_capacity(40);
+        text.push_str("hl");
+        push_hex(&mut text, self.shard.into(), 2);
+        push_hex(&mut text, self.node.into(), 2);
+        text.push('-');
+        push_hex(&mut text, self.count, 1);
+        push_hex(&mut text, random, 16);
+        text
     }
 
     /// A number below `bound` that peers cannot foresee.
@@ -52,7 +61,12 @@ impl Mint {
 
     /// The branch of client transaction `id`.
     pub(crate) fn branch(&self, id: u64) -> String {
-        format!("{MAGIC}{id:x}.{:08x}", self.mac(b'b', id) >> 32)
+        let mut text = String::with_capacity(MAGIC.len() + 25);
+        text.push_str(MAGIC);
+        push_hex(&mut text, id, 1);
+        text.push('.');
+        push_hex(&mut text, self.mac(b'b', id) >> 32, 8);
+        text
     }
 
     /// The client transaction that `branch` was made for.
@@ -65,7 +79,20 @@ impl Mint {
 
     /// A branch for an ACK to a 2xx, which has no transaction.
     pub(crate) fn lone_branch(&mut self) -> String {
-        format!("{MAGIC}a{:016x}", self.fresh(b'a'))
+        let mut text = String::with_capacity(MAGIC.len() + 17);
+        text.push_str(MAGIC);
+        text.push('a');
+        push_hex(&mut text, self.fresh(b'a'), 16);
+        text
+    }
+}
+
+/// Writes `number` in at least `width` hexadecimal digits, without the cost of a format.
+fn push_hex(to: &mut String, number: u64, width: u32) {
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(width);
+    for place in (0..digits).rev() {
+        let digit = (number >> (4 * place) & 0xf) as usize;
+        to.push(char::from(b"0123456789abcdef"[digit]));
     }
 }
 
@@ -82,6 +109,19 @@ pub(crate) const MAGIC: &str = "z9hG4bK";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hexadecimal_digits_are_those_of_a_format() {
+        for number in [0, 1, 0xf, 0x10, 0xdead_beef, 1 << 60, u64::MAX] {
+            let write = |width| {
+                let mut text = String::new();
+                push_hex(&mut text, number, width);
+                text
+            };
+            assert_eq!([write(1), write(8)], [format!("{number:x}"), format!("{number:08x}")]);
+            assert_eq!(write(16), format!("{number:016x}"));
+        }
+    }
 
     #[test]
     fn a_branch_names_its_transaction_and_a_guessed_one_does_not() {

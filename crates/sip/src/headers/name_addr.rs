@@ -107,7 +107,9 @@ impl NameAddr {
 
     /// This address with one parameter more; a flag when `value` is empty. What it holds is kept.
     pub fn with_param(&self, name: &str, value: &str) -> NameAddr {
-        let mut tail = self.params.of(&self.raw).to_vec();
+        let before = self.params.of(&self.raw);
+        let mut tail = Vec::with_capacity(before.len() + name.len() + value.len() + 4);
+        tail.extend_from_slice(before);
         params::push_into(&mut tail, name, value);
         NameAddr::assemble(self.display_prefix(), &self.uri, &tail)
     }
@@ -167,6 +169,7 @@ impl NameAddr {
     fn assemble(mut raw: Vec<u8>, uri: &Uri, tail: &[u8]) -> NameAddr {
         let limit = usize::from(u16::MAX);
         let display = Span::new(0, raw.len()).unwrap_or_default();
+        raw.reserve_exact(uri.as_bytes().len() + tail.len() + 2);
         raw.push(b'<');
         let uri_at = raw.len();
         raw.extend_from_slice(uri.as_bytes());

@@ -53,10 +53,25 @@ impl Via {
         Some(Via { transport, host, port, params: Span::new(at, raw.len())?, raw })
     }
 
-    /// Our own hop: `SIP/2.0/transport host:port;branch=branch;rport` (RFC 3581 §3); `rport` only where it means
-    /// something, which is UDP, and `alias` over TLS (RFC 5923).
+    /// Our own hop, see [`Via::text`].
     pub fn new(transport: &str, host: &str, port: u16, branch: &str) -> Via {
-        let mut text = format!("SIP/2.0/{transport} ");
+        let fallback = || Via {
+            raw: Bytes::new(),
+            transport: Span::default(),
+            host: Span::default(),
+            port: None,
+            params: Span::default(),
+        };
+        Via::parse(Via::text(transport, host, port, branch)).unwrap_or_else(fallback)
+    }
+
+    /// Our own hop as it is written: `SIP/2.0/transport host:port;branch=branch;rport` (RFC 3581 §3); `rport` only
+    /// where it means something, which is UDP, and `alias` over TLS (RFC 5923).
+    pub(crate) fn text(transport: &str, host: &str, port: u16, branch: &str) -> String {
+        let mut text = String::with_capacity(host.len() + branch.len() + 40);
+        text.push_str("SIP/2.0/");
+        text.push_str(transport);
+        text.push(' ');
         uri::push_host_port(&mut text, host, Some(port));
         if transport.eq_ignore_ascii_case("UDP") {
             text.push_str(";rport");
@@ -66,14 +81,7 @@ impl Via {
         }
         text.push_str(";branch=");
         text.push_str(branch);
-        let fallback = || Via {
-            raw: Bytes::new(),
-            transport: Span::default(),
-            host: Span::default(),
-            port: None,
-            params: Span::default(),
-        };
-        Via::parse(text).unwrap_or_else(fallback)
+        text
     }
 
     /// `UDP`, `TCP`, `TLS`, `WS`, `WSS` or any other token, as it came.

@@ -156,3 +156,10 @@ proptest! {
         prop_assert_eq!(back.tag(), Some("t"));
     }
 }
+
+#[test]
+fn a_number_is_written_in_all_its_digits() {
+    for number in [0, 9, 10, 200, 65_535, usize::MAX] {
+        assert_eq!(super::Decimal::of(number).digits(), number.to_string().as_bytes());
+    }
+}

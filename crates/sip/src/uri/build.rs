@@ -10,7 +10,8 @@ impl Uri {
     /// # Errors
     /// When `host` is not one.
     pub fn sip(user: Option<&str>, host: &str, port: Option<u16>) -> Result<Uri, UriError> {
-        let mut text = String::from("sip:");
+        let mut text = String::with_capacity(user.map_or(0, str::len) + host.len() + 16);
+        text.push_str("sip:");
         if let Some(user) = user.filter(|user| !user.is_empty()) {
             escape_user(&mut text, user);
             text.push('@');

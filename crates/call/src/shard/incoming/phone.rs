@@ -183,8 +183,7 @@ impl Shard {
         let mut ticket = self.admit(now, None)?;
         let dialling = &self.settings.plan.dialling;
         let (inside, outside) = (dialling.record_inside, dialling.record_outside);
-        let plan =
-            |flow, answer, record| Ok(CallPlan { flow, answer, record, ..CallPlan::of_code(&phone.tenant) });
+        let plan = |flow, answer, record| Ok(CallPlan { answer, record, ..CallPlan::through(flow) });
         let plan = match wish {
             Wish::Code(feature, argument) => self.obey(now, phone, (feature, &argument)).map(|()| CallPlan {
                 echo: if feature == Feature::Echo { Echo::On } else { Echo::Off },
