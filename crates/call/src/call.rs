@@ -365,7 +365,8 @@ impl Call {
             caller: None,
             port: PortIs::AtHome,
             session,
-            parties: Vec::new(),
+            // Most calls have one; a vector that grows by itself begins with room for four.
+            parties: Vec::with_capacity(1),
             guests: Vec::new(),
             awaited: None,
             answers: 0,

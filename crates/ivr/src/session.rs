@@ -308,7 +308,12 @@ impl Machine for Session {
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        let output = self.out.pop_front();
+        if output.is_none() {
+            // A caller who talks asks nothing of the flow for long.
+            self.out = VecDeque::new();
+        }
+        output
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

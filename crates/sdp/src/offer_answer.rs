@@ -26,7 +26,7 @@ const PTIME: u16 = 20;
 pub fn offer(local: &Local) -> Bytes {
     let mut text = head(local, "0 0");
     our_stream(&mut text, local, &Numbers::ours());
-    Bytes::from(text)
+    kept(text)
 }
 
 /// Writes an offer within a session whose peer's last description was `peer`: its streams keep their places
@@ -47,7 +47,7 @@ pub fn reoffer(local: &Local, peer: &Description) -> Bytes {
             refuse(&mut text, &media);
         }
     }
-    Bytes::from(text)
+    kept(text)
 }
 
 /// Answers an offer: the first audio stream that we can speak is accepted with one codec, all others are refused.
@@ -67,7 +67,7 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(Bytes, Negotiated),
             refuse(&mut text, &media);
         }
     }
-    Ok((Bytes::from(text), negotiated))
+    Ok((kept(text), negotiated))
 }
 
 /// What follows from a peer's answer to the offer that we sent.
@@ -110,6 +110,12 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
         on_hold: target.is_held() || held(&theirs, ours.direction()),
         rtcp_mux: target.mux && ours.attribute("rtcp-mux").is_some(),
     })
+}
+
+/// A description without slack: it is kept as long as the call lasts.
+fn kept(mut text: String) -> Bytes {
+    text.shrink_to_fit();
+    Bytes::from(text)
 }
 
 /// Why no agreement is possible. SIP says 488 (Not Acceptable Here) with this in its Warning.

@@ -240,7 +240,12 @@ impl Session {
 
     /// The next event, in order.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() && matches!(self.state, State::Established) {
+            // Nothing happens for most of a call's time.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// A response to a request of this session.
