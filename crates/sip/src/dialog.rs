@@ -60,7 +60,8 @@ impl Dialog {
             dialog.target = contact.uri().detached();
         }
         // §12.1.2: taken from the response, in reverse order.
-        dialog.route = headers.addresses(HeaderName::RecordRoute)?.iter().rev().map(NameAddr::detached).collect();
+        dialog.route =
+            headers.addresses(HeaderName::RecordRoute)?.iter().rev().map(NameAddr::detached).collect();
         Ok(dialog)
     }
 
@@ -126,4 +127,3 @@ impl Dialog {
         self.route.first().map_or(&self.target, |hop| hop.uri())
     }
 }
-

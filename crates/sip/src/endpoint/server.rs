@@ -228,14 +228,7 @@ impl Endpoint {
         }
     }
 
-    fn new_server(
-        &mut self,
-        now: Instant,
-        key: u64,
-        merge: u64,
-        flow: Flow,
-        state: ServerState,
-    ) -> ServerTx {
+    fn new_server(&mut self, now: Instant, key: u64, merge: u64, flow: Flow, state: ServerState) -> ServerTx {
         let invite = matches!(state, ServerState::Proceeding(_));
         let id = self.servers.insert(Server { key, merge, flow, epoch: 0, state });
         self.by_key.insert(key, id);
