@@ -192,7 +192,7 @@ impl PortPool {
                     let lease = Lease { pool: Arc::clone(self), index, port };
                     let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, lease };
                     pair.mark();
-                    return Ok((advertised(port), Opened::New(Box::new(pair))));
+                    return Ok((advertised(port), Opened::New(pair)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => lock(table).give_back(port, now),
                 Err(source) => {
@@ -221,7 +221,7 @@ impl PortPool {
 #[derive(Debug)]
 pub enum Opened {
     /// Just bound.
-    New(Box<Pair>),
+    New(Pair),
     /// Bound before, at this place of the worker.
     Kept(u32),
 }

@@ -22,7 +22,7 @@ use model::{CallId, LegId, PlayId};
 use crate::Events;
 use crate::journal::JournalInlet;
 use crate::ports::{Opened, Pair};
-use crate::sys::{self, Bell, Poll};
+use crate::sys::{self, Bell, Left, Poll};
 use rooms::Rooms;
 
 /// Commands that may wait for a worker. A worker waits for nothing, so that a full inbox empties by itself; whoever
@@ -63,7 +63,7 @@ pub enum ToWorker {
 #[derive(Debug)]
 pub struct Moving {
     pub passenger: Passenger,
-    pub pair: Option<Box<Pair>>,
+    pub pair: Option<Pair>,
 }
 
 /// What a worker counts, for everybody to read.
@@ -190,10 +190,13 @@ impl Worker {
         let mut datagram = [0; DATAGRAM];
         let mut next_step = self.clock.now();
         let mut go = Go::On;
+        // Sockets that had more than one datagram: the system tells of them no more until something else comes. Each turn
+        // reads one of each, so that a socket that is flooded holds up nobody.
+        let mut unread: Vec<Token> = Vec::new();
         while go != Go::Ending {
             let wait = match go {
-                Go::More => Some(Duration::ZERO),
-                _ => self.wait(next_step),
+                Go::On if unread.is_empty() => self.wait(next_step),
+                _ => Some(Duration::ZERO),
             };
             let ready = match self.poll.wait(wait) {
                 Ok(ready) => ready,
@@ -206,11 +209,18 @@ impl Worker {
             // What was told before a packet came is obeyed before the packet is forwarded.
             go = self.obey();
             let now = self.clock.now();
+            unread.retain(|token| self.rooms.readable(now, *token, &mut datagram) == Left::Something);
             for nth in 0..ready {
-                match self.poll.token(nth) {
-                    Some(Token::BELL) => self.bell.hush(),
-                    Some(token) => self.rooms.readable(now, Token::unpack(token), &mut datagram),
-                    None => {}
+                self.expect(nth);
+                let Some(token) = self.poll.token(nth) else { continue };
+                if token == Token::BELL {
+                    self.bell.hush();
+                    continue;
+                }
+                let token = Token::unpack(token);
+                let left = self.rooms.readable(now, token, &mut datagram);
+                if left == Left::Something && !unread.contains(&token) {
+                    unread.push(token);
                 }
             }
             let now = self.clock.now();
@@ -220,6 +230,19 @@ impl Worker {
             }
         }
         self.rooms.close_all(self.clock.now());
+    }
+
+    /// Thousands of calls do not fit into the processor's cache, and each packet needs its room and two ports of it: they
+    /// are asked for while the packets before it are forwarded.
+    #[inline]
+    fn expect(&self, nth: usize) {
+        let token = |nth| self.poll.token(nth).filter(|token| *token != Token::BELL).map(Token::unpack);
+        if let Some(token) = token(nth + 2) {
+            self.rooms.expect_room(token);
+        }
+        if let Some(token) = token(nth + 1) {
+            self.rooms.expect_ports(token);
+        }
     }
 
     /// How long to wait for sockets: a step while there are rooms, else until something is due or somebody rings.

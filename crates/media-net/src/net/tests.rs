@@ -282,6 +282,22 @@ fn two_parties_hear_each_other_and_the_recording_holds_both() {
 }
 
 #[test]
+fn packets_that_come_together_all_get_through_and_one_that_is_too_long_holds_up_none() {
+    let mut stand = stand(62, 1);
+    let call = stand.ids.mint();
+    let (mut caller, mut agent) = (stand.party(call, Codec::Pcma), stand.party(call, Codec::Pcma));
+    stand.join(call, &caller, &agent);
+    for nth in 0..20 {
+        if nth % 4 == 1 {
+            caller.socket.send(&[0x80; 4_000]).unwrap();
+        }
+        caller.say(440.0);
+    }
+    (0..20).for_each(|_| agent.listen());
+    stand.net.shutdown();
+}
+
+#[test]
 fn a_prompt_is_played_to_its_end_and_music_until_it_is_stopped() {
     let mut stand = stand(4, 1);
     let call = stand.ids.mint();

@@ -63,7 +63,7 @@ fn a_pair_marks_its_packets_and_takes_another_mark_with_its_next_call() {
 /// A pair bound by this call.
 fn bound(pool: &Arc<PortPool>) -> (SocketAddr, Pair) {
     match pool.open(0, 0).unwrap() {
-        (address, Opened::New(pair)) => (address, *pair),
+        (address, Opened::New(pair)) => (address, pair),
         (_, Opened::Kept(place)) => panic!("a pair that rested at {place}"),
     }
 }

@@ -18,8 +18,9 @@ use crate::journal::Ended;
 use crate::ports::Pair;
 use crate::sys;
 
-/// The sockets of a room's ports, by their index.
-pub type Sockets = SmallVec<[Option<Box<Pair>>; 3]>;
+/// The sockets of a room's ports, by their index: beside the room, where a packet's way finds them without another look
+/// into memory.
+pub type Sockets = SmallVec<[Option<Pair>; 3]>;
 
 /// A recording of a room.
 #[derive(Debug)]

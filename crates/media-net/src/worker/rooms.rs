@@ -17,9 +17,13 @@ use super::shelf::{Home, Shelf, socket};
 use super::{Figures, Moving, Poll, RECORDING_STEP, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
 use crate::ports::{Opened, Pair};
+use crate::sys::{Left, Received};
 
 /// Another worker needs a turn to let a port go; one that needs longer has worse troubles.
 const LONGEST_MOVE: Duration = Duration::from_millis(100);
+
+/// About what a recording keeps of a packet of 20 ms, in bytes.
+const ONE_PACKET: usize = 192;
 
 /// The rooms of one worker.
 pub struct Rooms {
@@ -76,23 +80,54 @@ impl Rooms {
         self.by_call.is_empty()
     }
 
-    /// Reads one datagram of a socket and lets its room forward it.
+    /// A packet for this socket is read after the next one: its room will be wanted.
     #[inline]
-    pub fn readable(&mut self, now: Instant, token: Token, buffer: &mut [u8]) {
+    pub fn expect_room(&self, token: Token) {
+        let home = self.shelf.home(token.place);
+        let slot = home.and_then(|home| self.slots.get(home.slot as usize)).and_then(Option::as_deref);
+        if let Some(slot) = slot {
+            sys::prefetch(std::ptr::from_ref(slot).cast(), size_of::<Slot>());
+        }
+    }
+
+    /// A packet for this socket is read next: its room is at hand, and its ports will be wanted.
+    #[inline]
+    pub fn expect_ports(&self, token: Token) {
+        let home = self.shelf.home(token.place);
+        let slot = home.and_then(|home| self.slots.get(home.slot as usize)).and_then(Option::as_deref);
+        let Some(slot) = slot else { return };
+        slot.room.whereabouts().for_each(|(at, length)| sys::prefetch(at, length));
+        for at in slot.running.iter().filter_map(|running| running.recorder.whereabouts()) {
+            sys::prefetch(at, ONE_PACKET);
+        }
+    }
+
+    /// Reads one datagram of a socket and lets its room forward it. Whether there are more.
+    #[inline]
+    pub fn readable(&mut self, now: Instant, token: Token, buffer: &mut [u8]) -> Left {
         // A socket that was closed since it became ready has no home, or its place serves another that has nothing
         // to read.
         let Some(home) = self.shelf.home(token.place) else { return self.shelf.discard(token, buffer) };
-        let Some(slot) = self.slots.get_mut(home.slot as usize).and_then(Option::as_mut) else { return };
-        let Some(Some(pair)) = slot.sockets.get(usize::from(home.port.0)) else { return };
-        let Some((length, source)) = sys::receive(socket(pair, token.channel), buffer) else { return };
+        let slot = self.slots.get_mut(home.slot as usize).and_then(Option::as_mut);
+        let Some(slot) = slot else { return Left::Nothing };
         let Slot { room, sockets, running, armed, .. } = &mut **slot;
-        let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
-        let mut outlet = Outlet { now, sockets, running, untold, around, figures };
-        room.forward(now, (home.port, token.channel), source, &mut buffer[..length], &mut outlet);
+        let Some(Some(pair)) = sockets.get(usize::from(home.port.0)) else { return Left::Nothing };
+        let socket = socket(pair, token.channel);
+        match sys::receive(socket, buffer) {
+            Received::Nothing => return Left::Nothing,
+            Received::Unusable => return Left::Something,
+            Received::Datagram(length, source) => {
+                let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
+                let mut outlet = Outlet { now, sockets, running, untold, around, figures };
+                let from = (home.port, token.channel);
+                room.forward(now, from, source, &mut buffer[..length], &mut outlet);
+            }
+        }
         if *armed != room.poll_timeout() {
             *armed = room.poll_timeout();
             self.timers.set_or_clear(home.slot, *armed);
         }
+        sys::left(socket)
     }
 
     /// Does what time brings.
@@ -264,7 +299,7 @@ impl Rooms {
         now: Instant,
         call: CallId,
         passenger: Passenger,
-        settle: impl FnOnce(&mut Shelf, Home) -> Option<Box<Pair>>,
+        settle: impl FnOnce(&mut Shelf, Home) -> Option<Pair>,
     ) {
         let leg = passenger.leg();
         let at = self.slot_of(call);
@@ -275,7 +310,7 @@ impl Rooms {
     }
 
     /// The port of `leg` has its place in a room, and its sockets with it.
-    fn seat(&mut self, now: Instant, (at, port): (u32, PortIndex), leg: LegId, pair: Option<Box<Pair>>) {
+    fn seat(&mut self, now: Instant, (at, port): (u32, PortIndex), leg: LegId, pair: Option<Pair>) {
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let place = usize::from(port.0);
         if slot.sockets.len() <= place {

@@ -14,6 +14,7 @@ use media::sink::{Channel, PortIndex};
 
 use super::{Figures, Poll, Token, add, sys};
 use crate::ports::{Opened, Pair};
+use crate::sys::Left;
 
 /// A pair that no call has wanted for so long is closed.
 const KEPT_FOR: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ pub struct Shelf {
     /// By place; `None` for those that rest, and for places without a pair.
     homes: Vec<Option<Home>>,
     /// By place; `None` for those in a room, and for places without a pair.
-    resting: Vec<Option<Box<Pair>>>,
+    resting: Vec<Option<Pair>>,
     empty: Vec<u32>,
     /// When what has come to rest is closed unless it was used since; in order.
     closing: VecDeque<(Instant, u32)>,
@@ -55,7 +56,7 @@ impl Shelf {
     }
 
     /// Gives `home` its pair. `None`: nothing rests there, which the port pool's books exclude.
-    pub fn adopt(&mut self, opened: Opened, home: Home, poll: &Poll) -> Option<Box<Pair>> {
+    pub fn adopt(&mut self, opened: Opened, home: Home, poll: &Poll) -> Option<Pair> {
         match opened {
             Opened::Kept(place) => {
                 let mut pair = self.resting.get_mut(place as usize)?.take()?;
@@ -106,15 +107,16 @@ impl Shelf {
         self.homes.get(place as usize).copied().flatten()
     }
 
-    /// Reads and forgets one datagram of a pair that rests: it belongs to a call that has ended.
-    pub fn discard(&self, token: Token, buffer: &mut [u8]) {
-        if let Some(Some(pair)) = self.resting.get(token.place as usize) {
-            let _late = sys::receive(socket(pair, token.channel), buffer);
-        }
+    /// Reads and forgets one datagram of a pair that rests: it belongs to a call that has ended. Whether there are more.
+    pub fn discard(&self, token: Token, buffer: &mut [u8]) -> Left {
+        let Some(Some(pair)) = self.resting.get(token.place as usize) else { return Left::Nothing };
+        let socket = socket(pair, token.channel);
+        let _late = sys::receive(socket, buffer);
+        sys::left(socket)
     }
 
     /// A call has ended that used `pair`.
-    pub fn rest(&mut self, now: Instant, pair: Box<Pair>) {
+    pub fn rest(&mut self, now: Instant, pair: Pair) {
         let place = pair.place;
         let at = place as usize;
         self.homes[at] = None;

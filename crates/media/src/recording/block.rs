@@ -109,6 +109,12 @@ impl Builder {
         Builder { bytes, recording: head.recording, empty }
     }
 
+    /// Where the next entry is written in memory.
+    #[inline]
+    pub fn whereabouts(&self) -> *const u8 {
+        self.bytes.as_ptr_range().end
+    }
+
     pub fn is_empty(&self) -> bool {
         self.bytes.len() == self.empty
     }

@@ -85,6 +85,12 @@ impl Recorder {
         self.recording
     }
 
+    /// Where the next packet is kept in memory; `None` while no block is open.
+    #[inline]
+    pub fn whereabouts(&self) -> Option<*const u8> {
+        self.open.as_ref().map(|open| open.builder.whereabouts())
+    }
+
     /// Which call.
     pub fn call(&self) -> CallId {
         self.call
