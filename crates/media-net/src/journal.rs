@@ -37,6 +37,10 @@ const RING: usize = 4_096;
 /// How often what was written is made to survive a power cut.
 const SYNC: Duration = Duration::from_secs(1);
 
+/// After a block others are waited for so long, to be written with it: a write costs less for many, and a writer that is
+/// woken for each costs whoever sends.
+const GATHERS: Duration = Duration::from_millis(20);
+
 /// How long the writer leaves a disk alone that refused a new segment.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -119,6 +123,15 @@ pub struct Journal {
     health: Health,
     disk: DiskWatch,
     written: Written,
+    /// Blocks that are gathered and not yet written: of which recording each is, and where.
+    gathered: Vec<(RecordingId, Place)>,
+}
+
+/// Whether the writer goes on.
+#[derive(Clone, Copy, PartialEq)]
+enum Go {
+    On,
+    End,
 }
 
 /// How the disk does.
@@ -155,6 +168,7 @@ impl Journal {
             health: Health::Fine,
             disk,
             written,
+            gathered: Vec::new(),
         };
         (journal, JournalInlet { ring: inlet, dropped })
     }
@@ -190,7 +204,11 @@ impl Journal {
             let wait = next_sync.since(self.clock.now());
             match self.ring.recv_timeout(wait) {
                 Ok(ToJournal::End) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(told) => self.take(told),
+                Ok(told) => {
+                    if self.take_all(told) == Go::End {
+                        break;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.clock.now() >= next_sync {
@@ -208,6 +226,24 @@ impl Journal {
         self.close();
     }
 
+    /// Does what it is told, and what it is told in the moment after a block.
+    fn take_all(&mut self, told: ToJournal) -> Go {
+        if matches!(told, ToJournal::Block(_)) {
+            // Nobody unparks it: it is the pause that is wanted, and a shorter one is as good.
+            thread::park_timeout(GATHERS);
+        }
+        self.take(told);
+        while let Ok(told) = self.ring.try_recv() {
+            if matches!(told, ToJournal::End) {
+                self.flush();
+                return Go::End;
+            }
+            self.take(told);
+        }
+        self.flush();
+        Go::On
+    }
+
     /// Looks after the disk: room, and whether it takes segments again that it refused.
     fn look(&mut self) {
         if let Health::Refusing { retry } = self.health
@@ -222,16 +258,18 @@ impl Journal {
         });
     }
 
-    /// Does what it is told.
+    /// Does what it is told; blocks are gathered until [`Journal::flush`].
     pub fn take(&mut self, told: ToJournal) {
         match told {
             ToJournal::Block(block) => self.append(block),
             ToJournal::Closed(ended) => {
+                self.flush();
                 let job = Job { last: self.shelf.last(ended.recording), ended };
                 // Without a finisher the next start finds the recording.
                 let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
             }
             ToJournal::Finished(recordings) => {
+                self.flush();
                 for recording in &recordings {
                     self.shelf.finished(*recording);
                 }
@@ -246,46 +284,83 @@ impl Journal {
 
     fn append(&mut self, mut block: Block) {
         let recording = block.recording();
-        match self.write(&mut block, self.shelf.last(recording)) {
-            Some(place) if self.shelf.wrote(recording, place) => self.drop_unneeded(),
-            Some(_) => {}
+        if !self.segments.takes(block.size()) {
+            self.flush();
+        }
+        let before = self.gathered.iter().rev().find(|(known, _)| *known == recording);
+        let previous = before.map(|(_, place)| *place).or_else(|| self.shelf.last(recording));
+        match self.gather(&mut block, previous) {
+            Some(place) => self.gathered.push((recording, place)),
             None => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
+    /// Writes what was gathered. What the disk refuses is dropped and counted.
+    pub fn flush(&mut self) {
+        let gathered = std::mem::take(&mut self.gathered);
+        if gathered.is_empty() {
+            return;
+        }
+        let written = self.segments.flush();
+        if self.is_fine(written) {
+            let news =
+                gathered.iter().filter(|(recording, place)| self.shelf.wrote(*recording, *place)).count();
+            if news > 0 {
+                self.drop_unneeded();
+            }
+        } else {
+            self.dropped.fetch_add(gathered.len() as u64, Ordering::Relaxed);
+        }
+    }
+
     /// Writes which recordings are finished; nothing depends on it being there but the work of the next start.
     fn mark(&mut self, recordings: &[RecordingId]) {
+        self.flush();
         for mut block in finished_blocks(recordings) {
-            if let Some(place) = self.write(&mut block, None) {
+            let place = self.gather(&mut block, None);
+            let written = self.segments.flush();
+            if let (Some(place), true) = (place, self.is_fine(written)) {
                 self.shelf.marked(recordings, place.segment);
             }
         }
     }
 
-    fn write(&mut self, block: &mut Block, previous: Option<Place>) -> Option<Place> {
-        let now = self.clock.now();
+    /// Where `block` will stand; `None` while the disk refuses.
+    fn gather(&mut self, block: &mut Block, previous: Option<Place>) -> Option<Place> {
         if let Health::Refusing { retry } = self.health
-            && retry > now
+            && retry > self.clock.now()
         {
             return None;
         }
-        match self.segments.append(block, previous, self.clock.wall()) {
-            Ok(place) => {
-                self.written.note(Place { position: place.position + block.size(), ..place });
+        let gathered = self.segments.gather(block, previous, self.clock.wall());
+        let place = gathered.as_ref().ok().copied();
+        if place.is_none() {
+            self.is_fine(gathered.map(|_| ()));
+        }
+        place
+    }
+
+    /// Whether the disk took what it was given; how it does is told when that changes.
+    fn is_fine(&mut self, result: io::Result<()>) -> bool {
+        match result {
+            Ok(()) => {
+                if let Some(end) = self.segments.end() {
+                    self.written.note(end);
+                }
                 if self.health != Health::Fine {
                     tracing::info!("录音日志恢复写入 / the recording journal is written again");
                     self.health = Health::Fine;
                 }
-                Some(place)
+                true
             }
             Err(error) => {
                 if self.health == Health::Fine {
                     tell(&self.facts, &error);
                 }
-                self.health = Health::Refusing { retry: now + PATIENCE };
-                None
+                self.health = Health::Refusing { retry: self.clock.now() + PATIENCE };
+                false
             }
         }
     }

@@ -25,6 +25,14 @@ fn desk(folder: &Path) -> Desk {
     Desk { journal, jobs: waiting, facts }
 }
 
+impl Desk {
+    /// Lets the writer do what it is told, and write it.
+    fn take(&mut self, told: ToJournal) {
+        self.journal.take(told);
+        self.journal.flush();
+    }
+}
+
 fn on(folder: &Path) -> (Arc<dyn Medium>, PathBuf) {
     (Arc::new(medium::Disk), folder.to_owned())
 }
@@ -44,14 +52,49 @@ fn segments(folder: &Path) -> Vec<u64> {
 }
 
 #[test]
+fn blocks_that_come_together_are_written_together_and_chained_as_ever() {
+    let folder = TempFolder::new("journal");
+    let mut desk = desk(folder.path());
+    let count = |folder: &Path| -> usize {
+        let segments = segments_in(folder).unwrap().into_iter();
+        let of_one = |(number, path)| {
+            let bytes = fs::read(path).unwrap();
+            scan(number, &bytes).filter(|found| matches!(found, Found::Block(_))).count()
+        };
+        segments.map(of_one).sum()
+    };
+    for (one, two) in blocks(1, 5).into_iter().zip(blocks(2, 5)) {
+        desk.journal.take(ToJournal::Block(one));
+        desk.journal.take(ToJournal::Block(two));
+    }
+    assert_eq!(count(folder.path()), 0, "they are gathered");
+    // The end of a recording waits for its blocks.
+    desk.journal.take(ToJournal::Closed(ended(1)));
+    assert_eq!(count(folder.path()), 10);
+    let last = desk.jobs.recv().unwrap().last.unwrap();
+    let path = segment_path(folder.path(), last.segment);
+    let bytes = fs::read(path).unwrap();
+    let (mut next, mut length) = (Some(last), 0);
+    while let Some(place) = next {
+        let BlockView::Audio(block) = BlockView::parse(&bytes[place.position as usize..], place).unwrap()
+        else {
+            panic!("a list of finished recordings")
+        };
+        assert_eq!(block.recording(), id(1));
+        (next, length) = (block.previous(), length + 1);
+    }
+    assert_eq!(length, 5);
+}
+
+#[test]
 fn blocks_are_chained_per_recording_and_a_segment_keeps_its_size() {
     let folder = TempFolder::new("journal");
     let mut desk = desk(folder.path());
     for (one, two) in blocks(1, 3).into_iter().zip(blocks(2, 3)) {
-        desk.journal.take(ToJournal::Block(one));
-        desk.journal.take(ToJournal::Block(two));
+        desk.take(ToJournal::Block(one));
+        desk.take(ToJournal::Block(two));
     }
-    desk.journal.take(ToJournal::Closed(ended(1)));
+    desk.take(ToJournal::Closed(ended(1)));
     let job = desk.jobs.try_recv().unwrap();
     let bytes = fs::read(segment_path(folder.path(), 0)).unwrap();
     assert_eq!(bytes.len(), SEGMENT_BYTES as usize);
@@ -72,13 +115,13 @@ fn full_segments_are_followed_by_new_ones_and_go_when_their_recordings_have_file
     // 16 KB a block: 4,096 fill a segment.
     let some = blocks(1, 20);
     for nth in 0..9_000 {
-        desk.journal.take(ToJournal::Block(some[nth % 20].clone()));
+        desk.take(ToJournal::Block(some[nth % 20].clone()));
     }
     assert_eq!(segments(folder.path()), [0, 1, 2]);
-    desk.journal.take(ToJournal::Block(blocks(2, 1).remove(0)));
-    desk.journal.take(ToJournal::Finished(vec![id(1)]));
+    desk.take(ToJournal::Block(blocks(2, 1).remove(0)));
+    desk.take(ToJournal::Finished(vec![id(1)]));
     assert_eq!(segments(folder.path()), [2]);
-    desk.journal.take(ToJournal::Finished(vec![id(2)]));
+    desk.take(ToJournal::Finished(vec![id(2)]));
     desk.journal.close();
     assert!(segments(folder.path()).is_empty());
 }
@@ -89,10 +132,10 @@ fn a_recording_that_is_finished_is_not_found_again_by_the_next_start() {
     let mut first = desk(folder.path());
     for recording in 1..=3 {
         for block in blocks(recording, 2) {
-            first.journal.take(ToJournal::Block(block));
+            first.take(ToJournal::Block(block));
         }
     }
-    first.journal.take(ToJournal::Finished(vec![id(2)]));
+    first.take(ToJournal::Finished(vec![id(2)]));
     first.journal.close();
     let recovered = recover(folder.path()).unwrap();
     let found: Vec<RecordingId> = recovered.jobs.iter().map(|job| job.ended.recording).collect();
@@ -100,9 +143,9 @@ fn a_recording_that_is_finished_is_not_found_again_by_the_next_start() {
     assert_eq!(recovered.jobs[0].ended, ended(1));
     // The second process writes behind the first, and both chains go on to be followed.
     let mut second = desk(folder.path());
-    second.journal.take(ToJournal::Block(blocks(4, 1).remove(0)));
+    second.take(ToJournal::Block(blocks(4, 1).remove(0)));
     assert_eq!(segments(folder.path()), [0, 1]);
-    second.journal.take(ToJournal::Finished(vec![id(1), id(3), id(4)]));
+    second.take(ToJournal::Finished(vec![id(1), id(3), id(4)]));
     assert_eq!(segments(folder.path()), [1]);
 }
 
@@ -113,7 +156,7 @@ fn a_journal_cut_anywhere_in_its_last_block_is_read_to_the_block_before() {
     let all = blocks(1, 3);
     let sizes: Vec<u32> = all.iter().map(Block::size).collect();
     for block in all {
-        first.journal.take(ToJournal::Block(block));
+        first.take(ToJournal::Block(block));
     }
     drop(first);
     let path = segment_path(folder.path(), 0);
@@ -143,7 +186,7 @@ fn a_disk_that_refuses_is_told_once_and_tried_again() {
     fs::remove_dir(&folder).unwrap();
     let mut all = blocks(1, 4).into_iter();
     for _ in 0..3 {
-        desk.journal.take(ToJournal::Block(all.next().unwrap()));
+        desk.take(ToJournal::Block(all.next().unwrap()));
     }
     let Ok(Event::Node { fact: NodeFact::DiskFailed { error } }) = desk.facts.try_recv() else { panic!() };
     assert!(!error.is_empty());
@@ -152,11 +195,11 @@ fn a_disk_that_refuses_is_told_once_and_tried_again() {
     // The disk comes back, and the writer's patience is over.
     fs::create_dir(&folder).unwrap();
     desk.journal.health = Health::Refusing { retry: Instant::ZERO };
-    desk.journal.take(ToJournal::Block(all.next().unwrap()));
+    desk.take(ToJournal::Block(all.next().unwrap()));
     assert_eq!(desk.journal.health, Health::Fine);
-    desk.journal.take(ToJournal::Closed(ended(1)));
+    desk.take(ToJournal::Closed(ended(1)));
     assert!(desk.jobs.try_recv().unwrap().last.is_some());
-    desk.journal.take(ToJournal::Closed(ended(2)));
+    desk.take(ToJournal::Closed(ended(2)));
     assert_eq!(desk.jobs.try_recv().unwrap().last, None);
 }
 
@@ -192,6 +235,7 @@ fn a_disk_that_refuses_and_comes_back_is_told_as_it_changes() {
     journal.look();
     assert_eq!(states(), [DiskState::Fine]);
     journal.take(ToJournal::Block(blocks(1, 1).remove(0)));
+    journal.flush();
     assert_eq!(recover(&folder).unwrap().jobs.len(), 1);
 }
 

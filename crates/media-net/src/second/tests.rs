@@ -37,6 +37,7 @@ impl Desk {
     fn write(&mut self, blocks: impl IntoIterator<Item = Block>) {
         for block in blocks {
             self.journal.take(ToJournal::Block(block));
+            self.journal.flush();
         }
     }
 
@@ -87,6 +88,7 @@ fn segments_that_went_before_they_were_copied_are_copied_all_the_same() {
     desk.write((0..800).map(|nth| some[nth % 20].clone()));
     let whole = desk.segment("journal", 0);
     desk.journal.take(ToJournal::Finished(vec![RecordingId::from(1)]));
+    desk.journal.flush();
     assert!(!segment_path(&desk.folder.path().join("journal"), 0).exists());
     follower.follow(desk.written.end(), NOON).unwrap();
     let mut copy = desk.segment("copy", 0);
