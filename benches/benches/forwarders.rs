@@ -1,9 +1,9 @@
 //! What the kernel takes of a relay: bare forwarders that know nothing of RTP, each with two sockets a call, one packet of
 //! 20 ms each way, by CPU time of the forwarder's thread. `cargo bench -p hotline-benches --bench forwarders -- CALLS`
 //!
-//! They decide how workers read and send: `epoll` as the workers do; `epoll, drained` reads each socket until it is empty;
-//! `epoll, connected` has sockets that know their peer; `io_uring` receives by multishot into provided buffers and sends
-//! what came with the next entry of the kernel.
+//! They decide how workers read and send: `level` is told of a socket as long as something is there, and reads one datagram;
+//! `edge` is told once and looks itself whether more is there, as workers do; `connected` beside that has sockets that know
+//! their peer; `uring` receives by multishot into provided buffers and sends what came with the next entry of the kernel.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hotline_benches::cpu_nanos;
-use io_uring::types::{BufRingEntry, Fd, RecvMsgOut};
+use io_uring::types::{BufRingEntry, Fixed, RecvMsgOut};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 fn main() {
@@ -22,7 +22,7 @@ fn main() {
     let calls = words.first().map_or(1_000, |word| word.parse().expect("a number of calls"));
     println!("{calls} calls, {} packets a second, one round after the other", calls * 100);
     for _ in 0..2 {
-        for kind in [Kind::Epoll, Kind::Drained, Kind::Connected, Kind::Uring] {
+        for kind in [Kind::Level, Kind::Edge, Kind::Connected, Kind::Uring] {
             forward(kind, calls);
         }
     }
@@ -30,8 +30,8 @@ fn main() {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
-    Epoll,
-    Drained,
+    Level,
+    Edge,
     Connected,
     Uring,
 }
@@ -114,10 +114,11 @@ fn load(ends: &[UdpSocket; 2], targets: &[[SocketAddrV4; 2]]) -> u64 {
 }
 
 fn epoll(kind: Kind, ways: &Ways, stop: &AtomicBool, forwarded: &AtomicU64) {
+    let events = if kind == Kind::Level { libc::EPOLLIN } else { libc::EPOLLIN | libc::EPOLLET };
     // SAFETY: takes an integer.
     let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     for (place, socket) in ways.sockets.iter().enumerate() {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: place as u64 };
+        let mut event = libc::epoll_event { events: events as u32, u64: place as u64 };
         // SAFETY: open descriptors, and an event that outlives the call.
         unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &mut event) };
     }
@@ -131,7 +132,7 @@ fn epoll(kind: Kind, ways: &Ways, stop: &AtomicBool, forwarded: &AtomicU64) {
             while let Some(length) = receive(kind, &ways.sockets[place], &mut datagram) {
                 send(kind, ways, place ^ 1, &datagram[..length]);
                 forwarded.fetch_add(1, Ordering::Relaxed);
-                if kind != Kind::Drained {
+                if kind == Kind::Level || !has_more(&ways.sockets[place]) {
                     break;
                 }
             }
@@ -154,6 +155,11 @@ fn receive(kind: Kind, socket: &UdpSocket, datagram: &mut [u8]) -> Option<usize>
         libc::recvfrom(socket.as_raw_fd(), datagram.as_mut_ptr().cast(), datagram.len(), 0, name, name_length)
     };
     usize::try_from(received).ok()
+}
+
+fn has_more(socket: &UdpSocket) -> bool {
+    // SAFETY: nothing is written to an empty buffer.
+    unsafe { libc::recv(socket.as_raw_fd(), std::ptr::null_mut(), 0, libc::MSG_PEEK) >= 0 }
 }
 
 fn send(kind: Kind, ways: &Ways, place: usize, datagram: &[u8]) {
@@ -187,11 +193,13 @@ fn uring(ways: &Ways, stop: &AtomicBool, forwarded: &AtomicU64) {
     // dropped before it.
     unsafe { ring.submitter().register_buf_ring_with_flags(buffers.ring as u64, BUFFERS, GROUP, 0) }
         .expect("registered");
+    let descriptors: Vec<i32> = ways.sockets.iter().map(AsRawFd::as_raw_fd).collect();
+    ring.submitter().register_files(&descriptors).expect("registered");
     // SAFETY: zeros are a valid header.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
     let receive = |place: usize| {
-        let fd = Fd(ways.sockets[place].as_raw_fd());
+        let fd = Fixed(place as u32);
         opcode::RecvMsgMulti::new(fd, &raw const header, GROUP).build().user_data(place as u64)
     };
     for place in 0..ways.sockets.len() {
@@ -218,7 +226,7 @@ fn uring(ways: &Ways, stop: &AtomicBool, forwarded: &AtomicU64) {
                 if let Ok(out) = RecvMsgOut::parse(bytes, &header) {
                     let letter = &mut letters[usize::from(buffer)];
                     letter.fill(out.payload_data(), &ways.to[place ^ 1]);
-                    let fd = Fd(ways.sockets[place ^ 1].as_raw_fd());
+                    let fd = Fixed((place ^ 1) as u32);
                     let send = opcode::SendMsg::new(fd, &raw const letter.header)
                         .flags(libc::MSG_DONTWAIT as u32)
                         .build()

@@ -72,6 +72,8 @@ impl Party {
         packet[..2].copy_from_slice(&[0x80, self.payload_type]);
         packet[2..4].copy_from_slice(&(self.number as u16).to_be_bytes());
         packet[4..8].copy_from_slice(&self.number.wrapping_mul(ticks).to_be_bytes());
+        // Not ours: the first numbers of our streams come from small seeds here.
+        packet[8..12].copy_from_slice(&(0x1000_0000 + u32::from(self.port.0)).to_be_bytes());
         packet[12..12 + payload.len()].copy_from_slice(payload);
         let from = (self.port, Channel::Rtp);
         room.forward(now, from, self.source, black_box(&mut packet[..12 + payload.len()]), sink);
@@ -133,7 +135,9 @@ fn bridged(codec: Codec) -> Cost {
         agent.say(&mut room, now, ticks, &mut sink);
         room.tick(now, &mut sink);
     });
-    assert!(sink.sent > 2 * u64::from(turns(codec)), "both were heard");
+    // Nine runs, and what the wait for order holds back at first.
+    let expected = 2 * 9 * u64::from(turns(codec));
+    assert!(sink.sent + 100 > expected, "both were heard: {} of {expected}", sink.sent);
     cost
 }
 
