@@ -12,6 +12,7 @@ use model::TenantId;
 use model::command::ConferenceWish;
 use model::command::First;
 use model::event::AgentState;
+use model::night::Turn;
 use model::supervision::Verb;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,7 +21,8 @@ use tokio::net::TcpStream;
 
 use crate::token::Token;
 use crate::view::{
-    AgentView, BanView, ConferenceView, LiveCall, MessageView, PhoneView, QueueView, TrunkView,
+    AgentView, BanView, ConferenceView, LiveCall, MailboxView, MessageView, NumberView, PhoneView, QueueView,
+    TrunkView,
 };
 
 /// Speaks to one switch for one tenant.
@@ -123,6 +125,36 @@ impl Client {
     /// The phones.
     pub async fn phones(&self) -> Result<Vec<PhoneView>, ClientError> {
         self.get("/v1/phones", &[]).await
+    }
+
+    /// The mailboxes and their messages.
+    pub async fn mailboxes(&self) -> Result<Vec<MailboxView>, ClientError> {
+        self.get("/v1/mailboxes", &[]).await
+    }
+
+    /// Takes a message out of its mailbox.
+    pub async fn delete_message(&self, mailbox: &str, message: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/mailboxes/{}/messages/{}", escaped(mailbox), escaped(message));
+        self.ask::<Value>(Method::DELETE, &path, &[], Bytes::new()).await.map(drop)
+    }
+
+    /// A message counts as heard.
+    pub async fn message_heard(&self, mailbox: &str, message: &str) -> Result<(), ClientError> {
+        let path = format!("/v1/mailboxes/{}/messages/{}/heard", escaped(mailbox), escaped(message));
+        self.post(&path, &Value::Null).await
+    }
+
+    /// The hotline numbers.
+    pub async fn numbers(&self) -> Result<Vec<NumberView>, ClientError> {
+        self.get("/v1/numbers", &[]).await
+    }
+
+    /// Turns the night switch of a number.
+    pub async fn turn_night(&self, number: &str, turn: Turn) -> Result<(), ClientError> {
+        let body =
+            serde_json::to_vec(&serde_json::json!({ "turn": turn })).map_err(|error| self.broken(error))?;
+        let path = format!("/v1/numbers/{}/night", escaped(number));
+        self.ask::<Value>(Method::PUT, &path, &[], body.into()).await.map(drop)
     }
 
     /// The messages kept of a call, oldest first.

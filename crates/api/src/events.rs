@@ -161,6 +161,8 @@ fn concerns(event: &Event, tenant: &TenantId) -> bool {
         | Event::Phone { tenant: of, .. }
         | Event::Recording { tenant: of, .. } => of == tenant,
         Event::Agent { agent, .. } => agent.tenant == *tenant,
+        Event::Number { number, .. } => number.tenant == *tenant,
+        Event::Mailbox { mailbox, .. } => mailbox.tenant == *tenant,
         Event::Trunk { .. } | Event::Node { .. } => true,
     }
 }

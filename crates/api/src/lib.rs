@@ -8,6 +8,7 @@ pub mod client;
 mod error;
 mod events;
 pub mod metrics;
+mod numbers;
 mod recordings;
 mod records;
 mod routes;
@@ -15,6 +16,7 @@ mod server;
 mod switch;
 mod token;
 pub mod view;
+mod voicemail;
 
 pub use client::{Client, ClientError};
 pub use error::Problem;

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Query
 use axum::http::{StatusCode, header, request::Parts};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use ledger::Exporter;
 use model::command::{Command, ConferenceWish, First, Originate};
@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use crate::error::Problem;
 use crate::events::Recent;
 use crate::metrics::Metrics;
+use crate::numbers;
 use crate::recordings;
 use crate::records;
 use crate::server::{Closing, Server};
@@ -32,6 +33,7 @@ use crate::token::Token;
 use crate::view::{
     AgentView, BanView, ConferenceView, LiveCall, MessageView, PhoneView, QueueView, TrunkView,
 };
+use crate::voicemail;
 
 /// What every route answers from.
 #[derive(Clone)]
@@ -82,6 +84,12 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/bans", get(bans))
         .route("/v1/bans/{source}/lift", post(lift_ban))
         .route("/v1/phones", get(phones))
+        .route("/v1/mailboxes", get(voicemail::mailboxes))
+        .route("/v1/mailboxes/{name}/messages/{id}", delete(voicemail::delete))
+        .route("/v1/mailboxes/{name}/messages/{id}/heard", post(voicemail::heard))
+        .route("/v1/mailboxes/{name}/messages/{id}/audio", get(voicemail::audio))
+        .route("/v1/numbers", get(numbers::numbers))
+        .route("/v1/numbers/{number}/night", put(numbers::turn_night))
         .route("/v1/reload", post(reload))
         .fallback(async || Problem::not_found("没有这个地址", "there is no such path"))
         .method_not_allowed_fallback(async || {
@@ -303,7 +311,7 @@ async fn reload(State(shared): State<Shared>) -> Result<Json<Value>, Problem> {
     command(&shared, Command::Reload).await
 }
 
-async fn command(shared: &Shared, command: Command) -> Result<Json<Value>, Problem> {
+pub(crate) async fn command(shared: &Shared, command: Command) -> Result<Json<Value>, Problem> {
     shared.switch.command(command).await?;
     Ok(Json(json!({ "ok": true })))
 }

@@ -7,7 +7,8 @@ use model::command::{Command, Originate, Refused};
 use model::{CallId, TenantId};
 
 use crate::view::{
-    AgentView, BanView, ConferenceView, LiveCall, MessageView, PhoneView, QueueView, TrunkView,
+    AgentView, BanView, ConferenceView, LiveCall, MailboxView, MessageView, NumberView, PhoneView, QueueView,
+    TrunkView,
 };
 
 /// An answer that may take a moment.
@@ -27,6 +28,10 @@ pub trait Switch: Send + Sync + 'static {
     fn queues(&self, tenant: TenantId) -> Answer<'_, Vec<QueueView>>;
     /// The phones of `tenant`, by address.
     fn phones(&self, tenant: TenantId) -> Answer<'_, Vec<PhoneView>>;
+    /// The hotline numbers of `tenant`, in the order of the configuration.
+    fn numbers(&self, tenant: TenantId) -> Answer<'_, Vec<NumberView>>;
+    /// The mailboxes of `tenant` with their messages, by name.
+    fn mailboxes(&self, tenant: TenantId) -> Answer<'_, Vec<MailboxView>>;
     /// The conferences of `tenant` in progress.
     fn conferences(&self, tenant: TenantId) -> Answer<'_, Vec<ConferenceView>>;
     /// The node's trunks, by name.

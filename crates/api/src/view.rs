@@ -96,6 +96,66 @@ impl AudioView {
     }
 }
 
+/// A hotline number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberView {
+    /// What callers dial.
+    pub number: String,
+    /// Whose.
+    pub tenant: String,
+    /// Other forms of it that the carrier sends.
+    pub aliases: Vec<String>,
+    /// What its callers enter.
+    pub flow: String,
+    /// What they enter while the night switch is on.
+    pub night_flow: Option<String>,
+    /// The night switch, while it is on.
+    pub night: Option<NightView>,
+    /// Calls at a time.
+    pub max_calls: Option<usize>,
+}
+
+/// A mailbox and what lies in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxView {
+    /// Its name.
+    pub name: String,
+    /// Whose.
+    pub tenant: String,
+    /// Messages not yet heard.
+    pub new: u32,
+    /// Messages heard and kept.
+    pub old: u32,
+    /// All of them, oldest first.
+    pub messages: Vec<VoiceMessageView>,
+}
+
+/// A voice message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceMessageView {
+    /// The recording that it is.
+    pub id: String,
+    /// The call in which it was left.
+    pub call: String,
+    /// Who left it.
+    pub caller: String,
+    /// When.
+    pub began: String,
+    /// How long it is, in milliseconds, when that is known.
+    pub millis: Option<u64>,
+    /// Whether it was heard.
+    pub heard: bool,
+}
+
+/// A night switch that is on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NightView {
+    /// Who switched it on.
+    pub by: String,
+    /// When.
+    pub since: String,
+}
+
 /// A conference in progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConferenceView {

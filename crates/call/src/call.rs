@@ -38,6 +38,7 @@ mod transfer;
 mod unanswered;
 mod unheard;
 mod visiting;
+mod voicemail;
 mod watched;
 mod ways;
 
@@ -204,6 +205,8 @@ pub(crate) struct CallPlan {
     pub takes: Option<Place>,
     /// The caller is a supervisor, who goes into another call.
     pub visits: Option<Visit>,
+    /// What the call comes to where nothing else decides it.
+    pub otherwise: Option<CallResult>,
 }
 
 impl CallPlan {
@@ -214,7 +217,7 @@ impl CallPlan {
 
     /// A code was obeyed, which is confirmed.
     pub fn of_code(tenant: &TenantId) -> CallPlan {
-        CallPlan::through(crate::dialled::confirmation(tenant))
+        CallPlan::through(crate::dialled::confirmation(tenant, 1))
     }
 
     /// The caller goes through `flow`: answered at once, nothing kept.
@@ -226,6 +229,7 @@ impl CallPlan {
             echo: Echo::Off,
             takes: None,
             visits: None,
+            otherwise: None,
         }
     }
 }
@@ -251,6 +255,10 @@ pub(crate) enum Stage {
     Dialling { waiting: Vec<ivr::BoundPhone>, rule: ivr::AnswerRule, tone: Option<PlayId> },
     /// Caller and party are connected.
     Talking(Talk),
+    /// The caller leaves a message.
+    Leaving(voicemail::Leaving),
+    /// The caller hears a mailbox.
+    Listening(Box<voicemail::Listening>),
     /// In a conference, or at its door: then it has no name yet.
     Conferring { conference: Option<CallId> },
     /// A supervisor's phone is called, who then goes into another call.
@@ -319,6 +327,10 @@ enum Playing {
     Announcement(EntryId),
     /// The agent's number before the bridge.
     AgentNumber(OfferId),
+    /// Said to a caller who leaves a message.
+    Voicemail,
+    /// A listener of a mailbox asked for it.
+    Mailbox(u32),
     /// Music or a tone that nobody waits for.
     Background,
 }
@@ -328,10 +340,14 @@ enum Playing {
 struct SoFar {
     /// A person talked with the caller.
     talked: bool,
+    /// The caller left a message.
+    message: bool,
     /// Who ended the last conversation, while the caller has heard nothing since.
     left_by: Option<HungUpBy>,
     /// How the last attempt to reach a person ended.
     unreached: Option<CallResult>,
+    /// What it is where nobody was tried.
+    otherwise: Option<CallResult>,
 }
 
 /// What every call is born with.
@@ -355,6 +371,7 @@ impl Call {
     fn born(birth: Birth, stage: Stage) -> Call {
         let Birth { began, id, tenant, settings, facts, plan } = birth;
         let session = Some(ivr::Session::new(plan.flow.clone()));
+        let so_far = SoFar { otherwise: plan.otherwise, ..SoFar::default() };
         Call {
             id,
             tenant,
@@ -387,7 +404,7 @@ impl Call {
             waited: None,
             tickets: Vec::new(),
             measured: Vec::new(),
-            so_far: SoFar::default(),
+            so_far,
             unanswered: None,
             began,
         }
@@ -417,7 +434,7 @@ impl Call {
         let rings = self.parties.iter().filter_map(Party::ring_until);
         let quiet = self.parties.iter().filter_map(Party::quiet_until);
         let longest = (!self.is_over()).then(|| self.began + self.settings.plan.limits.max_duration);
-        let number = self.number_due();
+        let number = self.number_due().into_iter().chain(self.voicemail_due());
         legs.chain(arriving).chain(flow).chain(rings).chain(quiet).chain(longest).chain(number).min()
     }
 
@@ -440,6 +457,7 @@ impl Call {
         self.stop_rings_that_ran_out(context);
         self.complete_number(context);
         self.leave_silent_ways(context);
+        self.voicemail_timeout(context);
         if !self.is_over() && now >= self.began + self.settings.plan.limits.max_duration {
             self.release_by_switch(context, model::outcome::Termination::Limit);
         }
@@ -453,6 +471,8 @@ impl Call {
                 self.on_session_event(context, leg, event);
             } else if let Some(output) = self.session.as_mut().and_then(|session| session.poll_output()) {
                 self.on_flow_output(context, output);
+            } else if let Some(output) = self.next_of_listener() {
+                self.on_listener(context, output);
             } else {
                 break;
             }
@@ -574,7 +594,11 @@ impl Call {
 
     /// The recordings that run, for the shard when the call itself can no longer end them.
     pub fn open_recordings(&self) -> impl Iterator<Item = RecordingId> {
-        self.recording.into_iter().chain(self.recording_of_consultation())
+        let message = match &self.stage {
+            Stage::Leaving(leaving) => leaving.message(),
+            _ => None,
+        };
+        self.recording.into_iter().chain(self.recording_of_consultation()).chain(message)
     }
 }
 

@@ -6,7 +6,7 @@ use clock::{Instant, WallAnchor};
 use media::command::Command;
 use model::event::{CallFact, DiskState, Event};
 use model::{CallId, IdGen, LegId, OfferId, TenantId, TrunkName};
-use routing::{Admission, Diversions, Router, Shared, TrunkChange, TrunkNews, TrunkStates};
+use routing::{Admission, Diversions, Mailboxes, Router, Shared, TrunkChange, TrunkNews, TrunkStates};
 use sdp::MasterKey;
 use sha2::{Digest, Sha256};
 use sip::endpoint::Endpoint;
@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
     pub router: &'a Router,
     /// What phones have set for calls that come to them.
     pub diversions: &'a Shared<Diversions>,
+    /// The messages in mailboxes.
+    pub mailboxes: &'a Shared<Mailboxes>,
     pub anchor: WallAnchor,
     /// What keys are made of; nobody else knows it.
     pub secret: [u8; 32],

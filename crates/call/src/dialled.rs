@@ -6,15 +6,21 @@ use std::time::Duration;
 
 use ivr::{AnswerRule, BoundPhone, Flow, Node};
 use model::say::{SayItem, Tone};
-use model::{AgentId, ConferenceName, DialTarget, FlowName, QueueName, TenantId};
-use routing::{Dialled, Outside, Router};
+use model::{AgentId, ConferenceName, DialTarget, FlowName, MailboxName, PromptName, QueueName, TenantId};
+use routing::{Dialled, Feature, Mailbox, Outside, Phone, Router};
 
 use crate::Settings;
 
-/// A feature code was obeyed: a beep, and goodbye.
-pub(crate) fn confirmation(tenant: &TenantId) -> Arc<Flow> {
-    one_node(tenant, "feature", Node::Hangup { say: vec![SayItem::Tone(Tone::Beep)] })
+/// A feature code was obeyed: so many beeps, and goodbye.
+pub(crate) fn confirmation(tenant: &TenantId, beeps: usize) -> Arc<Flow> {
+    let mut say = vec![SayItem::Tone(Tone::Beep)];
+    for _ in 1..beeps {
+        say.extend([SayItem::Pause(BETWEEN_BEEPS_MS), SayItem::Tone(Tone::Beep)]);
+    }
+    one_node(tenant, "feature", Node::Hangup { say })
 }
+
+const BETWEEN_BEEPS_MS: u32 = 200;
 
 /// Rings somebody for so long.
 pub(crate) fn extension(tenant: &TenantId, target: DialTarget, ring: Duration) -> Arc<Flow> {
@@ -62,6 +68,23 @@ pub(crate) fn conference(tenant: &TenantId, conference: ConferenceName) -> Arc<F
     Arc::new(Flow { name: FlowName::new(tenant, "conference"), start, nodes })
 }
 
+/// Leaves a message.
+pub(crate) fn leave_message(mailbox: MailboxName) -> Arc<Flow> {
+    let tenant = mailbox.tenant.clone();
+    let (start, full): (Arc<str>, Arc<str>) = (Arc::from("voicemail"), Arc::from("full"));
+    let failed = Some(full.clone());
+    let leave = Node::Voicemail { mailbox, say: Vec::new(), next: None, failed };
+    let sorry = Node::Hangup { say: vec![SayItem::Prompt(PromptName::new(&tenant, "vm_full"))] };
+    let nodes = BTreeMap::from([(start.clone(), leave), (full, sorry)]);
+    Arc::new(Flow { name: FlowName::new(&tenant, "voicemail"), start, nodes })
+}
+
+/// Listens to a mailbox.
+pub(crate) fn mailbox(mailbox: MailboxName) -> Arc<Flow> {
+    let tenant = mailbox.tenant.clone();
+    one_node(&tenant, "mailbox", Node::Mailbox { mailbox, say: Vec::new(), next: None })
+}
+
 /// How long an outside number rings: carriers give up before.
 pub(crate) const OUTSIDE_RINGS: Duration = Duration::from_secs(180);
 
@@ -80,6 +103,23 @@ pub(crate) fn person(
             Dialled::Outside(Outside { number, trunk }) => Some(DialTarget::Trunk { trunk, number }),
             _ => None,
         }),
+    }
+}
+
+/// The mailbox in which a call leaves a message that is forwarded to `dialled` from `phone`: a code, with a mailbox behind it
+/// or for the own one.
+pub(crate) fn message_for<'r>(
+    router: &'r Router,
+    phone: Option<&Phone>,
+    tenant: &TenantId,
+    dialled: &str,
+) -> Option<&'r Arc<Mailbox>> {
+    let plan = router.plan();
+    match plan.codes.meant_by(dialled) {
+        Some((Feature::Voicemail | Feature::LeaveMessage, behind)) => {
+            plan.mailbox_dialled(phone, tenant, behind)
+        }
+        _ => None,
     }
 }
 

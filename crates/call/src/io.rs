@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::command::Originate;
+use model::command::{MessageDeed, Originate};
 use model::event::Event;
+use model::night::Turn;
 use model::supervision::Verb;
-use model::{AgentId, Aor, CallId, LegId, TenantId, TrunkName};
+use model::{AgentId, Aor, CallId, HotlineNumber, LegId, MailboxName, RecordingId, TenantId, TrunkName};
 use routing::{BanCause, TrunkNews};
 use sip::endpoint::{Flow, ServerTx};
 use sip::resolve::{Target, Wanted};
@@ -118,6 +119,28 @@ pub enum Input {
         /// What.
         wish: Originate,
     },
+    /// An operator turns the night switch of a number that has a night flow.
+    TurnNight {
+        /// Which.
+        number: HotlineNumber,
+        /// Which way.
+        turn: Turn,
+        /// Who, for the record.
+        by: Arc<str>,
+    },
+    /// An operator does something with a message.
+    Mailbox {
+        /// In which mailbox.
+        mailbox: MailboxName,
+        /// Which message.
+        message: RecordingId,
+        /// What.
+        deed: MessageDeed,
+        /// Who, for the record.
+        by: Arc<str>,
+    },
+    /// Messages that lie in their mailboxes for longer than those keep them are taken out.
+    TidyMailboxes,
     /// An operator ends a call.
     HangUp {
         /// Which.
@@ -298,6 +321,8 @@ pub enum Output {
         /// What.
         word: MemberWord,
     },
+    /// What lies in a mailbox became different: its owners' lamps are to show it.
+    MailboxChanged(MailboxName),
     /// What became known of a trunk, for all other shards.
     Trunk(TrunkNews),
     /// What became of an `Input::Originate`.

@@ -27,5 +27,5 @@ pub use conference::{
 pub use io::{Binding, ErrandEnded, Input, Output, Unreached};
 pub use live::{Live, LiveAudio, LiveCall, LiveRecording, LiveStage, TrunkSeen};
 pub use settings::Settings;
-pub use shard::{Identity, NodeWide, Shard};
+pub use shard::{Identity, NodeWide, Shard, night_lamps};
 pub use whereabouts::{Whereabouts, call_id_of, home_of};

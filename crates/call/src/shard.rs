@@ -9,11 +9,13 @@ mod incoming;
 mod index;
 mod joining;
 mod login;
+mod night;
 mod originate;
 mod requests;
 mod supervise;
 mod trunks;
 mod turned_away;
+mod voicemail;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -22,7 +24,10 @@ use clock::{Instant, Machine, MintedMap, MintedState, TimerQueue, WallAnchor};
 use model::event::{CallFact, DiskState, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{CallId, IdGen, TenantId};
-use routing::{Admission, Diversions, Guard, Overload, Refusal, Router, Shared, Ticket, TrunkStates};
+use routing::{
+    Admission, Diversions, Guard, Mailboxes, NightSwitches, Overload, Refusal, Router, Shared, Ticket,
+    TrunkStates,
+};
 use sip::auth::Challenger;
 use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
@@ -35,6 +40,7 @@ pub(crate) use handover::PhoneChange;
 pub(crate) use incoming::reason;
 use index::Index;
 use login::Login;
+pub use night::night_lamps;
 use trunks::Watching;
 
 /// Which shard this is, and what makes its names unguessable.
@@ -62,6 +68,10 @@ pub struct NodeWide {
     pub whereabouts: Whereabouts,
     /// What phones have set for calls that come to them.
     pub diversions: Shared<Diversions>,
+    /// Which numbers are switched to their night flow.
+    pub night: Shared<NightSwitches>,
+    /// The messages in mailboxes.
+    pub mailboxes: Shared<Mailboxes>,
 }
 
 /// The transactions and calls of one shard.
@@ -251,6 +261,7 @@ impl Shard {
             trunks: &mut self.trunks,
             router: &self.router,
             diversions: &self.node.diversions,
+            mailboxes: &self.node.mailboxes,
             anchor: self.anchor,
             secret: self.secret,
             utc_offset: self.utc_offset,
@@ -278,6 +289,10 @@ impl Shard {
             self.out.push_back(Output::Acd { tenant: call.tenant.clone(), input });
         }
         self.out.push_back(Output::Media(media::command::Command::CloseRoom { room: call.id }));
+        if let Some((mailbox, message)) = call.open_message(&self.anchor) {
+            self.node.mailboxes.lock().put(&mailbox, message);
+            self.out.push_back(Output::MailboxChanged(mailbox));
+        }
         let ended = call.open_recordings().map(|recording| CallFact::RecordingEnded { recording });
         let (result, by, cause) = (CallResult::Failure, HungUpBy::Switch, Termination::Internal);
         for fact in ended.chain([CallFact::Ended { result, by, cause }]) {
@@ -304,6 +319,7 @@ impl Shard {
             trunks: &mut self.trunks,
             router: &self.router,
             diversions: &self.node.diversions,
+            mailboxes: &self.node.mailboxes,
             anchor: self.anchor,
             secret: self.secret,
             utc_offset: self.utc_offset,
@@ -437,6 +453,11 @@ impl Machine for Shard {
                 let call = self.originate(now, &wish);
                 self.out.push_back(Output::Originated { ask, call });
             }
+            Input::TurnNight { number, turn, by } => self.turn_night(now, &number, turn, &by),
+            Input::Mailbox { mailbox, message, deed, by } => {
+                self.deal_with_message(&mailbox, message, deed, by);
+            }
+            Input::TidyMailboxes => self.tidy_mailboxes(now),
             Input::HangUp { call } => {
                 let cause = Termination::Commanded;
                 self.with_call(now, call, |call, context| call.release_by_switch(context, cause));

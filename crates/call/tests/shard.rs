@@ -89,6 +89,7 @@ fn settings() -> Settings {
         answer: AnswerMode::AtOnce,
         record: RecordPolicy::Talk,
         when_disk_full: WhenDiskFull::GoOn,
+        night_flow: None,
         max_calls: None,
     };
     let phone = Phone {
@@ -105,6 +106,9 @@ fn settings() -> Settings {
         large_over_tcp: false,
         caller: None,
         pickup_group: None,
+        night_switch: false,
+        mailbox: None,
+        voicemail: false,
     };
     let trunk = Trunk {
         access: Access {
@@ -168,6 +172,7 @@ fn settings() -> Settings {
         ]),
         dialling: routing::Dialling::default(),
         supervision: routing::Supervision::default(),
+        mailboxes: std::collections::HashMap::new(),
         conferences: HashMap::new(),
         phone_services: PhoneServices::default(),
         rtp_timeout: Some(Duration::from_secs(30)),

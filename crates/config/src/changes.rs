@@ -58,6 +58,9 @@ impl Loaded {
             index(l.plan.conferences.iter().map(|(name, room)| (name.to_string(), room.clone())))
         };
         compare(&mut applied, ("会议室", "conference"), &room(self), &room(old));
+        let mailbox =
+            |l: &Loaded| index(l.plan.mailboxes.iter().map(|(name, one)| (name.to_string(), one.clone())));
+        compare(&mut applied, ("语音信箱", "mailbox"), &mailbox(self), &mailbox(old));
         let agent = |l: &Loaded| {
             let agents = l.acd.iter().flat_map(|tenant| &tenant.agents);
             let rights = |a: &acd::AgentSettings| l.plan.supervision.rights.get(&a.id).cloned();

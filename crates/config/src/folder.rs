@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use acd::{AgentSettings, QueueSettings, TenantSettings};
-use model::{AgentId, ConferenceName, DialTarget, FlowName, QueueName, TenantId};
+use model::{AgentId, ConferenceName, DialTarget, FlowName, MailboxName, QueueName, TenantId};
 use routing::{
-    ClassOfService, ConferenceProfile, Dialling, Interface, Number, Phone, Plan, QueueProfile, Rights,
-    Supervision, TenantDomain, Trunk, TrunkGroup,
+    ClassOfService, ConferenceProfile, Dialling, Interface, Mailbox, Number, Phone, Plan, QueueProfile,
+    Rights, Supervision, TenantDomain, Trunk, TrunkGroup,
 };
 use toml::de::DeTable;
 
@@ -17,7 +17,8 @@ use crate::loaded::Loaded;
 use crate::reading::{Reading, Spot, nearest};
 use crate::record::Record;
 use crate::tables::{
-    self, AGENT, AGENTS, CONFERENCE, FLOW, HOTLINE, NUMBER, NUMBERS, PHONE, PHONES, QUEUE, TENANT, TRUNK,
+    self, AGENT, AGENTS, CONFERENCE, FLOW, HOTLINE, MAILBOX, MAILBOXES, NUMBER, NUMBERS, PHONE, PHONES,
+    QUEUE, TENANT, TRUNK,
 };
 use crate::{Diagnostics, Sources};
 
@@ -74,6 +75,7 @@ struct Folder {
     agents: BTreeMap<TenantId, Vec<AgentSettings>>,
     rights: HashMap<AgentId, Rights>,
     conferences: HashMap<ConferenceName, Arc<ConferenceProfile>>,
+    mailboxes: HashMap<MailboxName, Arc<Mailbox>>,
 }
 
 /// One file with its place in the tree.
@@ -94,6 +96,7 @@ enum FileKind {
     Flow,
     Queue,
     Conference,
+    Mailbox,
     Agent,
     Phone,
 }
@@ -105,6 +108,7 @@ impl FileKind {
             FileKind::Hotline => Some(NameKind::Interface),
             FileKind::Flow => Some(NameKind::Node),
             FileKind::Agent => Some(NameKind::Agent),
+            FileKind::Mailbox => Some(NameKind::Mailbox),
             FileKind::Phone => Some(NameKind::Phone),
             FileKind::Tenant
             | FileKind::Trunk
@@ -169,6 +173,12 @@ impl Folder {
                 let conference = tables::conference(&file.stem, &record, reading);
                 self.conferences.insert(conference.name.clone(), Arc::new(conference));
             }
+            FileKind::Mailbox => {
+                for record in read_many(file, &MAILBOX, &MAILBOXES, "mailbox", reading) {
+                    let mailboxes = tables::mailboxes(&record, reading).into_iter();
+                    self.mailboxes.extend(mailboxes.map(|one| (one.name.clone(), Arc::new(one))));
+                }
+            }
             FileKind::Agent => {
                 for record in read_many(file, &AGENT, &AGENTS, "agent", reading) {
                     let agents = tables::agents(&record, reading, &domain);
@@ -202,10 +212,14 @@ impl Folder {
         self.check_groups(reading);
         self.check_queue_numbers(reading);
         self.check_bare_users(reading);
+        self.check_voicemail(reading);
         if !reading.has_errors() {
             for (flow, record, tenant, file) in &self.flows {
                 reading.enter(*file, tenant);
-                tables::check_flow(flow, record, reading);
+                let by_day = self.numbers.iter().any(|one| one.flow == flow.name);
+                let by_night = self.numbers.iter().any(|one| one.night_flow.as_ref() == Some(&flow.name));
+                let hours = if by_night && !by_day { tables::Hours::NightOnly } else { tables::Hours::Any };
+                tables::check_flow(flow, record, hours, reading);
             }
         }
     }
@@ -299,6 +313,29 @@ impl Folder {
         }
     }
 
+    /// A phone whose calls go to voicemail has a mailbox.
+    fn check_voicemail(&self, reading: &mut Reading<'_>) {
+        for phone in self.phones.iter().filter(|phone| phone.voicemail) {
+            // One that names its mailbox is checked with all other names.
+            if phone
+                .mailbox
+                .as_ref()
+                .is_some_and(|name| self.mailboxes.contains_key(name) || name.as_str() != phone.aor.user())
+            {
+                continue;
+            }
+            reading.enter(0, &phone.tenant);
+            let user = phone.aor.user();
+            let Some(spot) = reading.defined_at(NameKind::Phone, user).cloned() else { continue };
+            reading.error(
+                &spot,
+                "dangling",
+                format!("话机 «{user}» 写了 voicemail, 但没有语音信箱 «{user}»"),
+                format!("phone \"{user}\" has voicemail, but there is no mailbox \"{user}\""),
+            );
+        }
+    }
+
     /// A phone that registers at a bare address is found by its user alone, if only one tenant has it.
     fn check_bare_users(&self, reading: &mut Reading<'_>) {
         let mut users: HashMap<&str, &TenantId> = HashMap::new();
@@ -370,6 +407,7 @@ impl Folder {
             dialling: self.dialling,
             supervision,
             conferences: self.conferences,
+            mailboxes: self.mailboxes,
             phone_services,
             rtp_timeout,
             silence_alarm,
@@ -465,6 +503,7 @@ fn kind_of(inner: &str, is_root: bool) -> Option<FileKind> {
         Some(("flows", _)) => Some(FileKind::Flow),
         Some(("queues", _)) => Some(FileKind::Queue),
         Some(("conferences", _)) => Some(FileKind::Conference),
+        Some(("mailboxes", _)) => Some(FileKind::Mailbox),
         Some(("agents", _)) => Some(FileKind::Agent),
         Some(("phones", _)) => Some(FileKind::Phone),
         _ => None,

@@ -120,8 +120,8 @@ pub struct ReadError {
 }
 
 /// Folders whose files belong to a configuration.
-pub(crate) const FOLDERS: [&str; 7] =
-    ["trunks", "numbers", "flows", "queues", "conferences", "agents", "phones"];
+pub(crate) const FOLDERS: [&str; 8] =
+    ["trunks", "numbers", "flows", "queues", "conferences", "mailboxes", "agents", "phones"];
 
 /// Folders that hold something else than configuration, or are read by themselves.
 const NOT_CONFIGURATION: [&str; 3] = ["data", "prompts", "tenants"];

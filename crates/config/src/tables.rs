@@ -6,6 +6,7 @@ mod conference;
 mod dialling;
 mod flow;
 mod listener;
+mod mailbox;
 mod node;
 mod number;
 mod phone;
@@ -21,8 +22,9 @@ mod trunk_made;
 pub(crate) use agent::{AGENT, AGENTS, agents};
 pub(crate) use conference::{CONFERENCE, conference};
 pub(crate) use dialling::{CODES, DIALLING, codes, dialling, own_calls_wrap_up};
-pub(crate) use flow::{FLOW, SAY, check as check_flow, flow};
+pub(crate) use flow::{FLOW, Hours, SAY, check as check_flow, flow};
 pub(crate) use listener::{interfaces, serves, transports};
+pub(crate) use mailbox::{MAILBOX, MAILBOXES, mailboxes};
 pub(crate) use node::{HOTLINE, Media, TENANT, hooks, limits, marks, media, node, trace};
 pub(crate) use number::{NUMBER, NUMBERS, number};
 pub(crate) use phone::{PHONE, PHONES, phones};
@@ -139,13 +141,14 @@ pub(crate) struct FileKind {
 }
 
 /// Every kind of file, in the order of the reference.
-pub(crate) static FILES: [FileKind; 9] = [
+pub(crate) static FILES: [FileKind; 10] = [
     FileKind { pattern: "hotline.toml", one: &HOTLINE, many: None },
     FileKind { pattern: "trunks/*.toml", one: &TRUNK, many: None },
     FileKind { pattern: "numbers/*.toml", one: &NUMBER, many: Some(&NUMBERS) },
     FileKind { pattern: "flows/*.toml", one: &FLOW, many: None },
     FileKind { pattern: "queues/*.toml", one: &QUEUE, many: None },
     FileKind { pattern: "conferences/*.toml", one: &CONFERENCE, many: None },
+    FileKind { pattern: "mailboxes/*.toml", one: &MAILBOX, many: Some(&MAILBOXES) },
     FileKind { pattern: "agents/*.toml", one: &AGENT, many: Some(&AGENTS) },
     FileKind { pattern: "phones/*.toml", one: &PHONE, many: Some(&PHONES) },
     FileKind { pattern: "tenants/*/tenant.toml", one: &TENANT, many: None },

@@ -10,6 +10,7 @@ mod check;
 mod conferences;
 mod doctor;
 mod live;
+mod numbers;
 pub(crate) mod output;
 mod phones;
 mod prompts;
@@ -17,6 +18,7 @@ mod recordings;
 mod run;
 mod switch_client;
 mod trace;
+mod voicemail;
 
 pub(crate) use output::Answer;
 pub(crate) use run::runtime;
@@ -85,6 +87,16 @@ enum Command {
     Queues,
     /// 话机 / phones
     Phones,
+    /// 热线号码与夜间模式 / hotline numbers and their night switches
+    Numbers {
+        #[command(subcommand)]
+        command: Option<Numbers>,
+    },
+    /// 语音信箱与留言 / mailboxes and their messages
+    Voicemail {
+        #[command(subcommand)]
+        command: Option<Voicemail>,
+    },
     /// 封禁的来源地址 / banned sources
     Bans {
         #[command(subcommand)]
@@ -104,6 +116,56 @@ enum Command {
         /// 通话编号 / the call
         call: String,
     },
+}
+
+/// What can be asked about mailboxes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Voicemail {
+    /// 留言 / the messages
+    List {
+        /// 只看这个信箱 / of this mailbox alone
+        mailbox: Option<String>,
+    },
+    /// 删除一条留言, 录音文件仍按 [recordings] 保留 / take a message out; its file is kept by [recordings]
+    Delete {
+        /// 信箱 / the mailbox
+        mailbox: String,
+        /// 留言 / the message
+        message: String,
+    },
+    /// 标为已听 / a message counts as heard
+    Heard {
+        /// 信箱 / the mailbox
+        mailbox: String,
+        /// 留言 / the message
+        message: String,
+    },
+}
+
+/// What can be asked about hotline numbers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Numbers {
+    /// 全部号码 / all of them
+    List,
+    /// 夜间模式: 打开后来电进入 night_flow / the night switch: while it is on, callers enter the night flow
+    Night {
+        /// 号码 / the number
+        number: String,
+        /// 开, 关, 或查看 / on, off, or how it stands
+        #[arg(value_enum, default_value_t = NightWish::Show)]
+        wish: NightWish,
+    },
+}
+
+/// What is wished of a night switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NightWish {
+    /// 打开
+    On,
+    /// 关闭
+    Off,
+    /// 查看
+    Show,
 }
 
 /// What can be asked of conferences.
@@ -433,6 +495,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Agents { command } => live::agents(&global, command.unwrap_or(Agents::List)),
         Command::Queues => live::queues(&global),
         Command::Phones => phones::phones(&global),
+        Command::Numbers { command } => numbers::run(&global, command.unwrap_or(Numbers::List)),
+        Command::Voicemail { command } => {
+            voicemail::run(&global, command.unwrap_or(Voicemail::List { mailbox: None }))
+        }
         Command::Bans { command } => live::bans(&global, command.unwrap_or(Bans::List)),
         Command::Conferences { command } => conferences::run(&global, command.unwrap_or(Conferences::List)),
         Command::Trunks => live::trunks(&global),

@@ -150,16 +150,21 @@ impl Node {
         let plan = Arc::new(loaded.plan.clone());
         let (registrar, unsaved, reached) =
             restored_registrar(&started.store, &loaded, (secret, &journal), &plan, clock).await;
-        let parts = restored_services(&started.store, (secret, &advertised), &plan, clock, &unsaved).await;
+        let mut parts =
+            restored_services(&started.store, (secret, &advertised), &plan, clock, &unsaved).await;
         let lamps = parts.lamps.clone();
         let wide = call::NodeWide::default();
         let router = routing::Router::new(Arc::clone(&plan));
         keeper::restore_diversions(&started.store, &wide.diversions, &router).await;
+        keeper::restore_night(&started.store, &wide.night).await;
+        keeper::restore_messages(&started.store, &wide.mailboxes).await;
+        parts.mailboxes = wide.mailboxes.clone();
+        lamps.show_night(&plan, &wide.night);
         let left = LeftBehind::read(&started.store, &calendar, clock.wall()).await;
         let tenants = Tenants::start(around, runtime.clone(), &loaded.acd, |tenant| {
             left.of_tenant(tenant, &clock, |agent| reached.contains(agent))
         });
-        let unkept = (unsaved.clone(), wide.diversions.clone());
+        let unkept = (unsaved.clone(), &wide);
         let keeper = Keeper::new(started.store.clone(), clock, tenants.clone(), unkept, left);
         let (registrations, post) = registrar::registrations();
         let lost = registrations.clone();
@@ -370,7 +375,8 @@ async fn restored_services(
     let mut notifier = Notifier::new(config);
     let router = routing::Router::new(Arc::clone(plan));
     keeper::restore_subscriptions(store, &mut notifier, (plan, &router), &clock, unsaved).await;
-    services::Parts { notifier, lamps: lamps::Lamps::default(), advertised: advertised.to_vec(), secret }
+    let (mailboxes, lamps) = (routing::Shared::default(), lamps::Lamps::default());
+    services::Parts { mailboxes, notifier, lamps, advertised: advertised.to_vec(), secret }
 }
 
 fn boxes(shards: u8, loaded: &Loaded, wide: &call::NodeWide) -> anyhow::Result<Boxes<call::Shard>> {

@@ -136,7 +136,9 @@ fn branches_of(node: &Node) -> Vec<Branch<'_>> {
         Branch { key: Arc::from(key), to: to.as_ref() }
     }
     match node {
-        Node::Play { next, .. } | Node::Survey { next, .. } => vec![way("next", next)],
+        Node::Play { next, .. } | Node::Survey { next, .. } | Node::Mailbox { next, .. } => {
+            vec![way("next", next)]
+        }
         Node::Menu { keys, failed, .. } => keys
             .iter()
             .map(|(key, to)| Branch { key: Arc::from(format!("keys.{key}")), to: Some(to) })
@@ -144,7 +146,8 @@ fn branches_of(node: &Node) -> Vec<Branch<'_>> {
             .collect(),
         Node::DialExtension { next, failed, .. }
         | Node::Dial { next, failed, .. }
-        | Node::Conference { next, failed, .. } => {
+        | Node::Conference { next, failed, .. }
+        | Node::Voicemail { next, failed, .. } => {
             vec![way("next", next), way("failed", failed)]
         }
         Node::Queue { next, timeout, full, no_agent, .. } => {
@@ -157,7 +160,12 @@ fn branches_of(node: &Node) -> Vec<Branch<'_>> {
 const fn reaches_a_person(node: &Node) -> bool {
     matches!(
         node,
-        Node::Queue { .. } | Node::Dial { .. } | Node::DialExtension { .. } | Node::Conference { .. }
+        Node::Queue { .. }
+            | Node::Dial { .. }
+            | Node::DialExtension { .. }
+            | Node::Conference { .. }
+            // Who leaves a message is called back.
+            | Node::Voicemail { .. }
     )
 }
 

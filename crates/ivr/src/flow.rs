@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::say::{Key, SayItem};
-use model::{ConferenceName, DialTarget, FlowName, QueueName};
+use model::{ConferenceName, DialTarget, FlowName, MailboxName, QueueName};
 
 /// A node's name within its flow.
 pub type NodeName = Arc<str>;
@@ -129,6 +129,26 @@ pub enum Node {
         /// A wrong PIN, locked or full.
         failed: Option<NodeName>,
     },
+    /// Lets the caller leave a message (留言); the session is parked.
+    Voicemail {
+        /// Where.
+        mailbox: MailboxName,
+        /// Said before the mailbox's greeting.
+        say: Vec<SayItem>,
+        /// A message was left.
+        next: Option<NodeName>,
+        /// The mailbox is full, or no message was left.
+        failed: Option<NodeName>,
+    },
+    /// Lets the caller hear a mailbox (听留言); the session is parked.
+    Mailbox {
+        /// Which.
+        mailbox: MailboxName,
+        /// Said before.
+        say: Vec<SayItem>,
+        /// Where to go then.
+        next: Option<NodeName>,
+    },
     /// Asks for a rating (满意度调查).
     Survey {
         /// The question.
@@ -167,6 +187,8 @@ impl Node {
             | Node::Queue { say, .. }
             | Node::Dial { say, .. }
             | Node::Conference { say, .. }
+            | Node::Voicemail { say, .. }
+            | Node::Mailbox { say, .. }
             | Node::Hangup { say } => [say, none, none],
             Node::Menu { say, invalid, silence, .. } => [say, invalid, silence],
             Node::DialExtension { say, invalid, .. } => [say, invalid, none],

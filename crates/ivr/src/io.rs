@@ -2,7 +2,7 @@
 
 use model::event::CallFact;
 use model::say::{Key, SayItem};
-use model::{ConferenceName, QueueName};
+use model::{ConferenceName, MailboxName, QueueName};
 
 use crate::{AnswerRule, BoundPhone};
 
@@ -45,6 +45,12 @@ pub enum Parked {
     Conferred,
     /// The conference did not let the caller in: a wrong PIN, locked, full.
     NotConferred,
+    /// The caller left a message.
+    MessageLeft,
+    /// The caller could not leave one, or did not.
+    NoMessage,
+    /// The caller has heard the mailbox.
+    MailboxClosed,
     /// The switch failed.
     Failed,
 }
@@ -86,6 +92,16 @@ pub enum Output {
     Confer {
         /// Which.
         conference: ConferenceName,
+    },
+    /// Let the caller leave a message; answered by `Resumed`.
+    TakeMessage {
+        /// Where.
+        mailbox: MailboxName,
+    },
+    /// Let the caller hear a mailbox; answered by `Resumed`.
+    OpenMailbox {
+        /// Which.
+        mailbox: MailboxName,
     },
     /// The flow ended: release the call.
     HangUp {

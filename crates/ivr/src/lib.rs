@@ -4,9 +4,11 @@
 mod check;
 mod flow;
 mod io;
+mod retrieval;
 mod session;
 
 pub use check::{Finding, Problem, Severity, check};
 pub use flow::{AnswerRule, BoundPhone, Flow, Interrupt, Node, NodeName};
 pub use io::{Input, Output, Parked, Served};
+pub use retrieval::{Opening, Retrieval, RetrievalOutput};
 pub use session::Session;

@@ -229,7 +229,11 @@ impl Session {
                 self.out.push_back(Output::Fact(CallFact::SurveyAsked { node: self.node.clone() }));
                 self.ask(now, 1);
             }
-            Node::Queue { say, .. } | Node::Dial { say, .. } | Node::Conference { say, .. } => {
+            Node::Queue { say, .. }
+            | Node::Dial { say, .. }
+            | Node::Conference { say, .. }
+            | Node::Voicemail { say, .. }
+            | Node::Mailbox { say, .. } => {
                 self.say(now, say, Interrupt::Never, Then::Park);
             }
             Node::Hangup { say } => self.say(now, say, Interrupt::Never, Then::Go(None)),

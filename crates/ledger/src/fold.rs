@@ -58,7 +58,12 @@ impl Ledger {
                 let state = RecordingState::from(fact);
                 self.learn_of_recording(stamped.at, tenant, *call, *recording, state)
             }
-            Event::Agent { .. } | Event::Phone { .. } | Event::Trunk { .. } | Event::Node { .. } => None,
+            Event::Agent { .. }
+            | Event::Phone { .. }
+            | Event::Number { .. }
+            | Event::Mailbox { .. }
+            | Event::Trunk { .. }
+            | Event::Node { .. } => None,
         }
     }
 
@@ -320,7 +325,10 @@ impl Draft {
             | CallFact::ParticipantUnmuted { .. }
             | CallFact::ConferenceLocked
             | CallFact::ConferenceUnlocked
-            | CallFact::ParticipantLeft { .. } => {}
+            | CallFact::ParticipantLeft { .. }
+            | CallFact::MessageBegan { .. }
+            | CallFact::MessageEnded { .. }
+            | CallFact::WentToNight { .. } => {}
             CallFact::FaxBegan => drop(self.cdr.fax.get_or_insert(at)),
             CallFact::FaxEnded | CallFact::FaxRefused { .. } => {}
             CallFact::ReasonGiven { reason, .. } => self.cdr.reason = Some(reason.clone()),

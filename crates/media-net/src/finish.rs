@@ -17,6 +17,7 @@ use media::recording::Place;
 use media::recording::manifest::{Deed, Entry};
 use model::event::{Event, RecordingFact};
 use model::recording::{BESIDE, PEAKS, TIMELINE, TalkShares};
+use model::{RecordingId, TenantId};
 
 use crate::Facts;
 use crate::disk::{self, SharedLimits};
@@ -324,15 +325,16 @@ pub fn checksum_of(path: &Path) -> io::Result<(u64, String)> {
 
 /// `recordings/<tenant>/YYYY/MM/DD/<recording>.wav`, by the date of the beginning in China.
 fn relative_path(ended: &Ended, started: WallTime) -> String {
+    path_of(&ended.tenant, ended.recording, started)
+}
+
+/// The same of a recording of `tenant`.
+pub(crate) fn path_of(tenant: &TenantId, recording: RecordingId, started: WallTime) -> String {
     let (year, month, day) = date(started);
-    let tenant: String = ended
-        .tenant
-        .as_str()
-        .chars()
-        .map(|c| if c == '/' || c == '\\' || c == '\0' { '_' } else { c })
-        .collect();
+    let tenant: String =
+        tenant.as_str().chars().map(|c| if c == '/' || c == '\\' || c == '\0' { '_' } else { c }).collect();
     let tenant = if tenant.chars().all(|c| c == '.') { "_".repeat(tenant.len().max(1)) } else { tenant };
-    format!("recordings/{tenant}/{year:04}/{month:02}/{day:02}/{}.wav", ended.recording)
+    format!("recordings/{tenant}/{year:04}/{month:02}/{day:02}/{recording}.wav")
 }
 
 /// Year, month and day of `at` in China, which has one time zone and no summer time.

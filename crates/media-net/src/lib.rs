@@ -11,6 +11,7 @@ mod manifest;
 mod net;
 mod ports;
 mod prompts;
+mod recorded;
 mod rescue;
 mod second;
 mod sys;

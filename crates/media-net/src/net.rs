@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use clock::MintedMap;
 use clock::SystemClock;
+use media::Clip;
 use media::codec::Codec;
-use media::command::{Command, Event, Peer, PlayEnd};
-use model::{CallId, LegId, RecordingId};
+use media::command::{Command, Event, Peer, PlayEnd, PlayMode};
+use model::{CallId, LegId, PlayId, RecordingId};
 
 use crate::disk::{DiskFigures, DiskWatch, SharedLimits};
 use crate::finish::Finisher;
@@ -24,6 +25,7 @@ use crate::journal::{self, Journal, JournalInlet, ToJournal};
 use crate::manifest::Manifest;
 use crate::ports::{PortError, PortPool};
 use crate::prompts::Preparer;
+use crate::recorded::{Loading, is_recorded};
 use crate::second::{Behind, Copier, SharedSecond};
 use crate::worker::{self, Surroundings, ToWorker, WorkerInlet};
 use crate::{MediaConfig, PromptCache, RecordingLimits, SecondPlace};
@@ -40,6 +42,7 @@ struct Shared {
     journal: JournalInlet,
     prompts: RwLock<Arc<PromptCache>>,
     preparer: Preparer,
+    loading: Loading,
     limits: SharedLimits,
     disk: Arc<DiskFigures>,
     second: SharedSecond,
@@ -149,6 +152,7 @@ impl MediaNet {
     ) -> io::Result<MediaNet> {
         let MediaConfig { interfaces, dscp, workers, data, limits, second, prompts, clock } = config;
         let limits: SharedLimits = Arc::new(RwLock::new(limits));
+        let loading = Loading::new(data.clone());
         let folder = data.join("journal");
         let mut recovered = journal::recover(&folder)?;
         let (jobs, waiting) = channel();
@@ -183,6 +187,7 @@ impl MediaNet {
             journal: inlet,
             prompts: RwLock::new(prompts),
             preparer: Preparer::spawn()?,
+            loading,
             limits,
             directory: Mutex::default(),
             events,
@@ -231,18 +236,17 @@ impl MediaNet {
                 };
                 (self.shared.events)(event);
             }
+            Command::Play { port, ref items, .. } if is_recorded(items) => {
+                if self.room_of(port).is_some() {
+                    self.play_recorded(command);
+                }
+            }
+            Command::StopPlay { port, play } if self.stop_loading(port, Some(play)) => {}
             Command::Play { port, play, items, mode, voice } => {
-                let (room, codec) = self.directory(|directory| {
-                    (directory.legs.get(&port).copied(), directory.codecs.get(&port).copied())
-                });
-                let Some(room) = room else { return };
+                self.stop_loading(port, None);
+                let Some(room) = self.room_of(port) else { return };
                 match self.prompts().expand(&items, &voice) {
-                    Ok(clips) => {
-                        if let Some(codec) = codec {
-                            self.shared.preparer.ask(&clips, codec);
-                        }
-                        self.tell(room, ToWorker::Play { port, play: (play, mode), clips });
-                    }
+                    Ok(clips) => self.play_clips(port, (play, mode), clips),
                     Err(error) => {
                         tracing::error!(%room, %port, %error, "playback failed");
                         let how = PlayEnd::Failed(error.to_string());
@@ -257,6 +261,29 @@ impl MediaNet {
                 }
             }
         }
+    }
+
+    /// Plays `clips` to a port that is open.
+    pub(crate) fn play_clips(&self, port: LegId, play: (PlayId, PlayMode), clips: Vec<Arc<Clip>>) {
+        let codec = self.directory(|directory| directory.codecs.get(&port).copied());
+        if let Some(codec) = codec {
+            self.shared.preparer.ask(&clips, codec);
+        }
+        if let Some(room) = self.room_of(port) {
+            self.tell(room, ToWorker::Play { port, play, clips });
+        }
+    }
+
+    pub(crate) fn room_of(&self, port: LegId) -> Option<CallId> {
+        self.directory(|directory| directory.legs.get(&port).copied())
+    }
+
+    pub(crate) fn loading(&self) -> &Loading {
+        &self.shared.loading
+    }
+
+    pub(crate) fn report(&self, event: Event) {
+        (self.shared.events)(event);
     }
 
     /// The port's worker lets it go, and the other room's takes it in.

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clock::WallTime;
 use media::Clip;
 use media::command::{Language, Voice};
 use media::import::{self, ImportError, Limits, Loudness, Purpose};
 use media::speech::{Atom, DigitOne, atoms};
-use model::TenantId;
 use model::say::{SayItem, Tone};
+use model::{RecordingId, TenantId};
 
 pub use files::PromptError;
 pub(crate) use prepare::Preparer;
@@ -155,12 +156,32 @@ impl PromptCache {
     /// # Errors
     /// The first prompt that does not exist.
     pub fn expand(&self, items: &[SayItem], voice: &Voice) -> Result<Vec<Arc<Clip>>, MissingPrompt> {
+        self.expand_with(items, voice, |_, _| None)
+    }
+
+    /// The same, where something recorded is found by `recorded`.
+    ///
+    /// # Errors
+    /// The first prompt or recording that does not exist.
+    pub fn expand_with(
+        &self,
+        items: &[SayItem],
+        voice: &Voice,
+        recorded: impl Fn(RecordingId, WallTime) -> Option<Arc<Clip>>,
+    ) -> Result<Vec<Arc<Clip>>, MissingPrompt> {
+        let missing = |recording: RecordingId| MissingPrompt {
+            name: recording.to_string().into(),
+            folder: "recordings",
+        };
         atoms(items, voice.language, self.one)
             .into_iter()
             .map(|atom| match atom {
                 Atom::Word(name) => self.clip(voice, name),
                 Atom::Prompt(name) => self.clip(voice, &name),
                 Atom::Silence(millis) => Ok(self.built_in.silence(millis)),
+                Atom::Recorded(recording, began) => {
+                    recorded(recording, began).ok_or_else(|| missing(recording))
+                }
                 Atom::Tone(tone) => Ok(Arc::clone(&self.built_in.tones[tone as usize])),
             })
             .collect()

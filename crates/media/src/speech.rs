@@ -8,8 +8,9 @@ mod english;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::PromptName;
+use clock::WallTime;
 use model::say::{SayItem, Tone};
+use model::{PromptName, RecordingId};
 
 use crate::command::Language;
 
@@ -24,6 +25,8 @@ pub enum Atom {
     Silence(u32),
     /// A tone of the country's plan.
     Tone(Tone),
+    /// What was recorded, which began then.
+    Recorded(RecordingId, WallTime),
 }
 
 /// Between two words of one phrase.
@@ -57,6 +60,7 @@ pub fn atoms(items: &[SayItem], language: Language, one: DigitOne) -> Vec<Atom> 
             }
             SayItem::Pause(millis) => atoms.push(Atom::Silence(*millis)),
             SayItem::Tone(tone) => atoms.push(Atom::Tone(*tone)),
+            SayItem::Recorded { recording, began } => atoms.push(Atom::Recorded(*recording, *began)),
             figure => {
                 let words = match language {
                     Language::Zh => chinese::figure(figure),

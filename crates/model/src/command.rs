@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::event::AgentState;
+use crate::night::Turn;
 use crate::supervision::Verb;
-use crate::{AgentId, CallId, ConferenceName};
+use crate::{AgentId, CallId, ConferenceName, HotlineNumber, MailboxName, RecordingId};
 
 /// A wish, from whoever may have it.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -56,6 +57,22 @@ pub enum Command {
         /// What.
         wish: ConferenceWish,
     },
+    /// Turn the night switch of a number.
+    TurnNight {
+        /// Which.
+        number: HotlineNumber,
+        /// Which way.
+        turn: Turn,
+    },
+    /// Do something with a voice message.
+    Message {
+        /// In which mailbox.
+        mailbox: MailboxName,
+        /// Which.
+        message: RecordingId,
+        /// What.
+        deed: MessageDeed,
+    },
     /// Hear a banned source again.
     LiftBan {
         /// Its address.
@@ -63,6 +80,16 @@ pub enum Command {
     },
     /// Read the configuration folder again.
     Reload,
+}
+
+/// What is done with a voice message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageDeed {
+    /// It counts as heard.
+    Heard,
+    /// It is taken out.
+    Delete,
 }
 
 /// What an operator may ask of a conference.

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use clock::WallTime;
 
 use crate::diversion::Diversion;
+use crate::night::NumberFact;
 use crate::outcome::{CallResult, EntryOutcome, HungUpBy, RefusalCause, Termination, Unheard, WithdrawCause};
 use crate::recording::TalkShares;
 use crate::say::Key;
 use crate::supervision::Verb;
+use crate::voicemail::{MailboxFact, MessageFate};
 use crate::{
-    AgentId, Aor, CallId, EntryId, FlowName, HotlineNumber, LegId, OfferId, QueueName, RecordingId, TenantId,
-    TrunkName,
+    AgentId, Aor, CallId, EntryId, FlowName, HotlineNumber, LegId, MailboxName, OfferId, QueueName,
+    RecordingId, TenantId, TrunkName,
 };
 
 /// An event as it stands in the journal.
@@ -55,6 +57,20 @@ pub enum Event {
         aor: Aor,
         /// What happened.
         fact: PhoneFact,
+    },
+    /// About a hotline number.
+    Number {
+        /// Which.
+        number: HotlineNumber,
+        /// What happened.
+        fact: NumberFact,
+    },
+    /// About a mailbox.
+    Mailbox {
+        /// Which.
+        mailbox: MailboxName,
+        /// What happened.
+        fact: MailboxFact,
     },
     /// About a trunk.
     Trunk {
@@ -120,6 +136,13 @@ pub enum CallFact {
     Routed {
         /// The hotline number.
         number: HotlineNumber,
+    },
+    /// The number's night switch is on: its caller enters the night flow (非工作时间).
+    WentToNight {
+        /// Who switched it on.
+        by: Arc<str>,
+        /// When.
+        since: WallTime,
     },
     /// An agent's own phone calls, or an agent is to be called first.
     CallerIs {
@@ -385,6 +408,26 @@ pub enum CallFact {
     ParticipantLeft {
         /// The participant's call.
         call: CallId,
+    },
+    /// The caller leaves a message: it is in the mailbox from now on, even if nothing more is heard of the call.
+    MessageBegan {
+        /// Where.
+        mailbox: MailboxName,
+        /// The recording that it is.
+        message: RecordingId,
+        /// Who leaves it, as records show it.
+        caller: Arc<str>,
+        /// When it began, by which its recording is found.
+        began: WallTime,
+    },
+    /// The caller is done with the message.
+    MessageEnded {
+        /// Which.
+        message: RecordingId,
+        /// What became of it.
+        fate: MessageFate,
+        /// How long it is, in milliseconds.
+        millis: u64,
     },
     /// The survey was asked.
     SurveyAsked {

@@ -6,16 +6,18 @@ pub mod diversion;
 pub mod event;
 mod ids;
 mod names;
+pub mod night;
 pub mod numbers;
 pub mod outcome;
 pub mod recording;
 pub mod say;
 pub mod supervision;
 mod target;
+pub mod voicemail;
 
 pub use ids::{CallId, EntryId, IdGen, LegId, OfferId, ParseIdError, PlayId, RecordingId};
 pub use names::{
-    AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, ListName, PromptName, QueueName,
-    TenantId, TrunkName,
+    AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, ListName, MailboxName, PromptName,
+    QueueName, TenantId, TrunkName,
 };
 pub use target::DialTarget;

@@ -103,6 +103,8 @@ tenant_names! {
     QueueName;
     /// A conference room (会议室).
     ConferenceName;
+    /// A mailbox (语音信箱).
+    MailboxName;
     /// An agent (坐席), by its number (工号).
     AgentId;
     /// A flow (流程).

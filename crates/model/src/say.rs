@@ -2,7 +2,9 @@
 
 mod figures;
 
-use crate::PromptName;
+use clock::WallTime;
+
+use crate::{PromptName, RecordingId};
 
 pub use figures::{CalendarDate, Decimal, FigureError, TimeOfDay, Weekday};
 
@@ -48,6 +50,13 @@ pub enum SayItem {
     Time(TimeOfDay),
     /// A length of time, in whole seconds: 两小时五分钟.
     Duration(std::time::Duration),
+    /// What was recorded, as one sound: a voice message.
+    Recorded {
+        /// Which recording.
+        recording: RecordingId,
+        /// When it began, by which its file is found.
+        began: WallTime,
+    },
     /// A pause of this many milliseconds.
     Pause(u32),
     /// A tone of the country's plan.

@@ -34,6 +34,12 @@ pub enum Feature {
     PickUp,
     /// 同组代接: takes the call for which a phone of the same pickup group has rung the longest.
     PickUpInGroup,
+    /// 夜间模式: turns the night switch of the number behind the code, or of all that have one.
+    Night,
+    /// 听留言: the own mailbox, or the one behind the code.
+    Voicemail,
+    /// 留言: leaves a message in the mailbox behind the code.
+    LeaveMessage,
 }
 
 /// What is dialled behind a code.
@@ -41,7 +47,7 @@ pub enum Feature {
 pub enum Argument {
     /// Nothing.
     None,
-    /// A number.
+    /// A number; some features go without.
     Number,
 }
 
@@ -49,7 +55,12 @@ impl Feature {
     /// What is dialled behind its code.
     pub const fn argument(self) -> Argument {
         match self {
-            Feature::Forward(_) | Feature::Supervise(_) | Feature::PickUp => Argument::Number,
+            Feature::Forward(_)
+            | Feature::Supervise(_)
+            | Feature::PickUp
+            | Feature::Night
+            | Feature::Voicemail
+            | Feature::LeaveMessage => Argument::Number,
             Feature::Ready
             | Feature::Busy
             | Feature::Pause
@@ -92,6 +103,11 @@ impl FeatureCodes {
     /// The same with what is pressed in a conversation.
     pub fn with_talk_codes(self, in_talk: TalkCodes) -> FeatureCodes {
         FeatureCodes { in_talk, ..self }
+    }
+
+    /// What is dialled for `feature`; None: nothing.
+    pub fn code_of(&self, feature: Feature) -> Option<&str> {
+        self.codes.iter().find(|(_, known)| *known == feature).map(|(code, _)| &**code)
     }
 
     /// What `dialled` means, and what is dialled behind the code. A whole code goes before one that is only the

@@ -27,6 +27,7 @@ pub fn number(tenant: &str, number: &str, aliases: &[&str]) -> Number {
         number: HotlineNumber::new(&tenant, number),
         aliases: aliases.iter().map(|alias| Arc::from(*alias)).collect(),
         flow: FlowName::new(&tenant, "main"),
+        night_flow: None,
         answer: AnswerMode::AtOnce,
         record: RecordPolicy::Talk,
         when_disk_full: WhenDiskFull::GoOn,
@@ -49,6 +50,9 @@ pub fn phone(tenant: &str, user: &str, domain: &str) -> Phone {
         large_over_tcp: false,
         caller: None,
         pickup_group: None,
+        night_switch: false,
+        mailbox: None,
+        voicemail: false,
     }
 }
 
@@ -112,6 +116,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         ]),
         dialling: Dialling::default(),
         supervision: Supervision::default(),
+        mailboxes: std::collections::HashMap::new(),
         conferences: HashMap::new(),
         phone_services: PhoneServices::default(),
         rtp_timeout: None,

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, PromptName, QueueName, TenantId,
+    AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, MailboxName, PromptName, QueueName,
+    TenantId,
 };
 
 use crate::trunk::{Trunk, TrunkGroup};
 
-use crate::{ClassOfService, ConferenceProfile, Dialling, FeatureCodes, Holder, PhoneServices, Supervision};
+use crate::{
+    ClassOfService, ConferenceProfile, Dialling, FeatureCodes, Holder, Mailbox, PhoneServices, Supervision,
+};
 
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,8 @@ pub struct Plan {
     pub supervision: Supervision,
     /// Conference rooms.
     pub conferences: HashMap<ConferenceName, Arc<ConferenceProfile>>,
+    /// Mailboxes.
+    pub mailboxes: HashMap<MailboxName, Arc<Mailbox>>,
     /// What phones may do beside calling.
     pub phone_services: PhoneServices,
     /// No RTP from a party that should send for this long ends the call.
@@ -229,6 +234,8 @@ pub struct Number {
     pub aliases: Vec<Arc<str>>,
     /// What its callers enter.
     pub flow: FlowName,
+    /// What they enter while the night switch is on; None: there is no switch.
+    pub night_flow: Option<FlowName>,
     /// When the caller is answered.
     pub answer: AnswerMode,
     /// What is recorded.
@@ -300,6 +307,12 @@ pub struct Phone {
     pub caller: Option<Arc<str>>,
     /// Phones of one group pick up for each other (代接组); None: those that have no other.
     pub pickup_group: Option<Arc<str>>,
+    /// It may turn the night switches of its tenant's numbers.
+    pub night_switch: bool,
+    /// The mailbox that it opens without a PIN, and whose messages it shows.
+    pub mailbox: Option<MailboxName>,
+    /// Calls that it does not take go to that mailbox, unless they are forwarded.
+    pub voicemail: bool,
 }
 
 impl Phone {

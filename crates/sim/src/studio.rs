@@ -350,5 +350,6 @@ fn clip(atom: &Atom) -> Clip {
         Atom::Prompt(_) => sound(1_000.0, 2_000),
         Atom::Silence(millis) => Clip::silence(*millis),
         Atom::Tone(tone) => Clip::from_samples(&tone::samples(*tone)),
+        Atom::Recorded(..) => sound(600.0, 3_000),
     }
 }

@@ -129,7 +129,9 @@ impl Surroundings {
                 let _checked = response.set_to_tag("nobody");
                 answers.push(call::Input::Registered { tx, response });
             }
-            call::Output::ErrandEnded { .. } | call::Output::PhoneDialog { .. } => {}
+            call::Output::ErrandEnded { .. }
+            | call::Output::PhoneDialog { .. }
+            | call::Output::MailboxChanged(_) => {}
             call::Output::Locate { call, leg, aor } => {
                 let bindings = self.phones.bindings(&aor, self.now);
                 answers.push(call::Input::Located { call, leg, bindings });

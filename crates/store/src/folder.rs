@@ -15,6 +15,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot, watch};
 
+use crate::messages::MessageChange;
 use crate::rows::{self, FoldPosition};
 use crate::{EventJournal, JournalConfig, JournalError, OpenError, Store, StoreError};
 
@@ -185,6 +186,8 @@ struct Fold {
     /// Updates of events up to this one are in the rows already.
     committed: FoldPosition,
     pending: Pending,
+    /// Changes of messages that wait, in order.
+    messages: Vec<MessageChange>,
     figures: Figures,
     updates: broadcast::Sender<Arc<Update>>,
     folded: watch::Sender<u64>,
@@ -199,6 +202,7 @@ impl Fold {
             ledger: Ledger::after(committed.low_water),
             committed,
             pending: Pending::default(),
+            messages: Vec::new(),
             figures: Figures::default(),
             updates: broadcast::channel(FOLLOWED_UPDATES).0,
             folded: watch::channel(committed.folded).0,
@@ -272,18 +276,23 @@ impl Fold {
         if let Some(update) = update.filter(|_| stamped.seq > self.committed.folded) {
             self.pending.push(update);
         }
+        if stamped.seq > self.committed.folded {
+            self.messages.extend(MessageChange::of(stamped));
+        }
     }
 
     /// Writes what waits; when the database refuses, keeps it for the next time.
     async fn commit_or_keep(&mut self) {
         let position = FoldPosition { folded: self.ledger.last_seq(), low_water: self.ledger.low_water() };
         let moved = position.folded.saturating_sub(self.committed.folded);
-        if moved == 0 || (self.pending.is_empty() && moved < IDLE_EVENTS && !self.somebody_waits()) {
+        let nothing_waits = self.pending.is_empty() && self.messages.is_empty();
+        if moved == 0 || (nothing_waits && moved < IDLE_EVENTS && !self.somebody_waits()) {
             return;
         }
         match self.commit(position).await {
             Ok(()) => {
                 self.committed = position;
+                self.messages.clear();
                 metrics::counter!("hotline_cdr_rows_total").increment(self.pending.len() as u64);
                 for update in self.pending.take() {
                     // Nobody may be following: that is no error.
@@ -321,6 +330,9 @@ impl Fold {
                 metrics::counter!("hotline_cdr_amendments_lost_total").increment(1);
                 tracing::warn!(%call, "通话没有话单，补充内容作废 / nothing to amend: the call has no record");
             }
+        }
+        for change in &self.messages {
+            change.write(&mut transaction).await?;
         }
         rows::put_position(&mut transaction, position).await?;
         transaction.commit().await?;

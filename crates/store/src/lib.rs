@@ -7,6 +7,7 @@ mod calls;
 mod data_dir;
 mod folder;
 pub mod journal;
+mod messages;
 mod recordings;
 mod rows;
 mod schema;

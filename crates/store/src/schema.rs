@@ -13,6 +13,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "snapshots", sql: include_str!("../migrations/0002_snapshots.sql") },
     Migration { name: "figures", sql: include_str!("../migrations/0003_figures.sql") },
     Migration { name: "shares", sql: include_str!("../migrations/0004_shares.sql") },
+    Migration { name: "messages", sql: include_str!("../migrations/0005_messages.sql") },
 ];
 
 /// Why a schema cannot be used.

@@ -20,6 +20,8 @@ pub enum Kind {
     Subscription,
     /// What a phone has set for calls that come to it.
     Diversion,
+    /// A hotline number's night switch that is on.
+    Night,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Kind::Registration => "registration",
             Kind::Subscription => "subscription",
             Kind::Diversion => "diversion",
+            Kind::Night => "night",
         }
     }
 }

@@ -3,8 +3,9 @@ use std::sync::Mutex;
 
 use clock::SystemClock;
 use ledger::story::Story;
-use model::command::{Command, First, Originate, Refused};
+use model::command::{Command, First, MessageDeed, Originate, Refused};
 use model::event::{AgentActivity, AgentState, Direction};
+use model::night::Turn;
 use model::{AgentId, CallId, TenantId};
 use serde_json::{Value, json};
 use store::{FolderConfig, JournalConfig, StartConfig, Started};
@@ -15,7 +16,8 @@ use super::*;
 use crate::client::{Client, ClientError};
 use crate::switch::Answer;
 use crate::view::{
-    AgentView, BanView, ConferenceView, LiveCall, LiveState, PhoneView, QueueView, RecordingView, TrunkView,
+    AgentView, BanView, ConferenceView, LiveCall, LiveState, MailboxView, NightView, NumberView, PhoneView,
+    QueueView, RecordingView, TrunkView, VoiceMessageView,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -91,6 +93,34 @@ impl Switch for Played {
     }
     fn phones(&self, _: TenantId) -> Answer<'_, Vec<PhoneView>> {
         Box::pin(async { Vec::new() })
+    }
+    fn numbers(&self, tenant: TenantId) -> Answer<'_, Vec<NumberView>> {
+        Box::pin(async move {
+            let night = NightView { by: "8001".into(), since: "2026-11-22T09:30:00.000+08:00".into() };
+            vec![NumberView {
+                number: "4008001234".into(),
+                tenant: tenant.to_string(),
+                aliases: Vec::new(),
+                flow: "main".into(),
+                night_flow: Some("night".into()),
+                night: Some(night),
+                max_calls: None,
+            }]
+        })
+    }
+    fn mailboxes(&self, tenant: TenantId) -> Answer<'_, Vec<MailboxView>> {
+        Box::pin(async move {
+            let message = VoiceMessageView {
+                id: model::RecordingId::from(CALL).to_string(),
+                call: CallId::from(CALL).to_string(),
+                caller: "13800138000".into(),
+                began: "2026-11-22T09:30:00.000+08:00".into(),
+                millis: Some(4_000),
+                heard: false,
+            };
+            let (name, tenant) = ("8001".to_owned(), tenant.to_string());
+            vec![MailboxView { name, tenant, new: 1, old: 0, messages: vec![message] }]
+        })
     }
     fn conferences(&self, _: TenantId) -> Answer<'_, Vec<ConferenceView>> {
         Box::pin(async { Vec::new() })
@@ -456,4 +486,49 @@ async fn bans_are_listed_and_lifted_by_address() {
     assert_eq!(asked, [Command::LiftBan { source: "2001:db8::1".parse().unwrap() }]);
     let refused = client.lift_ban("nobody").await.unwrap_err();
     assert!(refused.to_string().contains("地址不对"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_night_switch_is_seen_and_turned() {
+    let running = Running::start("night").await;
+    let client = running.client();
+    let numbers = client.numbers().await.unwrap();
+    assert_eq!(numbers[0].night.as_ref().map(|night| &*night.by), Some("8001"));
+    client.turn_night("4008001234", Turn::Off).await.unwrap();
+    let asked = running.switch.asked.lock().unwrap().clone();
+    let number = model::HotlineNumber::new(&TenantId::default(), "4008001234");
+    assert_eq!(asked, [Command::TurnNight { number, turn: Turn::Off }]);
+    let authorization = format!("Authorization: Bearer {}", running.token.expose());
+    let answer = running
+        .raw(&format!(
+            "PUT /v1/numbers/4008001234/night HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}\r\n\
+             Content-Type: application/json\r\nContent-Length: 14\r\n\r\n{{\"turn\":\"up\"}} "
+        ))
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("夜间模式写得不对"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_message_is_listed_heard_taken_out_and_its_sound_is_there_when_its_file_is() {
+    let running = Running::start("voicemail").await;
+    let client = running.client();
+    let boxes = client.mailboxes().await.unwrap();
+    let id = &boxes[0].messages[0].id;
+    client.message_heard("8001", id).await.unwrap();
+    client.delete_message("8001", id).await.unwrap();
+    let deed = |deed| Command::Message {
+        mailbox: model::MailboxName::new(&TenantId::default(), "8001"),
+        message: model::RecordingId::from(CALL),
+        deed,
+    };
+    let asked = running.switch.asked.lock().unwrap().clone();
+    assert_eq!(asked, [deed(MessageDeed::Heard), deed(MessageDeed::Delete)]);
+    let authorization = format!("Authorization: Bearer {}\r\n", running.token.expose());
+    for (path, status) in [("8001", "404"), ("8002", "404")] {
+        let answer =
+            running.get_bare(&format!("/v1/mailboxes/{path}/messages/{id}/audio"), &authorization).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    let answer = running.get_bare(&format!("/v1/mailboxes/8001/messages/{id}/audio"), "").await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "R53: nobody hears it without the token: {answer}");
 }

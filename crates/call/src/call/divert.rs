@@ -9,15 +9,20 @@ use std::sync::Arc;
 use model::diversion::{Disturb, ForwardWhen};
 use model::event::CallFact;
 use model::outcome::RefusalCause;
-use model::{Aor, DialTarget, OfferId};
-use routing::Holder;
+use model::{Aor, DialTarget, MailboxName, OfferId};
+use routing::{Holder, Mailbox};
 
 use super::{Call, Originated, Stage, Unanswered};
 use crate::context::Context;
 use crate::dialled;
 use crate::party::{AskedBy, Party};
 
-/// Why an offer ends: the cause and, where there was one, the status.
+/// Where a forwarded call goes.
+enum Onward {
+    Person(DialTarget),
+    Mailbox(MailboxName),
+}
+
 type Refusal = (RefusalCause, Option<u16>);
 
 impl Call {
@@ -38,8 +43,9 @@ impl Call {
             self.party_refused(context, offer, RefusalCause::Limit, Some(486));
             return true;
         }
-        if let (Some(_), true, AskedBy::Flow { until, .. }) =
-            (diversion.no_answer, may_forward, &mut self.parties[at].asked_by)
+        let goes_on = diversion.no_answer.is_some() || self.voicemail_of(context, at).is_some();
+        if let (true, true, AskedBy::Flow { until, .. }) =
+            (goes_on, may_forward, &mut self.parties[at].asked_by)
         {
             *until = (*until).min(context.now + self.settings.plan.dialling.forward_after);
         }
@@ -62,7 +68,8 @@ impl Call {
             | RefusalCause::Barred
             | RefusalCause::Forwarded => return false,
         };
-        let Some(to) = context.diversions.lock().of(aor).to(when).cloned() else { return false };
+        let to = context.diversions.lock().of(aor).to(when).cloned();
+        let Some(to) = to else { return self.falls_to_voicemail(context, at, refusal) };
         self.forward(context, at, (when, &to), refusal);
         true
     }
@@ -92,7 +99,11 @@ impl Call {
         self.drop_party(context, at, None);
         self.fact(context, CallFact::OfferRefused { offer: old, cause, status });
         let target = match target {
-            Ok(target) => target,
+            Ok(Onward::Person(target)) => target,
+            Ok(Onward::Mailbox(mailbox)) => {
+                self.unanswered = Some(Unanswered::of(&DialTarget::Phone(from), cause, status));
+                return self.go_to_voicemail(context, &mailbox);
+            }
             Err((cause, status)) => {
                 self.unanswered = Some(Unanswered::of(&DialTarget::Phone(from), cause, status));
                 return self.dial_next(context);
@@ -117,22 +128,58 @@ impl Call {
     }
 
     /// Whom a forward means.
-    fn forward_target(
-        &self,
-        context: &Context<'_>,
-        to: &str,
-        passed_on: &[Aor],
-    ) -> Result<DialTarget, Refusal> {
+    fn forward_target(&self, context: &Context<'_>, to: &str, passed_on: &[Aor]) -> Result<Onward, Refusal> {
         let unknown = (RefusalCause::Unreachable, Some(404));
         // RFC 3261 §21.4.20, and §21.4.21 where there are too many hops: a call does not go round.
         let circle = (RefusalCause::Limit, Some(482));
+        let phone = passed_on.last().and_then(|aor| context.router.phone(aor));
+        if let Some(mailbox) = dialled::message_for(context.router, phone, &self.tenant, to) {
+            let alone = self.parties.len() <= 1 && self.nobody_else_waits();
+            return if alone { Ok(Onward::Mailbox(mailbox.name.clone())) } else { Err(unknown) };
+        }
         let target = dialled::person(context.router, &self.settings, &self.tenant, to).ok_or(unknown)?;
         let came_from = |aor: &Aor| passed_on.contains(aor) || self.facts.calling_phone.as_ref() == Some(aor);
         match &target {
             _ if passed_on.len() > self.settings.plan.dialling.max_forwards => Err(circle),
             DialTarget::Phone(aor) if came_from(aor) => Err(circle),
-            _ => Ok(target),
+            _ => Ok(Onward::Person(target)),
         }
+    }
+
+    /// The mailbox to which a call goes that the phone at `at` does not take: where the caller wants that phone's user, and
+    /// nobody else may still answer.
+    fn voicemail_of(&self, context: &Context<'_>, at: usize) -> Option<Arc<Mailbox>> {
+        let DialTarget::Phone(aor) = &self.parties[at].target else { return None };
+        let phone = context.router.phone(aor).filter(|phone| phone.voicemail)?;
+        let session = self.session.as_ref()?;
+        let by_extension =
+            matches!(session.flow().nodes.get(session.node()), Some(ivr::Node::DialExtension { .. }));
+        let wanted = self.facts.number.is_none() || by_extension;
+        let alone = self.parties.len() == 1 && self.nobody_else_waits();
+        let mailbox = self.settings.plan.mailboxes.get(phone.mailbox.as_ref()?)?;
+        let takes = wanted && alone && self.facts.originated == Originated::No;
+        (takes && Call::takes_messages(context, mailbox)).then(|| mailbox.clone())
+    }
+
+    fn nobody_else_waits(&self) -> bool {
+        matches!(&self.stage, Stage::Dialling { waiting, .. } if waiting.is_empty())
+    }
+
+    fn falls_to_voicemail(&mut self, context: &mut Context<'_>, at: usize, (cause, status): Refusal) -> bool {
+        let Some(mailbox) = self.voicemail_of(context, at) else { return false };
+        let (offer, target) = (self.parties[at].offer, self.parties[at].target.clone());
+        self.drop_party(context, at, None);
+        self.fact(context, CallFact::OfferRefused { offer, cause, status });
+        self.unanswered = Some(Unanswered::of(&target, cause, status));
+        self.go_to_voicemail(context, &mailbox.name);
+        true
+    }
+
+    /// Nobody took the call: its caller may leave a message, and the record says why until one is left.
+    fn go_to_voicemail(&mut self, context: &mut Context<'_>, mailbox: &MailboxName) {
+        self.so_far.unreached = self.unanswered.map(|told| told.result);
+        self.stop_tone(context);
+        self.take_message(context, mailbox);
     }
 
     /// Somebody rings at a phone: it may call back (回拨).

@@ -8,7 +8,7 @@ use model::say::{SayItem, Tone};
 use routing::{MusicStart, QueueProfile};
 use sip::HeaderName;
 
-use super::{Call, Playing, Stage, Waited};
+use super::{Call, Playing, SoFar, Stage, Waited};
 use crate::context::Context;
 
 impl Call {
@@ -35,6 +35,8 @@ impl Call {
             ivr::Output::Enqueue { queue, priority } => self.enqueue(context, queue, priority),
             ivr::Output::Dial { phones, rule } => self.dial(context, phones, rule),
             ivr::Output::Confer { conference } => self.confer(context, &conference),
+            ivr::Output::TakeMessage { mailbox } => self.take_message(context, &mailbox),
+            ivr::Output::OpenMailbox { mailbox } => self.open_mailbox(context, &mailbox),
             ivr::Output::HangUp { served } => {
                 let result = match served {
                     ivr::Served::ByMenu => CallResult::SelfServed,
@@ -84,14 +86,16 @@ impl Call {
                 return self.refuse(context, told.status, &[(HeaderName::Reason, &reason)], told.result);
             }
             let (status, result) = match how {
-                ivr::Parked::Unanswered => (480, CallResult::RingNoAnswer),
+                ivr::Parked::Unanswered | ivr::Parked::NoMessage => (480, CallResult::RingNoAnswer),
                 ivr::Parked::TimedOut => (480, CallResult::QueueTimeout),
                 ivr::Parked::Full => (486, CallResult::QueueFull),
                 ivr::Parked::NoAgent => (480, CallResult::NoAgent),
                 ivr::Parked::NotConferred => (403, CallResult::SelfServed),
-                ivr::Parked::PartyLeft | ivr::Parked::Conferred | ivr::Parked::Failed => {
-                    (500, CallResult::Failure)
-                }
+                ivr::Parked::MailboxClosed => (403, CallResult::SelfServed),
+                ivr::Parked::PartyLeft
+                | ivr::Parked::Conferred
+                | ivr::Parked::MessageLeft
+                | ivr::Parked::Failed => (500, CallResult::Failure),
             };
             return self.refuse(context, status, &[], result);
         }
@@ -154,13 +158,22 @@ impl super::SoFar {
             ivr::Parked::Full => self.unreached = Some(CallResult::QueueFull),
             ivr::Parked::NoAgent => self.unreached = Some(CallResult::NoAgent),
             ivr::Parked::Unanswered => self.unreached = Some(CallResult::RingNoAnswer),
-            ivr::Parked::Conferred | ivr::Parked::NotConferred => {}
+            ivr::Parked::MessageLeft => self.message = true,
+            ivr::Parked::Conferred | ivr::Parked::NotConferred | ivr::Parked::MailboxClosed => {}
+            // Who found the mailbox full was not served, whatever the flow says about it.
+            ivr::Parked::NoMessage => {
+                self.otherwise.get_or_insert(CallResult::EndedInMenu);
+            }
             ivr::Parked::Failed => self.unreached = Some(CallResult::Failure),
         }
     }
 
     /// The result that what happened so far decides; None while only the menu was heard.
     pub(super) fn result(self) -> Option<CallResult> {
-        if self.talked { Some(CallResult::Answered) } else { self.unreached }
+        match self {
+            SoFar { talked: true, .. } => Some(CallResult::Answered),
+            SoFar { message: true, .. } => Some(CallResult::Voicemail),
+            SoFar { unreached, otherwise, .. } => unreached.or(otherwise),
+        }
     }
 }

@@ -113,9 +113,11 @@ impl Call {
                 let priority = self.waited.as_ref().map_or(0, |waited| waited.priority);
                 Some(Departed::To(AimAt::Queue { queue: queue.clone(), priority }))
             }
-            Stage::InFlow | Stage::Dialling { .. } | Stage::Conferring { .. } => {
-                Some(Departed::To(AimAt::Flow(self.plan.flow.clone())))
-            }
+            Stage::InFlow
+            | Stage::Dialling { .. }
+            | Stage::Leaving(_)
+            | Stage::Listening(_)
+            | Stage::Conferring { .. } => Some(Departed::To(AimAt::Flow(self.plan.flow.clone()))),
             Stage::Arriving(_)
             | Stage::Originating
             | Stage::Over

@@ -90,6 +90,7 @@ impl Call {
             }
             Stage::Visiting { .. } => self.on_supervisors_key(context, key),
             Stage::Conferring { .. } => self.on_conference_key(context, key),
+            Stage::Leaving(_) | Stage::Listening(_) => self.on_voicemail_key(context, key),
             Stage::Arriving(_)
             | Stage::Originating
             | Stage::Dialling { .. }
@@ -106,6 +107,12 @@ impl Call {
                 self.flow(context, ivr::Input::NotPlayed { play: number });
             }
             Some(Playing::Flow(number)) => self.flow(context, ivr::Input::Played { play: number }),
+            Some(Playing::Voicemail) => self.voicemail_said(context),
+            Some(Playing::Mailbox(play)) => {
+                let failed = matches!(how, PlayEnd::Failed(_));
+                let heard = if failed { ivr::Input::NotPlayed { play } } else { ivr::Input::Played { play } };
+                self.listener_heard(context, heard);
+            }
             Some(Playing::Announcement(entry)) => self.on_said(context, entry),
             Some(Playing::AgentNumber(offer)) => self.on_agent_number_said(context, offer),
             Some(Playing::Background) | None => {}

@@ -25,6 +25,8 @@ impl Call {
         if self.is_over() {
             return;
         }
+        // Who hangs up in the middle of a message has left it.
+        self.end_message(context);
         let result = result.unwrap_or_else(|| self.result_now(by));
         self.drop_transfer(context, TransferOutcome::CallOver);
         for ticket in self.tickets.drain(..) {
@@ -51,6 +53,8 @@ impl Call {
             | Stage::InFlow
             | Stage::Summoning(_)
             | Stage::Dialling { .. }
+            | Stage::Leaving(_)
+            | Stage::Listening(_)
             | Stage::Over => {}
         }
         self.end_recording(context);
@@ -169,11 +173,11 @@ impl Call {
             (Stage::Originating | Stage::Dialling { .. }, HungUpBy::Caller) => {
                 self.talked_or(CallResult::RingNoAnswer)
             }
-            (Stage::Conferring { .. }, _) => CallResult::SelfServed,
+            (Stage::Conferring { .. } | Stage::Listening(_), _) => CallResult::SelfServed,
             (Stage::Visiting { summoned: Some(_), .. }, _) => CallResult::Answered,
             (Stage::Visiting { summoned: None, .. }, _) => CallResult::SelfServed,
             (Stage::Summoning(_), _) => CallResult::RingNoAnswer,
-            (Stage::Arriving(_) | Stage::InFlow, HungUpBy::Caller) => {
+            (Stage::Arriving(_) | Stage::InFlow | Stage::Leaving(_), HungUpBy::Caller) => {
                 self.so_far.result().unwrap_or(CallResult::EndedInMenu)
             }
             (_, HungUpBy::Agent | HungUpBy::Switch) => self.so_far.result().unwrap_or(CallResult::Failure),

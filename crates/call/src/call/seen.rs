@@ -19,7 +19,7 @@ impl Call {
             called: self.facts.called.clone(),
             stage: match &self.stage {
                 Stage::Arriving(_) => crate::LiveStage::Arriving,
-                Stage::InFlow => crate::LiveStage::InFlow,
+                Stage::InFlow | Stage::Leaving(_) | Stage::Listening(_) => crate::LiveStage::InFlow,
                 Stage::Queued { .. } => crate::LiveStage::Queued,
                 Stage::Originating | Stage::Summoning(_) | Stage::Dialling { .. } => {
                     crate::LiveStage::Dialling

@@ -253,10 +253,18 @@ impl Shard {
             return Err(Refused { retry_after: Some(30), ..Refused::with(503, CallResult::Limit) });
         }
         self.node.admission.lock().admit_to(ticket, number)?;
-        let flow = self.settings.flows.get(&number.flow).cloned();
+        // R40: out of hours a flow answers all the same.
+        let night = number.night_flow.as_ref();
+        let night = night.and_then(|flow| Some((flow, self.node.night.lock().of(&number.number)?.clone())));
+        let flow = self.settings.flows.get(night.as_ref().map_or(&number.flow, |(flow, _)| flow)).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
+        let otherwise = night.is_some().then_some(CallResult::Closed);
+        if let Some((_, switch)) = night {
+            let fact = CallFact::WentToNight { by: switch.by, since: switch.since };
+            self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
+        }
         let (answer, record) = (number.answer, number.record);
-        Ok(CallPlan { answer, record, ..CallPlan::through(flow) })
+        Ok(CallPlan { answer, record, otherwise, ..CallPlan::through(flow) })
     }
 
     fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {

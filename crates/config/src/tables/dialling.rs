@@ -76,11 +76,32 @@ pub(crate) static CODES: Object = Object {
             "代接同组中振铃最久的来电",
             "take the call that has rung the longest in the pickup group",
         ),
+        default(
+            "night",
+            Kind::Dialled,
+            "'*28'",
+            "切换夜间模式: 其后接热线号码, 不接则为全部有 night_flow 的号码; 响两声为已开, 一声为已关",
+            "turns the night switch of the number behind it, or of all with a night flow; two beeps: on, one: off",
+        ),
+        default(
+            "voicemail",
+            Kind::Dialled,
+            "'*98'",
+            "听留言: 自己的信箱, 或其后所接的信箱",
+            "listen to the own mailbox, or to the one behind it",
+        ),
+        default(
+            "leave_message",
+            Kind::Dialled,
+            "'*99'",
+            "给其后所接的信箱留言; 也可作转移目的地, 如 *92*99",
+            "leave a message in the mailbox behind it; calls may be forwarded to it, such as *92*99",
+        ),
     ],
 };
 
 /// What each key of `[codes]` is for.
-const FEATURES: [(&str, Feature); 18] = [
+const FEATURES: [(&str, Feature); 21] = [
     ("ready", Feature::Ready),
     ("busy", Feature::Busy),
     ("pause", Feature::Pause),
@@ -99,6 +120,9 @@ const FEATURES: [(&str, Feature); 18] = [
     ("call_back", Feature::CallBack),
     ("pick_up", Feature::PickUp),
     ("pick_up_in_group", Feature::PickUpInGroup),
+    ("night", Feature::Night),
+    ("voicemail", Feature::Voicemail),
+    ("leave_message", Feature::LeaveMessage),
 ];
 
 pub(crate) static DIALLING: Object = Object {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ivr::{AnswerRule, BoundPhone, Flow, Interrupt, Node, NodeName};
 use model::say::Key;
-use model::{Aor, ConferenceName, DialTarget, FlowName, QueueName};
+use model::{Aor, ConferenceName, DialTarget, FlowName, MailboxName, QueueName};
 
 use super::agent::target;
 use super::{default, optional, required, word};
@@ -72,8 +72,18 @@ pub(crate) static SAY: Object = Object {
     ],
 };
 
-static NODES: [&Object; 8] =
-    [&PLAY, &MENU, &EXTENSION, &QUEUE_NODE, &DIAL, &CONFERENCE_NODE, &SURVEY, &HANGUP];
+static NODES: [&Object; 10] = [
+    &PLAY,
+    &MENU,
+    &EXTENSION,
+    &QUEUE_NODE,
+    &DIAL,
+    &CONFERENCE_NODE,
+    &VOICEMAIL,
+    &MAILBOX_NODE,
+    &SURVEY,
+    &HANGUP,
+];
 
 const NODE_NAME: Kind = Kind::Ref(NameKind::Node);
 const SAID: Kind = Kind::List(&Kind::Say);
@@ -216,6 +226,36 @@ static CONFERENCE_NODE: Object = Object {
     ],
 };
 
+static VOICEMAIL: Object = Object {
+    name: "voicemail",
+    zh: "留言节点",
+    en: "a voicemail node",
+    fields: &[
+        kind(&[word("voicemail", "留言", "the caller leaves a message")]),
+        required("mailbox", Kind::Ref(NameKind::Mailbox), "语音信箱", "the mailbox"),
+        default("say", SAID, "[]", "信箱问候语之前的播放内容", "said before the mailbox's greeting"),
+        optional("next", NODE_NAME, "留言后按 # 的去向, 省略则挂机", "after a message; hangs up unless set"),
+        optional(
+            "failed",
+            NODE_NAME,
+            "信箱已满, 或没有留言; 省略则挂机",
+            "the mailbox is full, or no message was left; hangs up unless set",
+        ),
+    ],
+};
+
+static MAILBOX_NODE: Object = Object {
+    name: "mailbox",
+    zh: "听留言节点",
+    en: "a mailbox node",
+    fields: &[
+        kind(&[word("mailbox", "听留言, 需要信箱密码", "the caller hears a mailbox by its PIN")]),
+        required("mailbox", Kind::Ref(NameKind::Mailbox), "语音信箱", "the mailbox"),
+        default("say", SAID, "[]", "之前的播放内容", "said before"),
+        optional("next", NODE_NAME, "之后的去向, 省略则挂机", "where to go then; hangs up unless set"),
+    ],
+};
+
 static BOUND: Object = Object {
     name: "bound phone",
     zh: "绑定电话",
@@ -290,9 +330,11 @@ pub(crate) fn flow(name: &str, record: &Record, reading: &mut Reading<'_>, domai
 }
 
 /// Tells what `ivr` finds strange in a flow that has no errors.
-pub(crate) fn check(flow: &Flow, record: &Record, reading: &mut Reading<'_>) {
+pub(crate) fn check(flow: &Flow, record: &Record, hours: Hours, reading: &mut Reading<'_>) {
     for finding in ivr::check(flow) {
-        if finding.severity() == ivr::Severity::Error {
+        // At night nobody need be there.
+        let night = hours == Hours::NightOnly && finding.problem == ivr::Problem::NoWayToPerson;
+        if night || finding.severity() == ivr::Severity::Error {
             continue;
         }
         let named = finding.node.as_deref();
@@ -302,6 +344,15 @@ pub(crate) fn check(flow: &Flow, record: &Record, reading: &mut Reading<'_>) {
         let (zh, en) = text.split_once(" / ").unwrap_or((&text, &text));
         reading.warn(&spot, "flow", zh.to_owned(), en.to_owned());
     }
+}
+
+/// When callers enter a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hours {
+    /// Only while a night switch is on.
+    NightOnly,
+    /// At any time.
+    Any,
 }
 
 fn node(record: &Record, reading: &mut Reading<'_>, domain: &str) -> Node {
@@ -336,6 +387,17 @@ fn node(record: &Record, reading: &mut Reading<'_>, domain: &str) -> Node {
             say: record.say("say"),
             next: next("next"),
             failed: next("failed"),
+        },
+        "voicemail" => Node::Voicemail {
+            mailbox: MailboxName::new(&reading.tenant, &record.text("mailbox")),
+            say: record.say("say"),
+            next: next("next"),
+            failed: next("failed"),
+        },
+        "mailbox" => Node::Mailbox {
+            mailbox: MailboxName::new(&reading.tenant, &record.text("mailbox")),
+            say: record.say("say"),
+            next: next("next"),
         },
         "survey" => Node::Survey {
             say: record.say("say"),

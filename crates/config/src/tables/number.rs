@@ -29,6 +29,12 @@ pub(crate) static NUMBER: Object = Object {
             "landing numbers and other forms the carrier sends, user names too",
         ),
         required("flow", Kind::Ref(NameKind::Flow), "来电进入的流程", "the flow its callers enter"),
+        optional(
+            "night_flow",
+            Kind::Ref(NameKind::Flow),
+            "夜间模式打开时来电进入的流程; 省略则不能切换",
+            "the flow its callers enter while the night switch is on; without it there is no switch",
+        ),
         default(
             "answer",
             Kind::Choice(&[
@@ -80,6 +86,7 @@ pub(crate) fn number(record: &Record, reading: &mut Reading<'_>) -> Number {
         number: HotlineNumber::new(&reading.tenant, &number),
         aliases: record.texts("aliases"),
         flow: FlowName::new(&reading.tenant, &record.text("flow")),
+        night_flow: record.text_if("night_flow").map(|flow| FlowName::new(&reading.tenant, &flow)),
         answer: record.choice("answer", &[AnswerMode::AtOnce, AnswerMode::EarlyMedia, AnswerMode::ByParty]),
         record: record.choice("record", &[RecordPolicy::Talk, RecordPolicy::All, RecordPolicy::Off]),
         when_disk_full: record.choice("when_disk_full", &[WhenDiskFull::GoOn, WhenDiskFull::Refuse]),

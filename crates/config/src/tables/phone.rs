@@ -1,6 +1,6 @@
 //! Owns `phones/*.toml`.
 
-use model::{AgentId, Aor};
+use model::{AgentId, Aor, MailboxName};
 use routing::{DigestChoice, Phone};
 
 use super::agent::one_of_two;
@@ -72,6 +72,26 @@ pub(crate) static PHONE: Object = Object {
             "代接组: 同组的话机可以互相代接; 省略则与其他省略者同组",
             "phones of one group pick up for each other; those without one are a group too",
         ),
+        default(
+            "night_switch",
+            Kind::Bool,
+            "false",
+            "可以用功能码切换本租户号码的夜间模式",
+            "it may turn the night switches of the tenant's numbers by the code",
+        ),
+        optional(
+            "mailbox",
+            Kind::Ref(NameKind::Mailbox),
+            "它的语音信箱: *98 收听不用密码, 留言灯亮; 省略且 voicemail = true 则为与话机同名的信箱",
+            "its mailbox: heard by *98 without a PIN, shown by the message lamp; with voicemail the one of its own name",
+        ),
+        default(
+            "voicemail",
+            Kind::Bool,
+            "false",
+            "打来而未接的电话 (无应答, 遇忙, 拒接, 免打扰, 未注册) 进入语音信箱",
+            "calls that it does not take (no answer, busy, declined, not to be disturbed, gone) go to its mailbox",
+        ),
         default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
         default(
             "reliable",
@@ -122,6 +142,8 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
     let mut phones = Vec::new();
     for user in record.names("user", "range") {
         reading.define(NameKind::Phone, &user, record.spot_of(key));
+        let voicemail = record.bool("voicemail");
+        let mailbox = record.text_if("mailbox").or_else(|| voicemail.then(|| user.clone()));
         phones.push(Phone {
             tenant: reading.tenant.clone(),
             aor: Aor::new(&user, domain),
@@ -136,6 +158,9 @@ pub(crate) fn phones(record: &Record, reading: &mut Reading<'_>, domain: &str, i
             large_over_tcp: record.bool("large_over_tcp"),
             caller: record.text_if("caller"),
             pickup_group: record.text_if("pickup_group"),
+            night_switch: record.bool("night_switch"),
+            mailbox: mailbox.map(|name| MailboxName::new(&reading.tenant, &name)),
+            voicemail,
         });
     }
     phones

@@ -48,7 +48,8 @@ impl Calendar {
     }
 }
 
-/// Tells shards how far local time is from UTC, for ever: they bar calls out by the hour.
+/// Tells shards how far local time is from UTC, for ever: they bar calls out by the hour, and say when messages were left; and
+/// that time passes for messages.
 pub(crate) async fn tell_offsets(calendar: Calendar, clock: SystemClock, boxes: Boxes<call::Shard>) {
     let mut told = None;
     loop {
@@ -56,6 +57,7 @@ pub(crate) async fn tell_offsets(calendar: Calendar, clock: SystemClock, boxes: 
         if told.replace(offset) != Some(offset) {
             boxes.post_all(|| call::Input::UtcOffset(offset));
         }
+        boxes.post(0, call::Input::TidyMailboxes);
         tokio::time::sleep(STEP).await;
     }
 }

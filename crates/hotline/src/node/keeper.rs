@@ -1,5 +1,5 @@
-//! Owns what a restart must know: phones' bindings and forwards, agents' chosen states and counters of the day are written down at
-//! most once a second and at the end, and read at the start. Does not own what they mean (see `sip::registrar`, `acd`).
+//! Owns what a restart must know: phones' bindings and forwards, night switches, agents' chosen states and counters of the
+//! day are written down at most once a second and at the end, and read at the start. Does not own what they mean (see `sip::registrar`, `acd`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,9 @@ use acd::Kept;
 use clock::{SystemClock, WallTime};
 use model::diversion::Diversion;
 use model::event::{AgentState, Event};
-use model::{AgentId, Aor, TenantId};
-use routing::{Diversions, Plan, Router, Shared};
+use model::night::NightSwitch;
+use model::{AgentId, Aor, HotlineNumber, TenantId};
+use routing::{Diversions, Feature, Mailboxes, NightSwitches, Plan, Router, Shared};
 use serde::{Deserialize, Serialize};
 use sip::registrar::{Registrar, SavedBinding};
 use sip::subscription::{Notifier, SavedSubscription};
@@ -179,7 +180,9 @@ pub(crate) async fn restore_subscriptions(
         let Some((tenant, saved)) = parsed::<(TenantId, SavedSubscription)>(&snapshot) else { continue };
         let is_of = |aor: &Aor| router.phone(aor).is_some_and(|phone| phone.tenant == tenant);
         let has_listener = usize::from(saved.flow().interface) < plan.interfaces.len();
-        if has_listener && is_of(saved.subscriber()) && is_of(saved.watched()) {
+        let night =
+            plan.codes.meant_by(saved.watched().user()).is_some_and(|(what, _)| what == Feature::Night);
+        if has_listener && is_of(saved.subscriber()) && (night || is_of(saved.watched())) {
             known.push(saved);
         } else {
             unsaved.note_subscription(saved.id(), None);
@@ -199,6 +202,28 @@ pub(crate) async fn restore_diversions(store: &Store, diversions: &Shared<Divers
     }
 }
 
+/// Turns on the night switches that the last run left on. That of a number which is not configured stays where it is: the
+/// number finds it again when it comes back.
+pub(crate) async fn restore_night(store: &Store, night: &Shared<NightSwitches>) {
+    for snapshot in read(store, Kind::Night).await {
+        if let Some(switch) = parsed::<NightSwitch>(&snapshot) {
+            night.lock().restore(HotlineNumber::new(&snapshot.tenant, &snapshot.key), switch);
+        }
+    }
+}
+
+/// Puts the messages that lie in mailboxes where calls find them. A message whose call was cut off is one of them.
+pub(crate) async fn restore_messages(store: &Store, mailboxes: &Shared<Mailboxes>) {
+    let messages = store.messages().await.unwrap_or_else(|error| {
+        tracing::error!(%error, "留言读不出 / messages cannot be read");
+        Vec::new()
+    });
+    let mut boxes = mailboxes.lock();
+    for (mailbox, message) in messages {
+        boxes.put(&mailbox, message);
+    }
+}
+
 /// Writes down what changed.
 #[derive(Clone)]
 pub(crate) struct Keeper {
@@ -207,6 +232,7 @@ pub(crate) struct Keeper {
     tenants: Tenants,
     unsaved: Unsaved,
     diversions: Shared<Diversions>,
+    night: Shared<NightSwitches>,
     /// What stands in the database, as far as this run wrote it; one writer at a time.
     written: Arc<TurnMutex<Written>>,
 }
@@ -222,11 +248,20 @@ impl Keeper {
         store: Store,
         clock: SystemClock,
         tenants: Tenants,
-        (unsaved, diversions): (Unsaved, Shared<Diversions>),
+        (unsaved, wide): (Unsaved, &call::NodeWide),
         left: LeftBehind,
     ) -> Keeper {
         let written = Written { agents: left.agents, counters: left.counters };
-        Keeper { store, clock, tenants, unsaved, diversions, written: Arc::new(TurnMutex::new(written)) }
+        let (diversions, night) = (wide.diversions.clone(), wide.night.clone());
+        Keeper {
+            store,
+            clock,
+            tenants,
+            unsaved,
+            diversions,
+            night,
+            written: Arc::new(TurnMutex::new(written)),
+        }
     }
 
     /// Writes once a second, for ever.
@@ -243,7 +278,9 @@ impl Keeper {
         let bindings = self.save_bindings().await;
         let subscriptions = self.save_subscriptions().await;
         let diversions = self.save_diversions().await;
-        let saved = bindings.and(subscriptions).and(diversions).and(self.save_agents(&mut written).await);
+        let night = self.save_night().await;
+        let saved =
+            bindings.and(subscriptions).and(diversions).and(night).and(self.save_agents(&mut written).await);
         if let Err(error) = saved {
             metrics::counter!("hotline_snapshot_failures_total").increment(1);
             tracing::warn!(%error, "重启所需状态未写入 / what a restart must know is not written");
@@ -309,6 +346,26 @@ impl Keeper {
         if saved.is_err() {
             let again = unsaved.into_iter().map(|(tenant, aor, _)| (tenant, aor));
             self.diversions.lock().put_back(again);
+        }
+        saved
+    }
+
+    async fn save_night(&self) -> Result<(), StoreError> {
+        let unsaved = self.night.lock().take_unsaved();
+        if unsaved.is_empty() {
+            return Ok(());
+        }
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for (number, switch) in &unsaved {
+            let (tenant, key) = (&number.tenant, number.as_str().to_owned());
+            match switch {
+                Some(switch) => changed.extend(self.snapshot(tenant, key, switch)),
+                None => gone.push((tenant.clone(), key)),
+            }
+        }
+        let saved = self.store.save_snapshots(Kind::Night, &changed, &gone).await;
+        if saved.is_err() {
+            self.night.lock().put_back(unsaved.into_iter().map(|(number, _)| number));
         }
         saved
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use model::Aor;
+use model::night::Turn;
+use routing::{NightSwitches, Plan, Shared};
 use sip::subscription::{Progress, WatchedDialog};
 
 /// The calls of every phone. Clones share it.
@@ -62,6 +64,14 @@ impl Lamps {
             lamp.seen = Seen::ByNobody;
         }
         self.forget_idle(aor);
+    }
+
+    /// The night switches that are on, on the lamps of their code.
+    pub fn show_night(&self, plan: &Plan, night: &Shared<NightSwitches>) {
+        let on = plan.numbers.iter().filter(|one| night.lock().of(&one.number).is_some());
+        for (aor, dialog) in on.flat_map(|one| call::night_lamps(plan, &one.number, Turn::On)) {
+            self.put(aor, dialog);
+        }
     }
 
     fn forget_idle(&self, aor: &Aor) {

@@ -8,7 +8,7 @@ use call::ErrandEnded;
 use clock::{Instant, SystemClock, WallTime};
 use dashmap::DashMap;
 use model::event::Event;
-use model::{Aor, TenantId};
+use model::{Aor, MailboxName, TenantId};
 use routing::{DigestChoice, PhoneServices, Plan, Router};
 use sip::auth::{Account, Offer};
 use sip::endpoint::{Flow, ServerTx};
@@ -132,6 +132,7 @@ enum Letter {
     PhoneRequest { shard: u8, tx: ServerTx, flow: Flow, request: Box<sip::Request> },
     ErrandEnded { errand: u64, ended: ErrandEnded },
     DialogsChanged(Aor),
+    MailboxChanged(MailboxName),
     ConnectionLost(Flow),
     Configure(Arc<Plan>),
     Stop,
@@ -171,6 +172,11 @@ impl Registrations {
     /// The calls of a phone that is watched became different.
     pub fn dialogs_changed(&self, aor: Aor) {
         self.mailbox.post(Letter::DialogsChanged(aor));
+    }
+
+    /// What lies in a mailbox became different.
+    pub fn mailbox_changed(&self, mailbox: MailboxName) {
+        self.mailbox.post(Letter::MailboxChanged(mailbox));
     }
 
     /// A stream ended: phones behind it cannot be reached any more.
@@ -261,6 +267,7 @@ impl Task {
     async fn run(mut self) {
         // Phones that were registered before a restart can be called at once.
         self.tell_reachable(&self.phones.router.load_full());
+        self.services.show_mailboxes(&self.phones.router.load_full());
         self.serve_timers();
         loop {
             let now = self.around.clock.now();
@@ -287,6 +294,10 @@ impl Task {
                 Some(Letter::DialogsChanged(aor)) => {
                     let router = self.phones.router.load_full();
                     self.services.dialogs_changed(aor, |aor| tenant_of(&router, aor));
+                }
+                Some(Letter::MailboxChanged(mailbox)) => {
+                    let router = self.phones.router.load_full();
+                    self.services.show_mailbox(&mailbox, &router);
                 }
                 Some(Letter::ConnectionLost(flow)) => {
                     let router = self.phones.router.load_full();
@@ -398,6 +409,7 @@ impl Task {
             self.around.registrar.retain(|aor| after.phone(aor).is_some(), |aor| tenant_of(&before, aor));
         // Agents of phones that are gone are told by the plan that knew them.
         self.tell_by(&before, changes);
+        self.services.show_mailboxes(&after);
         // A phone may have another agent now, and an agent may be new.
         self.tell_reachable(&after);
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use call::ErrandEnded;
 use clock::{Instant, Machine, SystemClock};
-use model::{AgentId, Aor, TenantId};
-use routing::{Dialled, MessagePolicy, MessageRelay, PhoneServices, Router};
+use model::{AgentId, Aor, MailboxName, TenantId};
+use routing::{Dialled, Feature, Mailboxes, MessagePolicy, MessageRelay, PhoneServices, Router, Shared};
 use sip::endpoint::{Advertised, Flow, Rules};
 use sip::registrar::{Duty, Probe, Probed, Registrar, duties};
-use sip::subscription::{Asker, Detail, Input, Notifier, NotifierConfig, Output, Subscribe, Told};
+use sip::subscription::{Asker, Detail, Input, Notifier, NotifierConfig, Output, Subscribe, Summary, Told};
 use sip::{HeaderName, Request, Response, relay};
 use sip_net::Boxes;
 
@@ -21,6 +21,8 @@ use super::lamps::Lamps;
 pub(super) struct Services {
     pub notifier: Notifier,
     pub lamps: Lamps,
+    /// What waits in mailboxes.
+    mailboxes: Shared<Mailboxes>,
     policy: MessagePolicy,
     errands: HashMap<u64, Errand>,
     relays: HashMap<u64, Relay>,
@@ -79,6 +81,7 @@ pub(crate) fn notifier_config(
 
 /// What services are made of.
 pub(crate) struct Parts {
+    pub mailboxes: Shared<Mailboxes>,
     pub notifier: Notifier,
     pub lamps: Lamps,
     pub advertised: Vec<Advertised>,
@@ -93,7 +96,7 @@ impl Services {
         clock: SystemClock,
         unsaved: Unsaved,
     ) -> Services {
-        let Parts { notifier, lamps, advertised, secret } = parts;
+        let Parts { mailboxes, notifier, lamps, advertised, secret } = parts;
         // Calls of this run are told from their beginning.
         for aor in notifier.watched() {
             lamps.watch(aor);
@@ -101,6 +104,7 @@ impl Services {
         Services {
             notifier,
             lamps,
+            mailboxes,
             policy,
             errands: HashMap::new(),
             relays: HashMap::new(),
@@ -146,6 +150,8 @@ impl Services {
         let watched = match router.dialled(&tenant, &user) {
             _ if user.is_empty() => Some(sender.clone()),
             Dialled::Phone(phone) => Some(phone.aor.clone()),
+            // The lamp of the night switch, on a key that dials the code.
+            Dialled::Feature(Feature::Night, _) => Some(Aor::new(&user, sender.domain())),
             _ => router.phones_of(&agent).next().map(|phone| phone.aor.clone()),
         };
         let dialogs = watched.as_ref().map(|aor| self.lamps.watch(aor)).unwrap_or_default();
@@ -154,6 +160,28 @@ impl Services {
         self.tell_notifier(Input::Subscribe(Box::new(subscribe)), tenant_of);
         if let Some(aor) = about.filter(|aor| !self.notifier.watches_dialogs(aor)) {
             self.lamps.unwatch(&aor);
+        }
+    }
+
+    /// Tells the phones whose mailbox it is how many messages wait (留言灯, RFC 3842).
+    pub fn show_mailbox(&mut self, mailbox: &MailboxName, router: &Router) {
+        let waiting = self.mailboxes.lock().waiting(mailbox);
+        let summary = Summary { new: waiting.new, old: waiting.old };
+        for phone in router.plan().owners_of(mailbox) {
+            let input = Input::Messages { aor: phone.aor.clone(), summary };
+            self.tell_notifier(input, |aor| {
+                router.phone(aor).map(|phone| phone.tenant.clone()).unwrap_or_default()
+            });
+        }
+    }
+
+    /// The same of every phone of the plan; one without a mailbox has no messages.
+    pub fn show_mailboxes(&mut self, router: &Router) {
+        for phone in &router.plan().phones {
+            let waiting = phone.mailbox.as_ref().map(|name| self.mailboxes.lock().waiting(name));
+            let waiting = waiting.unwrap_or_default();
+            let summary = Summary { new: waiting.new, old: waiting.old };
+            self.tell_notifier(Input::Messages { aor: phone.aor.clone(), summary }, |_| phone.tenant.clone());
         }
     }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use api::view::{
-    AgentView, AudioView, BanView, BindingView, ConferenceView, EntryView, LiveCall, LiveState, MessageView,
-    ParticipantView, PhoneView, QueueView, RecordingView, TrunkView,
+    AgentView, AudioView, BanView, BindingView, ConferenceView, EntryView, LiveCall, LiveState, MailboxView,
+    MessageView, NightView, NumberView, ParticipantView, PhoneView, QueueView, RecordingView, TrunkView,
+    VoiceMessageView,
 };
 use api::{Answer, Switch};
 use call::LiveStage;
@@ -102,6 +103,22 @@ impl Switch for NodeSwitch {
             phones.sort_by(|a, b| a.aor.cmp(&b.aor));
             phones
         })
+    }
+
+    fn numbers(&self, tenant: TenantId) -> Answer<'_, Vec<NumberView>> {
+        let loaded = self.reloader.current.load();
+        let of_tenant = loaded.plan.numbers.iter().filter(|one| one.number.tenant == tenant);
+        let numbers: Vec<NumberView> = of_tenant.map(|one| self.number_view(one)).collect();
+        Box::pin(async { numbers })
+    }
+
+    fn mailboxes(&self, tenant: TenantId) -> Answer<'_, Vec<MailboxView>> {
+        let loaded = self.reloader.current.load();
+        let mut names: Vec<_> =
+            loaded.plan.mailboxes.keys().filter(|name| name.tenant == tenant).cloned().collect();
+        names.sort();
+        let mailboxes: Vec<MailboxView> = names.iter().map(|name| self.mailbox_view(name)).collect();
+        Box::pin(async { mailboxes })
     }
 
     fn conferences(&self, tenant: TenantId) -> Answer<'_, Vec<ConferenceView>> {
@@ -224,6 +241,31 @@ impl Switch for NodeSwitch {
                     self.boxes.post(0, call::Input::Conference(call::ConferenceInput::Wish { name, wish }));
                     Ok(())
                 }
+                Command::TurnNight { number, turn } => {
+                    let loaded = self.reloader.current.load();
+                    let known = loaded.plan.numbers.iter().find(|one| one.number == number);
+                    let known =
+                        known.ok_or_else(|| refused(format!("没有号码 {number} / no such number")))?;
+                    if known.night_flow.is_none() {
+                        return Err(refused(format!("号码 {number} 没有 night_flow / it has no night flow")));
+                    }
+                    let by = Arc::from("API");
+                    self.boxes.post(0, call::Input::TurnNight { number, turn, by });
+                    // What is asked next sees it.
+                    let turned = self.ask_shard(0, |_| ()).await;
+                    turned.ok_or_else(|| refused("系统正在停机 / the switch is stopping"))
+                }
+                Command::Message { mailbox, message, deed } => {
+                    let known = |one: &model::voicemail::Message| one.recording == message;
+                    if !self.wide.mailboxes.lock().of(&mailbox).iter().any(known) {
+                        return Err(refused(format!("信箱 {mailbox} 没有留言 {message} / no such message")));
+                    }
+                    let by = Arc::from("API");
+                    self.boxes.post(0, call::Input::Mailbox { mailbox, message, deed, by });
+                    // What is asked next sees it.
+                    let done = self.ask_shard(0, |_| ()).await;
+                    done.ok_or_else(|| refused("系统正在停机 / the switch is stopping"))
+                }
                 Command::LiftBan { source } => {
                     let lifted = self.wide.guard.lock().lift(source);
                     lifted.then_some(()).ok_or_else(|| refused(format!("{source} 未被封禁 / is not banned")))
@@ -293,6 +335,39 @@ impl NodeSwitch {
 
     pub(super) fn time(&self, at: Instant) -> String {
         self.exporter.time(self.clock.anchor().wall(at))
+    }
+
+    fn mailbox_view(&self, name: &model::MailboxName) -> MailboxView {
+        let boxes = self.wide.mailboxes.lock();
+        let waiting = boxes.waiting(name);
+        let view = |one: &model::voicemail::Message| VoiceMessageView {
+            id: one.recording.to_string(),
+            call: one.call.to_string(),
+            caller: one.caller.to_string(),
+            began: self.exporter.time(one.began),
+            millis: one.millis,
+            heard: one.heard,
+        };
+        MailboxView {
+            name: name.as_str().to_owned(),
+            tenant: name.tenant.to_string(),
+            new: waiting.new,
+            old: waiting.old,
+            messages: boxes.of(name).iter().map(view).collect(),
+        }
+    }
+
+    fn number_view(&self, one: &routing::Number) -> NumberView {
+        let night = self.wide.night.lock().of(&one.number).cloned();
+        NumberView {
+            number: one.number.as_str().to_owned(),
+            tenant: one.number.tenant.to_string(),
+            aliases: one.aliases.iter().map(ToString::to_string).collect(),
+            flow: one.flow.as_str().to_owned(),
+            night_flow: one.night_flow.as_ref().map(|flow| flow.as_str().to_owned()),
+            night: night.map(|on| NightView { by: on.by.to_string(), since: self.exporter.time(on.since) }),
+            max_calls: one.max_calls,
+        }
     }
 
     fn live_call_view(&self, call: &call::LiveCall) -> LiveCall {

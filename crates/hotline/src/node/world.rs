@@ -84,6 +84,7 @@ impl World for NodeWorld {
                     self.boxes.post(call.shard(), call::Input::ToldByConference { call, word });
                 }
             }
+            call::Output::MailboxChanged(mailbox) => self.registrations.mailbox_changed(mailbox),
             call::Output::Originated { ask, call } => self.asks.answer(ask, call),
             call::Output::Event(event) => {
                 trunks::note(&event);

@@ -21,6 +21,12 @@ impl Session {
             Some(Node::Conference { conference, .. }) => {
                 self.park_with(Output::Confer { conference: conference.clone() });
             }
+            Some(Node::Voicemail { mailbox, .. }) => {
+                self.park_with(Output::TakeMessage { mailbox: mailbox.clone() });
+            }
+            Some(Node::Mailbox { mailbox, .. }) => {
+                self.park_with(Output::OpenMailbox { mailbox: mailbox.clone() });
+            }
             // Only these say a text before they park.
             _ => self.hang_up(Served::GaveUp),
         }
@@ -52,21 +58,34 @@ impl Session {
                 Parked::TimedOut => timeout,
                 Parked::Full => full,
                 Parked::NoAgent => no_agent,
-                Parked::Unanswered | Parked::Conferred | Parked::NotConferred | Parked::Failed => &None,
+                Parked::Unanswered
+                | Parked::Conferred
+                | Parked::NotConferred
+                | Parked::MessageLeft
+                | Parked::NoMessage
+                | Parked::MailboxClosed
+                | Parked::Failed => &None,
             },
             Some(Node::Dial { next, failed, .. } | Node::DialExtension { next, failed, .. }) => match outcome
             {
-                Parked::PartyLeft => next,
+                Parked::PartyLeft | Parked::MessageLeft => next,
                 _ => failed,
             },
             Some(Node::Conference { next, failed, .. }) => match outcome {
                 Parked::Conferred => next,
                 _ => failed,
             },
+            Some(Node::Voicemail { next, failed, .. }) => match outcome {
+                Parked::MessageLeft => next,
+                _ => failed,
+            },
+            Some(Node::Mailbox { next, .. }) => next,
             _ => &None,
         };
         let served = match outcome {
-            Parked::PartyLeft | Parked::Conferred => Served::ByMenu,
+            Parked::PartyLeft | Parked::Conferred | Parked::MessageLeft | Parked::MailboxClosed => {
+                Served::ByMenu
+            }
             _ => Served::GaveUp,
         };
         self.go(now, next.clone(), served);

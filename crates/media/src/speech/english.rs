@@ -30,6 +30,7 @@ pub(super) fn figure(item: &SayItem) -> Vec<&'static str> {
         SayItem::Prompt(_)
         | SayItem::Digits(_)
         | SayItem::AgentNumber(_)
+        | SayItem::Recorded { .. }
         | SayItem::Pause(_)
         | SayItem::Tone(_) => Vec::new(),
     }

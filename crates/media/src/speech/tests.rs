@@ -34,6 +34,7 @@ fn read(atoms: &[Atom], language: Language) -> String {
             Atom::Silence(200) => "，".to_owned(),
             Atom::Silence(ms) => format!("({ms} ms)"),
             Atom::Tone(tone) => format!("({tone:?})"),
+            Atom::Recorded(recording, _) => format!("recorded {recording}"),
         });
     }
     match language {

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use model::command::{ConferenceWish, First, Originate};
+use model::command::{ConferenceWish, First, MessageDeed, Originate};
+use model::night::Turn;
 use model::supervision::Verb;
-use model::{AgentId, CallId, ConferenceName};
+use model::voicemail::Message;
+use model::{AgentId, CallId, ConferenceName, HotlineNumber, MailboxName, RecordingId, TenantId};
 
 use super::World;
 
@@ -20,6 +22,28 @@ impl World {
         let shard = u8::try_from(self.around.originated.len() % self.shards.len()).unwrap_or(0);
         self.shard_hears(shard, call::Input::Originate { ask: 0, wish });
         self.around.originated.last().cloned().unwrap_or_else(|| Err(Arc::from("no answer")))
+    }
+
+    /// Turns the night switch of a number of the first tenant.
+    pub fn turn_night(&mut self, number: &str, turn: Turn) {
+        let number = HotlineNumber::new(&TenantId::default(), number);
+        self.shard_hears(call::Input::TurnNight { number, turn, by: Arc::from("API") });
+    }
+
+    /// The messages in a mailbox of the first tenant.
+    pub fn messages(&self, mailbox: &str) -> Vec<Message> {
+        self.shard.messages(&MailboxName::new(&TenantId::default(), mailbox))
+    }
+
+    /// Time passes for messages.
+    pub fn tidy_mailboxes(&mut self) {
+        self.shard_hears(call::Input::TidyMailboxes);
+    }
+
+    /// An operator does something with a message of the first tenant.
+    pub fn deal(&mut self, mailbox: &str, message: RecordingId, deed: MessageDeed) {
+        let mailbox = MailboxName::new(&TenantId::default(), mailbox);
+        self.shard_hears(call::Input::Mailbox { mailbox, message, deed, by: Arc::from("API") });
     }
 
     /// Ends a call.

@@ -7,9 +7,11 @@ use clock::Instant;
 use media::command::Peer;
 use model::diversion::{Disturb, Diversion};
 use model::event::{AgentState, Direction, Event, PhoneFact};
+use model::night::Turn;
 use model::outcome::CallResult;
 use model::supervision::Verb;
-use model::{AgentId, Aor, ConferenceName, DialTarget, QueueName};
+use model::voicemail::MailboxFact;
+use model::{AgentId, Aor, ConferenceName, DialTarget, MailboxName, QueueName};
 use routing::{
     AnswerMode, Barred, Destination, DestinationKind, Dialled, Feature, Holder, NoWayOut, Number,
     OutboundFacts, Outside, Phone, RecordPolicy, Verdict,
@@ -34,6 +36,8 @@ enum Wish {
     Supervise(Verb, Box<str>),
     PickUp(Place),
     Conference(ConferenceName),
+    LeaveMessage(MailboxName),
+    Mailbox(MailboxName),
 }
 
 impl Shard {
@@ -109,6 +113,9 @@ impl Shard {
             }
             Dialled::Feature(Feature::PickUp, extension) => self.rung_beside(phone, Some(extension)),
             Dialled::Feature(Feature::PickUpInGroup, _) => self.rung_beside(phone, None),
+            Dialled::Feature(feature @ (Feature::Voicemail | Feature::LeaveMessage), behind) => {
+                self.mailbox_wish(phone, feature, behind)
+            }
             Dialled::Conference(room) => Ok(Wish::Conference(room.name.clone())),
             Dialled::Feature(feature, argument) => Ok(Wish::Code(feature, Arc::from(argument))),
             Dialled::Phone(called) if called.aor == phone.aor => {
@@ -127,6 +134,30 @@ impl Shard {
                 (None, _) => Err(Refused::because(404, CallResult::NoSuchNumber, NoWayOut::NoNumber)),
             },
         }
+    }
+
+    /// A mailbox: to hear it, or to leave a message there.
+    fn mailbox_wish(&self, phone: &Phone, feature: Feature, behind: &str) -> Result<Wish, Refused> {
+        let mailbox = self.settings.plan.mailbox_dialled(Some(phone), &phone.tenant, behind);
+        let nothing =
+            || Refused::because(404, CallResult::NoSuchNumber, "没有这个信箱 / there is no such mailbox");
+        let mailbox = mailbox.ok_or_else(nothing)?;
+        Ok(match feature {
+            Feature::LeaveMessage => Wish::LeaveMessage(mailbox.name.clone()),
+            _ => Wish::Mailbox(mailbox.name.clone()),
+        })
+    }
+
+    /// Whether `phone` may hear a mailbox, if it knows the PIN: one without a PIN is heard from its own phones alone.
+    fn permit_mailbox(&mut self, phone: &Phone, name: &MailboxName) -> Result<(), Refused> {
+        let mailbox = self.settings.plan.mailboxes.get(name);
+        if phone.mailbox.as_ref() == Some(name) || mailbox.is_some_and(|mailbox| mailbox.pin.is_some()) {
+            return Ok(());
+        }
+        let why = "不是本机的信箱, 也没有密码 / another phone's mailbox, without a PIN";
+        let fact = MailboxFact::Refused { by: Arc::from(phone.aor.user()), why: Arc::from(why) };
+        self.out.push_back(Output::Event(Event::Mailbox { mailbox: name.clone(), fact }));
+        Err(Refused::because(403, CallResult::Barred, why))
     }
 
     /// Whatever it dials, it has a place in another call; that call occupies its agent.
@@ -185,6 +216,11 @@ impl Shard {
         let (inside, outside) = (dialling.record_inside, dialling.record_outside);
         let plan = |flow, answer, record| Ok(CallPlan { answer, record, ..CallPlan::through(flow) });
         let plan = match wish {
+            Wish::Code(Feature::Night, argument) => {
+                let turned = self.turn_by_code(now, phone, &argument);
+                let beeps = |turn| if turn == Turn::On { 2 } else { 1 };
+                turned.map(|turn| CallPlan::through(dialled::confirmation(&phone.tenant, beeps(turn))))
+            }
             Wish::Code(feature, argument) => self.obey(now, phone, (feature, &argument)).map(|()| CallPlan {
                 echo: if feature == Feature::Echo { Echo::On } else { Echo::Off },
                 ..CallPlan::of_code(&phone.tenant)
@@ -198,6 +234,10 @@ impl Shard {
                 let flow = dialled::conference(&phone.tenant, name);
                 plan(flow, AnswerMode::AtOnce, RecordPolicy::Off)
             }
+            Wish::LeaveMessage(mailbox) => {
+                plan(dialled::leave_message(mailbox), AnswerMode::AtOnce, RecordPolicy::Off)
+            }
+            Wish::Mailbox(mailbox) => plan(dialled::mailbox(mailbox), AnswerMode::AtOnce, RecordPolicy::Off),
             Wish::Supervise(verb, extension) => self
                 .visit_by_code(phone, (verb, &extension), newcomer)
                 .map(|visit| CallPlan { visits: Some(visit), ..CallPlan::of_code(&phone.tenant) }),
@@ -229,7 +269,8 @@ impl Shard {
     fn permit(&mut self, now: Instant, phone: &Phone, wish: &Wish) -> Result<(), Refused> {
         let holder = Holder::Phone(phone.aor.clone());
         let verdict = match wish {
-            Wish::Code(..) | Wish::Supervise(..) | Wish::PickUp(_) => Ok(()),
+            Wish::Mailbox(name) => return self.permit_mailbox(phone, name),
+            Wish::Code(..) | Wish::Supervise(..) | Wish::PickUp(_) | Wish::LeaveMessage(_) => Ok(()),
             Wish::Colleague(target) => self.permit_target(now, &holder, target),
             Wish::Queue(_) | Wish::Number(_) | Wish::Conference(_) => self.permit_inside(&holder),
             Wish::Outside(Outside { number, trunk }) => {
@@ -281,8 +322,11 @@ impl Shard {
         (feature, argument): (Feature, &Arc<str>),
     ) -> Result<(), Refused> {
         match feature {
-            // Calling back, supervising and picking up are wishes of their own (see `wish_of`).
+            // Calling back, supervising, picking up and the night switch have ways of their own.
             Feature::Echo
+            | Feature::Night
+            | Feature::Voicemail
+            | Feature::LeaveMessage
             | Feature::CallBack
             | Feature::Supervise(_)
             | Feature::PickUp
@@ -337,6 +381,9 @@ impl Shard {
         if to.is_empty() {
             let why = "功能码后面要接号码 / a number belongs behind this code";
             return Err(Refused::because(484, CallResult::Failure, why));
+        }
+        if dialled::message_for(&self.router, Some(phone), &phone.tenant, to).is_some() {
+            return Ok(());
         }
         let wish = match dialled::person(&self.router, &self.settings, &phone.tenant, to) {
             Some(DialTarget::Phone(aor)) if aor == phone.aor => {

@@ -1,9 +1,11 @@
 //! Owns the story of one call in words: why it went where it went, told from its events.
 
+use ledger::Exporter;
 use model::event::{
     CallFact, ConferenceRole, Direction, Event, RecordingFact, Stamped, TransferKind, TransferOutcome,
 };
 use model::outcome::{EntryOutcome, HungUpBy, RefusalCause, Unheard, WithdrawCause};
+use model::voicemail::MessageFate;
 
 use super::{Records, call_id};
 use crate::cli::{Answer, Global, live, output};
@@ -18,7 +20,9 @@ pub(crate) fn explain(global: &Global, call: &str) -> anyhow::Result<Answer> {
     }
     let told: Vec<(String, String)> = events
         .iter()
-        .filter_map(|stamped| Some((live::short(&records.exporter.time(stamped.at)), sentence(stamped)?)))
+        .filter_map(|stamped| {
+            Some((live::short(&records.exporter.time(stamped.at)), sentence(&records.exporter, stamped)?))
+        })
         .collect();
     if global.json {
         let lines: Vec<_> =
@@ -31,9 +35,9 @@ pub(crate) fn explain(global: &Global, call: &str) -> anyhow::Result<Answer> {
 }
 
 /// What an event says to somebody who asks why; `None` for what explains nothing.
-fn sentence(stamped: &Stamped) -> Option<String> {
+fn sentence(exporter: &Exporter, stamped: &Stamped) -> Option<String> {
     match &stamped.event {
-        Event::Call { fact, .. } => call_sentence(fact),
+        Event::Call { fact, .. } => call_sentence(exporter, fact),
         Event::Recording { fact: RecordingFact::Finished { path, millis, .. }, .. } => {
             Some(format!("录音完成 / recording: {path} ({:.1} s)", *millis as f64 / 1_000.0))
         }
@@ -47,7 +51,7 @@ fn sentence(stamped: &Stamped) -> Option<String> {
     }
 }
 
-fn call_sentence(fact: &CallFact) -> Option<String> {
+fn call_sentence(exporter: &Exporter, fact: &CallFact) -> Option<String> {
     let text = match fact {
         CallFact::Began { direction, trunk, caller, called, source, .. } => {
             let by =
@@ -60,6 +64,12 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
             format!("{way}: {caller} → {called}, {by}")
         }
         CallFact::Routed { number } => format!("号码归属 / number {number}, 租户 {}", number.tenant),
+        CallFact::WentToNight { by, since } => {
+            format!(
+                "夜间模式已开, {by} 于 {} 打开 / night switch on, by {by}, since then",
+                live::short(&exporter.time(*since))
+            )
+        }
         CallFact::SwitchAnswered => "系统应答 / answered by the switch".to_owned(),
         CallFact::EarlyMediaBegan => "应答前放音 / early media".to_owned(),
         CallFact::NoticePlayed => "录音告知已播放 / recording notice played".to_owned(),
@@ -107,6 +117,14 @@ fn call_sentence(fact: &CallFact) -> Option<String> {
         CallFact::ConsultationBegan { .. } => "开始咨询 / consultation".to_owned(),
         CallFact::ConsultationEnded => "咨询结束 / consultation over".to_owned(),
         CallFact::WentInto { call } => format!("并入通话 {call} / went into this call"),
+        CallFact::MessageBegan { mailbox, .. } => format!("在信箱 {mailbox} 留言 / leaves a message"),
+        CallFact::MessageEnded { fate, millis, .. } => {
+            let fate = match fate {
+                MessageFate::Kept => "已留言",
+                MessageFate::TooShort => "太短, 未保留",
+            };
+            format!("{fate}, {:.1} s / message", *millis as f64 / 1_000.0)
+        }
         CallFact::SurveyAsked { .. } => "询问满意度 / survey asked".to_owned(),
         CallFact::SurveyAnswered { key, label } => format!("满意度: {label} ({key}) / survey"),
         CallFact::ReasonGiven { by, reason } => format!("{}给出原因 / gave as its reason: {reason}", by.zh()),

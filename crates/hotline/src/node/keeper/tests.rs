@@ -96,3 +96,20 @@ async fn forwards_outlive_a_restart_while_their_phone_is_configured() {
     store.close().await;
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[tokio::test]
+async fn a_night_switch_outlives_a_restart_with_who_turned_it_on() {
+    let folder = std::env::temp_dir().join(format!("hotline-keeper-night-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = Store::open(&folder).await.unwrap();
+    let rows = [row("4008001234", NOON, json!({ "by": "8001", "since": NOON })), row("1", NOON, json!(7))];
+    store.save_snapshots(Kind::Night, &rows, &[]).await.unwrap();
+    let night = Shared::<NightSwitches>::default();
+    restore_night(&store, &night).await;
+    let number = |number| HotlineNumber::new(&TenantId::default(), number);
+    let on = NightSwitch { by: "8001".into(), since: NOON };
+    assert_eq!(night.lock().of(&number("4008001234")), Some(&on));
+    assert_eq!(night.lock().of(&number("1")), None, "what cannot be read is no switch");
+    store.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -1,0 +1,71 @@
+//! Owns the paths about mailboxes and the messages in them. Does not own what lies there (see `call`) nor the sound of a
+//! message, which is a recording (see `media`).
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use model::command::{Command, MessageDeed};
+use model::{MailboxName, RecordingId, TenantId};
+use serde_json::Value;
+
+use crate::error::Problem;
+use crate::routes::{Shared, Tenant, command};
+use crate::view::MailboxView;
+
+type Asked = Result<Path<(String, String)>, PathRejection>;
+
+pub(crate) async fn mailboxes(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<MailboxView>> {
+    Json(shared.switch.mailboxes(tenant.0).await)
+}
+
+pub(crate) async fn delete(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    asked: Asked,
+) -> Result<Json<Value>, Problem> {
+    let (mailbox, message) = meant(&tenant.0, asked)?;
+    command(&shared, Command::Message { mailbox, message, deed: MessageDeed::Delete }).await
+}
+
+pub(crate) async fn heard(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    asked: Asked,
+) -> Result<Json<Value>, Problem> {
+    let (mailbox, message) = meant(&tenant.0, asked)?;
+    command(&shared, Command::Message { mailbox, message, deed: MessageDeed::Heard }).await
+}
+
+/// The sound of a message, as WAV.
+pub(crate) async fn audio(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let (mailbox, message) = meant(&tenant.0, asked)?;
+    let none = || Problem::not_found("没有这个留言,或者它的文件还没有", "no such message, or no file yet");
+    let id = message.to_string();
+    let boxes = shared.switch.mailboxes(tenant.0.clone()).await;
+    let of_box = boxes.iter().filter(|one| one.name == mailbox.as_str());
+    if !of_box.flat_map(|one| &one.messages).any(|one| one.id == id) {
+        return Err(none());
+    }
+    let path = shared.store.recording_path(&tenant.0, message).await?.ok_or_else(none)?;
+    let path = shared.exporter.data_dir.join(path);
+    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
+        Ok(Ok(bytes)) => Ok(([(header::CONTENT_TYPE, "audio/wav")], bytes).into_response()),
+        // Deleted by its time.
+        _ => Err(none()),
+    }
+}
+
+fn meant(tenant: &TenantId, asked: Asked) -> Result<(MailboxName, RecordingId), Problem> {
+    let Path((mailbox, message)) =
+        asked.map_err(|error| Problem::bad_request("信箱或留言不对", error.body_text()))?;
+    let message = message
+        .parse()
+        .map_err(|error: model::ParseIdError| Problem::bad_request("留言编号不对", error.to_string()))?;
+    Ok((MailboxName::new(tenant, &mailbox), message))
+}
