@@ -71,7 +71,8 @@ impl Loading {
                         return None;
                     }
                     waits += 1;
-                    thread::sleep(BETWEEN_LOOKS);
+                    // Nobody unparks this thread: it waits for the journal and the finisher.
+                    thread::park_timeout(BETWEEN_LOOKS);
                 }
                 Err(error) => {
                     tracing::warn!(path = %path.display(), %error, "录音读不出 / a recording cannot be read");
