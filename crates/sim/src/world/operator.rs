@@ -27,23 +27,23 @@ impl World {
     /// Turns the night switch of a number of the first tenant.
     pub fn turn_night(&mut self, number: &str, turn: Turn) {
         let number = HotlineNumber::new(&TenantId::default(), number);
-        self.shard_hears(call::Input::TurnNight { number, turn, by: Arc::from("API") });
+        self.shard_hears(0, call::Input::TurnNight { number, turn, by: Arc::from("API") });
     }
 
     /// The messages in a mailbox of the first tenant.
     pub fn messages(&self, mailbox: &str) -> Vec<Message> {
-        self.shard.messages(&MailboxName::new(&TenantId::default(), mailbox))
+        self.shards[0].messages(&MailboxName::new(&TenantId::default(), mailbox))
     }
 
     /// Time passes for messages.
     pub fn tidy_mailboxes(&mut self) {
-        self.shard_hears(call::Input::TidyMailboxes);
+        self.shard_hears(0, call::Input::TidyMailboxes);
     }
 
     /// An operator does something with a message of the first tenant.
     pub fn deal(&mut self, mailbox: &str, message: RecordingId, deed: MessageDeed) {
         let mailbox = MailboxName::new(&TenantId::default(), mailbox);
-        self.shard_hears(call::Input::Mailbox { mailbox, message, deed, by: Arc::from("API") });
+        self.shard_hears(0, call::Input::Mailbox { mailbox, message, deed, by: Arc::from("API") });
     }
 
     /// Ends a call.
