@@ -324,6 +324,7 @@ impl Bench {
                 Output::Event(_)
                 | Output::Register { .. }
                 | Output::LegNamed { .. }
+                | Output::MailboxChanged(_)
                 | Output::Originated { .. }
                 | Output::Counted(_)
                 | Output::Banned { .. }
