@@ -259,3 +259,25 @@ pub enum Termination {
     /// A limit was reached (maximum duration).
     Limit,
 }
+
+impl Termination {
+    /// The words Chinese users know.
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Termination::Normal => "正常挂机",
+            Termination::Cancelled => "接听前取消",
+            Termination::FlowEnded => "流程结束",
+            Termination::Refused(_) => "被拒绝",
+            Termination::MediaTimeout => "长时间没有语音包",
+            Termination::SessionExpired => "会话定时器到期",
+            Termination::SignallingTimeout => "信令没有应答",
+            Termination::TransportFailed => "传输失败",
+            Termination::Transferred => "已转接",
+            Termination::Commanded => "命令挂断",
+            Termination::Shutdown => "系统停机",
+            Termination::Crashed => "系统异常停止",
+            Termination::Internal => "内部错误",
+            Termination::Limit => "达到时长限制",
+        }
+    }
+}

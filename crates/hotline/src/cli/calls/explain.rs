@@ -208,7 +208,7 @@ fn entry_zh(outcome: EntryOutcome) -> String {
     }
 }
 
-fn refusal_zh(cause: RefusalCause) -> &'static str {
+pub(super) fn refusal_zh(cause: RefusalCause) -> &'static str {
     match cause {
         RefusalCause::Busy => "忙",
         RefusalCause::Rejected => "拒接",
@@ -221,7 +221,7 @@ fn refusal_zh(cause: RefusalCause) -> &'static str {
     }
 }
 
-fn withdrawn_zh(cause: WithdrawCause) -> &'static str {
+pub(super) fn withdrawn_zh(cause: WithdrawCause) -> &'static str {
     match cause {
         WithdrawCause::RingTimeout => "振铃未接",
         WithdrawCause::CallerGone => "客户已离开",

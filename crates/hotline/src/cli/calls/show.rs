@@ -1,8 +1,12 @@
 //! Owns how one call's record reads in a terminal: sections and tables under Chinese names, the field's own name beside.
 //! Does not own what is in it (see `ledger`).
 
+use ledger::SegmentOutcome;
+use model::outcome::Termination;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::explain::{refusal_zh, withdrawn_zh};
 use crate::cli::output::Table;
 
 /// Fields in the order in which they are told, and what people call them. One that is not here is told last, under its
@@ -97,7 +101,7 @@ pub(super) fn lines(record: &Map<String, Value>) -> Vec<String> {
         .collect();
     let mut facts = Table::new(["", ""]);
     for (head, key, value) in &heads {
-        let zh = record.get(&format!("{key}_zh")).and_then(Value::as_str);
+        let zh = record.get(&format!("{key}_zh")).and_then(Value::as_str).or_else(|| word(key, value));
         let text = text(key, value);
         facts.row([head.clone(), zh.map_or(text.clone(), |zh| format!("{zh} ({text})"))]);
     }
@@ -173,11 +177,33 @@ fn text(key: &str, value: &Value) -> String {
         Value::Number(_) if key.ends_with("_centi") => format!("{:.2}", number / 100.0),
         Value::String(text) => time(text).unwrap_or_else(|| text.clone()),
         Value::Object(object) => {
+            if let Ok(outcome) = SegmentOutcome::deserialize(value) {
+                return ended(outcome);
+            }
             let one = |(key, value): (&str, &Value)| format!("{key} {}", text(key, value));
             told(object).into_iter().map(one).collect::<Vec<_>>().join(", ")
         }
         Value::Array(rows) => rows.iter().map(|row| text("", row)).collect::<Vec<_>>().join("; "),
         Value::Number(number) => number.to_string(),
+    }
+}
+
+/// The Chinese word for a value that comes without one.
+fn word(key: &str, value: &Value) -> Option<&'static str> {
+    (key == "termination").then(|| Termination::deserialize(value).ok().map(Termination::zh))?
+}
+
+/// How a segment ended.
+fn ended(outcome: SegmentOutcome) -> String {
+    match outcome {
+        SegmentOutcome::Refused { cause, status: Some(status) } => {
+            format!("未接: {} ({status})", refusal_zh(cause))
+        }
+        SegmentOutcome::Refused { cause, status: None } => format!("未接: {}", refusal_zh(cause)),
+        SegmentOutcome::Withdrawn { cause } => format!("收回: {}", withdrawn_zh(cause)),
+        SegmentOutcome::BecameCaller => "先接听, 成为主叫一方".to_owned(),
+        SegmentOutcome::Left { by, cause: Termination::Normal } => format!("{}挂机", by.zh()),
+        SegmentOutcome::Left { by, cause } => format!("{}: {}", by.zh(), cause.zh()),
     }
 }
 
@@ -221,6 +247,26 @@ mod tests {
                 "  8002  1.5 s",
             ]
         );
+    }
+
+    #[test]
+    fn how_a_segment_or_call_ended_is_said_in_words() {
+        let record = serde_json::json!({
+            "termination": "media_timeout",
+            "segments": [
+                { "agent": "8001", "left": ["2026-11-27T00:18:27.199+08:00", { "how": "became_caller" }] },
+                { "agent": "8002", "left": ["2026-11-27T00:18:28.199+08:00", { "how": "refused", "cause": "busy", "status": 486 }] },
+                { "agent": "8003", "left": ["2026-11-27T00:18:29.199+08:00", { "how": "withdrawn", "cause": "ring_timeout" }] },
+                { "agent": "8004", "left": ["2026-11-27T00:18:30.199+08:00", { "how": "left", "by": "caller", "cause": "normal" }] },
+                { "agent": "8005", "left": ["2026-11-27T00:18:31.199+08:00", { "how": "left", "by": "switch", "cause": "shutdown" }] },
+            ],
+        });
+        let lines = lines(record.as_object().unwrap());
+        assert_eq!(lines[0], "结束原因 / termination  长时间没有语音包 (media_timeout)");
+        let says = ["先接听, 成为主叫一方", "未接: 忙 (486)", "收回: 振铃未接", "客户挂机", "系统: 系统停机"];
+        for (line, says) in lines[4..].iter().zip(says) {
+            assert!(line.ends_with(says), "{line}");
+        }
     }
 
     #[test]
