@@ -213,7 +213,16 @@ impl Surroundings {
         }
         let dialled = self.router.dialled(&model::TenantId::default(), called);
         let Dialled::Feature(feature, _) = dialled else { return };
-        if !matches!(feature, Feature::Echo | Feature::CallBack | Feature::Supervise(_)) {
+        // Who hears a mailbox or leaves a message is in a call as with the echo.
+        let lasts = matches!(
+            feature,
+            Feature::Echo
+                | Feature::CallBack
+                | Feature::Supervise(_)
+                | Feature::Voicemail
+                | Feature::LeaveMessage
+        );
+        if !lasts {
             self.codes.insert(call);
         }
     }
