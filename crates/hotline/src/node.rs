@@ -153,7 +153,6 @@ impl Node {
         let mut parts =
             restored_services(&started.store, (secret, &advertised), &plan, clock, &unsaved).await;
         let lamps = parts.lamps.clone();
-        let wide = call::NodeWide::default();
         let router = routing::Router::new(Arc::clone(&plan));
         keeper::restore_diversions(&started.store, &wide.diversions, &router).await;
         keeper::restore_night(&started.store, &wide.night).await;
