@@ -51,7 +51,8 @@ const SHELL_CRATES: &[&str] = &[
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("the tests stand in the project's folder").to_owned()
 }
 
 /// Every `.rs` file below `crates/`, tests included, with its text.
@@ -74,7 +75,9 @@ fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
+/// Whether a file of the project holds tests alone; where the project itself stands does not count.
 fn is_test(path: &Path) -> bool {
+    let path = path.strip_prefix(root()).unwrap_or(path);
     path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs" | "benches")))
         || path
             .file_name()
@@ -140,6 +143,16 @@ fn a_breach_of_the_walls_is_found() {
     for breach in ["acd may not know sip", "sip is a core and may not know tokio", "crate hooks is missing"] {
         assert!(found.iter().any(|known| known == breach), "{breach}: {found:?}");
     }
+}
+
+#[test]
+fn tests_are_told_from_what_they_test() {
+    let (tests, others): (Vec<_>, Vec<_>) = sources().into_iter().partition(|(path, _)| is_test(path));
+    assert!(tests.len() > 50 && others.len() > 200, "{} and {}", tests.len(), others.len());
+    assert!(
+        is_test(&root().join("crates/sip/tests/torture.rs"))
+            && !is_test(&root().join("crates/sip/src/lib.rs"))
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Owns the world: what tests tell it, and the loop of virtual time that drives every machine.
 
+mod audio;
 mod operator;
 mod views;
 
@@ -24,7 +25,6 @@ use sip::endpoint::Flow;
 use crate::agenda::{Due, Lane};
 use crate::network::{Network, Weather};
 use crate::settings;
-use crate::studio::Said;
 use crate::surroundings::Surroundings;
 
 /// One switch, its peers, and the network between them.
@@ -340,27 +340,6 @@ impl World {
     /// Records of calls that ended so far.
     pub fn cdrs(&self) -> &[Cdr] {
         &self.around.cdrs
-    }
-
-    /// Everything that was said so far.
-    pub fn said(&self) -> &[Said] {
-        &self.around.studio.said
-    }
-
-    /// Packets kept of a recording: left, right.
-    pub fn kept(&self, recording: model::RecordingId) -> [u64; 2] {
-        self.around.studio.kept.get(&recording).copied().unwrap_or_default()
-    }
-
-    /// What a recording's timeline shows so far, beside its beginning and end.
-    pub fn marks(&self, recording: model::RecordingId) -> Vec<&'static str> {
-        let marks = self.around.studio.marks.iter().filter(|(of, _)| *of == recording);
-        marks.map(|(_, mark)| mark.word()).collect()
-    }
-
-    /// How often media was told what the peer of `leg` agreed on: each time its source may change (RFC 3264 §8).
-    pub fn described(&self, leg: model::LegId) -> usize {
-        self.around.studio.described.iter().filter(|port| **port == leg).count()
     }
 
     /// Packets of signalling so far, as they were sent.
