@@ -172,6 +172,7 @@ fn settings() -> Settings {
         ]),
         dialling: routing::Dialling::default(),
         supervision: routing::Supervision::default(),
+        greetings: std::collections::HashMap::new(),
         mailboxes: std::collections::HashMap::new(),
         conferences: HashMap::new(),
         phone_services: PhoneServices::default(),

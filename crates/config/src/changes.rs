@@ -64,7 +64,8 @@ impl Loaded {
         let agent = |l: &Loaded| {
             let agents = l.acd.iter().flat_map(|tenant| &tenant.agents);
             let rights = |a: &acd::AgentSettings| l.plan.supervision.rights.get(&a.id).cloned();
-            index(agents.map(|a| (a.id.to_string(), (a.clone(), rights(a)))))
+            let greeting = |a: &acd::AgentSettings| l.plan.greetings.get(&a.id).cloned();
+            index(agents.map(|a| (a.id.to_string(), (a.clone(), rights(a), greeting(a)))))
         };
         compare(&mut applied, ("坐席", "agent"), &agent(self), &agent(old));
         let phone = |l: &Loaded| {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use acd::{AgentSettings, QueueSettings, TenantSettings};
+use model::say::SayItem;
 use model::{AgentId, ConferenceName, DialTarget, FlowName, MailboxName, QueueName, TenantId};
 use routing::{
     ClassOfService, ConferenceProfile, Dialling, Interface, Mailbox, Number, Phone, Plan, QueueProfile,
@@ -74,6 +75,7 @@ struct Folder {
     queues: BTreeMap<TenantId, Vec<QueueSettings>>,
     agents: BTreeMap<TenantId, Vec<AgentSettings>>,
     rights: HashMap<AgentId, Rights>,
+    greetings: HashMap<AgentId, Vec<SayItem>>,
     conferences: HashMap<ConferenceName, Arc<ConferenceProfile>>,
     mailboxes: HashMap<MailboxName, Arc<Mailbox>>,
 }
@@ -185,6 +187,11 @@ impl Folder {
                     if let Some(rights) = tables::rights(&record) {
                         let granted = agents.iter().map(|agent| (agent.id.clone(), rights.clone()));
                         self.rights.extend(granted);
+                    }
+                    let greeting = record.say("greeting");
+                    if !greeting.is_empty() {
+                        let greets = agents.iter().map(|agent| (agent.id.clone(), greeting.clone()));
+                        self.greetings.extend(greets);
                     }
                     self.agents.entry(file.tenant.clone()).or_default().extend(agents);
                 }
@@ -407,6 +414,7 @@ impl Folder {
             dialling: self.dialling,
             supervision,
             conferences: self.conferences,
+            greetings: self.greetings,
             mailboxes: self.mailboxes,
             phone_services,
             rtp_timeout,

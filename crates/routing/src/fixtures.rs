@@ -116,6 +116,7 @@ pub fn plan(trunks: Vec<Trunk>, numbers: Vec<Number>, phones: Vec<Phone>) -> Pla
         ]),
         dialling: Dialling::default(),
         supervision: Supervision::default(),
+        greetings: std::collections::HashMap::new(),
         mailboxes: std::collections::HashMap::new(),
         conferences: HashMap::new(),
         phone_services: PhoneServices::default(),

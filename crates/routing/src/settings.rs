@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::say::SayItem;
 use model::{
     AgentId, Aor, ConferenceName, FlowName, HotlineNumber, InterfaceName, MailboxName, PromptName, QueueName,
     TenantId,
@@ -47,6 +48,8 @@ pub struct Plan {
     pub supervision: Supervision,
     /// Conference rooms.
     pub conferences: HashMap<ConferenceName, Arc<ConferenceProfile>>,
+    /// What callers hear of each agent when the call connects (R33 自报家门).
+    pub greetings: HashMap<AgentId, Vec<SayItem>>,
     /// Mailboxes.
     pub mailboxes: HashMap<MailboxName, Arc<Mailbox>>,
     /// What phones may do beside calling.

@@ -1,7 +1,7 @@
 //! Owns the conversation: from the winning answer to the moment one side leaves.
 
 use media::command::{Command, Mark, MaskCause, PlayMode};
-use model::event::CallFact;
+use model::event::{CallFact, Direction};
 use model::outcome::{HungUpBy, Termination};
 use model::say::{SayItem, Tone};
 use model::{LegId, OfferId, PlayId, RecordingId};
@@ -32,9 +32,7 @@ impl Call {
         let PartyState::Accepted(leg) = party.state else { return };
         party.state = PartyState::Talking(leg);
         let offer = party.offer;
-        let number = party.agent().map(|agent| agent.name.to_string());
-        let speaks = party.queue().and_then(|queue| self.settings.plan.queues.get(queue));
-        let speaks = speaks.is_some_and(|profile| profile.agent_number);
+        let heard_of_agent = self.heard_of_agent(at);
         self.stop_tone(context);
         self.answer_caller(context);
         self.fact(context, CallFact::AgentAnswered { offer, leg });
@@ -46,12 +44,10 @@ impl Call {
                 context.media(Command::MarkRecording { recording, mark });
             }
         }
-        let announcing = match number {
-            Some(number) if speaks => {
-                let items = vec![SayItem::AgentNumber(number)];
-                self.play_to_caller(context, Playing::AgentNumber(offer), items, PlayMode::Once)
-            }
-            _ => None,
+        let announcing = if heard_of_agent.is_empty() {
+            None
+        } else {
+            self.play_to_caller(context, Playing::AgentNumber(offer), heard_of_agent, PlayMode::Once)
         };
         self.stage = Stage::Talking(Talk { offer, leg, announcing, holders: Vec::new() });
         // Whoever the call is made for is in it, or no longer wanted.
@@ -61,7 +57,20 @@ impl Call {
         }
     }
 
-    /// The agent's number was spoken.
+    /// What the caller hears of the party at `at` before they hear each other: the number where its queue says so, and
+    /// to callers of a hotline number the agent's own greeting (R33).
+    fn heard_of_agent(&self, at: usize) -> Vec<SayItem> {
+        let party = &self.parties[at];
+        let Some(agent) = party.agent() else { return Vec::new() };
+        let profile = party.queue().and_then(|queue| self.settings.plan.queues.get(queue));
+        let number = profile.filter(|profile| profile.agent_number);
+        let number = number.map(|_| SayItem::AgentNumber(agent.name.to_string()));
+        let greets = self.facts.direction == Direction::In;
+        let greeting = self.settings.plan.greetings.get(agent).filter(|_| greets);
+        number.into_iter().chain(greeting.into_iter().flatten().cloned()).collect()
+    }
+
+    /// What the caller is to hear of the agent was spoken.
     pub(super) fn on_agent_number_said(&mut self, context: &mut Context<'_>, said: OfferId) {
         if let Stage::Talking(talk) = &mut self.stage
             && talk.offer == said

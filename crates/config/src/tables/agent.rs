@@ -49,6 +49,13 @@ pub(crate) static AGENT: Object = Object {
             "签入方式, 省略: 话机注册即签入, 绑定电话始终签入",
             "how the agent signs in; by registering for phones, always for bound phones unless set",
         ),
+        default(
+            "greeting",
+            Kind::List(&Kind::Say),
+            "[]",
+            "自报家门: 接通时先对来电播放, 在工号之后",
+            "what callers hear of the agent when the call connects, after the number",
+        ),
         super::supervision::RIGHTS,
         super::supervision::RIGHTS_OVER,
     ],

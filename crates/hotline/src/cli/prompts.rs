@@ -209,7 +209,7 @@ impl House {
         Ok(if used { Answer::No } else { answer })
     }
 
-    /// Every prompt that the tenant's flows and queues name, with who names it.
+    /// Every prompt that the tenant's flows, queues, agents and mailboxes name, with who names it.
     fn named(&self) -> BTreeSet<(String, String)> {
         let mut named = BTreeSet::new();
         for (flow, nodes) in self.loaded.flows.iter().filter(|(flow, _)| flow.tenant == self.tenant) {
@@ -223,6 +223,19 @@ impl House {
             self.loaded.plan.queues.iter().filter(|(queue, _)| queue.tenant == self.tenant)
         {
             named.insert((format!("queues/{}.toml", queue.name), profile.music.name.to_string()));
+        }
+        let plan = &self.loaded.plan;
+        let agents = plan.greetings.iter().filter(|(agent, _)| agent.tenant == self.tenant);
+        let agents = agents.map(|(agent, says)| (format!("agents: {}", agent.name), says));
+        let mailboxes = plan.mailboxes.iter().filter(|(name, _)| name.tenant == self.tenant);
+        let mailboxes =
+            mailboxes.map(|(name, mailbox)| (format!("mailboxes: {}", name.name), &mailbox.greeting));
+        for (who, item) in
+            agents.chain(mailboxes).flat_map(|(who, says)| says.iter().map(move |item| (who.clone(), item)))
+        {
+            if let SayItem::Prompt(prompt) = item {
+                named.insert((who, prompt.name.to_string()));
+            }
         }
         named
     }

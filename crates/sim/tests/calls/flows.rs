@@ -3,10 +3,11 @@
 use model::event::CallFact;
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::say::{SayItem, Tone};
+use model::{PromptName, TenantId};
 use peers::{Behaviour, Command, Happening, Sound};
 use sim::{Weather, World};
 
-use crate::stage::{Stage, agent, ending, heard, millis, node_is, only, seconds};
+use crate::stage::{Stage, agent, edited, ending, folder, heard, millis, node_is, only, seconds};
 
 fn prompts_said(world: &World, name: &str) -> usize {
     let named = |item: &SayItem| matches!(item, SayItem::Prompt(prompt) if &*prompt.name == name);
@@ -270,6 +271,29 @@ fn the_agents_number_is_spoken_before_both_hear_each_other() {
     assert!(stage.world.said().iter().any(|said| said.items == [spoken.clone()]));
     assert!(stage.world.agent(&agent("8001")).is_some());
     stage.hang_up(caller);
+    stage.finish();
+}
+
+#[test]
+fn an_agents_own_greeting_follows_the_number_and_only_callers_of_the_hotline_hear_it() {
+    let welcome = SayItem::Prompt(PromptName::new(&TenantId::default(), "welcome"));
+    let (path, agents) =
+        edited("agents/all.toml", "range = \"8001-8004\"", "range = \"8001-8004\"\ngreeting = [\"welcome\"]");
+    let mut stage = Stage::of(&folder(&[(path, &agents)]), 1, Weather::FAIR);
+    stage.sign_in(&["8001", "8002"]);
+    let caller = stage.talk();
+    let spoken = [SayItem::AgentNumber("8001".to_owned()), welcome.clone()];
+    assert!(stage.world.said().iter().any(|said| said.items == spoken), "{:?}", stage.world.said());
+    stage.hang_up(caller);
+    stage.run(seconds(10));
+    let said = stage.world.said().len();
+    let phone = stage.phone("8002");
+    let bridged = |world: &World| world.count(|fact| matches!(fact, CallFact::Bridged { .. }));
+    let before = bridged(&stage.world);
+    stage.dial(phone, "8001");
+    stage.until(seconds(10), |world| bridged(world) > before);
+    assert!(stage.world.said()[said..].iter().all(|said| !said.items.contains(&welcome)));
+    stage.hang_up(phone);
     stage.finish();
 }
 
