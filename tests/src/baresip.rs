@@ -89,9 +89,10 @@ impl Baresip {
             config.push_str(&format!("sip_cafile {}\nsip_verify_server yes\n", ca.display()));
         }
         let transport = if ca.is_some() { "tls" } else { "udp" };
+        let answers = if parameters.contains("answermode") { "" } else { "answermode=auto;" };
         std::fs::write(folder.join("config"), config).expect("its configuration");
         let account = format!(
-            "<sip:{user}@{switch};transport={transport}>;auth_pass={password};answermode=auto;{parameters};regint=300\n"
+            "<sip:{user}@{switch};transport={transport}>;auth_pass={password};{answers}{parameters};regint=300\n"
         );
         std::fs::write(folder.join("accounts"), account).expect("its account");
         std::fs::write(folder.join("contacts"), "").expect("its contacts");

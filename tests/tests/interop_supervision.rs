@@ -105,6 +105,36 @@ fn a_supervisor_is_called_to_whisper_and_only_the_agent_hears() {
 }
 
 #[test]
+fn a_phone_picks_up_by_feature_code_the_call_that_rings_at_another() {
+    if !may_use_raw_sockets() {
+        return;
+    }
+    let _turn = turn();
+    let office = office();
+    let quiet = "answermode=manual;audio_codecs=pcma";
+    let rings = Baresip::start_with(&office.space, office.switch.sip, ("9001", "bench"), AGENT_HZ, quiet);
+    office.switch.wait_live("phones", 1, SOON);
+    let carrier = office.carrier("12000");
+    rings.wait_for("Incoming call", SOON);
+    let login = ("9002", "bench");
+    let picks = Baresip::start_dialling(&office.space, office.switch.sip, login, SUPERVISOR_HZ, "**9001");
+    let call = office.conversation();
+    carrier.succeed(SOON);
+    let customer = office.record(2, &call);
+    assert_eq!(
+        (&customer["agent"], &customer["result"]),
+        (&"9002".into(), &"answered".into()),
+        "{customer:#}"
+    );
+    let heard = Wav::sounds_seconds(&picks.stop().heard.left, CALLER_HZ);
+    assert!(heard > 2.0, "who picked up heard the customer for {heard} s");
+    let wav = Wav::read(customer["recording"].as_str().expect("a recording").as_ref());
+    let kept = (Wav::sounds_seconds(&wav.left, CALLER_HZ), Wav::sounds_seconds(&wav.right, SUPERVISOR_HZ));
+    assert!(kept.0 > 2.0 && kept.1 > 2.0, "both are in the recording: {kept:?} s");
+    office.switch.stop();
+}
+
+#[test]
 fn three_phones_meet_in_a_conference_that_is_recorded() {
     if !may_use_raw_sockets() {
         return;
