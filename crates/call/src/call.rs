@@ -64,7 +64,7 @@ pub(crate) use engaged::ToldAgents;
 pub(crate) use joining::{Candidate, Departed};
 pub(crate) use moving::Mover;
 pub(crate) use terms::{CallFacts, CallPlan, CallerIs, Echo, Originated};
-pub(crate) use transfer::{Aim, AimAt, Asked};
+pub(crate) use transfer::{Aim, AimAt, Asked, ESCALATE};
 use unanswered::Unanswered;
 pub(crate) use watched::ToldDialog;
 
@@ -86,6 +86,8 @@ pub(crate) struct Call {
     parties: Vec<Party>,
     /// Supervisors who are in it.
     guests: Vec<Guest>,
+    /// Along which queue's escalation path it went, and how many steps of it.
+    escalated: Option<(QueueName, usize)>,
     /// For whom the switch makes the call, while it is somebody else who was called first and is the caller.
     awaited: Option<AgentId>,
     /// How many parties have answered so far.
@@ -273,6 +275,7 @@ impl Call {
             // Most calls have one; a vector that grows by itself begins with room for four.
             parties: Vec::with_capacity(1),
             guests: Vec::new(),
+            escalated: None,
             awaited: None,
             answers: 0,
             closing: Vec::new(),

@@ -126,6 +126,7 @@ fn settings() -> Settings {
         display: Arc::from("{caller} {queue}"),
         title: Arc::from("销售"),
         agent_number: true,
+        escalate_to: Vec::new(),
         dial: None,
     };
     let plan = Plan {

@@ -367,6 +367,8 @@ pub struct QueueProfile {
     pub title: Arc<str>,
     /// Speak the agent's number to the caller before the bridge (播报工号).
     pub agent_number: bool,
+    /// The escalation path (升级路径): what is dialled for each step, the first one first (R46).
+    pub escalate_to: Vec<Arc<str>>,
     /// What a phone dials to wait in it; None: phones cannot.
     pub dial: Option<Arc<str>>,
     /// What becomes of a call that cannot be recorded.

@@ -15,7 +15,7 @@ use model::say::{Key, SayItem, Tone};
 use model::{LegId, OfferId, PlayId, RecordingId};
 use routing::RecordPolicy;
 
-use super::transfer::{Phase, Transfer};
+use super::transfer::{ESCALATE, Phase, Transfer};
 use super::{Call, Playing, Stage, Talk};
 use crate::context::{Context, Wish};
 use crate::party::PartyState;
@@ -147,11 +147,14 @@ impl Call {
     fn ask_for_transfer(&mut self, context: &mut Context<'_>) {
         let Some(asking) = &mut self.asking else { return };
         asking.until = None;
-        if asking.digits.is_empty() {
+        let (leg, kind) = (asking.leg, asking.kind);
+        let to: Box<str> = asking.digits.as_str().into();
+        // No number: along the escalation path, where there is one.
+        if to.is_empty() && self.escalates_to().is_none() {
             self.stop_asking(context);
             return self.connect(context);
         }
-        let (leg, to, kind) = (asking.leg, asking.digits.as_str().into(), asking.kind);
+        let to = if to.is_empty() { ESCALATE.into() } else { to };
         context.wishes.push(Wish::TransferByKeys { leg, to, kind });
     }
 

@@ -16,7 +16,7 @@ use sip::transaction::ServerTx;
 
 use super::Shard;
 use crate::Output;
-use crate::call::{Aim, AimAt, Asked, Candidate, Departed, Mover};
+use crate::call::{Aim, AimAt, Asked, Candidate, Departed, ESCALATE, Mover};
 use crate::context::{Place, Wish};
 
 /// How long the phone of a colleague rings to whom somebody is sent.
@@ -44,7 +44,7 @@ impl Shard {
                 let user = Uri::parse(to.as_bytes().to_vec())
                     .ok()
                     .and_then(|uri| uri.user().map(|user| user.into_owned()));
-                let aim = user.ok_or(404).and_then(|user| self.aim_of(id, &user));
+                let aim = user.ok_or(404).and_then(|user| self.taken_aim(id, &user));
                 let asked = Asked { leg, tx: Some(tx), kind: TransferKind::Blind };
                 self.with_call(now, id, |call, cx| match aim {
                     Ok(aim) => call.transfer(cx, asked, aim),
@@ -52,7 +52,7 @@ impl Shard {
                 });
             }
             Wish::TransferByKeys { leg, to, kind } => {
-                let aim = self.aim_of(id, &to);
+                let aim = self.taken_aim(id, &to);
                 let asked = Asked { leg, tx: None, kind };
                 self.with_call(now, id, |call, cx| match aim {
                     Ok(aim) => call.transfer(cx, asked, aim),
@@ -74,7 +74,7 @@ impl Shard {
     }
 
     pub(super) fn transfer_by_operator(&mut self, now: Instant, id: CallId, to: &str) {
-        let Ok(aim) = self.aim_of(id, to) else { return };
+        let Ok(aim) = self.taken_aim(id, to) else { return };
         self.with_call(now, id, |call, cx| {
             if let Some(leg) = call.transferor_for_operator() {
                 call.transfer(cx, Asked { leg, tx: None, kind: TransferKind::Blind }, aim);
@@ -83,8 +83,23 @@ impl Shard {
     }
 
     fn aim_of(&self, id: CallId, to: &str) -> Result<Aim, u16> {
-        let slot = self.calls.get(&id).ok_or(481_u16)?;
-        self.aim(&slot.call.tenant, to)
+        let call = &self.calls.get(&id).ok_or(481_u16)?.call;
+        if to == ESCALATE {
+            let next = call.escalates_to().ok_or(404_u16)?;
+            return self.aim(&call.tenant, &next);
+        }
+        self.aim(&call.tenant, to)
+    }
+
+    /// Where `to` leads for a transfer that begins: a step of the escalation path is taken by it.
+    fn taken_aim(&mut self, id: CallId, to: &str) -> Result<Aim, u16> {
+        let aim = self.aim_of(id, to)?;
+        if to == ESCALATE
+            && let Some(slot) = self.calls.get_mut(&id)
+        {
+            slot.call.note_escalation();
+        }
+        Ok(aim)
     }
 
     /// Where `to` leads in the dial plan of `tenant`, or `queue:NAME`.

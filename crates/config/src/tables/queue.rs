@@ -119,6 +119,14 @@ pub(crate) static QUEUE: Object = Object {
             "坐席话机显示, 可用 {caller} {queue} {number}",
             "what the agent's phone shows: {caller} {queue} {number}",
         ),
+        default(
+            "escalate_to",
+            Kind::List(&Kind::Dialled),
+            "[]",
+            "升级路径: 依次转给谁 (分机, 队列的号码, 外线), 用 transfer 功能码加 #, 或转接到 escalate",
+            "the escalation path: whom to send a call to, one after the other (extensions, numbers of queues, outside), by \
+             the transfer code and #, or by a transfer to escalate",
+        ),
         default("agent_number", Kind::Bool, "true", "接通前播报工号", "tell the caller the agent's number"),
         default(
             "when_disk_full",
@@ -185,6 +193,7 @@ pub(crate) fn profile(name: &str, record: &Record, reading: &Reading<'_>) -> Que
         display: record.text("display"),
         title: record.text_if("title").unwrap_or_else(|| Arc::from(name)),
         agent_number: record.bool("agent_number"),
+        escalate_to: record.texts("escalate_to"),
         dial: record.text_if("dial"),
         when_disk_full: record.choice("when_disk_full", &[WhenDiskFull::GoOn, WhenDiskFull::Refuse]),
     }

@@ -140,6 +140,7 @@ fn a_phone_dials_queues_of_its_tenant_and_outside_numbers_behind_the_prefix() {
         display: "".into(),
         title: "".into(),
         agent_number: false,
+        escalate_to: Vec::new(),
         dial: Some("6001".into()),
         when_disk_full: crate::WhenDiskFull::GoOn,
     };

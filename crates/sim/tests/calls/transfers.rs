@@ -5,9 +5,9 @@ use ledger::{Cdr, SegmentOutcome};
 use model::event::{AgentActivity, AgentState, CallFact, Direction, TransferKind, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, RefusalCause, Termination};
 use peers::{Behaviour, Command, Happening, Sound};
-use sim::{Finished, PeerId, World};
+use sim::{Finished, PeerId, Weather, World};
 
-use crate::stage::{Stage, agent, ending, heard, millis, node_is, queue, seconds};
+use crate::stage::{Stage, agent, edited, ending, folder, heard, millis, node_is, queue, seconds};
 
 const CUSTOMER: f64 = 440.0;
 const FIRST: f64 = 660.0;
@@ -632,6 +632,42 @@ fn keys_send_the_customer_on_blindly() {
     stage.hang_up(caller);
     let finished = stage.finish();
     assert_eq!(talked(customers(&finished)), ["8001", "8002"]);
+}
+
+#[test]
+fn a_call_is_escalated_step_by_step_along_the_path_of_its_queue() {
+    let (path, sales) = edited(
+        "queues/sales.toml",
+        "agent_number = true",
+        "agent_number = true\nescalate_to = [\"8002\", \"8003\"]",
+    );
+    let mut stage = Stage::of(&folder(&[(path, &sales)]), 1, Weather::FAIR);
+    stage.sign_in(&["8001"]);
+    for number in ["8002", "8003"] {
+        let phone = stage.register(number);
+        stage.until(seconds(30), |world| world.has_happened(phone, &Happening::Registered));
+    }
+    let phones = ["8001", "8002", "8003"].map(|number| stage.phone(number));
+    let caller = stage.talk();
+    let done = |world: &World| world.count(ended_as(TransferOutcome::Done));
+    stage.run(seconds(1));
+    press_all(&mut stage, phones[0], "###");
+    stage.until(seconds(10), |world| done(world) == 1);
+    stage.run(seconds(2));
+    refer(&mut stage, phones[1], "escalate");
+    stage.until(seconds(10), |world| done(world) == 2);
+    stage.run(seconds(2));
+    // The path ends here, and nobody loses the customer by asking for more.
+    refer(&mut stage, phones[2], "escalate");
+    stage.run(seconds(2));
+    press_all(&mut stage, phones[2], "###");
+    stage.run(seconds(2));
+    assert_eq!(done(&stage.world), 2);
+    stage.hang_up(caller);
+    let finished = stage.finish();
+    let cdr = customers(&finished);
+    assert_eq!(talked(cdr), ["8001", "8002", "8003"]);
+    assert_eq!(cdr.transfers.len(), 2, "transfers of a contact are counted");
 }
 
 #[test]
