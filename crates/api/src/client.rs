@@ -168,6 +168,12 @@ impl Client {
         self.post(&format!("/v1/calls/{}/transfer", escaped(call)), &body).await
     }
 
+    /// Writes a note on a call that is up, in the name of agent `by` where there is one.
+    pub async fn note(&self, call: &str, by: Option<&str>, text: &str) -> Result<(), ClientError> {
+        let body = serde_json::json!({ "text": text, "by": by });
+        self.post(&format!("/v1/calls/{}/notes", escaped(call)), &body).await
+    }
+
     /// Joins an agent with a number; returns the call.
     pub async fn originate(&self, agent: &str, to: &str, first: First) -> Result<String, ClientError> {
         let body = serde_json::json!({ "agent": agent, "to": to, "first": first });

@@ -70,6 +70,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/recordings/{id}/timeline", get(recordings::timeline))
         .route("/v1/recordings/{id}/peaks", get(recordings::peaks))
         .route("/v1/calls/{id}/transfer", post(transfer))
+        .route("/v1/calls/{id}/notes", post(note))
         .route("/v1/calls/{id}/supervise", post(supervise))
         .route("/v1/cdrs", get(records::cdrs))
         .route("/v1/cdrs/{id}", get(records::cdr))
@@ -221,6 +222,37 @@ async fn transfer(
         body.map_err(|error| Problem::new(error.status(), "去向写得不对", error.body_text()))?;
     find_live(&shared, &tenant.0, id.0).await?;
     command(&shared, Command::Transfer { call: id.0, to }).await
+}
+
+/// A note on a call.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    text: String,
+    /// Whose note, an agent's number.
+    #[serde(default)]
+    by: Option<String>,
+}
+
+/// The longest note, in characters.
+const LONGEST_NOTE: usize = 2_000;
+
+async fn note(
+    State(shared): State<Shared>,
+    tenant: Tenant,
+    id: Id,
+    body: Result<Json<Note>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(Note { text, by }) =
+        body.map_err(|error| Problem::new(error.status(), "备注写得不对", error.body_text()))?;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > LONGEST_NOTE {
+        let (zh, en) = ("备注为空或超过 2000 字", "the note is empty or has more than 2,000 characters");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, zh, en));
+    }
+    find_live(&shared, &tenant.0, id.0).await?;
+    let by = by.map(|number| AgentId::new(&tenant.0, &number));
+    command(&shared, Command::Note { call: id.0, by, text: text.into() }).await
 }
 
 /// What a supervisor asks of a call.

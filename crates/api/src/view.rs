@@ -36,6 +36,9 @@ pub struct LiveCall {
     /// Who is not heard.
     #[serde(default)]
     pub audio: AudioView,
+    /// What people wrote on it, each with its writer.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// When it began.
     pub began: String,
     /// When the agent answered.
@@ -242,6 +245,7 @@ impl LiveCall {
                 false => RecordingView::Off,
             },
             audio: AudioView::Fine,
+            notes: cdr.notes.iter().map(|note| note.text.to_string()).collect(),
             began: exporter.time(cdr.times.began),
             agent_answered: cdr.times.agent_answered.map(|at| exporter.time(at)),
         }

@@ -86,6 +86,8 @@ pub(crate) struct Call {
     parties: Vec<Party>,
     /// Supervisors who are in it.
     guests: Vec<Guest>,
+    /// What people wrote on it.
+    notes: Vec<Arc<str>>,
     /// Along which queue's escalation path it went, and how many steps of it.
     escalated: Option<(QueueName, usize)>,
     /// For whom the switch makes the call, while it is somebody else who was called first and is the caller.
@@ -275,6 +277,7 @@ impl Call {
             // Most calls have one; a vector that grows by itself begins with room for four.
             parties: Vec::with_capacity(1),
             guests: Vec::new(),
+            notes: Vec::new(),
             escalated: None,
             awaited: None,
             answers: 0,

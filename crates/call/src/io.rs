@@ -112,6 +112,15 @@ pub enum Input {
         /// Where to, as one dials it, or `queue:NAME`.
         to: Arc<str>,
     },
+    /// Somebody writes a note on a call.
+    Note {
+        /// Which call.
+        call: CallId,
+        /// Whose; None: an operator's.
+        by: Option<AgentId>,
+        /// What it says.
+        text: Arc<str>,
+    },
     /// Somebody wants an agent joined with a number; answered by `Output::Originated`.
     Originate {
         /// Names it in the answer.

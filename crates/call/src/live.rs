@@ -33,6 +33,8 @@ pub struct LiveCall {
     pub recording: LiveRecording,
     /// Who is not heard in it.
     pub audio: LiveAudio,
+    /// What people wrote on it, each with its writer.
+    pub notes: Vec<Arc<str>>,
     /// Since when.
     pub began: Instant,
 }

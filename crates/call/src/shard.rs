@@ -449,6 +449,9 @@ impl Machine for Shard {
             Input::TrunkLocated { trunk, host, targets } => self.trunk_located(now, &trunk, &host, &targets),
             Input::Trunk(news) => self.trunks.apply(&news),
             Input::Transfer { call, to } => self.transfer_by_operator(now, call, &to),
+            Input::Note { call, by, text } => {
+                self.with_call(now, call, |call, context| call.note(context, by, text));
+            }
             Input::Originate { ask, wish } => {
                 let call = self.originate(now, &wish);
                 self.out.push_back(Output::Originated { ask, call });

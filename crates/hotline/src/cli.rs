@@ -246,6 +246,16 @@ pub(crate) enum Calls {
         #[arg(long)]
         to: String,
     },
+    /// 给正在进行的通话写备注, 转接后的坐席和话单都看得到 / write a note on a call: whoever has it next sees it too
+    Note {
+        /// 通话编号 / the call
+        call: String,
+        /// 备注 / what it says
+        text: String,
+        /// 谁写的 (工号) / whose note (an agent's number)
+        #[arg(long = "as")]
+        by: Option<String>,
+    },
     /// 双线外呼: 接通坐席和一个号码 / join an agent with a number
     Originate {
         /// 工号 / the agent

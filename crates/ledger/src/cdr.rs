@@ -40,6 +40,9 @@ pub struct Cdr {
     /// Who sent whom where, in order (转接).
     #[serde(default)]
     pub transfers: Vec<Transfer>,
+    /// What people wrote on it, in order (备注).
+    #[serde(default)]
+    pub notes: Vec<Note>,
     /// The call that this one's legs went over to.
     #[serde(default)]
     pub went_into: Option<CallId>,
@@ -238,6 +241,17 @@ pub struct Segment {
     pub hold: Hold,
     /// When and how it ended; of an open call not yet.
     pub left: Option<(WallTime, SegmentOutcome)>,
+}
+
+/// A note on a call (备注).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// When it was written.
+    pub at: WallTime,
+    /// Whose it is; None: an operator's.
+    pub by: Option<AgentId>,
+    /// What it says.
+    pub text: Arc<str>,
 }
 
 /// A transfer (转接), from the wish for it to its end.

@@ -9,7 +9,7 @@ use model::outcome::{CallResult, HungUpBy, Termination};
 use model::recording::TalkShares;
 use serde::Serialize;
 
-use crate::cdr::{Cdr, Quality, Recording, RecordingState, Segment, SegmentOutcome, Transfer, Visit};
+use crate::cdr::{Cdr, Note, Quality, Recording, RecordingState, Segment, SegmentOutcome, Transfer, Visit};
 use crate::time::UtcOffset;
 
 /// Shows records: knows the civil time and where the data folder is.
@@ -69,6 +69,7 @@ pub struct ExportedCdr {
     pub queues: Vec<ExportedVisit>,
     pub segments: Vec<ExportedSegment>,
     pub transfers: Vec<ExportedTransfer>,
+    pub notes: Vec<ExportedNote>,
     pub went_into: Option<String>,
     pub quality: Vec<Quality>,
     pub sip_call_id: String,
@@ -125,6 +126,15 @@ pub struct ExportedSegment {
     pub hold_ms: u64,
     pub holds: u32,
     pub outcome: Option<SegmentOutcome>,
+}
+
+/// A note.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names of the fields are those of the record")]
+pub struct ExportedNote {
+    pub at: String,
+    pub by: Option<String>,
+    pub text: String,
 }
 
 /// A transfer.
@@ -214,6 +224,7 @@ impl Exporter {
             queues: cdr.visits.iter().map(|v| self.visit(v)).collect(),
             segments: cdr.segments.iter().map(|s| self.segment(s)).collect(),
             transfers: cdr.transfers.iter().map(|transfer| self.transfer(transfer)).collect(),
+            notes: cdr.notes.iter().map(|note| self.note(note)).collect(),
             went_into: cdr.went_into.map(|call| call.to_string()),
             quality: cdr.quality.clone(),
             sip_call_id: parties.sip_call_id.to_string(),
@@ -268,6 +279,11 @@ impl Exporter {
             holds: segment.hold.count,
             outcome: segment.left.map(|(_, outcome)| outcome),
         }
+    }
+
+    fn note(&self, note: &Note) -> ExportedNote {
+        let by = note.by.as_ref().map(|agent| agent.name.to_string());
+        ExportedNote { at: self.time(note.at), by, text: note.text.to_string() }
     }
 
     fn transfer(&self, transfer: &Transfer) -> ExportedTransfer {

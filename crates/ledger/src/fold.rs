@@ -14,7 +14,7 @@ use model::{CallId, EntryId, OfferId, RecordingId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use crate::cdr::{
-    Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
+    Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Note, Parties, Quality, Recording,
     RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Transfer, Visit, Way,
 };
 
@@ -224,6 +224,7 @@ impl Draft {
             visits: Vec::new(),
             segments: Vec::new(),
             transfers: Vec::new(),
+            notes: Vec::new(),
             went_into: None,
             recordings: Vec::new(),
             not_recorded: None,
@@ -289,6 +290,9 @@ impl Draft {
             | CallFact::CallerReached { .. }
             | CallFact::Bridged { .. }
             | CallFact::AgentLeft { .. } => return self.note_offer(at, fact),
+            CallFact::Noted { by, text } => {
+                self.cdr.notes.push(Note { at, by: by.clone(), text: text.clone() });
+            }
             CallFact::TransferBegan { kind, by, to } => {
                 let (kind, by, to) = (*kind, by.clone(), to.clone());
                 self.cdr.transfers.push(Transfer { kind, by, to, asked: at, ended: None });

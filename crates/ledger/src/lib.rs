@@ -15,7 +15,7 @@ pub mod story;
 mod time;
 
 pub use cdr::{
-    Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Parties, Quality, Recording,
+    Amendment, Cdr, Ending, FlowFailure, Hold, KeyPress, Lengths, Menu, Note, Parties, Quality, Recording,
     RecordingState, Segment, SegmentOutcome, Step, Survey, SurveyAnswer, Times, Transfer, Visit, Way,
 };
 pub use check::{Violation, check_cdr, check_figures};

@@ -26,6 +26,15 @@ pub enum Command {
         /// Where to, as a phone dials it, or `queue:NAME`.
         to: Arc<str>,
     },
+    /// Write a note on a call that is up: whoever has it next, and its record, have the note too.
+    Note {
+        /// Which call.
+        call: CallId,
+        /// Whose note; None: an operator's.
+        by: Option<AgentId>,
+        /// What it says.
+        text: Arc<str>,
+    },
     /// End a call.
     HangUp {
         /// Which.

@@ -54,6 +54,7 @@ impl Switch for Played {
                 node: None,
                 recording: RecordingView::On,
                 audio: crate::view::AudioView::CallerUnheard,
+                notes: vec!["8001: VIP".into()],
                 began: "2026-11-22T09:30:00.000+08:00".into(),
                 agent_answered: None,
             })
@@ -302,12 +303,16 @@ async fn wishes_reach_the_switch_and_its_refusals_reach_the_asker() {
     client.set_agent_state("8001", &state).await.unwrap();
     client.hang_up(&CallId::from(CALL).to_string()).await.unwrap();
     client.transfer(&CallId::from(CALL).to_string(), "queue:sales").await.unwrap();
+    client.note(&CallId::from(CALL).to_string(), Some("8001"), " 客户要发票 ").await.unwrap();
+    let empty = client.note(&CallId::from(CALL).to_string(), None, " ").await.unwrap_err();
+    assert!(empty.to_string().contains("备注为空"), "{empty}");
     client.reload().await.unwrap();
     let agent = AgentId::new(&TenantId::default(), "8001");
     let expected = [
-        Command::SetAgentState { agent, state: state.clone() },
+        Command::SetAgentState { agent: agent.clone(), state: state.clone() },
         Command::HangUp { call: CallId::from(CALL) },
         Command::Transfer { call: CallId::from(CALL), to: "queue:sales".into() },
+        Command::Note { call: CallId::from(CALL), by: Some(agent), text: "客户要发票".into() },
         Command::Reload,
     ];
     assert_eq!(*running.switch.asked.lock().unwrap(), expected);

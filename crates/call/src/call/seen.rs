@@ -1,8 +1,26 @@
 //! Owns what operators see of a call in progress.
 
+use std::sync::Arc;
+
+use model::AgentId;
+use model::event::CallFact;
+
 use super::{Call, Stage};
+use crate::context::Context;
 
 impl Call {
+    /// Somebody writes a note on it, which whoever has the call later sees too (R46).
+    pub fn note(&mut self, context: &mut Context<'_>, by: Option<AgentId>, text: Arc<str>) {
+        if matches!(self.stage, Stage::Over) {
+            return;
+        }
+        self.notes.push(match &by {
+            Some(agent) => format!("{}: {text}", agent.name).into(),
+            None => Arc::clone(&text),
+        });
+        self.fact(context, CallFact::Noted { by, text });
+    }
+
     /// A view for operators.
     pub fn view(&self) -> crate::LiveCall {
         let talking = match &self.stage {
@@ -37,6 +55,7 @@ impl Call {
             party: talking.map(|party| party.label.clone()),
             recording: self.live_recording(),
             audio: self.live_audio(),
+            notes: self.notes.clone(),
             began: self.began,
         }
     }

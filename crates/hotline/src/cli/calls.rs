@@ -33,6 +33,7 @@ pub(crate) fn run(global: &Global, asked: Calls) -> anyhow::Result<Answer> {
         Calls::Trace(wanted) => super::trace::trace(global, &wanted),
         Calls::Live => live_calls(global),
         Calls::Transfer { call, to } => transfer::transfer(global, &call, &to),
+        Calls::Note { call, text, by } => note(global, &call, by.as_deref(), &text),
         Calls::Originate { agent, to, first } => originate::originate(global, &agent, &to, first),
         Calls::Hangup { call, by: None } => hang_up(global, &call),
         Calls::Hangup { call, by: Some(by) } => supervise::run(global, (&call, &by), Verb::Hangup),
@@ -255,7 +256,8 @@ fn live_calls(global: &Global) -> anyhow::Result<Answer> {
         output::json(&calls)?;
         return Ok(Answer::Yes);
     }
-    let mut table = Table::new(["编号", "开始", "呼入号码", "热线", "状态", "队列", "接听", "录音", "语音"]);
+    let mut table =
+        Table::new(["编号", "开始", "呼入号码", "热线", "状态", "队列", "接听", "录音", "语音", "备注"]);
     for call in calls {
         table.row([
             call.id,
@@ -267,10 +269,26 @@ fn live_calls(global: &Global) -> anyhow::Result<Answer> {
             call.party.unwrap_or_default(),
             call.recording.zh().to_owned(),
             call.audio.zh().to_owned(),
+            call.notes.join("; "),
         ]);
     }
     table.print()?;
     Ok(Answer::Yes)
+}
+
+fn note(global: &Global, call: &str, by: Option<&str>, text: &str) -> anyhow::Result<Answer> {
+    let id = call_id(call)?.to_string();
+    let (by, text) = (by.map(str::to_owned), text.to_owned());
+    match speak(global, |client| async move { client.note(&id, by.as_deref(), &text).await }) {
+        Ok(()) => {
+            match global.json {
+                true => output::json(&serde_json::json!({ "ok": true }))?,
+                false => output::lines([format!("{call}: 已记下 / noted")])?,
+            }
+            Ok(Answer::Yes)
+        }
+        Err(error) => live::refused(error),
+    }
 }
 
 fn hang_up(global: &Global, call: &str) -> anyhow::Result<Answer> {

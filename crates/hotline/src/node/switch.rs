@@ -205,6 +205,15 @@ impl Switch for NodeSwitch {
                         None => Err(refused(format!("没有正在进行的通话 {call} / no such call is up"))),
                     }
                 }
+                Command::Note { call, by, text } => {
+                    let up = self
+                        .ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));
+                    if up.await != Some(true) {
+                        return Err(refused(format!("没有正在进行的通话 {call} / no such call is up")));
+                    }
+                    self.boxes.post(call.shard(), call::Input::Note { call, by, text });
+                    Ok(())
+                }
                 Command::HangUp { call } => {
                     let up = self
                         .ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));
@@ -391,6 +400,7 @@ impl NodeSwitch {
             queue: call.queue.as_ref().map(|queue| queue.as_str().to_owned()),
             party: call.party.as_ref().map(ToString::to_string),
             node: None,
+            notes: call.notes.iter().map(ToString::to_string).collect(),
             recording: match call.recording {
                 call::LiveRecording::Off => RecordingView::Off,
                 call::LiveRecording::On => RecordingView::On,

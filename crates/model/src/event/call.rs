@@ -212,6 +212,13 @@ pub enum CallFact {
         /// Who it is, as people write it.
         party: Arc<str>,
     },
+    /// Somebody wrote a note on it (备注).
+    Noted {
+        /// Who; None: an operator.
+        by: Option<AgentId>,
+        /// What it says.
+        text: Arc<str>,
+    },
     /// Somebody sends the other side elsewhere (转接).
     TransferBegan {
         /// In which manner.

@@ -56,6 +56,12 @@ impl World {
         self.shard_hears(call.shard(), call::Input::Transfer { call, to: to.into() });
     }
 
+    /// An agent writes a note on a call.
+    pub fn note(&mut self, call: CallId, by: &AgentId, text: &str) {
+        let (by, text) = (Some(by.clone()), text.into());
+        self.shard_hears(call.shard(), call::Input::Note { call, by, text });
+    }
+
     /// A supervisor asks for a call by an operator's command.
     pub fn supervise(&mut self, call: CallId, by: &AgentId, verb: Verb) {
         self.shard_hears(call.shard(), call::Input::Supervise { call, by: by.clone(), verb });

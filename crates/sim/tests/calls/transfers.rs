@@ -357,8 +357,10 @@ fn a_customer_is_sent_to_a_queue_and_to_a_number_with_all_that_is_known_of_it() 
     let (mut stage, caller) = talking();
     let (first, call) = (stage.phone("8001"), stage.world.calls()[0].id);
     stage.choose("8002", AgentState::Ready);
+    stage.world.note(call, &agent("8001"), "要发票");
     stage.world.transfer(call, "queue:plain");
     stage.until_fact(seconds(20), ended_as(TransferOutcome::Done));
+    assert_eq!(stage.world.calls()[0].notes, ["8001: 要发票".into()], "who has the call next sees the note");
     stage.run(seconds(1));
     assert!(!stage.world.peer(first).is_in_call());
     let second = stage.phone("8002");
@@ -376,6 +378,7 @@ fn a_customer_is_sent_to_a_queue_and_to_a_number_with_all_that_is_known_of_it() 
     assert_eq!(cdr.transfers.len(), 2);
     assert_eq!(cdr.visits.iter().map(|visit| visit.queue.as_str()).collect::<Vec<_>>(), ["sales", "plain"]);
     assert_eq!(cdr.menu.keys.len(), 1, "the keys of before are of the same record");
+    assert_eq!(cdr.notes.iter().map(|note| &*note.text).collect::<Vec<_>>(), ["要发票"]);
     assert_eq!(cdr.recordings.len(), 1);
 }
 

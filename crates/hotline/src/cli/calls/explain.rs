@@ -98,6 +98,10 @@ fn call_sentence(exporter: &Exporter, fact: &CallFact) -> Option<String> {
         CallFact::HoldEnded { by } => format!("{}恢复 / resumed", by.zh()),
         CallFact::AgentLeft { by, cause, .. } => format!("通话结束: {}挂机, {cause:?} / talk over", by.zh()),
         CallFact::LegReplaced { party, .. } => format!("{party} 接替 / took the place"),
+        CallFact::Noted { by, text } => {
+            let by = by.as_ref().map_or("系统", |agent| &*agent.name);
+            format!("{by} 备注: {text} / note")
+        }
         CallFact::TransferBegan { kind, by, to } => {
             let kind = match kind {
                 TransferKind::Blind => "盲转",
