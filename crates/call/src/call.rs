@@ -20,6 +20,7 @@ mod consult;
 mod divert;
 mod early;
 mod engaged;
+mod escalation;
 mod fax;
 mod flow_side;
 mod guests;
@@ -61,10 +62,11 @@ use crate::party::{Party, PartyState};
 use crate::visit::{Guest, Visit};
 
 pub(crate) use engaged::ToldAgents;
+pub(crate) use escalation::ESCALATE;
 pub(crate) use joining::{Candidate, Departed};
 pub(crate) use moving::Mover;
 pub(crate) use terms::{CallFacts, CallPlan, CallerIs, Echo, Originated};
-pub(crate) use transfer::{Aim, AimAt, Asked, ESCALATE};
+pub(crate) use transfer::{Aim, AimAt, Asked};
 use unanswered::Unanswered;
 pub(crate) use watched::ToldDialog;
 

@@ -15,7 +15,8 @@ use model::say::{Key, SayItem, Tone};
 use model::{LegId, OfferId, PlayId, RecordingId};
 use routing::RecordPolicy;
 
-use super::transfer::{ESCALATE, Phase, Transfer};
+use super::escalation::ESCALATE;
+use super::transfer::{Phase, Transfer};
 use super::{Call, Playing, Stage, Talk};
 use crate::context::{Context, Wish};
 use crate::party::PartyState;

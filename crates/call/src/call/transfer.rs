@@ -107,9 +107,6 @@ pub(crate) struct Asked {
     pub kind: TransferKind,
 }
 
-/// Whom a call is sent to along the escalation path of its queue, instead of a number.
-pub(crate) const ESCALATE: &str = "escalate";
-
 /// How long who made a transfer that failed is rung.
 const BACK_RINGS: Duration = Duration::from_secs(30);
 
@@ -149,28 +146,6 @@ impl Call {
         let caller = self.caller.as_ref()?.id;
         let leg = if self.may_transfer(talk.leg).is_ok() { talk.leg } else { caller };
         self.may_transfer(leg).is_ok().then_some(leg)
-    }
-
-    /// The step of the escalation path that comes next (R46): of the queue whose agent talks, else of the queue that the
-    /// call was escalated from.
-    fn next_step(&self) -> Option<(QueueName, usize)> {
-        let Stage::Talking(talk) = &self.stage else { return None };
-        let party = self.parties.iter().find(|party| party.offer == talk.offer)?;
-        match party.queue() {
-            Some(queue) => Some((queue.clone(), 0)),
-            None => self.escalated.clone(),
-        }
-    }
-
-    /// What is dialled for the next step of the escalation path.
-    pub fn escalates_to(&self) -> Option<Arc<str>> {
-        let (queue, step) = self.next_step()?;
-        self.settings.plan.queues.get(&queue)?.escalate_to.get(step).cloned()
-    }
-
-    /// The transfer that begins is the next step of the path.
-    pub fn note_escalation(&mut self) {
-        self.escalated = self.next_step().map(|(queue, step)| (queue, step + 1));
     }
 
     /// Refuses the REFER that asks for a transfer.
