@@ -56,6 +56,8 @@ const NAMES: &[(&str, &str)] = &[
     ("transfers", "转接"),
     ("notes", "备注"),
     ("text", "内容"),
+    ("by", "由谁"),
+    ("to", "去向"),
     ("recordings", "录音"),
     ("shares", "各方占比"),
     ("quality", "语音质量"),
