@@ -9,7 +9,7 @@ use model::night::Turn;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::Problem;
+use crate::error::{Problem, read};
 use crate::routes::{Shared, Tenant, command};
 use crate::view::NumberView;
 
@@ -31,7 +31,6 @@ pub(crate) async fn turn_night(
     wish: Result<Json<Night>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Path(number) = number.map_err(|error| Problem::bad_request("号码不对", error.body_text()))?;
-    let Json(Night { turn }) =
-        wish.map_err(|error| Problem::new(error.status(), "夜间模式写得不对", error.body_text()))?;
+    let Night { turn } = read(wish, "夜间模式写得不对")?;
     command(&shared, Command::TurnNight { number: HotlineNumber::new(&tenant.0, &number), turn }).await
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::error::Problem;
+use crate::error::{Problem, read};
 use crate::events::Recent;
 use crate::metrics::Metrics;
 use crate::numbers;
@@ -176,8 +176,7 @@ async fn originate(
     tenant: Tenant,
     body: Result<Json<Join>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Json(Join { agent, to, first }) =
-        body.map_err(|error| Problem::new(error.status(), "呼叫写得不对", error.body_text()))?;
+    let Join { agent, to, first } = read(body, "呼叫写得不对")?;
     let wish = Originate { agent: AgentId::new(&tenant.0, &agent), to, first };
     let call = shared.switch.originate(wish).await?;
     Ok(Json(json!({ "id": call.to_string() })))
@@ -218,8 +217,7 @@ async fn transfer(
     id: Id,
     body: Result<Json<To>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Json(To { to }) =
-        body.map_err(|error| Problem::new(error.status(), "去向写得不对", error.body_text()))?;
+    let To { to } = read(body, "去向写得不对")?;
     find_live(&shared, &tenant.0, id.0).await?;
     command(&shared, Command::Transfer { call: id.0, to }).await
 }
@@ -243,8 +241,7 @@ async fn note(
     id: Id,
     body: Result<Json<Note>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Json(Note { text, by }) =
-        body.map_err(|error| Problem::new(error.status(), "备注写得不对", error.body_text()))?;
+    let Note { text, by } = read(body, "备注写得不对")?;
     let text = text.trim();
     if text.is_empty() || text.chars().count() > LONGEST_NOTE {
         let (zh, en) = ("备注为空或超过 2000 字", "the note is empty or has more than 2,000 characters");
@@ -271,8 +268,7 @@ async fn supervise(
     id: Id,
     wish: Result<Json<Supervise>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Json(Supervise { verb, by }) =
-        wish.map_err(|error| Problem::new(error.status(), "监听请求写得不对", error.body_text()))?;
+    let Supervise { verb, by } = read(wish, "监听请求写得不对")?;
     find_live(&shared, &tenant.0, id.0).await?;
     let by = AgentId::new(&tenant.0, &by);
     command(&shared, Command::Supervise { call: id.0, by, verb }).await
@@ -294,8 +290,7 @@ async fn set_agent_state(
     state: Result<Json<AgentState>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Path(id) = id.map_err(|error| Problem::bad_request("工号不对", error.body_text()))?;
-    let Json(state) =
-        state.map_err(|error| Problem::new(error.status(), "状态写得不对", error.body_text()))?;
+    let state = read(state, "状态写得不对")?;
     command(&shared, Command::SetAgentState { agent: AgentId::new(&tenant.0, &id), state }).await
 }
 
@@ -314,8 +309,7 @@ async fn confer(
     wish: Result<Json<ConferenceWish>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Path(name) = name.map_err(|error| Problem::bad_request("会议室不对", error.body_text()))?;
-    let Json(wish) =
-        wish.map_err(|error| Problem::new(error.status(), "会议请求写得不对", error.body_text()))?;
+    let wish = read(wish, "会议请求写得不对")?;
     command(&shared, Command::Conference { name: ConferenceName::new(&tenant.0, &name), wish }).await
 }
 

@@ -1,6 +1,5 @@
 //! Owns what live state looks like outside: plain JSON. Times are RFC 3339 texts.
 
-use ledger::{Cdr, Exporter, RecordingState};
 use model::diversion::Diversion;
 use model::event::{AgentActivity, AgentState, Direction};
 use serde::{Deserialize, Serialize};
@@ -211,43 +210,6 @@ impl LiveState {
             LiveState::Waiting => "排队中",
             LiveState::Ringing => "振铃",
             LiveState::Talking => "通话中",
-        }
-    }
-}
-
-impl LiveCall {
-    /// The call of a ledger's open record (see `ledger::Ledger::open_calls`).
-    pub fn of(cdr: &Cdr, exporter: &Exporter) -> LiveCall {
-        let open = || cdr.segments.iter().filter(|segment| segment.left.is_none());
-        let talking = open().find(|segment| segment.answered.is_some());
-        let ringing = open().find(|segment| segment.rang.is_some());
-        let waiting = cdr.visits.iter().any(|visit| visit.left.is_none());
-        let state = match (talking, ringing) {
-            (Some(_), _) => LiveState::Talking,
-            (None, Some(_)) => LiveState::Ringing,
-            (None, None) if waiting => LiveState::Waiting,
-            (None, None) => LiveState::Menu,
-        };
-        LiveCall {
-            id: cdr.id.to_string(),
-            tenant: cdr.tenant.to_string(),
-            direction: cdr.direction,
-            state,
-            number: cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()),
-            trunk: cdr.parties.trunk.as_ref().map(ToString::to_string),
-            caller: cdr.parties.caller.to_string(),
-            called: cdr.parties.called.to_string(),
-            queue: cdr.parties.queue.as_ref().map(|queue| queue.as_str().to_owned()),
-            party: talking.or(ringing).map(|segment| segment.party.to_string()),
-            node: cdr.menu.path.last().map(|step| step.node.to_string()),
-            recording: match cdr.recordings.iter().any(|one| one.state == RecordingState::Running) {
-                true => RecordingView::On,
-                false => RecordingView::Off,
-            },
-            audio: AudioView::Fine,
-            notes: cdr.notes.iter().map(|note| note.text.to_string()).collect(),
-            began: exporter.time(cdr.times.began),
-            agent_answered: cdr.times.agent_answered.map(|at| exporter.time(at)),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::asks::Asks;
 use super::registrar::Bindings;
 use super::reload::Reloader;
 use super::tenants::{Known, Tenants};
-use super::world::refused;
+use super::world::{no_such_call, refused};
 
 /// This node, for the API.
 pub(crate) struct NodeSwitch {
@@ -202,27 +202,13 @@ impl Switch for NodeSwitch {
                             Ok(())
                         }
                         Some(Err(why)) => Err(refused(why)),
-                        None => Err(refused(format!("没有正在进行的通话 {call} / no such call is up"))),
+                        None => Err(no_such_call(call)),
                     }
                 }
                 Command::Note { call, by, text } => {
-                    let up = self
-                        .ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));
-                    if up.await != Some(true) {
-                        return Err(refused(format!("没有正在进行的通话 {call} / no such call is up")));
-                    }
-                    self.boxes.post(call.shard(), call::Input::Note { call, by, text });
-                    Ok(())
+                    self.tell_live(call, call::Input::Note { call, by, text }).await
                 }
-                Command::HangUp { call } => {
-                    let up = self
-                        .ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));
-                    if up.await != Some(true) {
-                        return Err(refused(format!("没有正在进行的通话 {call} / no such call is up")));
-                    }
-                    self.boxes.post(call.shard(), call::Input::HangUp { call });
-                    Ok(())
-                }
+                Command::HangUp { call } => self.tell_live(call, call::Input::HangUp { call }).await,
                 Command::PauseRecording { call } => self.keep(call, call::Keep::Nothing).await,
                 Command::ResumeRecording { call } => self.keep(call, call::Keep::Sound).await,
                 Command::Supervise { call, by, verb } => {
@@ -230,9 +216,7 @@ impl Switch for NodeSwitch {
                     let may =
                         self.ask_shard(call.shard(), move |shard| shard.check_supervision(call, &who, verb));
                     match may.await {
-                        None => {
-                            return Err(refused(format!("没有正在进行的通话 {call} / no such call is up")));
-                        }
+                        None => return Err(no_such_call(call)),
                         Some(Err(why)) => return Err(Refused(why)),
                         Some(Ok(())) => {}
                     }
@@ -310,13 +294,23 @@ impl NodeSwitch {
         answered.await.ok()
     }
 
+    /// Hands `input` to the shard of a call that is up.
+    async fn tell_live(&self, call: CallId, input: call::Input) -> Result<(), Refused> {
+        let up = self.ask_shard(call.shard(), move |shard| shard.live_calls().any(|live| live.id == call));
+        if up.await != Some(true) {
+            return Err(no_such_call(call));
+        }
+        self.boxes.post(call.shard(), input);
+        Ok(())
+    }
+
     /// Pauses the recording of a call, or lets it go on.
     async fn keep(&self, call: CallId, keep: call::Keep) -> Result<(), Refused> {
         let found = self.ask_shard(call.shard(), move |shard| {
             shard.live_calls().find(|live| live.id == call).map(|live| live.recording)
         });
         match found.await.flatten() {
-            None => Err(refused(format!("没有正在进行的通话 {call} / no such call is up"))),
+            None => Err(no_such_call(call)),
             Some(call::LiveRecording::Off) => {
                 Err(refused(format!("通话 {call} 没有在录音 / this call is not being recorded")))
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clock::Instant;
 use media_net::MediaNet;
+use model::CallId;
 use model::command::Refused;
 use sip::endpoint::Transport;
 use sip::resolve::{Target, Wanted};
@@ -152,6 +153,11 @@ fn expect(transports: &Transports, targets: &[Target]) {
     for target in targets.iter().filter(|target| target.transport == Transport::Tls) {
         transports.expect(target.address, &target.name);
     }
+}
+
+/// A command is about a call that is not up.
+pub(crate) fn no_such_call(call: CallId) -> Refused {
+    refused(format!("没有正在进行的通话 {call} / no such call is up"))
 }
 
 /// A refusal in words, Chinese first.
