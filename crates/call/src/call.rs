@@ -219,7 +219,7 @@ enum Playing {
     Flow(u32),
     /// The ACD asked for it.
     Announcement(EntryId),
-    /// The agent's number before the bridge.
+    /// The agent's number and greeting before the bridge.
     AgentNumber(OfferId),
     /// Said to a caller who leaves a message.
     Voicemail,

@@ -54,7 +54,8 @@ pub(crate) enum Way {
 #[derive(Clone, Debug)]
 pub(crate) struct Attempt {
     pub leg: LegId,
-    pub way: Way,
+    /// The trunk that it goes by; None: to an address.
+    pub trunk: Option<WayOut>,
     /// Until any response must have come.
     pub quiet_until: Option<Instant>,
 }

@@ -15,4 +15,4 @@ pub use minted::{MintedHasher, MintedMap, MintedState};
 #[cfg(feature = "system")]
 pub use system::SystemClock;
 pub use timers::{TimerKey, TimerQueue, TimerTable};
-pub use wall::{WallAnchor, WallTime};
+pub use wall::{WallAnchor, WallTime, civil_of_epoch_day, millis};

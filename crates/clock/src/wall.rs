@@ -28,6 +28,25 @@ impl WallTime {
     }
 }
 
+/// Year, month 1–12 and day 1–31 of the day that begins so many days after 1970-01-01 does, in the proleptic Gregorian
+/// calendar (H. Hinnant, «chrono-compatible low-level date algorithms», `civil_from_days`).
+pub const fn civil_of_epoch_day(day: i64) -> (i64, i64, i64) {
+    let days = day + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+/// Whole milliseconds of a length.
+pub fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl std::ops::Add<Duration> for WallTime {
     type Output = WallTime;
     fn add(self, length: Duration) -> WallTime {

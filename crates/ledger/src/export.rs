@@ -1,9 +1,7 @@
 //! Owns how a call record is shown outside: flat, with times as text and the users' words beside ours. This is the
 //! one place where a record's times become text.
 
-use std::time::Duration;
-
-use clock::WallTime;
+use clock::{WallTime, millis};
 use model::event::{Direction, TransferKind, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::recording::TalkShares;
@@ -343,10 +341,6 @@ pub const fn direction_zh(direction: Direction) -> &'static str {
         Direction::Out => "呼出",
         Direction::Internal => "内部",
     }
-}
-
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -132,15 +132,7 @@ impl Day {
 
     /// Year, month 1–12, day 1–31.
     pub fn date(self) -> (i32, u32, u32) {
-        let days = i64::from(self.0) + 719_468;
-        let era = days.div_euclid(146_097);
-        let of_era = days.rem_euclid(146_097);
-        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let march_month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * march_month + 2) / 5 + 1;
-        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let (year, month, day) = clock::civil_of_epoch_day(i64::from(self.0));
         let small = |n: i64| u32::try_from(n).unwrap_or(0);
         (i32::try_from(year).unwrap_or(0), small(month), small(day))
     }

@@ -10,9 +10,8 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use clock::{Instant, Machine};
+use clock::{Instant, Machine, WallTime};
 use ivr::{Opening, Parked, Retrieval, RetrievalOutput};
 use media::command::{Command, Mark, MaskCause, PlayMode};
 use model::event::{CallFact, Event};
@@ -187,18 +186,11 @@ impl Call {
         let fate = if length < mailbox.shortest { MessageFate::TooShort } else { MessageFate::Kept };
         context.media(Command::StopRecording { room: self.id, recording: message });
         self.fact(context, CallFact::RecordingEnded { recording: message });
-        let millis = millis(length);
+        let millis = clock::millis(length);
         self.fact(context, CallFact::MessageEnded { message, fate, millis });
         if fate == MessageFate::Kept {
             self.so_far.message = true;
-            let left = Message {
-                recording: message,
-                call: self.id,
-                caller: self.facts.caller.clone(),
-                began: context.anchor.wall(since),
-                millis: Some(millis),
-                heard: false,
-            };
+            let left = self.message(message, context.anchor.wall(since), Some(millis));
             context.mailboxes.lock().put(&mailbox.name, left);
             context.out.push_back(Output::MailboxChanged(mailbox.name.clone()));
         }
@@ -209,9 +201,13 @@ impl Call {
     pub fn open_message(&self, anchor: &clock::WallAnchor) -> Option<(MailboxName, Message)> {
         let Stage::Leaving(leaving) = &self.stage else { return None };
         let Step::Speaking { message: recording, since } = leaving.step else { return None };
-        let (caller, began) = (self.facts.caller.clone(), anchor.wall(since));
-        let message = Message { recording, call: self.id, caller, began, millis: None, heard: false };
-        Some((leaving.mailbox.name.clone(), message))
+        Some((leaving.mailbox.name.clone(), self.message(recording, anchor.wall(since), None)))
+    }
+
+    /// A message of this caller that nobody has heard.
+    fn message(&self, recording: RecordingId, began: WallTime, millis: Option<u64>) -> Message {
+        let caller = self.facts.caller.clone();
+        Message { recording, call: self.id, caller, began, millis, heard: false }
     }
 
     /// A `Mailbox` node: the caller hears what lies there.
@@ -324,10 +320,6 @@ impl Call {
         let mailbox = mailbox.clone();
         context.out.push_back(Output::Event(Event::Mailbox { mailbox, fact }));
     }
-}
-
-fn millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How often a caller whose message was too short is asked again.

@@ -41,7 +41,10 @@ impl Call {
         while let Some(way) = self.parties[at].ways.pop_front() {
             let tried = match way {
                 Way::Trunk(way) => self.try_trunk(context, at, &way),
-                Way::Address(destination) => self.try_address(context, at, destination),
+                Way::Address(destination) => {
+                    self.try_address(context, at, *destination);
+                    true
+                }
             };
             if tried {
                 return;
@@ -51,13 +54,12 @@ impl Call {
     }
 
     /// Calls one of the addresses of a name. RFC 3263 §4.3 waits for Timer F before the next; a caller does not.
-    fn try_address(&mut self, context: &mut Context<'_>, at: usize, destination: Box<Destination>) -> bool {
+    fn try_address(&mut self, context: &mut Context<'_>, at: usize, destination: Destination) {
         let offer = self.parties[at].offer;
         let leg: LegId = context.ids.mint();
         let quiet_until = Some(context.now + SILENT_ADDRESS);
-        self.parties[at].attempt = Some(Attempt { leg, way: Way::Address(destination.clone()), quiet_until });
-        self.open_port_for(context, offer, leg, *destination);
-        true
+        self.parties[at].attempt = Some(Attempt { leg, trunk: None, quiet_until });
+        self.open_port_for(context, offer, leg, destination);
     }
 
     /// Whether the call goes out by the trunk of `way`.
@@ -85,7 +87,7 @@ impl Call {
         self.fact(context, CallFact::WayTried { offer, trunk, to });
         let leg: LegId = context.ids.mint();
         let quiet_until = Some(context.now + way.trunk.way.no_response);
-        self.parties[at].attempt = Some(Attempt { leg, way: Way::Trunk(way.clone()), quiet_until });
+        self.parties[at].attempt = Some(Attempt { leg, trunk: Some(way.clone()), quiet_until });
         self.open_port_for(context, offer, leg, destination);
         true
     }
@@ -130,15 +132,15 @@ impl Call {
     ) {
         let party = &mut self.parties[at];
         let Some(attempt) = party.attempt.take_if(|attempt| attempt.leg == leg) else { return };
-        let of_the_way = match &attempt.way {
-            Way::Trunk(_) => is_of_the_trunk(status),
-            Way::Address(_) => matches!(status, 408 | 503),
+        let of_the_way = match attempt.trunk {
+            Some(_) => is_of_the_trunk(status),
+            None => matches!(status, 408 | 503),
         };
         // A phone that rang has said what there was to say.
         if !(of_the_way && party.state == PartyState::Calling) {
             party.ways.clear();
         }
-        let (offer, Way::Trunk(way)) = (party.offer, attempt.way) else { return };
+        let (offer, Some(way)) = (party.offer, attempt.trunk) else { return };
         if let Some(after) = retry_after.filter(|_| (500..600).contains(&status)) {
             let until = context.now + after.min(LONGEST_AVOIDED);
             context.trunk(&way.trunk.name, TrunkChange::Avoid(way.to, until));
@@ -170,7 +172,7 @@ impl Call {
                 continue;
             }
             let Some(attempt) = party.attempt.take() else { continue };
-            if let Way::Trunk(way) = &attempt.way {
+            if let Some(way) = &attempt.trunk {
                 let why = Arc::from("没有任何响应 / no response at all");
                 self.way_failed(context, offer, way, (None, why));
             }

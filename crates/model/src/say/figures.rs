@@ -118,15 +118,7 @@ impl CalendarDate {
 
     /// The day that begins so many days after 1970-01-01 does.
     pub fn of_epoch_day(day: i64) -> Option<CalendarDate> {
-        // Howard Hinnant, «chrono-compatible low-level date algorithms», civil_from_days.
-        let z = day + 719_468;
-        let (era, of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-        let of_era_year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
-        let from_march = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * from_march + 2) / 5 + 1;
-        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-        let year = of_era_year + era * 400 + i64::from(month <= 2);
+        let (year, month, day) = clock::civil_of_epoch_day(day);
         CalendarDate::new(u16::try_from(year).ok()?, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
     }
 
