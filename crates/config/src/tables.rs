@@ -107,6 +107,35 @@ const KEY_CHOICES: [routing::KeyChoice; 4] = [
     routing::KeyChoice::Inband,
 ];
 
+/// `codecs` of a trunk or phone.
+const MEDIA_CODECS: Field =
+    default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first");
+
+/// `srtp` of a trunk or phone.
+const MEDIA_SRTP: Field =
+    default("srtp", SRTP, "'off'", "语音加密 (SRTP, 密钥在 SDP 中)", "media encryption (SRTP, keys in SDP)");
+
+/// `dtmf` of a trunk or phone.
+const MEDIA_DTMF: Field = default("dtmf", KEYS, "'auto'", "按键 (DTMF) 的传送方式", "how keys (DTMF) travel");
+
+/// `comfort_noise` of a trunk or phone.
+const COMFORT_NOISE: Field = default(
+    "comfort_noise",
+    Kind::Bool,
+    "false",
+    "允许静音抑制与舒适噪声 (RFC 3389)",
+    "silence suppression with comfort noise (RFC 3389) is allowed",
+);
+
+/// `t38` of a trunk or phone.
+const T38: Field = default(
+    "t38",
+    Kind::Bool,
+    "true",
+    "传真可改用 T.38, 对侧也支持时原样转发; 否则回 488, 继续用语音",
+    "faxes may go over to T.38, passed as it comes where the other side does it too; else 488, and audio goes on",
+);
+
 /// How media are exchanged with the trunk or phone of `record`.
 fn media_choice(record: &crate::record::Record) -> routing::MediaChoice {
     routing::MediaChoice {

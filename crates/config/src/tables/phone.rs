@@ -4,7 +4,7 @@ use model::{AgentId, Aor, MailboxName};
 use routing::{DigestChoice, Phone};
 
 use super::agent::one_of_two;
-use super::{CODECS, KEYS, SRTP, default, media_choice, optional, required, trunk, trunk_made, word};
+use super::{default, media_choice, optional, required, trunk, trunk_made, word};
 use crate::fields::{Kind, NameKind, Object};
 use crate::reading::Reading;
 use crate::record::Record;
@@ -92,7 +92,7 @@ pub(crate) static PHONE: Object = Object {
             "打来而未接的电话 (无应答, 遇忙, 拒接, 免打扰, 未注册) 进入语音信箱",
             "calls that it does not take (no answer, busy, declined, not to be disturbed, gone) go to its mailbox",
         ),
-        default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
+        super::MEDIA_CODECS,
         default(
             "reliable",
             trunk::RELIABLE,
@@ -107,28 +107,10 @@ pub(crate) static PHONE: Object = Object {
             "超过 1300 字节的请求改用 TCP 发送 (须话机支持)",
             "requests of more than 1,300 bytes go by TCP (where the phone can)",
         ),
-        default(
-            "srtp",
-            SRTP,
-            "'off'",
-            "语音加密 (SRTP, 密钥在 SDP 中)",
-            "media encryption (SRTP, keys in SDP)",
-        ),
-        default("dtmf", KEYS, "'auto'", "按键 (DTMF) 的传送方式", "how keys (DTMF) travel"),
-        default(
-            "comfort_noise",
-            Kind::Bool,
-            "false",
-            "允许静音抑制与舒适噪声 (RFC 3389)",
-            "silence suppression with comfort noise (RFC 3389) is allowed",
-        ),
-        default(
-            "t38",
-            Kind::Bool,
-            "true",
-            "传真可改用 T.38, 对侧也支持时原样转发; 否则回 488, 继续用语音",
-            "faxes may go over to T.38, passed as it comes where the other side does it too; else 488, and audio goes on",
-        ),
+        super::MEDIA_SRTP,
+        super::MEDIA_DTMF,
+        super::COMFORT_NOISE,
+        super::T38,
     ],
 };
 

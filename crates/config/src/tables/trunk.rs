@@ -3,7 +3,7 @@
 use routing::Reliable;
 
 use crate::fields::{Kind, NameKind, Object};
-use crate::tables::{CODECS, KEYS, MANY, SRTP, default, optional, required, word};
+use crate::tables::{MANY, default, optional, required, word};
 
 pub(crate) static TRUNK: Object = Object {
     name: "trunk",
@@ -83,29 +83,11 @@ pub(crate) static TRUNK: Object = Object {
             "被叫地址中的域名, 如 IMS 域名; 省略则用 to 的地址",
             "domain in Request-URI and To; the address sent to unless set",
         ),
-        default("codecs", CODECS, "['pcma', 'pcmu']", "编码, 按优先顺序", "codecs, best first"),
-        default(
-            "srtp",
-            SRTP,
-            "'off'",
-            "语音加密 (SRTP, 密钥在 SDP 中)",
-            "media encryption (SRTP, keys in SDP)",
-        ),
-        default("dtmf", KEYS, "'auto'", "按键 (DTMF) 的传送方式", "how keys (DTMF) travel"),
-        default(
-            "comfort_noise",
-            Kind::Bool,
-            "false",
-            "允许静音抑制与舒适噪声 (RFC 3389)",
-            "silence suppression with comfort noise (RFC 3389) is allowed",
-        ),
-        default(
-            "t38",
-            Kind::Bool,
-            "true",
-            "传真可改用 T.38, 对侧也支持时原样转发; 否则回 488, 继续用语音",
-            "faxes may go over to T.38, passed as it comes where the other side does it too; else 488, and audio goes on",
-        ),
+        super::MEDIA_CODECS,
+        super::MEDIA_SRTP,
+        super::MEDIA_DTMF,
+        super::COMFORT_NOISE,
+        super::T38,
         optional("max_calls", Kind::Integer(1, MANY), "并发上限, 省略则不限", "calls at a time"),
         optional("max_calls_in", Kind::Integer(1, MANY), "呼入并发上限", "calls in at a time"),
         optional("max_calls_out", Kind::Integer(1, MANY), "呼出并发上限", "calls out at a time"),
