@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::switch::new_folder;
+use crate::switch::{end, new_folder};
 use crate::until;
 
 /// A running linphonec.
@@ -75,13 +75,9 @@ impl Linphone {
 
 impl Drop for Linphone {
     fn drop(&mut self) {
-        // Ended already, or ended here: both are fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("linphonec said:\n{}\nleft for inspection: {}", self.output(), self.folder.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.folder);
+            eprintln!("linphonec said:\n{}", self.output());
         }
+        end(&mut self.child, &self.folder);
     }
 }

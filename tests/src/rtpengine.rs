@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::switch::new_folder;
+use crate::switch::{end, new_folder};
 use crate::{Place, until};
 
 /// A running rtpengine.
@@ -55,13 +55,6 @@ impl Rtpengine {
 
 impl Drop for Rtpengine {
     fn drop(&mut self) {
-        // Ended already, or ended here: both are fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("left for inspection: {}", self.folder.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
+        end(&mut self.child, &self.folder);
     }
 }

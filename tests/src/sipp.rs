@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::switch::new_folder;
+use crate::switch::{end, new_folder};
 use crate::{Capture, Place, until};
 
 /// A run of SIPp before it starts.
@@ -164,14 +164,7 @@ impl SippRun {
 
 impl Drop for SippRun {
     fn drop(&mut self) {
-        // Ended already, or ended here: both are fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("left for inspection: {}", self.folder.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
+        end(&mut self.child, &self.folder);
     }
 }
 

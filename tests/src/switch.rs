@@ -324,13 +324,8 @@ impl Drop for Switch {
         // Ended already, or ended here: both are fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if self.folder.as_os_str().is_empty() {
-            return;
-        }
-        if std::thread::panicking() {
-            eprintln!("left for inspection: {}", self.folder.display());
-        } else {
-            let _ = std::fs::remove_dir_all(&self.folder);
+        if !self.folder.as_os_str().is_empty() {
+            leave(&self.folder);
         }
     }
 }
@@ -385,6 +380,22 @@ pub(crate) fn new_folder() -> PathBuf {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
     folder
+}
+
+/// Ends a program of a test, whose folder is removed unless the test failed.
+pub(crate) fn end(child: &mut Child, folder: &Path) {
+    // Ended already, or ended here: both are fine.
+    let _ = child.kill();
+    let _ = child.wait();
+    leave(folder);
+}
+
+fn leave(folder: &Path) {
+    if std::thread::panicking() {
+        eprintln!("left for inspection: {}", folder.display());
+    } else {
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }
 
 fn copy(from: &Path, to: &Path) {

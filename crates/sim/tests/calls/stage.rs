@@ -255,6 +255,44 @@ const ACME: [(&str, &str); 4] = [
     ),
 ];
 
+/// The agents of an office with supervisors: 9001 may do everything with the calls of `sales`, 9002 may only listen, and only there; 9003 has no right.
+pub const SUPERVISED_AGENTS: &str = r#"
+[[agent]]
+range = "8001-8004"
+name = "坐席 {id}"
+sign_in = "by-code"
+[[agent]]
+id = "9001"
+sign_in = "by-code"
+rights = ["listen", "whisper", "barge", "take", "hangup"]
+rights_over = "tenant"
+[[agent]]
+id = "9002"
+sign_in = "by-code"
+rights = ["listen"]
+[[agent]]
+id = "9003"
+sign_in = "by-code"
+[[agent]]
+id = "8010"
+name = "赵外勤"
+trunk = "mobile"
+number = "13700137000"
+"#;
+
+/// The phones of all of them.
+pub const SUPERVISED_PHONES: &str = r#"
+[[phone]]
+range = "8001-8004"
+password = "secret"
+interface = "phones"
+max_contacts = 2
+[[phone]]
+range = "9001-9003"
+password = "secret"
+interface = "phones"
+"#;
+
 /// The office's folder, with files replaced or added.
 pub fn folder(changed: &[(&str, &str)]) -> Sources {
     let mut files: Vec<(&str, &str)> = FILES.iter().chain(&ACME).copied().collect();

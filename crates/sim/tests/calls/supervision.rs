@@ -9,48 +9,11 @@ use model::supervision::Verb;
 use peers::{Behaviour, Command, Happening, Sound};
 use sim::{PeerId, Weather, World};
 
-use crate::stage::{Stage, agent, ending, folder, millis, seconds};
+use crate::stage::{SUPERVISED_AGENTS, SUPERVISED_PHONES, Stage, agent, ending, folder, millis, seconds};
 
 const CALLER: f64 = 440.0;
 const AGENT: f64 = 660.0;
 const SUPERVISOR: f64 = 880.0;
-
-/// 9001 may do everything with the calls of `sales`, 9002 may only listen, and only there; 9003 has no right.
-const AGENTS: &str = r#"
-[[agent]]
-range = "8001-8004"
-name = "坐席 {id}"
-sign_in = "by-code"
-[[agent]]
-id = "9001"
-sign_in = "by-code"
-rights = ["listen", "whisper", "barge", "take", "hangup"]
-rights_over = "tenant"
-[[agent]]
-id = "9002"
-sign_in = "by-code"
-rights = ["listen"]
-[[agent]]
-id = "9003"
-sign_in = "by-code"
-[[agent]]
-id = "8010"
-name = "赵外勤"
-trunk = "mobile"
-number = "13700137000"
-"#;
-
-const PHONES: &str = r#"
-[[phone]]
-range = "8001-8004"
-password = "secret"
-interface = "phones"
-max_contacts = 2
-[[phone]]
-range = "9001-9003"
-password = "secret"
-interface = "phones"
-"#;
 
 /// A caller of `sales` who talks with 8001; the supervisor's phone is registered.
 struct Office {
@@ -61,8 +24,11 @@ struct Office {
 }
 
 fn office(supervisor: &str) -> Office {
-    let mut stage =
-        Stage::of(&folder(&[("agents/all.toml", AGENTS), ("phones/all.toml", PHONES)]), 1, Weather::FAIR);
+    let mut stage = Stage::of(
+        &folder(&[("agents/all.toml", SUPERVISED_AGENTS), ("phones/all.toml", SUPERVISED_PHONES)]),
+        1,
+        Weather::FAIR,
+    );
     let phone = stage.register("8001");
     stage.run(millis(100));
     stage.choose("8001", model::event::AgentState::Ready);
@@ -241,7 +207,11 @@ fn whoever_hangs_up_the_others_go_on_or_end_as_they_should() {
 #[test]
 fn who_listens_is_seen_supervising_and_gets_no_caller_of_a_queue_until_it_is_over() {
     let queue = "title = \"人工\"\nagents = [\"9001\"]\nmax_wait_seconds = 60\n";
-    let files = [("agents/all.toml", AGENTS), ("phones/all.toml", PHONES), ("queues/plain.toml", queue)];
+    let files = [
+        ("agents/all.toml", SUPERVISED_AGENTS),
+        ("phones/all.toml", SUPERVISED_PHONES),
+        ("queues/plain.toml", queue),
+    ];
     for by_code in [true, false] {
         let mut stage = Stage::of(&folder(&files), 1, Weather::FAIR);
         stage.sign_in(&["8001", "9001"]);
@@ -301,7 +271,11 @@ fn a_right_that_is_not_there_is_refused_and_on_record() {
 #[test]
 fn a_key_for_a_verb_that_is_no_right_changes_nothing_and_is_on_record() {
     let queue = "title = \"销售\"\nagents = [\"8001-8003\", \"9002\"]\nwrap_up_seconds = 5\n";
-    let files = [("agents/all.toml", AGENTS), ("phones/all.toml", PHONES), ("queues/sales.toml", queue)];
+    let files = [
+        ("agents/all.toml", SUPERVISED_AGENTS),
+        ("phones/all.toml", SUPERVISED_PHONES),
+        ("queues/sales.toml", queue),
+    ];
     let mut stage = Stage::of(&folder(&files), 1, Weather::FAIR);
     let phone = stage.register("8001");
     stage.run(millis(100));

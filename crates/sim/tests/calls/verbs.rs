@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use config::Sources;
 use model::event::AgentState;
-use peers::{Behaviour, Command, PeerConfig, Sound};
-use sdp::Codec;
+use peers::{Behaviour, Command, Sound};
 use sim::{PeerId, Weather};
 
 use crate::random::Chance;
-use crate::stage::{Stage, edited, folder, millis, seconds};
+use crate::stage::{SUPERVISED_AGENTS, SUPERVISED_PHONES, Stage, edited, folder, millis, seconds};
 
 /// Somebody with a telephone.
 #[derive(Clone, Copy)]
@@ -44,35 +43,6 @@ pub(super) struct Office {
     /// What was done so far, in words.
     pub log: Vec<String>,
 }
-
-const AGENTS: &str = r#"
-[[agent]]
-range = "8001-8004"
-name = "坐席 {id}"
-sign_in = "by-code"
-[[agent]]
-id = "9001"
-sign_in = "by-code"
-rights = ["listen", "whisper", "barge", "take", "hangup"]
-rights_over = "tenant"
-[[agent]]
-id = "8010"
-name = "赵外勤"
-trunk = "mobile"
-number = "13700137000"
-"#;
-
-const PHONES: &str = r#"
-[[phone]]
-range = "8001-8004"
-password = "secret"
-interface = "phones"
-max_contacts = 2
-[[phone]]
-user = "9001"
-password = "secret"
-interface = "phones"
-"#;
 
 const ROOM: &str = r#"
 number = "600"
@@ -111,8 +81,8 @@ fn sources(speech: Speech, chance: &mut Chance) -> Sources {
         (mobile, &trunk),
         (plain, &queue),
         (numbers, &all),
-        ("agents/all.toml", AGENTS),
-        ("phones/all.toml", PHONES),
+        ("agents/all.toml", SUPERVISED_AGENTS),
+        ("phones/all.toml", SUPERVISED_PHONES),
         ("conferences/board.toml", ROOM),
         ("flows/room.toml", "start = \"room\"\n[node.room]\nkind = \"conference\"\nconference = \"board\"\n"),
     ])
@@ -164,7 +134,7 @@ impl Office {
             self.people.push(Somebody { name: "9001", is: Is::Supervisor, peer });
         }
         if self.chance.below(3) > 0 {
-            let peer = self.outside();
+            let peer = self.stage.mobile(Behaviour::AnswerAfter(millis(1_500)));
             self.people.push(Somebody { name: "外线", is: Is::Outside, peer });
         }
         self.stage.run(seconds(2));
@@ -174,21 +144,6 @@ impl Office {
             }
         }
         self.stage.run(millis(100));
-    }
-
-    /// Who is behind the trunk for calls out.
-    fn outside(&mut self) -> PeerId {
-        self.stage.world.add_peer(PeerConfig {
-            user: "13700137000".to_owned(),
-            domain: "203.0.113.65".to_owned(),
-            display: None,
-            sip: "203.0.113.65:5060".parse().expect("an address"),
-            rtp: "203.0.113.66:40000".parse().expect("an address"),
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
-            login: None,
-            behaviour: Behaviour::AnswerAfter(millis(1_500)),
-            seed: 77_000,
-        })
     }
 
     /// Everybody hangs up, and whoever is rung refuses, until nobody calls any more.
