@@ -8,29 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Instant;
-use hotline_benches::{Cost, Counting, held_bytes, measure, row};
+use hotline_benches::{Cost, Counting, Sent, held_bytes, measure, row};
 use media::command::{Peer, PlayMode};
-use media::{Channel, Clip, PortIndex, Room, Sink, TapPacket};
-use model::{CallId, LegId, PlayId, RecordingId};
+use media::{Channel, Clip, PortIndex, Room};
+use model::{CallId, LegId, PlayId};
 use sdp::{Codec, KeyWay, Negotiated};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Counts what it is given.
-#[derive(Default)]
-struct Count {
-    sent: u64,
-}
-
-impl Sink for Count {
-    fn rtp(&mut self, _: PortIndex, _: SocketAddr, _: &[u8]) {
-        self.sent += 1;
-    }
-    fn rtcp(&mut self, _: PortIndex, _: Channel, _: SocketAddr, _: &[u8]) {}
-    fn record(&mut self, _: RecordingId, _: &TapPacket<'_>) {}
-    fn event(&mut self, _: media::Event) {}
-}
 
 fn main() {
     println!("{:<44}one second of one caller, both directions", "");
@@ -79,7 +64,7 @@ impl Caller {
         let port = room.open(now, leg, Peer::Trunk { media_from: Vec::new() }, nth);
         let agreed = Negotiated { keys: KeyWay::Events, ..Negotiated::plain(source, codec) };
         room.describe(now, leg, agreed);
-        room.play(now, leg, (PlayId::from(nth), mode), vec![clip], &mut Count::default());
+        room.play(now, leg, (PlayId::from(nth), mode), vec![clip], &mut Sent::default());
         let mut packet = [0xd5; 172];
         packet[0] = 0x80;
         packet[1] = codec.payload_type();
@@ -87,7 +72,7 @@ impl Caller {
     }
 
     /// 20 ms: a packet comes, a frame goes, a report now and then.
-    fn turn(&mut self, sink: &mut Count) {
+    fn turn(&mut self, sink: &mut Sent) {
         self.number += 1;
         self.now += Duration::from_millis(20);
         self.packet[2..4].copy_from_slice(&(self.number as u16).to_be_bytes());
@@ -101,9 +86,9 @@ impl Caller {
 
 fn second(codec: Codec, mode: PlayMode, clip: Arc<Clip>) -> Cost {
     let mut caller = Caller::new(1, codec, mode, clip);
-    let mut sink = Count::default();
+    let mut sink = Sent::default();
     let turns = if codec == Codec::G729 { 20 } else { 200 };
     let cost = measure(turns, || (0..50).for_each(|_| caller.turn(&mut sink)));
-    assert!(sink.sent >= 50 * u64::from(turns), "the frames went out");
+    assert!(sink.packets >= 50 * u64::from(turns), "the frames went out");
     cost
 }

@@ -6,32 +6,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clock::Instant;
-use hotline_benches::{Cost, Counting, measure, row};
+use hotline_benches::{Cost, Counting, Sent, measure, row};
 use media::command::Peer;
-use media::{Channel, PortIndex, Room, Sink, TapPacket};
+use media::{Channel, Room};
 use model::{CallId, LegId, RecordingId};
 use sdp::{Codec, KeyWay, Negotiated};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Counts what it is given.
-#[derive(Default)]
-struct Count {
-    sent: u64,
-    kept: u64,
-}
-
-impl Sink for Count {
-    fn rtp(&mut self, _: PortIndex, _: SocketAddr, datagram: &[u8]) {
-        self.sent += datagram.len() as u64;
-    }
-    fn rtcp(&mut self, _: PortIndex, _: Channel, _: SocketAddr, _: &[u8]) {}
-    fn record(&mut self, _: RecordingId, packet: &TapPacket<'_>) {
-        self.kept += packet.payload.len() as u64;
-    }
-    fn event(&mut self, _: media::Event) {}
-}
 
 fn main() {
     println!("{:<44}one packet of 20 ms", "");
@@ -51,7 +33,7 @@ fn relay(caller: Codec, agent: Codec, tap: Tap) -> Cost {
     let (first, second) = (LegId::from(1), LegId::from(2));
     let source: SocketAddr = ([192, 0, 2, 1], 4_000).into();
     let mut room = Room::new(CallId::from(1));
-    let mut sink = Count::default();
+    let mut sink = Sent::default();
     let trunk = Peer::Trunk { media_from: Vec::new() };
     let port = room.open(now, first, trunk.clone(), 7);
     room.open(now, second, trunk, 8);
@@ -73,7 +55,7 @@ fn relay(caller: Codec, agent: Codec, tap: Tap) -> Cost {
         let mut datagram = packet;
         room.forward(now, (port, Channel::Rtp), source, black_box(&mut datagram), &mut sink);
     });
-    assert!(sink.sent > 172 * 100_000, "the packets went through");
+    assert!(sink.bytes > 172 * 100_000, "the packets went through");
     assert_eq!(sink.kept > 0, tap == Tap::On);
     cost
 }

@@ -6,31 +6,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clock::Instant;
-use hotline_benches::{Cost, Counting, measure, row};
+use hotline_benches::{Cost, Counting, Sent, measure, row};
 use media::codec::{Decoder, Encoder, FRAME, LONGEST};
 use media::command::Peer;
-use media::{Channel, PortIndex, Room, Sink, TapPacket};
-use model::{CallId, LegId, RecordingId};
+use media::{Channel, PortIndex, Room};
+use model::{CallId, LegId};
 use sdp::{Codec, KeyWay, Negotiated};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// Counts what it is given.
-#[derive(Default)]
-struct Count {
-    sent: u64,
-}
-
-impl Sink for Count {
-    fn rtp(&mut self, _: PortIndex, _: SocketAddr, datagram: &[u8]) {
-        black_box(datagram);
-        self.sent += 1;
-    }
-    fn rtcp(&mut self, _: PortIndex, _: Channel, _: SocketAddr, _: &[u8]) {}
-    fn record(&mut self, _: RecordingId, _: &TapPacket<'_>) {}
-    fn event(&mut self, _: media::Event) {}
-}
 
 fn main() {
     println!("{:<44}20 ms of a call, both ways; beside it the codec alone", "");
@@ -65,7 +49,7 @@ impl Party {
         Party { port, source, number: 0, payload, payload_type: codec.payload_type() }
     }
 
-    fn say(&mut self, room: &mut Room, now: Instant, ticks: u32, sink: &mut Count) {
+    fn say(&mut self, room: &mut Room, now: Instant, ticks: u32, sink: &mut Sent) {
         let payload = &self.payload[self.number as usize % self.payload.len()];
         self.number += 1;
         let mut packet = [0; 12 + LONGEST];
@@ -127,7 +111,7 @@ fn bridged(codec: Codec) -> Cost {
     let mut caller = Party::enter(&mut room, now, 1, Codec::Pcma, spoken(Codec::Pcma));
     let mut agent = Party::enter(&mut room, now, 2, codec, spoken(codec));
     room.hear(now, &[(LegId::from(1), LegId::from(2)), (LegId::from(2), LegId::from(1))]);
-    let mut sink = Count::default();
+    let mut sink = Sent::default();
     let ticks = (codec.clock_rate() / 50).max(160);
     let cost = measure(turns(codec), || {
         now += Duration::from_millis(20);
@@ -137,7 +121,7 @@ fn bridged(codec: Codec) -> Cost {
     });
     // Nine runs, and what the wait for order holds back at first.
     let expected = 2 * 9 * u64::from(turns(codec));
-    assert!(sink.sent + 100 > expected, "both were heard: {} of {expected}", sink.sent);
+    assert!(sink.packets + 100 > expected, "both were heard: {} of {expected}", sink.packets);
     cost
 }
 
@@ -165,7 +149,7 @@ fn conference(parties: u64, speaking: usize, silence: Silence) -> Cost {
     let matrix: Vec<(LegId, LegId)> =
         all().flat_map(|talker| all().filter(move |to| *to != talker).map(move |to| (talker, to))).collect();
     room.hear(now, &matrix);
-    let mut sink = Count::default();
+    let mut sink = Sent::default();
     let talking = if silence == Silence::Sent { seats.len() } else { speaking };
     let cost = measure(300, || {
         now += Duration::from_millis(20);
@@ -174,6 +158,6 @@ fn conference(parties: u64, speaking: usize, silence: Silence) -> Cost {
         }
         room.tick(now, &mut sink);
     });
-    assert!(sink.sent > 290 * 9 * parties, "all heard: {} packets", sink.sent);
+    assert!(sink.packets > 290 * 9 * parties, "all heard: {} packets", sink.packets);
     cost
 }

@@ -3,6 +3,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::hint::black_box;
+use std::net::SocketAddr;
+
+use media::{Channel, PortIndex, Sink, TapPacket};
+use model::RecordingId;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -27,6 +32,29 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(place, layout) }
     }
+}
+
+/// What a room gives away, counted.
+#[derive(Default)]
+pub struct Sent {
+    /// RTP packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes of payload that a recording keeps.
+    pub kept: u64,
+}
+
+impl Sink for Sent {
+    fn rtp(&mut self, _: PortIndex, _: SocketAddr, datagram: &[u8]) {
+        self.packets += 1;
+        self.bytes += black_box(datagram).len() as u64;
+    }
+    fn rtcp(&mut self, _: PortIndex, _: Channel, _: SocketAddr, _: &[u8]) {}
+    fn record(&mut self, _: RecordingId, packet: &TapPacket<'_>) {
+        self.kept += packet.payload.len() as u64;
+    }
+    fn event(&mut self, _: media::Event) {}
 }
 
 /// What one turn of the work cost.
