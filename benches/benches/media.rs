@@ -6,11 +6,10 @@
 //! (more and more calls until a thousandth is lost, p99 reaches 20 ms or the load itself is late), or `memory CALLS`.
 //! CPU time is the system's for each thread; wall time is measured by the load, which says when it was late itself.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::Command;
 
+use hotline_benches::switch::{Switch, report};
 use serde_json::Value;
 
 fn main() {
@@ -169,9 +168,9 @@ impl Bench {
             load.args(["--floor", "--floor-cpu", "0", "--caller", "127.0.0.1:0", "--callee", "127.0.0.1:0"]);
             return Run::of(calls, &report(load), None);
         }
-        let switch = Switch::start(&self.binary);
+        let switch = Switch::start(&self.binary, &[]);
         let idle = switch.resident_kb();
-        let pid = switch.child.id();
+        let pid = switch.pid();
         load.args([
             "--rtp",
             "--number",
@@ -188,14 +187,6 @@ impl Bench {
         run.finishing = finishing * 1e6 / (f64::from(calls) * hold);
         run
     }
-}
-
-/// What the load says, as JSON; a load that was late or lost says it too.
-fn report(mut load: Command) -> Value {
-    let output = load.output().expect("the load starts");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    serde_json::from_str(&said)
-        .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 impl Run {
@@ -241,123 +232,6 @@ impl Run {
             if self.late >= 2.0 { " (the load was late: this says nothing)" } else { "" }
         );
     }
-}
-
-/// A switch on CPU 0 with `configs/bench` on addresses of this process's own.
-struct Switch {
-    child: Child,
-    folder: PathBuf,
-    sip: String,
-    carrier: String,
-    phone: String,
-}
-
-impl Switch {
-    fn start(binary: &Path) -> Switch {
-        let folder = std::env::temp_dir().join(format!("hotline-media-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/bench"), &folder);
-        let [_, high, middle, low] = std::process::id().to_be_bytes();
-        let host = |base: u8| Ipv4Addr::new(127, base + high % 60, middle, low.max(1));
-        let free = |host: Ipv4Addr| {
-            UdpSocket::bind((host, 0)).and_then(|socket| socket.local_addr()).expect("a port").to_string()
-        };
-        let (sip, carrier, phone) = (free(host(1)), free(host(64)), free(host(128)));
-        let api = TcpListener::bind((host(1), 0)).and_then(|free| free.local_addr()).expect("a port");
-        let main = folder.join("hotline.toml");
-        let text = std::fs::read_to_string(&main).expect("hotline.toml").replace("127.0.0.1:5060", &sip);
-        let more = format!("\n[api]\nlisten = \"{api}\"\n");
-        std::fs::write(&main, text + &more).expect("written");
-        for file in files(&folder) {
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            if text.contains("127.0.0.1:5090") {
-                std::fs::write(&file, text.replace("127.0.0.1:5090", &phone)).expect("written");
-            }
-        }
-        let log = std::fs::File::create(folder.join("log")).expect("a file");
-        let mut child = Command::new("taskset")
-            .args(["-c", "0"])
-            .arg(binary)
-            .args(["run", "--config"])
-            .arg(&folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a file"))
-            .stderr(log)
-            .spawn()
-            .expect("the switch starts");
-        while TcpStream::connect(api).is_err() {
-            let gone = child.try_wait().expect("its status");
-            assert!(gone.is_none(), "the switch does not run: {}", folder.join("log").display());
-            wait(Duration::from_millis(50));
-        }
-        Switch { child, folder, sip, carrier, phone }
-    }
-
-    fn resident_kb(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.split_ascii_whitespace().next().expect("a number").parse().expect("a number")
-    }
-
-    /// Waits until `calls` recordings have their files; the finisher's CPU seconds.
-    fn finishing(&self, calls: u32) -> f64 {
-        let recordings = self.folder.join("data/recordings");
-        let made =
-            || files(&recordings).filter(|file| file.extension().is_some_and(|kind| kind == "wav")).count();
-        while made() < calls as usize {
-            wait(Duration::from_millis(200));
-        }
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("threads");
-        let of_finisher = tasks.flatten().filter(|task| {
-            std::fs::read_to_string(task.path().join("comm"))
-                .is_ok_and(|name| name.trim_end() == "rec-finish")
-        });
-        let nanos = of_finisher.map(|task| {
-            let text = std::fs::read_to_string(task.path().join("schedstat")).expect("schedstat");
-            text.split_ascii_whitespace()
-                .next()
-                .and_then(|nanos| nanos.parse::<f64>().ok())
-                .expect("a number")
-        });
-        nanos.sum::<f64>() / 1e9
-    }
-}
-
-impl Drop for Switch {
-    fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).expect("a process id");
-        // SAFETY: the child is ours and not yet waited for.
-        unsafe { libc::kill(pid, libc::SIGTERM) };
-        let _ended = self.child.wait();
-        let _removed = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// All files below `folder`.
-fn files(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    Box::new(
-        entries.flat_map(|path| if path.is_dir() { files(&path) } else { Box::new(std::iter::once(path)) }),
-    )
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.file_name() == "data" {
-            continue;
-        } else if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
-}
-
-#[allow(clippy::disallowed_methods, reason = "another process is waited for")]
-fn wait(length: Duration) {
-    std::thread::sleep(length);
 }
 
 /// Calls begin at this rate.

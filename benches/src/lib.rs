@@ -1,6 +1,8 @@
 //! Owns how figures are measured: CPU time of this thread and allocations, never wall time, against a second
 //! candidate in the same run where there is one.
 
+pub mod switch;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;

@@ -1,0 +1,176 @@
+//! Owns a switch that a benchmark starts as a process of its own, and what it and the load say of themselves.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A switch with `configs/bench` on addresses of this process's own; it ends, and its folder goes, when dropped.
+pub struct Switch {
+    child: Child,
+    folder: PathBuf,
+    /// Where it takes calls.
+    pub sip: String,
+    /// Where the load calls from.
+    pub carrier: String,
+    /// Where the load answers: the phone behind the numbers.
+    pub phone: String,
+    /// Another such phone, behind [`SECOND_NUMBER`].
+    pub second_phone: String,
+}
+
+impl Switch {
+    /// Starts `binary` on CPU 0 and waits until it runs; `changes` replace words of its `hotline.toml`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start(binary: &Path, changes: &[(&str, &str)]) -> Switch {
+        let folder = std::env::temp_dir().join(format!("hotline-bench-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/bench"), &folder);
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
+        let host = |base: u8| Ipv4Addr::new(127, base + high % 60, middle, low.max(1));
+        let free = |host: Ipv4Addr| {
+            UdpSocket::bind((host, 0)).and_then(|socket| socket.local_addr()).expect("a port").to_string()
+        };
+        let [sip, carrier, phone, second_phone] = [1, 64, 128, 190].map(|base| free(host(base)));
+        let api = TcpListener::bind((host(1), 0)).and_then(|free| free.local_addr()).expect("a port");
+        for file in files(&folder) {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let placed = text.replace("127.0.0.1:5060", &sip).replace("127.0.0.1:5090", &phone);
+            if placed != text {
+                std::fs::write(&file, placed).expect("written");
+            }
+        }
+        let main = folder.join("hotline.toml");
+        let mut text = std::fs::read_to_string(&main).expect("hotline.toml");
+        for (from, to) in changes {
+            assert!(text.contains(from), "hotline.toml has no «{from}»");
+            text = text.replace(from, to);
+        }
+        std::fs::write(&main, format!("{text}\n[api]\nlisten = \"{api}\"\n")).expect("written");
+        write_second_number(&folder, &second_phone);
+        let log = std::fs::File::create(folder.join("log")).expect("a file");
+        let mut child = Command::new("taskset")
+            .args(["-c", "0"])
+            .arg(binary)
+            .args(["run", "--config"])
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file"))
+            .stderr(log)
+            .spawn()
+            .expect("the switch starts");
+        while TcpStream::connect(api).is_err() {
+            let gone = child.try_wait().expect("its status");
+            assert!(gone.is_none(), "the switch does not run: {}", folder.join("log").display());
+            wait(Duration::from_millis(50));
+        }
+        Switch { child, folder, sip, carrier, phone, second_phone }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its resident memory in KB.
+    ///
+    /// # Panics
+    /// When it runs no more.
+    pub fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.split_ascii_whitespace().next().expect("a number").parse().expect("a number")
+    }
+
+    /// Waits until `calls` recordings have their files; the finisher's CPU seconds.
+    ///
+    /// # Panics
+    /// When the switch runs no more.
+    pub fn finishing(&self, calls: u32) -> f64 {
+        let recordings = self.folder.join("data/recordings");
+        let made =
+            || files(&recordings).filter(|file| file.extension().is_some_and(|kind| kind == "wav")).count();
+        while made() < calls as usize {
+            wait(Duration::from_millis(200));
+        }
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("threads");
+        let of_finisher = tasks.flatten().filter(|task| {
+            std::fs::read_to_string(task.path().join("comm"))
+                .is_ok_and(|name| name.trim_end() == "rec-finish")
+        });
+        let nanos = of_finisher.map(|task| {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).expect("schedstat");
+            text.split_ascii_whitespace()
+                .next()
+                .and_then(|nanos| nanos.parse::<f64>().ok())
+                .expect("a number")
+        });
+        nanos.sum::<f64>() / 1e9
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.pid()).expect("a process id");
+        // SAFETY: the child is ours and not yet waited for.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        let _ended = self.child.wait();
+        let _removed = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The number behind which [`Switch::second_phone`] rings, so that two loads go through one switch.
+pub const SECOND_NUMBER: &str = "4000000005";
+
+fn write_second_number(folder: &Path, phone: &str) {
+    let flow =
+        format!("start = \"uas\"\n[node.uas]\nkind = \"dial\"\nphones = [{{ uri = \"sip:uas@{phone}\" }}]\n");
+    std::fs::write(folder.join("flows/second.toml"), flow).expect("written");
+    let number = format!(
+        "[[number]]\nnumber = \"{SECOND_NUMBER}\"\nflow = \"second\"\nanswer = \"by-party\"\nrecord = \"off\"\n"
+    );
+    std::fs::write(folder.join("numbers/second.toml"), number).expect("written");
+}
+
+/// What the load says, as JSON; a load that was late or lost says it too.
+///
+/// # Panics
+/// When it does not run or says nothing.
+pub fn report(mut load: Command) -> Value {
+    let output = load.output().expect("the load starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    serde_json::from_str(&said)
+        .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// All files below `folder`.
+fn files(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    Box::new(
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { Box::new(std::iter::once(path)) }),
+    )
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.file_name() == "data" {
+            continue;
+        } else if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+/// Waits for another process.
+#[allow(clippy::disallowed_methods, reason = "another process is waited for")]
+pub fn wait(length: Duration) {
+    std::thread::sleep(length);
+}
