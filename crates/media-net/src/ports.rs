@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,15 @@ pub enum PortError {
         /// The interface's local address.
         address: IpAddr,
         /// How many pairs its range holds.
+        pairs: usize,
+    },
+    /// What the process may open is kept for records, recordings and connections.
+    #[error(
+        "打开的 RTP 端口已达 {pairs} 对，其余文件描述符留给话单和录音（提高 ulimit -n 可增加）/ {pairs} RTP port pairs are open; \
+         the other descriptors are kept for records and recordings (raise ulimit -n for more)"
+    )]
+    Descriptors {
+        /// How many pairs may be open.
         pairs: usize,
     },
     /// The system refused: the address is not ours, or there are no descriptors left.
@@ -147,19 +156,36 @@ pub struct PortPool {
     interfaces: Vec<(MediaInterface, Mutex<PairTable>)>,
     /// How what is sent is marked (DSCP, RFC 2474), 0–63.
     dscp: AtomicU8,
+    /// Pairs that are bound, in use or resting.
+    bound: AtomicUsize,
+    /// How many may be, so that calls never take the descriptors that their records and recordings need.
+    most_bound: usize,
     clock: SystemClock,
 }
 
 impl PortPool {
     /// A pool of what `interfaces` describe, for so many workers, whose packets are marked with `dscp`.
     pub fn new(interfaces: Vec<MediaInterface>, workers: usize, dscp: u8, clock: SystemClock) -> PortPool {
-        let most_kept = descriptors() / DESCRIPTORS_PER_KEPT / interfaces.len().max(1);
+        PortPool::within(descriptors(), interfaces, workers, dscp, clock)
+    }
+
+    /// The same, in a process that may have so many descriptors.
+    pub(crate) fn within(
+        descriptors: usize,
+        interfaces: Vec<MediaInterface>,
+        workers: usize,
+        dscp: u8,
+        clock: SystemClock,
+    ) -> PortPool {
+        let for_others = (descriptors / 8).max(LEAST_FOR_OTHERS).min(descriptors / 2);
+        let most_bound = (descriptors - for_others) / 2;
+        let most_kept = descriptors / DESCRIPTORS_PER_KEPT / interfaces.len().max(1);
         let with_table = |interface: MediaInterface| {
             let table = PairTable::new(interface.ports.clone(), workers, most_kept);
             (interface, Mutex::new(table))
         };
         let interfaces = interfaces.into_iter().map(with_table).collect();
-        PortPool { interfaces, dscp: AtomicU8::new(dscp), clock }
+        PortPool { interfaces, dscp: AtomicU8::new(dscp), bound: AtomicUsize::new(0), most_bound, clock }
     }
 
     /// Ports that are opened from now on mark their packets with `dscp`.
@@ -171,7 +197,7 @@ impl PortPool {
     /// are passed over.
     ///
     /// # Errors
-    /// When there is no such interface, no free pair, or the system refuses.
+    /// When there is no such interface, no free pair, too few descriptors, or the system refuses.
     pub fn open(self: &Arc<Self>, index: u16, worker: usize) -> Result<(SocketAddr, Opened), PortError> {
         let (interface, table) =
             self.interfaces.get(usize::from(index)).ok_or(PortError::NoInterface(index))?;
@@ -187,21 +213,27 @@ impl PortPool {
         };
         for _ in 0..pairs {
             let Some(port) = lock(table).take(now) else { break };
+            let lease = self.lease(index, port);
+            if self.bound.load(Ordering::Relaxed) > self.most_bound {
+                return Err(PortError::Descriptors { pairs: self.most_bound });
+            }
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => {
-                    let lease = Lease { pool: Arc::clone(self), index, port };
                     let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, lease };
                     pair.mark();
                     return Ok((advertised(port), Opened::New(pair)));
                 }
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => lock(table).give_back(port, now),
-                Err(source) => {
-                    lock(table).give_back(port, now);
-                    return Err(PortError::Bind { address, source });
-                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => return Err(PortError::Bind { address, source }),
             }
         }
         Err(PortError::Exhausted { address, pairs })
+    }
+
+    /// The right to pair `port` of interface `index`, counted as bound until it is dropped.
+    fn lease(self: &Arc<Self>, index: u16, port: u16) -> Lease {
+        self.bound.fetch_add(1, Ordering::Relaxed);
+        Lease { pool: Arc::clone(self), index, port }
     }
 
     /// How many pairs are in use or resting on all interfaces.
@@ -288,6 +320,7 @@ impl Drop for Lease {
         if let Some(table) = self.table() {
             lock(table).give_back(self.port, self.pool.clock.now());
         }
+        self.pool.bound.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -301,6 +334,10 @@ fn descriptors() -> usize {
 
 /// Pairs that rest have two descriptors each: together they may take half of all.
 const DESCRIPTORS_PER_KEPT: usize = 4;
+
+/// An eighth of the descriptors, and so many at least, are never taken by ports: the database opens files at each
+/// transaction, a recording at its beginning and end, and connections come.
+const LEAST_FOR_OTHERS: usize = 256;
 
 fn lock(table: &Mutex<PairTable>) -> MutexGuard<'_, PairTable> {
     // A table is whole between any two of its calls, so a panic elsewhere leaves nothing half done.

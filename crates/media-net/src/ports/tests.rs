@@ -137,3 +137,16 @@ fn pairs_work_over_ipv6() {
     let pool = pool("::1".parse().unwrap());
     assert!(bound(&pool).0.port() >= 40_000);
 }
+
+#[test]
+fn calls_never_take_the_descriptors_that_records_and_recordings_need() {
+    let bind = own_address(104);
+    let interface = MediaInterface { bind, advertise: bind, ports: 40_000..=40_009 };
+    let pool = Arc::new(PortPool::within(8, vec![interface], 1, 46, SystemClock::start()));
+    let mut pairs = vec![bound(&pool), bound(&pool)];
+    let error = pool.open(0, 0).unwrap_err();
+    assert!(matches!(error, PortError::Descriptors { pairs: 2 }), "half of so few are for others: {error}");
+    pairs.pop();
+    pairs.push(bound(&pool));
+    assert!(matches!(pool.open(0, 0), Err(PortError::Descriptors { .. })));
+}
