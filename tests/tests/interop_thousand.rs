@@ -56,7 +56,8 @@ fn three_batches_of_ten_thousand_calls_leave_nothing() {
         switch.load("4000000004", phone, 10_000, 250);
         let rest = at_rest(&switch);
         eprintln!("batch {number}: {} KB, before {} KB", rest.resident, before.resident);
-        assert_eq!(rest.threads, before.threads, "as before batch {number}");
+        // A thread of the start may still have been there before.
+        assert!(rest.threads <= before.threads, "{} threads after batch {number}: {before:?}", rest.threads);
         after.push(rest);
     }
     for rest in &after[1..] {
