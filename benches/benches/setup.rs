@@ -2,7 +2,8 @@
 //! ports of media played by hand and no sockets, journal or database. `cargo bench -p hotline-benches --bench setup`
 //!
 //! `setup 1000` makes a thousand calls at one number of dialogs and prints nothing else: for
-//! `valgrind --tool=callgrind --toggle-collect='*Seat*give*'`. `setup memory` asks for the bytes alone.
+//! `valgrind --tool=callgrind --toggle-collect='*Seat*give*'`. `setup memory` asks for the bytes alone, `setup shards` for
+//! shards of one node on a thread each.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use call::{Identity, Input, Output, Settings, Shard};
+use call::{Identity, Input, NodeWide, Output, Settings, Shard};
 use clock::{Instant, Machine, WallAnchor, WallTime};
 use hotline_benches::{Counting, allocations, cpu_nanos, held_bytes};
 use media::command::{Command, Event as MediaEvent, Language};
@@ -29,6 +30,9 @@ fn main() {
     }
     if std::env::args().any(|argument| argument == "memory") {
         return print_memory();
+    }
+    if std::env::args().any(|argument| argument == "shards") {
+        return print_shards();
     }
     println!("{:<44}one call, {PER_SECOND} begin each second", "");
     for talking in [100, 1_000, 8_000, 50_000] {
@@ -52,6 +56,31 @@ fn print_memory() {
     let Memory { talking, tail } = memory();
     println!("{:<44}{talking:10.0} bytes", "an established call in its shard");
     println!("{:<44}{tail:10.0} bytes", "a finished call in its 32 s tail");
+}
+
+/// The same calls by one shard and by several of one node, each on a thread, which share what is the node's.
+fn print_shards() {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for shards in [1, cores.max(2)] {
+        let node = NodeWide::default();
+        let work = |shard: usize| {
+            let mut seat = Seat::of_node(u8::try_from(shard).expect("a shard"), node.clone());
+            seat.fill(1_000);
+            seat.turn(PER_SECOND);
+            seat.measured(4 * MEASURED).nanos / f64::from(4 * MEASURED)
+        };
+        let costs: Vec<f64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..shards).map(|shard| scope.spawn(move || work(shard))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        let calls: f64 = costs.iter().map(|nanos| 1e9 / nanos).sum();
+        let costs: Vec<String> = costs.iter().map(|nanos| format!("{nanos:.0} ns")).collect();
+        println!(
+            "{:<44}{} a call, {calls:.0} calls a second",
+            format!("{shards} shards on {cores} cores"),
+            costs.join(", ")
+        );
+    }
 }
 
 /// Calls that begin in a second of virtual time.
@@ -115,16 +144,20 @@ struct Talking {
 
 impl Seat {
     fn new() -> Seat {
+        Seat::of_node(0, NodeWide::default())
+    }
+
+    fn of_node(shard: u8, node: NodeWide) -> Seat {
         let identity = Identity {
             node: 0,
-            shard: 0,
+            shard,
             secret: [7; 32],
             anchor: WallAnchor::new(Instant::ZERO, WallTime(1_795_000_000_000_000)),
         };
         let at = |port| Flow::udp(0, SocketAddr::from(([127, 0, 0, 1], port)));
         Seat {
             now: Instant::from_secs(10),
-            shard: Shard::new(identity, settings()),
+            shard: Shard::of_node(identity, settings(), node),
             carrier: at(5_070),
             phone: at(5_090),
             ports: 20_000,
