@@ -33,7 +33,7 @@ pub fn message(bytes: &[u8]) -> Accepted {
     };
     headers(&message);
     let _ = Content::of(message.headers(), message.body());
-    if let Err(error) = message.validate() {
+    if let Err(error) = message.clone().validate() {
         let _ = error.answer().map(|answer| answer.to_bytes());
         return false;
     }
@@ -178,7 +178,7 @@ pub fn sdp(bytes: &[u8]) -> Accepted {
     assert_eq!(answer.media().len(), description.media().len());
     let taken: Vec<_> = answer.media().filter(|media| media.port() != 0).collect();
     assert_eq!(taken.len(), 1);
-    assert_eq!(taken[0].payload_type_of(agreed.codec), Some(agreed.payload_type));
+    assert_eq!(taken[0].formats_read().payload_type_of(agreed.codec), Some(agreed.payload_type));
     true
 }
 
@@ -186,7 +186,7 @@ fn local() -> ::sdp::Local {
     ::sdp::Local {
         address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7)),
         port: 20_000,
-        codecs: vec![::sdp::Codec::Pcma, ::sdp::Codec::Pcmu],
+        codecs: vec![::sdp::Codec::Pcma, ::sdp::Codec::Pcmu].into(),
         dtmf: true,
         noise: true,
         secrecy: ::sdp::Secrecy::Optional(::sdp::MasterKey([7; ::sdp::MasterKey::BYTES])),

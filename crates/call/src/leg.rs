@@ -6,7 +6,9 @@ use bytes::Bytes;
 use media::command::Command;
 use model::LegId;
 use routing::{CodecChoice, KeyChoice, MediaChoice, SrtpChoice};
-use sdp::{Codec, Description, Direction, Fax, FaxTerms, KeyWay, Local, MasterKey, Negotiated, Secrecy};
+use sdp::{
+    Codec, Codecs, Description, Direction, Fax, FaxTerms, KeyWay, Local, MasterKey, Negotiated, Secrecy,
+};
 use sip::session::Session;
 
 use crate::context::Context;
@@ -33,7 +35,7 @@ pub(crate) enum Hold {
 #[derive(Clone, Debug)]
 pub(crate) struct MediaTerms {
     /// The best first.
-    pub codecs: Vec<Codec>,
+    pub codecs: Codecs,
     srtp: SrtpChoice,
     keys: KeyChoice,
     noise: bool,
@@ -61,8 +63,8 @@ impl MediaTerms {
 
     /// The codecs of `first` that are ours too, then our others.
     pub fn preferring(mut self, first: &[Codec]) -> MediaTerms {
-        let mut codecs = first.to_vec();
-        codecs.retain(|codec| self.codecs.contains(codec));
+        let ours = |codec: &&Codec| self.codecs.contains(codec);
+        let mut codecs: Codecs = first.iter().filter(ours).copied().collect();
         self.codecs.retain(|codec| !codecs.contains(codec));
         codecs.append(&mut self.codecs);
         MediaTerms { codecs, ..self }
@@ -86,10 +88,10 @@ pub(crate) struct LegMedia {
     terms: MediaTerms,
     secrecy: Secrecy,
     numbers: sdp::Session,
-    /// The offer of ours that awaits its answer.
-    offered: Option<Description>,
-    /// The peer's last description: our re-offers keep its streams in their places.
-    peer: Option<Description>,
+    /// The offer of ours that awaits its answer: a description, read when that comes.
+    offered: Option<Bytes>,
+    /// The peer's last description, read when it is asked for: our re-offers keep its streams in their places.
+    peer: Option<Bytes>,
     pub agreed: Option<Negotiated>,
     carries: Carries,
 }
@@ -154,7 +156,7 @@ impl LegMedia {
         self.numbers.version += 1;
         self.agreed = Some(self.terms.applied_to(negotiated));
         self.carries = Carries::Audio;
-        self.peer = Some(offer);
+        self.peer = Some(offer.into_bytes());
         Ok(answer)
     }
 
@@ -162,22 +164,21 @@ impl LegMedia {
     pub fn offer(&mut self) -> Bytes {
         let local = self.local();
         self.numbers.version += 1;
-        let text = match &self.peer {
-            Some(peer) => sdp::reoffer(&local, peer),
+        let text = match self.last_of_peer() {
+            Some(peer) => sdp::reoffer(&local, &peer),
             None => sdp::offer(&local),
         };
-        self.offered = Description::parse(&text).ok();
+        self.offered = Some(text.clone());
         text
     }
 
     /// Takes the peer's answer to our last offer.
     pub fn accept(&mut self, answer: &[u8]) -> Result<(), Unusable> {
         let answer = Description::parse(answer).map_err(|_| Unusable(488))?;
-        let offered = self.offered.as_ref().ok_or(Unusable(488))?;
-        let negotiated = sdp::accept(offered, &answer).map_err(|_| Unusable(488))?;
+        let negotiated = sdp::accept(&self.last_offered()?, &answer).map_err(|_| Unusable(488))?;
         self.agreed = Some(self.terms.applied_to(negotiated));
         self.carries = Carries::Audio;
-        self.peer = Some(answer);
+        self.peer = Some(answer.into_bytes());
         Ok(())
     }
 
@@ -202,8 +203,8 @@ impl LegMedia {
     pub fn offer_fax(&mut self, terms: &FaxTerms) -> Bytes {
         let local = self.local();
         self.numbers.version += 1;
-        let text = sdp::offer_fax(&local, terms, self.peer.as_ref());
-        self.offered = Description::parse(&text).ok();
+        let text = sdp::offer_fax(&local, terms, self.last_of_peer().as_ref());
+        self.offered = Some(text.clone());
         text
     }
 
@@ -212,22 +213,32 @@ impl LegMedia {
         let text = sdp::answer_fax(&offer, &self.local(), terms)?;
         self.numbers.version += 1;
         self.carries = Carries::Fax;
-        self.peer = Some(offer);
+        self.peer = Some(offer.into_bytes());
         Some(text)
     }
 
     /// Takes the peer's answer to our offer of T.38.
     pub fn accept_fax(&mut self, answer: &[u8]) -> Result<Fax, Unusable> {
         let answer = Description::parse(answer).map_err(|_| Unusable(488))?;
-        let offered = self.offered.as_ref().ok_or(Unusable(488))?;
-        let fax = sdp::accept_fax(offered, &answer, &self.local()).map_err(|_| Unusable(488))?;
+        let fax =
+            sdp::accept_fax(&self.last_offered()?, &answer, &self.local()).map_err(|_| Unusable(488))?;
         self.carries = Carries::Fax;
-        self.peer = Some(answer);
+        self.peer = Some(answer.into_bytes());
         Ok(fax)
     }
 
+    fn last_offered(&self) -> Result<Description, Unusable> {
+        let offered = self.offered.clone().and_then(|text| Description::parse_bytes(text).ok());
+        offered.ok_or(Unusable(488))
+    }
+
+    fn last_of_peer(&self) -> Option<Description> {
+        // invariant: it was read when it came.
+        self.peer.clone().and_then(|text| Description::parse_bytes(text).ok())
+    }
+
     /// Codecs in the order in which this leg spoke or would speak them, for the other leg's offer.
-    pub fn preference(&self) -> Vec<Codec> {
+    pub fn preference(&self) -> Codecs {
         let spoken = self.agreed.as_ref().map(|agreed| agreed.codec);
         let rest = self.terms.codecs.iter().copied().filter(|codec| Some(*codec) != spoken);
         spoken.into_iter().chain(rest).collect()

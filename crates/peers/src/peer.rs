@@ -368,7 +368,7 @@ impl Peer {
         Local {
             address: self.config.rtp.ip(),
             port: self.config.rtp.port(),
-            codecs: self.config.codecs.clone(),
+            codecs: self.config.codecs.iter().copied().collect(),
             dtmf: self.way == KeyWay::Events,
             noise: false,
             secrecy: self.secrecy,

@@ -7,7 +7,11 @@ use std::ops::Range;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::{Codec, Direction};
+use crate::Direction;
+
+mod formats;
+
+pub use formats::{Formats, RtpMap};
 
 /// A session description: the text as it came, byte for byte, and where its lines are.
 #[derive(Clone, Debug)]
@@ -93,6 +97,11 @@ impl Description {
     /// The text as it came, byte for byte.
     pub fn to_bytes(&self) -> Bytes {
         self.text.clone()
+    }
+
+    /// As [`Description::to_bytes`], of a description that is not needed any more.
+    pub fn into_bytes(self) -> Bytes {
+        self.text
     }
 
     /// Every line with its letter, in order; values are as they came, without line ends.
@@ -187,13 +196,25 @@ impl<'a> Section<'a> {
     }
 
     fn direction(self) -> Option<Direction> {
-        self.attributes().find_map(|(name, _)| {
-            [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
-                .into_iter()
-                .find(|direction| name.eq_ignore_ascii_case(direction.name().as_bytes()))
-        })
+        // Most lines are told apart by their first letters.
+        let of = |text: &[u8]| {
+            let start = text.trim_ascii_start().get(..NAME)?;
+            if !matches!([start[0] | 0x20, start[1] | 0x20], [b's' | b'r', b'e'] | [b'i', b'n']) {
+                return None;
+            }
+            let named = |direction: &Direction| start.eq_ignore_ascii_case(direction.name().as_bytes());
+            let found = DIRECTIONS.into_iter().find(named)?;
+            (attribute(text).0.len() == NAME).then_some(found)
+        };
+        self.values(b'a').find_map(of)
     }
 }
+
+const DIRECTIONS: [Direction; 4] =
+    [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+
+/// How long the name of each of them is.
+const NAME: usize = 8;
 
 /// The originator of a description (RFC 8866 §5.2), as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +258,13 @@ pub enum Connection<'a> {
 
 impl<'a> Connection<'a> {
     fn read(value: &'a [u8]) -> Option<Connection<'a>> {
+        // Nearly all are written so.
+        if let Some(address) = value.strip_prefix(b"IN IP4 ")
+            && let Ok(ip) = std::str::from_utf8(address).unwrap_or_default().parse::<std::net::Ipv4Addr>()
+            && !ip.is_multicast()
+        {
+            return Some(Connection::Address(IpAddr::V4(ip)));
+        }
         let mut words = words(value);
         let (net, family, address) = (words.next()?, words.next()?, words.next()?);
         if !net.eq_ignore_ascii_case(b"IN")
@@ -338,10 +366,9 @@ impl<'a> Media<'a> {
         self.section.attribute(name).next()
     }
 
-    /// What `payload_type` means, from its `a=rtpmap`.
-    pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap<'a>> {
-        let is_of = |value: &&[u8]| word(value).is_some_and(|(found, _)| number(found) == Some(payload_type));
-        self.section.attribute("rtpmap").filter(is_of).find_map(RtpMap::read)
+    /// What the payload types mean, in the peer's order of preference: read once for all that is asked of them.
+    pub fn formats_read(&self) -> Formats<'a> {
+        Formats::of(self.payload_types(), self.section.attribute("rtpmap").filter_map(RtpMap::read))
     }
 
     /// The parameters of `payload_type`, from its `a=fmtp`.
@@ -366,73 +393,6 @@ impl<'a> Media<'a> {
     /// Keys offered for SRTP (RFC 4568 §4), in order of preference.
     pub fn crypto(&self) -> impl Iterator<Item = Crypto<'a>> {
         self.section.attribute("crypto").filter_map(Crypto::read)
-    }
-
-    /// The payload type that carries `codec`: named by an `a=rtpmap`, else the static one (RFC 3551 §6).
-    pub fn payload_type_of(&self, codec: Codec) -> Option<u8> {
-        self.payload_types().find(|payload_type| self.carries(*payload_type, codec))
-    }
-
-    /// Whether `payload_type` carries `codec`.
-    pub fn carries(&self, payload_type: u8, codec: Codec) -> bool {
-        match self.rtpmap(payload_type) {
-            // RFC 7587 §6.1: Opus says two channels however many it has; some write none.
-            Some(map) if codec == Codec::Opus => map.is(codec.name(), codec.clock_rate()),
-            // RFC 3551 §4.5.2 says 8,000 for G.722; some write the true 16,000 and count by 8,000 all the same.
-            Some(map) if codec == Codec::G722 => {
-                (map.is(codec.name(), 8_000) || map.is(codec.name(), 16_000)) && map.is_mono()
-            }
-            Some(map) => map.is(codec.name(), codec.clock_rate()) && map.is_mono(),
-            None => codec.is_static() && payload_type == codec.payload_type(),
-        }
-    }
-
-    /// The payload type of telephone-event at `clock_rate` Hz (RFC 4733 §7.1.1).
-    pub fn telephone_event(&self, clock_rate: u32) -> Option<u8> {
-        self.payload_types()
-            .find(|number| self.rtpmap(*number).is_some_and(|map| map.is("telephone-event", clock_rate)))
-    }
-
-    /// The payload type of comfort noise at 8 kHz (RFC 3389 §4): 13, or another that is named so.
-    pub fn comfort_noise(&self) -> Option<u8> {
-        self.payload_types().find(|number| match self.rtpmap(*number) {
-            Some(map) => map.is("CN", 8_000),
-            None => *number == 13,
-        })
-    }
-}
-
-/// What a payload type means (RFC 8866 §6.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RtpMap<'a> {
-    /// Which payload type, 0–127.
-    pub payload_type: u8,
-    /// The encoding's name, as the peer wrote it.
-    pub encoding: &'a [u8],
-    /// RTP clock rate in Hz.
-    pub clock_rate: u32,
-    /// Encoding parameters: for audio the number of channels.
-    pub parameters: Option<&'a [u8]>,
-}
-
-impl<'a> RtpMap<'a> {
-    fn read(value: &'a [u8]) -> Option<RtpMap<'a>> {
-        let (payload_type, rest) = word(value)?;
-        let mut parts = rest.trim_ascii().splitn(3, |b| *b == b'/').map(<[u8]>::trim_ascii);
-        Some(RtpMap {
-            payload_type: number(payload_type).filter(|number| *number < 128)?,
-            encoding: parts.next()?,
-            clock_rate: number(parts.next()?)?,
-            parameters: parts.next(),
-        })
-    }
-
-    fn is(&self, encoding: &str, clock_rate: u32) -> bool {
-        self.clock_rate == clock_rate && self.encoding.eq_ignore_ascii_case(encoding.as_bytes())
-    }
-
-    fn is_mono(&self) -> bool {
-        self.parameters.is_none_or(|channels| channels == b"1" || channels.is_empty())
     }
 }
 
@@ -519,7 +479,6 @@ fn without_cr(text: &[u8], line: Range<usize>) -> Range<usize> {
     line.start..line.end - usize::from(cr)
 }
 
-/// The first word and what follows it.
 /// Name and value of an attribute; a property has no value.
 fn attribute(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b':', text) {
@@ -528,9 +487,11 @@ fn attribute(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// The first word and what follows it.
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.trim_ascii_start();
-    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+    let is_blank = |byte: &u8| *byte <= b' ' && byte.is_ascii_whitespace();
+    let end = text.iter().position(is_blank).unwrap_or(text.len());
     (end > 0).then(|| text.split_at(end))
 }
 

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use smallvec::SmallVec;
+
 use crate::crypto::{Secrecy, Srtp};
 
 /// An audio codec that a port can carry.
@@ -79,6 +81,9 @@ impl Codec {
         }
     }
 }
+
+/// Codecs, the best first.
+pub type Codecs = SmallVec<[Codec; 8]>;
 
 /// How keys travel on a leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -169,7 +174,7 @@ pub struct Local {
     /// Our RTP port; RTCP is on the next one.
     pub port: u16,
     /// Codecs we speak, the best first.
-    pub codecs: Vec<Codec>,
+    pub codecs: Codecs,
     /// Whether we speak telephone-event (RFC 4733).
     pub dtmf: bool,
     /// Whether we speak comfort noise (RFC 3389), so that the peer may suppress silence.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::crypto::{self, Chosen};
-use crate::description::{Connection, Description, Media};
+use crate::description::{Connection, Description, Formats, Media};
 use crate::{Codec, Direction, KeyWay, Local, Negotiated, Srtp, Suite, fax};
 
 /// The payload types under which we offer telephone-event at 8 and 48 kHz, as nearly all peers do.
@@ -85,10 +85,12 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
     if theirs.port() == 0 {
         return Err(Unacceptable::Refused);
     }
+    let (said, offered) = (theirs.formats_read(), ours.formats_read());
     let (codec, payload_type, receive_payload_type) =
-        first_common(&theirs, &ours).ok_or(Unacceptable::NoCodec)?;
-    let events = events_beside(codec, |clock| theirs.telephone_event(clock).zip(ours.telephone_event(clock)));
-    let noise = theirs.comfort_noise().zip(ours.comfort_noise()).filter(|_| codec != Codec::Opus);
+        first_common(&said, &offered).ok_or(Unacceptable::NoCodec)?;
+    let events =
+        events_beside(codec, |clock| said.telephone_event(clock).zip(offered.telephone_event(clock)));
+    let noise = said.comfort_noise().zip(offered.comfort_noise()).filter(|_| codec != Codec::Opus);
     let srtp = accepted_keys(&theirs, &ours)?;
     let target = Target::of(&theirs, family_of(&ours))?;
     let direction = ours.direction().within(theirs.direction().reversed());
@@ -169,16 +171,17 @@ fn choose(offer: &Description, local: &Local) -> Result<(usize, Negotiated, Dire
 }
 
 fn negotiate(media: &Media<'_>, local: &Local) -> Result<(Negotiated, Direction), Unacceptable> {
+    let said = media.formats_read();
     let (codec, payload_type) = local
         .codecs
         .iter()
-        .find_map(|codec| Some((*codec, media.payload_type_of(*codec)?)))
+        .find_map(|codec| Some((*codec, said.payload_type_of(*codec)?)))
         .ok_or(Unacceptable::NoCodec)?;
     let target = Target::of(media, local.address)?;
     let srtp = chosen_keys(media, local)?;
-    let events = events_beside(codec, |clock| media.telephone_event(clock)).filter(|_| local.dtmf);
+    let events = events_beside(codec, |clock| said.telephone_event(clock)).filter(|_| local.dtmf);
     let dtmf = events.map(|(number, _)| number);
-    let noise = media.comfort_noise().filter(|_| local.noise && codec != Codec::Opus);
+    let noise = said.comfort_noise().filter(|_| local.noise && codec != Codec::Opus);
     // RFC 3264 §6.1
     let direction = media.direction().reversed().within(local.direction);
     let negotiated = Negotiated {
@@ -204,13 +207,8 @@ fn negotiate(media: &Media<'_>, local: &Local) -> Result<(Negotiated, Direction)
 }
 
 /// The first codec of `theirs` that `ours` has too, with its number there and here.
-fn first_common(theirs: &Media<'_>, ours: &Media<'_>) -> Option<(Codec, u8, u8)> {
-    theirs.payload_types().find_map(|number| {
-        Codec::ALL
-            .into_iter()
-            .find(|codec| theirs.carries(number, *codec))
-            .and_then(|codec| Some((codec, number, ours.payload_type_of(codec)?)))
-    })
+fn first_common(theirs: &Formats<'_>, ours: &Formats<'_>) -> Option<(Codec, u8, u8)> {
+    theirs.codecs().find_map(|(number, codec)| Some((codec, number, ours.payload_type_of(codec)?)))
 }
 
 pub(crate) fn is_audio(media: &Media<'_>) -> bool {
@@ -326,15 +324,47 @@ fn rtcp(value: &[u8], ip: IpAddr) -> Option<SocketAddr> {
 }
 
 pub(crate) fn head(local: &Local, time: &str) -> String {
-    let family = if local.address.is_ipv4() { "IP4" } else { "IP6" };
-    let (id, version) = (local.session.id, local.session.version);
-    let address = local.address.to_string();
-    let mut text = String::with_capacity(320);
-    push(&mut text, format_args!("v=0\r\no=- {id} {version} IN {family} {address}\r\ns=-\r\n"));
-    for part in ["c=IN ", family, " ", &address, "\r\nt=", time, "\r\n"] {
+    let family = if local.address.is_ipv4() { "IP4 " } else { "IP6 " };
+    let mut text = String::with_capacity(400);
+    text.push_str("v=0\r\no=- ");
+    push_number(&mut text, local.session.id);
+    text.push(' ');
+    push_number(&mut text, local.session.version);
+    text.push_str(" IN ");
+    text.push_str(family);
+    push_address(&mut text, local.address);
+    text.push_str("\r\ns=-\r\nc=IN ");
+    text.push_str(family);
+    push_address(&mut text, local.address);
+    for part in ["\r\nt=", time, "\r\n"] {
         text.push_str(part);
     }
     text
+}
+
+fn push_address(text: &mut String, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, number) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    text.push('.');
+                }
+                push_number(text, number.into());
+            }
+        }
+        IpAddr::V6(address) => push(text, format_args!("{address}")),
+    }
+}
+
+/// Writes `number` in digits, without the cost of a format: a description has many.
+fn push_number(text: &mut String, number: u64) {
+    let (mut digits, mut at, mut rest) = ([b'0'; 20], 20, number);
+    while rest > 0 || at == 20 {
+        at -= 1;
+        digits[at] += (rest % 10) as u8;
+        rest /= 10;
+    }
+    digits[at..].iter().for_each(|digit| text.push(char::from(*digit)));
 }
 
 /// The payload types of an offer of ours.
@@ -361,7 +391,8 @@ impl Numbers {
 
     /// The numbers that `media` has for the same things, else ours, else any that it has for nothing.
     fn known_to(media: &Media<'_>) -> Numbers {
-        let mut taken: Vec<u8> = media.payload_types().collect();
+        let said = media.formats_read();
+        let mut taken: Vec<u8> = said.payload_types().collect();
         let mut number = |known: Option<u8>, ours: u8| {
             let free = || (96..=127).rev().find(|number| !taken.contains(number)).unwrap_or(ours);
             let number = known.unwrap_or_else(|| if taken.contains(&ours) { free() } else { ours });
@@ -370,8 +401,8 @@ impl Numbers {
         };
         let [slow, fast] = OFFERED_EVENTS;
         Numbers {
-            opus: number(media.payload_type_of(Codec::Opus), Codec::Opus.payload_type()),
-            events: [number(media.telephone_event(8_000), slow), number(media.telephone_event(48_000), fast)],
+            opus: number(said.payload_type_of(Codec::Opus), Codec::Opus.payload_type()),
+            events: [number(said.telephone_event(8_000), slow), number(said.telephone_event(48_000), fast)],
             protocol: if is_secure(media) { Protocol::Secure } else { Protocol::Ours },
         }
     }
@@ -384,28 +415,30 @@ impl Numbers {
 fn our_stream(text: &mut String, local: &Local, numbers: &Numbers) {
     let secure =
         local.secrecy.is_required() || local.secrecy.key().is_some() && numbers.protocol == Protocol::Secure;
-    push(text, format_args!("m=audio {} {}", local.port, if secure { "RTP/SAVP" } else { "RTP/AVP" }));
+    text.push_str("m=audio ");
+    push_number(text, local.port.into());
+    text.push_str(if secure { " RTP/SAVP" } else { " RTP/AVP" });
     for codec in &local.codecs {
-        push(text, format_args!(" {}", numbers.of(*codec)));
+        push_payload_type(text, numbers.of(*codec));
     }
     // RFC 3389 §4: 13 is static, and for codecs of 8 kHz.
     let noise = local.noise && local.codecs.iter().any(|codec| *codec != Codec::Opus);
     if noise {
-        push(text, format_args!(" {COMFORT_NOISE}"));
+        push_payload_type(text, COMFORT_NOISE);
     }
-    let mut clocks: Vec<(u8, u32)> = Vec::new();
-    for (number, clock) in numbers.events.into_iter().zip([8_000, 48_000]) {
-        if local.dtmf && local.codecs.iter().any(|codec| codec.clock_rate() == clock || clock == 8_000) {
-            push(text, format_args!(" {number}"));
-            clocks.push((number, clock));
-        }
+    let spoken = |clock: u32| {
+        local.dtmf && local.codecs.iter().any(|codec| codec.clock_rate() == clock || clock == 8_000)
+    };
+    let clocks = numbers.events.into_iter().zip([8_000, 48_000]).filter(|(_, clock)| spoken(*clock));
+    for (number, _) in clocks.clone() {
+        push_payload_type(text, number);
     }
     text.push_str("\r\n");
     for codec in &local.codecs {
         format_of(text, numbers.of(*codec), *codec);
     }
     if noise {
-        push(text, format_args!("a=rtpmap:{COMFORT_NOISE} CN/8000\r\n"));
+        push_rtpmap(text, COMFORT_NOISE, ("CN", 8_000), "");
     }
     for (number, clock) in clocks {
         events(text, number, clock);
@@ -415,7 +448,7 @@ fn our_stream(text: &mut String, local: &Local, numbers: &Numbers) {
             text.push_str(&crypto::line(tag, suite, key));
         }
     }
-    push(text, format_args!("a=ptime:{PTIME}\r\na={}\r\n", local.direction.name()));
+    push_manner(text, local.direction);
 }
 
 fn accept_stream(
@@ -425,15 +458,17 @@ fn accept_stream(
     agreed: &Negotiated,
     direction: Direction,
 ) {
-    let (port, protocol) = (local.port, String::from_utf8_lossy(media.protocol()));
-    push(text, format_args!("m=audio {port} {protocol} {}", agreed.payload_type));
-    for number in agreed.noise.into_iter().chain(agreed.dtmf) {
-        push(text, format_args!(" {number}"));
+    text.push_str("m=audio ");
+    push_number(text, local.port.into());
+    text.push(' ');
+    text.push_str(&String::from_utf8_lossy(media.protocol()));
+    for number in [Some(agreed.payload_type), agreed.noise, agreed.dtmf].into_iter().flatten() {
+        push_payload_type(text, number);
     }
     text.push_str("\r\n");
     format_of(text, agreed.payload_type, agreed.codec);
     if let Some(number) = agreed.noise {
-        push(text, format_args!("a=rtpmap:{number} CN/8000\r\n"));
+        push_rtpmap(text, number, ("CN", 8_000), "");
     }
     if let Some(number) = agreed.dtmf {
         events(text, number, agreed.dtmf_clock);
@@ -441,7 +476,7 @@ fn accept_stream(
     if let (Some(srtp), Some(chosen)) = (agreed.srtp, Chosen::of(media)) {
         text.push_str(&crypto::line(chosen.tag, srtp.suite, srtp.ours));
     }
-    push(text, format_args!("a=ptime:{PTIME}\r\na={}\r\n", direction.name()));
+    push_manner(text, direction);
     if agreed.rtcp_mux {
         text.push_str("a=rtcp-mux\r\n");
     }
@@ -463,16 +498,49 @@ pub(crate) fn refuse(text: &mut String, media: &Media<'_>) {
 }
 
 fn format_of(text: &mut String, number: u8, codec: Codec) {
-    let (name, clock, channels) = (codec.name(), codec.clock_rate(), codec.rtpmap_channels());
-    push(text, format_args!("a=rtpmap:{number} {name}/{clock}{channels}\r\n"));
+    push_rtpmap(text, number, (codec.name(), codec.clock_rate()), codec.rtpmap_channels());
     if let Some(parameters) = codec.format_parameters() {
-        push(text, format_args!("a=fmtp:{number} {parameters}\r\n"));
+        push_fmtp(text, number, parameters);
     }
 }
 
 /// RFC 4733 §2.4.1: events 0–15 are the telephone's keys.
 fn events(text: &mut String, number: u8, clock: u32) {
-    push(text, format_args!("a=rtpmap:{number} telephone-event/{clock}\r\na=fmtp:{number} 0-15\r\n"));
+    push_rtpmap(text, number, ("telephone-event", clock), "");
+    push_fmtp(text, number, "0-15");
+}
+
+fn push_payload_type(text: &mut String, number: u8) {
+    text.push(' ');
+    push_number(text, number.into());
+}
+
+fn push_rtpmap(text: &mut String, number: u8, (name, clock): (&str, u32), channels: &str) {
+    text.push_str("a=rtpmap:");
+    push_number(text, number.into());
+    text.push(' ');
+    text.push_str(name);
+    text.push('/');
+    push_number(text, clock.into());
+    text.push_str(channels);
+    text.push_str("\r\n");
+}
+
+fn push_fmtp(text: &mut String, number: u8, parameters: &str) {
+    text.push_str("a=fmtp:");
+    push_number(text, number.into());
+    text.push(' ');
+    text.push_str(parameters);
+    text.push_str("\r\n");
+}
+
+/// How packets are to come: of which length, which ways.
+fn push_manner(text: &mut String, direction: Direction) {
+    text.push_str("a=ptime:");
+    push_number(text, PTIME.into());
+    text.push_str("\r\na=");
+    text.push_str(direction.name());
+    text.push_str("\r\n");
 }
 
 pub(crate) fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {

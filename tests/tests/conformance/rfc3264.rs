@@ -6,7 +6,7 @@ fn local() -> Local {
     Local {
         address: "198.51.100.1".parse().expect("an address"),
         port: 10_000,
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        codecs: vec![Codec::Pcma, Codec::Pcmu].into(),
         dtmf: true,
         noise: false,
         secrecy: sdp::Secrecy::Off,

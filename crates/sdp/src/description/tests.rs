@@ -1,4 +1,5 @@
 use super::*;
+use crate::Codec;
 
 fn parse(text: &str) -> Description {
     Description::parse(text.as_bytes()).expect("a description")
@@ -57,9 +58,9 @@ fn attributes_are_read_in_spite_of_spaces_and_case() {
     let media = description.nth_media(0).unwrap();
     assert_eq!((media.kind(), media.port(), media.protocol()), (&b"audio"[..], 5004, &b"rtp/avp"[..]));
     assert_eq!(media.payload_types().collect::<Vec<_>>(), [8, 101]);
-    assert_eq!(media.payload_type_of(Codec::Pcma), Some(8));
-    assert_eq!(media.payload_type_of(Codec::Pcmu), None);
-    assert_eq!(media.telephone_event(8_000), Some(101));
+    assert_eq!(media.formats_read().payload_type_of(Codec::Pcma), Some(8));
+    assert_eq!(media.formats_read().payload_type_of(Codec::Pcmu), None);
+    assert_eq!(media.formats_read().telephone_event(8_000), Some(101));
     assert_eq!(media.fmtp(101), Some(&b"0-15"[..]));
     assert_eq!(media.fmtp(8), None);
     assert_eq!(media.ptime(), Some(20));
@@ -71,11 +72,17 @@ fn attributes_are_read_in_spite_of_spaces_and_case() {
 fn static_numbers_need_no_rtpmap_and_an_rtpmap_says_otherwise() {
     let plain = audio("m=audio 5004 RTP/AVP 18 0 8\r\n");
     let media = plain.nth_media(0).unwrap();
-    assert_eq!((media.payload_type_of(Codec::Pcmu), media.payload_type_of(Codec::Pcma)), (Some(0), Some(8)));
+    assert_eq!(
+        (
+            media.formats_read().payload_type_of(Codec::Pcmu),
+            media.formats_read().payload_type_of(Codec::Pcma)
+        ),
+        (Some(0), Some(8))
+    );
     let odd = audio(
         "m=audio 5004 RTP/AVP 8 97 98\r\na=rtpmap:8 G729/8000\r\na=rtpmap:97 PCMA/16000\r\na=rtpmap:98 PCMA/8000/1\r\n",
     );
-    assert_eq!(odd.nth_media(0).unwrap().payload_type_of(Codec::Pcma), Some(98));
+    assert_eq!(odd.nth_media(0).unwrap().formats_read().payload_type_of(Codec::Pcma), Some(98));
 }
 
 #[test]
@@ -122,4 +129,18 @@ fn what_is_no_description_is_refused_with_its_line() {
     assert_eq!(Description::parse(&long), Err(ParseError::TooLong(65_536)));
     let many = format!("v=0\r\n{}", "m=audio 0 RTP/AVP 0\r\n".repeat(65));
     assert_eq!(Description::parse(many.as_bytes()), Err(ParseError::TooManyMedia));
+}
+
+#[test]
+fn a_payload_type_that_is_named_twice_means_what_is_said_of_it_first() {
+    let twice = audio(
+        "m=audio 5004 RTP/AVP 98 8 98 200 97\r\na=rtpmap:98 opus\r\na=rtpmap:98 PCMU/8000\r\na=rtpmap:98 PCMA/8000\r\n\
+         a=rtpmap:99 G722/8000\r\na=rtpmap:97 opus/48000/2\r\n",
+    );
+    let said = twice.nth_media(0).unwrap().formats_read();
+    assert_eq!(said.payload_types().collect::<Vec<_>>(), [98, 8, 97]);
+    assert_eq!(said.codecs().collect::<Vec<_>>(), [(98, Codec::Pcmu), (8, Codec::Pcma), (97, Codec::Opus)]);
+    assert_eq!(said.rtpmap(97).map(|map| (map.clock_rate, map.parameters)), Some((48_000, Some(&b"2"[..]))));
+    // What is not offered means nothing, whatever is said of it.
+    assert_eq!((said.payload_type_of(Codec::G722), said.rtpmap(99)), (None, None));
 }

@@ -7,7 +7,7 @@ fn local() -> Local {
     Local {
         address: IpAddr::from([203, 0, 113, 5]),
         port: 20_000,
-        codecs: vec![Codec::Pcma],
+        codecs: vec![Codec::Pcma].into(),
         dtmf: true,
         noise: false,
         secrecy: Secrecy::Off,

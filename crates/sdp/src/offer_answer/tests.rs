@@ -5,7 +5,7 @@ fn local() -> Local {
     Local {
         address: "198.51.100.7".parse().unwrap(),
         port: 20_000,
-        codecs: vec![Codec::Pcma, Codec::Pcmu],
+        codecs: vec![Codec::Pcma, Codec::Pcmu].into(),
         dtmf: true,
         noise: false,
         secrecy: Secrecy::Off,
@@ -56,7 +56,7 @@ fn our_preference_chooses_among_what_is_offered() {
     let offer = offered("m=audio 4 RTP/AVP 18 0 97\r\na=rtpmap:97 PCMA/8000\r\n");
     let (_, agreed) = answer(&offer, &local()).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type, agreed.receive_payload_type), (Codec::Pcma, 97, 97));
-    let (_, agreed) = answer(&offer, &Local { codecs: vec![Codec::Pcmu], ..local() }).unwrap();
+    let (_, agreed) = answer(&offer, &Local { codecs: vec![Codec::Pcmu].into(), ..local() }).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type), (Codec::Pcmu, 0));
     assert_eq!(agreed.dtmf, None);
 }
@@ -202,7 +202,7 @@ fn our_offer_accepts_its_own_answer_both_ways() {
     let theirs = Local {
         address: "192.0.2.9".parse().unwrap(),
         port: 4_000,
-        codecs: vec![Codec::Pcmu],
+        codecs: vec![Codec::Pcmu].into(),
         session: Session { id: 5, version: 5 },
         ..local()
     };
@@ -263,7 +263,7 @@ fn key(fill: u8) -> MasterKey {
 }
 
 fn with(codecs: &[Codec], secrecy: Secrecy) -> Local {
-    Local { codecs: codecs.to_vec(), secrecy, ..local() }
+    Local { codecs: codecs.into(), secrecy, ..local() }
 }
 
 fn lines(text: &[u8]) -> Vec<String> {
@@ -350,7 +350,7 @@ fn comfort_noise_is_agreed_only_where_it_is_switched_on_and_not_beside_opus() {
     assert!(lines(&text).contains(&"m=audio 20000 RTP/AVP 8 13".to_owned()));
     let (offerer, _) = agree(&on, &on).unwrap();
     assert_eq!(offerer.noise, Some(13));
-    let opus = Local { codecs: vec![Codec::Opus], ..on };
+    let opus = Local { codecs: vec![Codec::Opus].into(), ..on };
     assert_eq!(agree(&opus, &opus).unwrap().0.noise, None);
 }
 
