@@ -119,7 +119,7 @@ impl Surroundings {
                 self.post(Lane::ShardToAcd(shard, tenant.clone()), Due::Acd(tenant, input));
             }
             call::Output::Register { tx, flow, request } => {
-                let due = Due::Register { shard, tx, flow, request: Box::new(request) };
+                let due = Due::Register { shard, tx, flow, request };
                 self.post(Lane::ShardToRegistrar(shard), due);
             }
             // Nobody watches or writes in the simulated world.
@@ -289,7 +289,7 @@ impl Surroundings {
         if !bytes.starts_with(b"INVITE ") {
             return;
         }
-        let Ok(Message::Request(request)) = Message::parse_datagram(bytes.clone()) else { return };
+        let Ok(Message::Request(mut request)) = Message::parse_datagram(bytes.clone()) else { return };
         // RFC 3261 §8.1.1: what lacks a mandatory header is no request.
         if request.to_tag().is_some() || request.validate().is_err() {
             return;

@@ -1,6 +1,8 @@
 //! Owns dialogs: RFC 3261 §12. Ids, sequence numbers, remote target and route set, and the requests within.
 //! Does not own what a request does to a session (see [`crate::session`]).
 
+use std::sync::Arc;
+
 use crate::headers::{HeaderError, HeaderName, NameAddr};
 use crate::message::{Method, Request, Response};
 use crate::uri::Uri;
@@ -9,7 +11,7 @@ use crate::uri::Uri;
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Dialog {
     /// Call-ID.
-    pub(crate) call_id: Box<str>,
+    pub(crate) call_id: Arc<str>,
     /// Our From or To value with our tag.
     pub(crate) local: NameAddr,
     /// The peer's, with its tag once that is known; bytes as they came.
@@ -55,14 +57,24 @@ impl Dialog {
     /// When To or Record-Route are malformed. A response without Contact leaves the target as it was.
     pub fn formed_by(&self, response: &Response) -> Result<Dialog, HeaderError> {
         let headers = &response.headers;
-        let mut dialog = Dialog { remote: headers.to()?.detached(), ..self.clone() };
-        if let Some(contact) = headers.contact()? {
-            dialog.target = contact.uri().detached();
-        }
-        // §12.1.2: taken from the response, in reverse order.
-        dialog.route =
-            headers.addresses(HeaderName::RecordRoute)?.iter().rev().map(NameAddr::detached).collect();
-        Ok(dialog)
+        let remote = match headers.only(HeaderName::To)? {
+            // As its last provisional response had it.
+            Some(same) if same == self.remote.as_bytes() => self.remote.clone(),
+            _ => headers.to()?.detached(),
+        };
+        Ok(Dialog {
+            call_id: self.call_id.clone(),
+            local: self.local.clone(),
+            remote,
+            local_cseq: self.local_cseq,
+            remote_cseq: self.remote_cseq,
+            target: match headers.contact()? {
+                Some(contact) if *contact.uri() != self.target => contact.uri().detached(),
+                _ => self.target.clone(),
+            },
+            // §12.1.2: taken from the response, in reverse order.
+            route: headers.addresses(HeaderName::RecordRoute)?.iter().rev().map(NameAddr::detached).collect(),
+        })
     }
 
     /// Our tag.
@@ -107,7 +119,7 @@ impl Dialog {
         // §12.2.1.1: a first hop that is a strict router of RFC 2543 takes the Request-URI's place.
         let strict = self.route.first().filter(|hop| !hop.uri().is_loose_router());
         let uri = strict.map_or(&self.target, |hop| hop.uri()).without_headers();
-        let mut request = Request::new(method.clone(), uri);
+        let mut request = Request::new(method, uri);
         for hop in self.route.iter().skip(usize::from(strict.is_some())) {
             request.headers.push(HeaderName::Route, hop);
         }
@@ -118,7 +130,7 @@ impl Dialog {
         request.headers.push(HeaderName::From, &self.local);
         request.headers.push(HeaderName::To, &self.remote);
         request.headers.push(HeaderName::CallId, self.call_id.as_bytes());
-        request.headers.push(HeaderName::CSeq, format!("{number} {method}"));
+        request.headers.push_cseq(number, &request.method);
         request
     }
 

@@ -34,7 +34,6 @@ pub use stateless::{Asked, NewCalls};
 
 pub use crate::transaction::{ClientTx, ServerTx};
 
-use crate::headers::HeaderName;
 use crate::message::Request;
 use crate::transaction::client::{Client, ClientState};
 use crate::transaction::key::KeyMap;
@@ -130,10 +129,10 @@ impl Endpoint {
 
     /// Sends an ACK to a 2xx, on a branch of its own and without a transaction (RFC 3261 §13.2.2.4). Returns what
     /// was sent, to be repeated by [`repeat`](Endpoint::repeat) for each retransmission of the 2xx.
-    pub fn send_ack(&mut self, _now: Instant, flow: Flow, mut request: Request) -> Bytes {
-        let branch = self.mint.lone_branch();
-        self.complete(&flow, &mut request, &branch);
-        let bytes = request.to_bytes();
+    pub fn send_ack(&mut self, _now: Instant, flow: Flow, request: &Request) -> Bytes {
+        let mut hop = self.hop(&flow);
+        self.mint.push_lone_branch(&mut hop);
+        let bytes = request.stamped(&hop, &self.config.user_agent);
         self.transmit(flow, bytes.clone());
         bytes
     }
@@ -186,19 +185,6 @@ impl Endpoint {
         match self.config.advertised.get(usize::from(flow.interface)) {
             Some(advertised) => (&advertised.host, advertised.port_of(flow.transport)),
             None => ("0.0.0.0", flow.transport.default_port()),
-        }
-    }
-
-    /// Puts our Via on top and adds what every request carries.
-    fn complete(&self, flow: &Flow, request: &mut Request, branch: &str) {
-        let via = self.via(flow, branch);
-        request.headers.push_front(HeaderName::Via, via);
-        // RFC 3261 §8.1.1.6: 70.
-        if !request.headers.has(HeaderName::MaxForwards) {
-            request.headers.push(HeaderName::MaxForwards, "70");
-        }
-        if !self.config.user_agent.is_empty() && !request.headers.has(HeaderName::UserAgent) {
-            request.headers.push(HeaderName::UserAgent, &self.config.user_agent);
         }
     }
 

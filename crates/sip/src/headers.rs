@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::scan::Elements;
+use crate::message::Method;
+use crate::scan::{Decimal, Elements};
 
 mod cseq;
 mod digest;
@@ -52,6 +53,35 @@ pub struct Headers {
     raw: Bytes,
     added: Vec<u8>,
     entries: Vec<Entry>,
+    read: Read,
+}
+
+/// Where the parts of the fields lie that route each message: each is asked for several times. Nothing where one was not
+/// read, or has changed since.
+#[derive(Clone, Copy, Debug, Default)]
+struct Read {
+    via: Option<via::Parts>,
+    from: Option<name_addr::Parts>,
+    to: Option<name_addr::Parts>,
+}
+
+impl Read {
+    fn address(&self, name: HeaderName) -> Option<name_addr::Parts> {
+        match name {
+            HeaderName::From => self.from,
+            HeaderName::To => self.to,
+            _ => None,
+        }
+    }
+
+    fn forget(&mut self, name: HeaderName) {
+        match name {
+            HeaderName::Via => self.via = None,
+            HeaderName::From => self.from = None,
+            HeaderName::To => self.to = None,
+            _ => {}
+        }
+    }
 }
 
 /// One header field.
@@ -64,6 +94,9 @@ pub struct Field<'a> {
     /// The value as it came, without white space at its ends; folds have become spaces.
     pub value: &'a [u8],
 }
+
+/// More than one field is called so.
+pub(crate) struct Several;
 
 /// Where name and value lie. Offsets from `ADDED` on count in `added`; a name of length 0 is the usual spelling.
 #[derive(Clone, Copy, Debug)]
@@ -85,11 +118,17 @@ impl Headers {
 
     /// No fields yet, room for `fields` of `bytes` together.
     pub fn with_room(fields: usize, bytes: usize) -> Headers {
-        Headers { raw: Bytes::new(), added: Vec::with_capacity(bytes), entries: Vec::with_capacity(fields) }
+        let (added, entries) = (Vec::with_capacity(bytes), Vec::with_capacity(fields));
+        Headers { added, entries, ..Headers::default() }
+    }
+
+    /// No fields yet, room for so many beside those that stay in the text of `other`.
+    pub(crate) fn beside(other: &Headers, fields: usize, bytes: usize) -> Headers {
+        Headers { raw: other.raw.clone(), ..Headers::with_room(fields, bytes) }
     }
 
     pub(crate) fn over(raw: Bytes, capacity: usize) -> Headers {
-        Headers { raw, added: Vec::new(), entries: Vec::with_capacity(capacity) }
+        Headers { raw, entries: Vec::with_capacity(capacity), ..Headers::default() }
     }
 
     /// Records a parsed field; ranges are of the raw buffer, which is shorter than 2 GiB.
@@ -167,6 +206,17 @@ impl Headers {
         self.all(name).filter(|value| !value.is_empty()).flat_map(Elements::of)
     }
 
+    /// The value of the one field called `name`, which is a known name, when there is one.
+    pub(crate) fn single(&self, name: HeaderName) -> Result<Option<&[u8]>, Several> {
+        let mut found = None;
+        for entry in self.entries.iter().filter(|entry| entry.name == name) {
+            if found.replace(entry).is_some() {
+                return Err(Several);
+            }
+        }
+        Ok(found.map(|entry| self.bytes(entry.value_at, entry.value_len as usize)))
+    }
+
     /// `part`, which lies in this table, as shared bytes; copied when the field was pushed.
     pub(crate) fn share(&self, part: &[u8]) -> Bytes {
         if self.raw.as_ptr_range().contains(&part.as_ptr()) {
@@ -180,6 +230,16 @@ impl Headers {
     pub fn push<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
         let entry = self.store(name.into(), value.as_ref());
         self.entries.push(entry);
+    }
+
+    /// Adds CSeq.
+    pub(crate) fn push_cseq(&mut self, number: u32, method: &Method) {
+        let (name_at, value_at) = (ADDED, ADDED + self.added.len() as u32);
+        self.added.extend_from_slice(Decimal::of(number.into()).digits());
+        self.added.push(b' ');
+        self.added.extend_from_slice(method.as_str().as_bytes());
+        let value_len = ADDED + self.added.len() as u32 - value_at;
+        self.entries.push(Entry { name_at, value_at, value_len, name_len: 0, name: HeaderName::CSeq });
     }
 
     /// Adds a field before all others.
@@ -201,6 +261,23 @@ impl Headers {
         }
     }
 
+    /// Puts the first field called `name` with `more` behind its value in place of it.
+    pub(crate) fn extend(&mut self, name: HeaderName, more: &[u8]) {
+        self.read.forget(name);
+        let Some(at) = self.position(name.into()) else { return };
+        let Entry { value_at: from, value_len: length, .. } = self.entries[at];
+        let value_at = ADDED + self.added.len() as u32;
+        let mut added = std::mem::take(&mut self.added);
+        match from.checked_sub(ADDED) {
+            Some(from) => added.extend_from_within(from as usize..(from + length) as usize),
+            None => added.extend_from_slice(self.bytes(from, length as usize)),
+        }
+        added.extend_from_slice(more);
+        self.added = added;
+        let value_len = ADDED + self.added.len() as u32 - value_at;
+        self.entries[at] = Entry { value_at, value_len, ..self.entries[at] };
+    }
+
     /// Replaces the first field called `name`, or adds it before all others; further ones stay.
     pub fn set_first<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
         let name = name.into();
@@ -214,6 +291,7 @@ impl Headers {
     /// Removes all fields called `name`.
     pub fn remove<'n>(&mut self, name: impl Into<Name<'n>>) {
         let name = name.into();
+        self.read.forget(name.known);
         let mut entries = std::mem::take(&mut self.entries);
         entries.retain(|entry| !self.is_called(entry, name));
         self.entries = entries;
@@ -221,7 +299,9 @@ impl Headers {
 
     /// Removes the first field called `name`.
     pub fn remove_first<'n>(&mut self, name: impl Into<Name<'n>>) {
-        if let Some(at) = self.position(name.into()) {
+        let name = name.into();
+        self.read.forget(name.known);
+        if let Some(at) = self.position(name) {
             self.entries.remove(at);
         }
     }
@@ -229,7 +309,15 @@ impl Headers {
     /// Adds each field of `other` called `name`, in order, as it came.
     pub fn copy_from<'n>(&mut self, other: &Headers, name: impl Into<Name<'n>>) {
         let name = name.into();
-        for value in other.all(name) {
+        self.read.forget(name.known);
+        let shares = name.known != HeaderName::Other && self.raw.as_ptr_range() == other.raw.as_ptr_range();
+        for entry in other.matching(name) {
+            if shares && entry.value_at < ADDED {
+                // By its usual name: what stands for it may be a letter.
+                self.entries.push(Entry { name_len: 0, ..*entry });
+                continue;
+            }
+            let value = other.bytes(entry.value_at, entry.value_len as usize);
             let (name_at, name_len) = self.store_name(name);
             let value_at = ADDED + self.added.len() as u32;
             // No table's value holds a line end, so that nothing needs to be replaced.
@@ -237,6 +325,13 @@ impl Headers {
             let value_len = value.len() as u32;
             self.entries.push(Entry { name_at, value_at, value_len, name_len, name: name.known });
         }
+    }
+
+    /// How long the fields but Content-Length are as they are written.
+    pub(crate) fn written_len(&self) -> usize {
+        let counts = |entry: &&Entry| entry.name != HeaderName::ContentLength;
+        let length = |entry: &Entry| self.name_text(entry).len() + entry.value_len as usize + 4;
+        self.entries.iter().filter(counts).map(length).sum()
     }
 
     fn position(&self, name: Name<'_>) -> Option<usize> {
@@ -269,13 +364,14 @@ impl Headers {
     }
 
     fn store(&mut self, name: Name<'_>, value: &[u8]) -> Entry {
+        self.read.forget(name.known);
         let (name_at, name_len) = self.store_name(name);
         let value_at = ADDED + self.added.len() as u32;
-        let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
         self.added.extend_from_slice(value);
-        if value.iter().any(breaks) {
+        if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
             let stored = (value_at - ADDED) as usize;
-            self.added[stored..].iter_mut().filter(|byte| breaks(byte)).for_each(|byte| *byte = b' ');
+            let breaks = |byte: &&mut u8| matches!(**byte, b'\r' | b'\n' | 0);
+            self.added[stored..].iter_mut().filter(breaks).for_each(|byte| *byte = b' ');
         }
         Entry { name_at, value_at, value_len: value.len() as u32, name_len, name: name.known }
     }

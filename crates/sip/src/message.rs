@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
-use crate::headers::{HeaderError, HeaderName, Headers};
+use crate::headers::{HeaderError, HeaderName, Headers, NameAddr};
+use crate::params;
+use crate::scan::Decimal;
 use crate::uri::Uri;
 
 mod error;
@@ -102,9 +105,28 @@ impl Request {
 
     /// The request as it goes on the wire, with the Content-Length of its body last.
     pub fn to_bytes(&self) -> Bytes {
+        self.written(&[], &[])
+    }
+
+    /// The request as it goes on the wire with `via` on top of its hops, and with what every request carries.
+    pub(crate) fn stamped(&self, via: &str, user_agent: &str) -> Bytes {
+        let lacks = |name: HeaderName| !self.headers.has(name);
+        let mut more: SmallVec<[(HeaderName, &str); 2]> = SmallVec::new();
+        // RFC 3261 §8.1.1.6: 70.
+        if lacks(HeaderName::MaxForwards) {
+            more.push((HeaderName::MaxForwards, "70"));
+        }
+        if !user_agent.is_empty() && lacks(HeaderName::UserAgent) {
+            more.push((HeaderName::UserAgent, user_agent));
+        }
+        self.written(&[(HeaderName::Via, via)], &more)
+    }
+
+    fn written(&self, first: &[(HeaderName, &str)], last: &[(HeaderName, &str)]) -> Bytes {
         let uri = self.uri.as_bytes();
         let method = self.method.as_str().as_bytes();
-        write(&[method, b" ", uri, b" SIP/2.0\r\n"], &self.headers, &self.body)
+        let start_line = &[method, b" ", uri, b" SIP/2.0\r\n"];
+        write(Written { start_line, first, headers: &self.headers, last, body: &self.body })
     }
 
     /// The tag of To, when the request belongs to a dialog.
@@ -121,7 +143,7 @@ impl Response {
     }
 
     pub(crate) fn to_headers(method: &Method, from: &Headers, status: u16) -> Response {
-        let mut headers = Headers::with_room(from.len() + 4, 512);
+        let mut headers = Headers::beside(from, from.len() + 4, 384);
         for name in [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
         {
             headers.copy_from(from, name);
@@ -143,9 +165,20 @@ impl Response {
     /// # Errors
     /// When To is missing or malformed.
     pub fn set_to_tag(&mut self, tag: &str) -> Result<(), HeaderError> {
-        let to = self.headers.to()?;
-        if to.tag().is_none() {
-            self.headers.set(HeaderName::To, to.with_tag(tag));
+        let name = HeaderName::To;
+        let to = self.headers.only(name)?.ok_or(HeaderError::Missing(name))?;
+        match NameAddr::param_of(to, "tag").ok_or(HeaderError::Malformed(name))? {
+            // RFC 3261 §20.10: what follows `;` is the header's, with and without `<…>`.
+            None => {
+                let mut more: SmallVec<[u8; 64]> = SmallVec::new();
+                params::push_into(&mut more, "tag", tag);
+                self.headers.extend(name, &more);
+            }
+            Some(b"") => {
+                let to = self.headers.to()?.with_tag(tag);
+                self.headers.set(name, to);
+            }
+            Some(_) => {}
         }
         Ok(())
     }
@@ -174,7 +207,8 @@ impl Response {
     /// The response as it goes on the wire, with the Content-Length of its body last.
     pub fn to_bytes(&self) -> Bytes {
         let status = Decimal::of(self.status.into());
-        write(&[b"SIP/2.0 ", status.digits(), b" ", &self.reason, b"\r\n"], &self.headers, &self.body)
+        let start_line = &[b"SIP/2.0 ", status.digits(), b" ", &self.reason, b"\r\n"];
+        write(Written { start_line, first: &[], headers: &self.headers, last: &[], body: &self.body })
     }
 }
 
@@ -190,22 +224,39 @@ impl From<Response> for Message {
     }
 }
 
-fn write(start_line: &[&[u8]], headers: &Headers, body: &[u8]) -> Bytes {
+/// What a message is written of.
+struct Written<'a> {
+    start_line: &'a [&'a [u8]],
+    /// Fields before the others.
+    first: &'a [(HeaderName, &'a str)],
+    headers: &'a Headers,
+    /// Fields behind the others.
+    last: &'a [(HeaderName, &'a str)],
+    body: &'a [u8],
+}
+
+fn write(message: Written<'_>) -> Bytes {
+    let Written { start_line, first, headers, last, body } = message;
+    let added = |fields: &[(HeaderName, &str)]| -> usize {
+        fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+    };
     let start: usize = start_line.iter().map(|part| part.len()).sum();
-    let written = || headers.iter().filter(|field| field.name != HeaderName::ContentLength);
-    let fields: usize = written().map(|field| field.name_text.len() + field.value.len() + 4).sum();
-    let length = Decimal::of(body.len());
+    let length = Decimal::of(body.len() as u64);
     let end = CONTENT_LENGTH.len() + length.digits().len() + 4;
+    let fields = added(first) + headers.written_len() + added(last);
     // Exact: bytes without slack are shared without another allocation.
     let mut out = Vec::with_capacity(start + fields + end + body.len());
     for part in start_line {
         out.extend_from_slice(part);
     }
-    for field in written() {
-        out.extend_from_slice(field.name_text);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(field.value);
-        out.extend_from_slice(b"\r\n");
+    for (name, value) in first {
+        push_field(&mut out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    for field in headers.iter().filter(|field| field.name != HeaderName::ContentLength) {
+        push_field(&mut out, field.name_text, field.value);
+    }
+    for (name, value) in last {
+        push_field(&mut out, name.as_str().as_bytes(), value.as_bytes());
     }
     out.extend_from_slice(CONTENT_LENGTH);
     out.extend_from_slice(length.digits());
@@ -214,28 +265,11 @@ fn write(start_line: &[&[u8]], headers: &Headers, body: &[u8]) -> Bytes {
     Bytes::from(out)
 }
 
+fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
 const CONTENT_LENGTH: &[u8] = b"Content-Length: ";
-
-/// A number as it is written, without a place on the heap: each message has one or two.
-struct Decimal {
-    text: [u8; 20],
-    start: usize,
-}
-
-impl Decimal {
-    fn of(mut number: usize) -> Decimal {
-        let mut decimal = Decimal { text: [0; 20], start: 20 };
-        loop {
-            decimal.start -= 1;
-            decimal.text[decimal.start] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return decimal;
-            }
-        }
-    }
-
-    fn digits(&self) -> &[u8] {
-        &self.text[self.start..]
-    }
-}

@@ -326,7 +326,7 @@ impl Pair {
     fn transmit(&mut self, from: End, flow: Flow, bytes: Bytes) {
         let to = from.other();
         assert_eq!(flow.remote, address(to), "all goes to the other side");
-        let message = Message::parse_datagram(bytes.clone()).expect("what is sent can be read");
+        let mut message = Message::parse_datagram(bytes.clone()).expect("what is sent can be read");
         message.validate().expect("what is sent is valid");
         self.trace.push(Entry { at: self.now, from: address(from), to: flow.remote, bytes: bytes.clone() });
         let times = match (self.fate)(from, &message) {

@@ -83,6 +83,15 @@ impl<'a> Iterator for ParamIter<'a> {
 
 /// The value of `name` in `;name=value` text; empty for a flag.
 pub(crate) fn find<'a>(raw: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    // The one that is sought is nearly always the first, and plain: `;tag=1`.
+    if let [b';', first @ ..] = raw
+        && let Some((key, [b'=', value @ ..])) = first.split_at_checked(name.len())
+        && key.eq_ignore_ascii_case(name.as_bytes())
+        && let length = value.iter().position(|byte| !scan::is_token(*byte)).unwrap_or(value.len())
+        && matches!(value.get(length), None | Some(b';'))
+    {
+        return Some(&value[..length]);
+    }
     ParamIter::over(raw)
         .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value.unwrap_or_default())
@@ -97,9 +106,7 @@ pub(crate) fn check(raw: &[u8]) -> Option<()> {
         }
         at = scan::skip_lws(raw, at + 1);
         let name = at;
-        while raw.get(at).is_some_and(|byte| scan::is_token(*byte) || *byte >= 0x80) {
-            at += 1;
-        }
+        at = run_end(raw, at, |byte| scan::is_token(byte) || byte >= 0x80);
         if at == name {
             return None;
         }
@@ -110,9 +117,7 @@ pub(crate) fn check(raw: &[u8]) -> Option<()> {
                 Some(b'"') => scan::quoted_end(raw, at)?,
                 _ => {
                     let value = at;
-                    while raw.get(at).is_some_and(|byte| is_value(*byte)) {
-                        at += 1;
-                    }
+                    at = run_end(raw, at, is_value);
                     if at == value {
                         return None;
                     }
@@ -127,7 +132,23 @@ pub(crate) fn check(raw: &[u8]) -> Option<()> {
 
 /// Wider than `token / host`: branches with `@`, `/` or `=` are common.
 const fn is_value(byte: u8) -> bool {
-    byte > b' ' && byte != 0x7f && !matches!(byte, b';' | b',' | b'"' | b'<' | b'>')
+    VALUE[byte as usize]
+}
+
+const VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b' ' as usize + 1;
+    while byte < 256 {
+        table[byte] = !matches!(byte as u8, 0x7f | b';' | b',' | b'"' | b'<' | b'>');
+        byte += 1;
+    }
+    table
+};
+
+/// Where the bytes from `at` on end that are `wanted`.
+fn run_end(raw: &[u8], at: usize, wanted: impl Fn(u8) -> bool) -> usize {
+    let rest = raw.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len())
 }
 
 /// `text` without quotes and backslashes, when it is UTF-8.
@@ -148,28 +169,28 @@ pub(crate) fn unquote(text: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// Appends `text` as a quoted string. Control characters, which could start a new header line, become spaces.
-pub(crate) fn quote_into(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
+pub(crate) fn quote_into(out: &mut impl Extend<u8>, text: &str) {
+    out.extend([b'"']);
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => out.extend([b'\\', byte]),
-            0..=0x1f | 0x7f => out.push(b' '),
-            _ => out.push(byte),
+            0..=0x1f | 0x7f => out.extend([b' ']),
+            _ => out.extend([byte]),
         }
     }
-    out.push(b'"');
+    out.extend([b'"']);
 }
 
 /// Appends `;name=value`, quoting the value unless it is a token or host; a flag when `value` is empty.
-pub(crate) fn push_into(out: &mut Vec<u8>, name: &str, value: &str) {
-    out.push(b';');
+pub(crate) fn push_into(out: &mut impl Extend<u8>, name: &str, value: &str) {
+    out.extend([b';']);
     out.extend(name.bytes().filter(|byte| scan::is_token(*byte)));
     if value.is_empty() {
         return;
     }
-    out.push(b'=');
+    out.extend([b'=']);
     if value.bytes().all(|byte| scan::is_token(byte) || matches!(byte, b'[' | b']' | b':')) {
-        out.extend_from_slice(value.as_bytes());
+        out.extend(value.bytes());
     } else {
         quote_into(out, value);
     }

@@ -25,6 +25,15 @@ impl Span {
     pub(crate) fn is_empty(self) -> bool {
         self.start >= self.end
     }
+
+    /// The same range of a text in which what began at `from` begins at `to`.
+    pub(crate) fn moved(self, from: usize, to: usize) -> Span {
+        let moved = |place: u16| {
+            let place = (usize::from(place) + to).saturating_sub(from);
+            u16::try_from(place).unwrap_or(u16::MAX)
+        };
+        Span { start: moved(self.start), end: moved(self.end) }
+    }
 }
 
 /// Space or tab: folded lines are unfolded before anything looks at a value.
@@ -66,6 +75,17 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
+}
+
+/// `range` of `text` without white space at both ends.
+pub(crate) fn trimmed(text: &[u8], mut range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    while range.start < range.end && is_lws(text[range.start]) {
+        range.start += 1;
+    }
+    while range.start < range.end && is_lws(text[range.end - 1]) {
+        range.end -= 1;
+    }
+    range
 }
 
 /// Where the white space at `at` ends.
@@ -139,6 +159,35 @@ pub(crate) fn number<N: TryFrom<u64>>(text: &[u8]) -> Option<N> {
         value = value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
     }
     N::try_from(value).ok()
+}
+
+/// A number as it is written, without a place on the heap: each message has several.
+pub(crate) struct Decimal {
+    text: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn of(mut number: u64) -> Decimal {
+        let mut decimal = Decimal { text: [0; 20], start: 20 };
+        loop {
+            decimal.start -= 1;
+            decimal.text[decimal.start] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return decimal;
+            }
+        }
+    }
+
+    pub(crate) fn digits(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+}
+
+/// Appends `number` in digits, without the cost of a format.
+pub(crate) fn push_decimal(out: &mut String, number: u64) {
+    out.extend(Decimal::of(number).digits().iter().map(|digit| char::from(*digit)));
 }
 
 /// The elements of a comma list: trimmed; commas in quoted strings and `<…>` do not separate.

@@ -31,6 +31,7 @@ mod stored;
 mod timer;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -352,7 +353,7 @@ impl Session {
 
     /// What the shard finds this session by.
     pub fn dialog_key(&self) -> DialogKey {
-        DialogKey { call_id: self.dialog.call_id.clone(), local_tag: self.dialog.local_tag().into() }
+        DialogKey { call_id: self.call_id().into(), local_tag: self.dialog.local_tag().into() }
     }
 
     /// Who sent the INVITE.
@@ -368,6 +369,16 @@ impl Session {
     /// Call-ID.
     pub fn call_id(&self) -> &str {
         &self.dialog.call_id
+    }
+
+    /// Call-ID, shared with the session.
+    pub fn shared_call_id(&self) -> Arc<str> {
+        self.dialog.call_id.clone()
+    }
+
+    /// Our tag.
+    pub fn local_tag(&self) -> &str {
+        self.dialog.local_tag()
     }
 
     /// The peer's tag, once it is known.
@@ -495,10 +506,7 @@ impl Session {
     fn introduce(&self, headers: &mut crate::headers::Headers) {
         headers.push(HeaderName::Contact, &self.local.contact);
         headers.push(HeaderName::Allow, crate::endpoint::Rules::ALLOW);
-        let supported = self.local.supported();
-        if !supported.is_empty() {
-            headers.push(HeaderName::Supported, supported);
-        }
+        headers.push(HeaderName::Supported, self.local.supported());
     }
 
     fn end(&mut self, by: EndedBy, cause: EndCause) {

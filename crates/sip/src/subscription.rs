@@ -407,7 +407,7 @@ impl Machine for Notifier {
 
 fn name_of(dialog: &Dialog) -> DialogName {
     let tag = dialog.remote_tag().unwrap_or_default();
-    (dialog.call_id.clone(), dialog.local_tag().into(), tag.into())
+    ((*dialog.call_id).into(), dialog.local_tag().into(), tag.into())
 }
 
 impl Package {

@@ -47,10 +47,18 @@ pub enum UriError {
 /// A URI: the bytes as they came (never re-escaped) and its parts on demand. RFC 3261 §19.1, RFC 3966.
 ///
 /// `==` compares bytes; [`Uri::same_as`] compares as RFC 3261 §19.1.4 does.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Uri {
-    raw: Bytes,
+    /// What it stands in: its own bytes, or an address with its name and parameters.
+    text: Bytes,
+    parts: Parts,
+}
+
+/// Where a URI and its parts lie in the text that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
     scheme: Scheme,
+    whole: Span,
     user: Option<Span>,
     password: Option<Span>,
     host: Span,
@@ -59,29 +67,23 @@ pub struct Uri {
     headers: Span,
 }
 
-impl Uri {
-    /// Parses all of `raw`.
+impl Parts {
+    /// Where the parts of the URI lie that is `whole` of `text`.
     ///
     /// # Errors
     /// Says which part is malformed.
-    pub fn parse(raw: impl Into<Bytes>) -> Result<Uri, UriError> {
-        let raw = raw.into();
-        if raw.len() > usize::from(u16::MAX) {
-            return Err(UriError::TooLong);
-        }
-        let colon = match &raw[..] {
-            // Nearly all are one of these.
-            [b's', b'i', b'p', b':', ..] => 3,
-            _ => raw.iter().position(|byte| *byte == b':').ok_or(UriError::Scheme)?,
-        };
-        let scheme = scheme(&raw[..colon]).ok_or(UriError::Scheme)?;
-        if let Some(bad) = raw.iter().find(|byte| ENDS_A_URI[usize::from(**byte)]) {
-            return Err(if matches!(bad, b'<' | b'>' | b'"') { UriError::User } else { UriError::Character });
-        }
+    pub(crate) fn of(text: &[u8], whole: std::ops::Range<usize>) -> Result<Parts, UriError> {
+        let (start, raw) = (whole.start, &text[..whole.end]);
         let nothing = span(raw.len(), raw.len())?;
-        let mut uri = Uri {
-            raw,
+        let colon = match &raw[start..] {
+            // Nearly all are one of these.
+            [b's', b'i', b'p', b':', ..] => start + 3,
+            own => start + own.iter().position(|byte| *byte == b':').ok_or(UriError::Scheme)?,
+        };
+        let scheme = scheme(&raw[start..colon]).ok_or(UriError::Scheme)?;
+        let mut parts = Parts {
             scheme,
+            whole: span(start, raw.len())?,
             user: None,
             password: None,
             host: nothing,
@@ -89,33 +91,21 @@ impl Uri {
             params: nothing,
             headers: nothing,
         };
+        let marks = Marks::of(raw, colon + 1)?;
         match scheme {
-            Scheme::Sip | Scheme::Sips => uri.locate_sip(colon + 1)?,
-            Scheme::Tel => uri.locate_tel(colon + 1)?,
+            Scheme::Sip | Scheme::Sips => parts.locate_sip(raw, colon + 1, marks)?,
+            Scheme::Tel => parts.locate_tel(raw, colon + 1)?,
             Scheme::Other => {}
         }
-        Ok(uri)
-    }
-
-    /// A copy with bytes of its own, which does not keep the datagram alive that it came in.
-    pub(crate) fn detached(&self) -> Uri {
-        self.over(Bytes::copy_from_slice(&self.raw))
-    }
-
-    /// This URI over another copy of its bytes.
-    pub(crate) fn over(&self, raw: Bytes) -> Uri {
-        debug_assert_eq!(self.raw, raw, "the same bytes");
-        Uri { raw, ..*self }
+        Ok(parts)
     }
 
     /// RFC 3261 §25.1 `SIP-URI`, wider in the user part: carriers send a raw `#`.
-    fn locate_sip(&mut self, start: usize) -> Result<(), UriError> {
-        let raw = &self.raw[..];
+    fn locate_sip(&mut self, raw: &[u8], start: usize, marks: Marks) -> Result<(), UriError> {
         let mut at = start;
         // The user part may hold `;`, `?`, `/` and more: what comes before the first `@` is the user part.
-        if let Some(length) = memchr::memchr(b'@', &raw[start..]) {
-            let end = start + length;
-            let name_end = memchr::memchr(b':', &raw[start..end]).map_or(end, |colon| start + colon);
+        if let Some(end) = marks.at_sign {
+            let name_end = marks.colon.filter(|colon| *colon < end).unwrap_or(end);
             if name_end == start {
                 return Err(UriError::User);
             }
@@ -136,6 +126,9 @@ impl Uri {
             }
             self.port = Some(scan::number(&raw[digits..at]).ok_or(UriError::Port)?);
         }
+        if at == raw.len() {
+            return Ok(());
+        }
         let question = memchr::memchr(b'?', &raw[at..]).map_or(raw.len(), |length| at + length);
         if at < question && raw[at] != b';' {
             return Err(UriError::Host);
@@ -147,8 +140,7 @@ impl Uri {
     }
 
     /// RFC 3966 §3: the number is the user part, so that callers need not tell `sip:` and `tel:` apart.
-    fn locate_tel(&mut self, start: usize) -> Result<(), UriError> {
-        let raw = &self.raw[..];
+    fn locate_tel(&mut self, raw: &[u8], start: usize) -> Result<(), UriError> {
         let end = memchr::memchr(b';', &raw[start..]).map_or(raw.len(), |length| start + length);
         if end == start {
             return Err(UriError::User);
@@ -157,31 +149,118 @@ impl Uri {
         self.params = span(end, raw.len())?;
         check_params(self.params.of(raw))
     }
+}
+
+impl Parts {
+    /// The same where the URI begins at `start`.
+    fn moved(self, start: usize) -> Parts {
+        let from = self.whole.range().start;
+        let moved = |span: Span| span.moved(from, start);
+        Parts {
+            whole: moved(self.whole),
+            user: self.user.map(moved),
+            password: self.password.map(moved),
+            host: moved(self.host),
+            params: moved(self.params),
+            headers: moved(self.headers),
+            ..self
+        }
+    }
+}
+
+/// What one walk over a URI behind its scheme finds.
+struct Marks {
+    /// The first `:`.
+    colon: Option<usize>,
+    /// The first `@`.
+    at_sign: Option<usize>,
+}
+
+impl Marks {
+    /// The marks of `raw` from `start` to its end, where nothing may stand that ends a URI.
+    fn of(raw: &[u8], start: usize) -> Result<Marks, UriError> {
+        let mut marks = Marks { colon: None, at_sign: None };
+        let mut at = start;
+        // Most bytes mean nothing beyond themselves.
+        while let Some(length) = raw[at..].iter().position(|byte| MARKS[usize::from(*byte)] != Mark::None) {
+            let place = at + length;
+            match MARKS[usize::from(raw[place])] {
+                Mark::Colon if marks.colon.is_none() => marks.colon = Some(place),
+                Mark::At if marks.at_sign.is_none() => marks.at_sign = Some(place),
+                Mark::None | Mark::Colon | Mark::At => {}
+                Mark::Bracket => return Err(UriError::User),
+                Mark::Control => return Err(UriError::Character),
+            }
+            at = place + 1;
+        }
+        Ok(marks)
+    }
+}
+
+impl Uri {
+    /// Parses all of `raw`.
+    ///
+    /// # Errors
+    /// Says which part is malformed.
+    pub fn parse(raw: impl Into<Bytes>) -> Result<Uri, UriError> {
+        let text = raw.into();
+        let parts = Parts::of(&text, 0..text.len())?;
+        Ok(Uri { text, parts })
+    }
+
+    /// The URI in `text` whose parts were found there.
+    pub(crate) fn within(text: Bytes, parts: Parts) -> Uri {
+        Uri { text, parts }
+    }
+
+    /// The text that it stands in.
+    pub(crate) fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// Where in that text it begins.
+    pub(crate) fn place(&self) -> usize {
+        self.parts.whole.range().start
+    }
+
+    /// A copy with bytes of its own, which does not keep the datagram alive that it came in.
+    pub(crate) fn detached(&self) -> Uri {
+        let text = Bytes::copy_from_slice(self.as_bytes());
+        Uri { text, parts: self.parts.moved(0) }
+    }
+
+    /// This URI where its bytes stand at `start` of `text`.
+    pub(crate) fn moved_to(&self, text: Bytes, start: usize) -> Uri {
+        let moved = Uri { text, parts: self.parts.moved(start) };
+        debug_assert_eq!(self.as_bytes(), moved.as_bytes(), "the same bytes");
+        moved
+    }
 
     /// The bytes as they came.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.raw
+        self.parts.whole.of(&self.text)
     }
 
     /// The kind of address.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.parts.scheme
     }
 
     /// The scheme as it was spelled.
     pub fn scheme_text(&self) -> &str {
-        let end = memchr::memchr(b':', &self.raw).unwrap_or_default();
-        std::str::from_utf8(&self.raw[..end]).unwrap_or_default()
+        let raw = self.as_bytes();
+        let end = memchr::memchr(b':', raw).unwrap_or_default();
+        std::str::from_utf8(&raw[..end]).unwrap_or_default()
     }
 
     /// Whether this is `sip:` or `sips:`.
     pub fn is_sip(&self) -> bool {
-        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+        matches!(self.parts.scheme, Scheme::Sip | Scheme::Sips)
     }
 
     /// The user part as it came, without password; the number of a `tel:`.
     pub fn user_raw(&self) -> Option<&[u8]> {
-        self.user.map(|user| user.of(&self.raw))
+        self.parts.user.map(|user| user.of(&self.text))
     }
 
     /// The user part with `%HH` undone; bytes that are not UTF-8 are replaced. Parameters inside it
@@ -192,28 +271,31 @@ impl Uri {
 
     /// The telephone number: the user part of `sip:`, or what `tel:` names, without visual separators
     /// and without what follows a `;`.
-    pub fn number(&self) -> Option<String> {
-        let user = self.user()?;
-        let number = user.split(';').next().unwrap_or_default();
+    pub fn number(&self) -> Option<Cow<'_, str>> {
+        let number = match self.user()? {
+            Cow::Borrowed(user) => Cow::Borrowed(without_params(user)),
+            Cow::Owned(user) => Cow::Owned(without_params(&user).to_owned()),
+        };
         // RFC 3966 §3 visual-separator. Names may hold them too: they are only dropped between digits.
-        let is_dialled = |c: char| c.is_ascii_digit() || "+*#-.()".contains(c);
-        if number.chars().all(is_dialled) {
-            let mut dialled = number.to_owned();
-            dialled.retain(|c| !"-.()".contains(c));
-            Some(dialled)
-        } else {
-            Some(number.to_owned())
+        let is_separator = |byte: u8| matches!(byte, b'-' | b'.' | b'(' | b')');
+        let is_dialled =
+            |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'*' | b'#') || is_separator(byte);
+        if !number.bytes().any(is_separator) || !number.bytes().all(is_dialled) {
+            return Some(number);
         }
+        let mut dialled = number.into_owned();
+        dialled.retain(|c| !"-.()".contains(c));
+        Some(Cow::Owned(dialled))
     }
 
     /// The password in the user part, as it came.
     pub fn password(&self) -> Option<&[u8]> {
-        self.password.map(|password| password.of(&self.raw))
+        self.parts.password.map(|password| password.of(&self.text))
     }
 
     /// Host name or address as it came, IPv6 in its brackets; empty for `tel:` and unknown schemes.
     pub fn host(&self) -> &str {
-        std::str::from_utf8(self.host.of(&self.raw)).unwrap_or_default()
+        std::str::from_utf8(self.parts.host.of(&self.text)).unwrap_or_default()
     }
 
     /// The host as an address, when it is one.
@@ -223,7 +305,7 @@ impl Uri {
 
     /// The port that is written.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.parts.port
     }
 
     /// The value of the URI parameter `name` (any case), as it came; empty for a flag such as `lr`.
@@ -235,12 +317,12 @@ impl Uri {
 
     /// Name and value of each URI parameter, in order, as they came.
     pub fn params(&self) -> UriParams<'_> {
-        UriParams { rest: self.params.of(&self.raw) }
+        UriParams { rest: self.parts.params.of(&self.text) }
     }
 
     /// What stands after `?`, as it came.
     pub fn headers(&self) -> &[u8] {
-        self.headers.of(&self.raw)
+        self.parts.headers.of(&self.text)
     }
 
     /// The header `name` (any case) of `?name=value&…`, with `%HH` undone.
@@ -262,20 +344,46 @@ impl Uri {
     }
 }
 
-/// White space, controls and what encloses a URI.
-const ENDS_A_URI: [bool; 256] = {
-    let mut table = [false; 256];
+/// A user part without its own parameters (RFC 3261 §19.1.6).
+fn without_params(user: &str) -> &str {
+    user.split_once(';').map_or(user, |(number, _)| number)
+}
+
+/// What a byte of a URI may mean beyond itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    None,
+    Colon,
+    At,
+    /// What encloses a URI.
+    Bracket,
+    /// White space and controls.
+    Control,
+}
+
+const MARKS: [Mark; 256] = {
+    let mut table = [Mark::None; 256];
     let mut byte = 0;
     while byte <= b' ' as usize {
-        table[byte] = true;
+        table[byte] = Mark::Control;
         byte += 1;
     }
-    table[0x7f] = true;
-    table[b'<' as usize] = true;
-    table[b'>' as usize] = true;
-    table[b'"' as usize] = true;
+    table[0x7f] = Mark::Control;
+    table[b'<' as usize] = Mark::Bracket;
+    table[b'>' as usize] = Mark::Bracket;
+    table[b'"' as usize] = Mark::Bracket;
+    table[b':' as usize] = Mark::Colon;
+    table[b'@' as usize] = Mark::At;
     table
 };
+
+impl PartialEq for Uri {
+    fn eq(&self, other: &Uri) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Uri {}
 
 /// Walks `;name=value` of a URI; nothing is quoted there.
 #[derive(Clone, Debug)]
@@ -306,13 +414,13 @@ impl std::str::FromStr for Uri {
 
 impl AsRef<[u8]> for Uri {
     fn as_ref(&self) -> &[u8] {
-        &self.raw
+        self.as_bytes()
     }
 }
 
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.raw))
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }
 }
 
@@ -325,9 +433,9 @@ impl fmt::Debug for Uri {
 impl serde::Serialize for Uri {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Text where it is text: a row of numbers is four times as long.
-        match std::str::from_utf8(&self.raw) {
+        match std::str::from_utf8(self.as_bytes()) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) => serializer.serialize_bytes(&self.raw),
+            Err(_) => serializer.serialize_bytes(self.as_bytes()),
         }
     }
 }
@@ -365,13 +473,21 @@ pub(crate) fn host_end(raw: &[u8], at: usize) -> Option<usize> {
         address.parse::<std::net::Ipv6Addr>().ok()?;
         return Some(close + 1);
     }
-    let mut end = at;
-    while raw.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-    {
-        end += 1;
-    }
-    (end > at).then_some(end)
+    let name = raw.get(at..)?;
+    let length = name.iter().position(|byte| !IN_NAME[usize::from(*byte)]).unwrap_or(name.len());
+    (length > 0).then_some(at + length)
 }
+
+/// What a host's name is made of.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    table
+};
 
 /// `host` as an address, with or without brackets.
 pub(crate) fn host_ip(host: &str) -> Option<std::net::IpAddr> {

@@ -20,7 +20,7 @@ fn what_both_accept_reads_the_same() {
         for case in corpus::cases(folder) {
             let raw = case.raw();
             let Ok(theirs) = rsip::SipMessage::try_from(&raw[..]) else { continue };
-            let Ok(ours) = Message::parse_datagram(Bytes::from(raw)) else { continue };
+            let Ok(mut ours) = Message::parse_datagram(Bytes::from(raw)) else { continue };
             if ours.validate().is_err() {
                 continue;
             }

@@ -8,7 +8,7 @@ use sip::Message;
 /// How far a message gets: `accept`, `validate` when only the whole is wrong, `reject` when a part is.
 fn verdict(raw: Vec<u8>) -> (&'static str, String) {
     let parsed = Message::parse_datagram(Bytes::from(raw)).map_err(|error| ("reject", error));
-    let checked = parsed.and_then(|message| message.validate().map_err(|error| ("validate", error)));
+    let checked = parsed.and_then(|mut message| message.validate().map_err(|error| ("validate", error)));
     match checked {
         Ok(()) => ("accept", "-".to_owned()),
         Err((verdict, error)) => {

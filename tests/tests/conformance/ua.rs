@@ -345,7 +345,7 @@ impl Ua {
         let now = self.now;
         match (output, &mut self.session) {
             (Output::Transmit { bytes, .. }, _) => {
-                let message = Message::parse_datagram(bytes.clone()).expect("what is sent can be read");
+                let mut message = Message::parse_datagram(bytes.clone()).expect("what is sent can be read");
                 message.validate().expect("what is sent is valid");
                 let at = self.now.since(self.marked).as_millis() as u64;
                 self.sent.push(Sent { at, bytes, message });

@@ -45,7 +45,7 @@ pub(super) fn check(seen: &[Seen<'_>], findings: &mut Vec<Finding>) {
 }
 
 fn valid(one: &Seen<'_>, findings: &mut Vec<Finding>) {
-    if let Err(error) = one.message.validate() {
+    if let Err(error) = one.message.clone().validate() {
         findings.push(one.breach(Rule::Valid, error));
     }
     let transport = one.message.headers().via().map(|via| via.transport().to_owned());

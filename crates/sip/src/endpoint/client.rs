@@ -17,6 +17,8 @@
 //!   10 M ▶ gone     10 D ▶ gone
 //! ```
 
+use std::borrow::Borrow;
+
 use bytes::Bytes;
 use clock::Instant;
 
@@ -32,13 +34,11 @@ use crate::transaction::timers::{Due, Kind, Lane};
 
 impl Endpoint {
     /// Sends `request` on `flow`, our Via put on top of it, and retransmits it as long as RFC 3261 §17.1 asks.
-    pub fn request(&mut self, now: Instant, flow: Flow, request: Request) -> ClientTx {
+    pub fn request(&mut self, now: Instant, flow: Flow, request: impl Borrow<Request>) -> ClientTx {
+        let request = request.borrow();
         let owner = Owner::Application { cancel: None };
         let id = self.clients.insert(Client { flow, epoch: 0, owner, state: ClientState::Done });
-        let branch = self.mint.branch(id);
-        let mut request = request;
-        self.complete(&flow, &mut request, &branch);
-        let (flow, sent) = self.sized(flow, &mut request, &branch);
+        let (flow, sent) = self.sized(flow, request, id);
         if let Some(client) = self.clients.get_mut(id) {
             client.flow = flow;
         }

@@ -46,8 +46,13 @@ impl Advertised {
     /// `host:port` of `transport` as a message writes it, an IPv6 address in brackets (RFC 3261 §25.1).
     pub fn host_port(&self, transport: Transport) -> String {
         let mut text = String::with_capacity(self.host.len() + 8);
-        crate::uri::push_host_port(&mut text, &self.host, Some(self.port_of(transport)));
+        self.push_host_port(&mut text, transport);
         text
+    }
+
+    /// Appends what [`Advertised::host_port`] makes.
+    pub fn push_host_port(&self, text: &mut String, transport: Transport) {
+        crate::uri::push_host_port(text, &self.host, Some(self.port_of(transport)));
     }
 }
 

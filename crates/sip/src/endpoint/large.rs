@@ -21,9 +21,9 @@ impl Endpoint {
         self.large.insert((interface, remote));
     }
 
-    /// The way that `request`, completed for `flow`, takes, and its bytes.
-    pub(super) fn sized(&self, flow: Flow, request: &mut Request, branch: &str) -> (Flow, Bytes) {
-        let sent = request.to_bytes();
+    /// The way that `request` of transaction `id` takes where `flow` was meant, and its bytes.
+    pub(super) fn sized(&self, flow: Flow, request: &Request, id: u64) -> (Flow, Bytes) {
+        let sent = self.stamped(&flow, request, id);
         let goes_by_tcp = sent.len() > LARGEST
             && flow.transport == Transport::Udp
             && self.large.contains(&(flow.interface, flow.remote));
@@ -31,8 +31,13 @@ impl Endpoint {
             return (flow, sent);
         }
         let flow = Flow { transport: Transport::Tcp, ..flow };
-        request.headers.set_first(HeaderName::Via, self.via(&flow, branch));
-        (flow, request.to_bytes())
+        (flow, self.stamped(&flow, request, id))
+    }
+
+    fn stamped(&self, flow: &Flow, request: &Request, id: u64) -> Bytes {
+        let mut hop = self.hop(flow);
+        self.mint.push_branch(&mut hop, id);
+        request.stamped(&hop, &self.config.user_agent)
     }
 
     /// RFC 3261 §18.1.1: where TCP is refused, UDP is tried after all, and kept to from then on. Whether `id` was such a
@@ -50,11 +55,10 @@ impl Endpoint {
         }
         // invariant: what we sent can be read again.
         let Ok(Message::Request(mut request)) = Message::parse_datagram(sent) else { return Retried::No };
-        let via = request.headers.via();
-        let Some(branch) = via.as_ref().ok().and_then(|via| via.branch()) else { return Retried::No };
         let flow = Flow { transport: Transport::Udp, ..flow };
-        let via = self.via(&flow, branch);
-        request.headers.set_first(HeaderName::Via, via);
+        let mut hop = self.hop(&flow);
+        self.mint.push_branch(&mut hop, id);
+        request.headers.set_first(HeaderName::Via, hop);
         let sent = request.to_bytes();
         self.transmit(flow, sent.clone());
         let Some(client) = self.clients.get_mut(id) else { return Retried::No };
@@ -69,10 +73,12 @@ impl Endpoint {
         Retried::Yes
     }
 
-    /// Our own hop on `flow`, as it is written.
-    pub(super) fn via(&self, flow: &Flow, branch: &str) -> String {
+    /// Our own hop on `flow` as it is written, up to its branch.
+    pub(super) fn hop(&self, flow: &Flow) -> String {
         let (host, port) = self.advertised(flow);
-        Via::text(flow.transport.via(), host, port, branch)
+        let mut text = String::with_capacity(host.len() + 80);
+        Via::push_without_branch(&mut text, flow.transport.via(), host, port);
+        text
     }
 }
 

@@ -1,14 +1,14 @@
 //! Owns the making of branches, tags and Call-IDs: unguessable because of a secret, unique because of a counter.
 
-use sha2::{Digest, Sha256};
+use std::hash::{DefaultHasher, Hasher};
 
 use super::EndpointConfig;
 
 /// Makes names that no peer can guess and no shard makes twice (RFC 3261 §8.1.1.7, §19.3).
 #[derive(Debug)]
 pub(crate) struct Mint {
-    /// SHA-256 that has eaten the secret, the node, the shard and the start.
-    seed: Sha256,
+    /// SipHash, made for keys like ours, that has eaten the secret, the node, the shard and the start.
+    seed: DefaultHasher,
     count: u64,
     shard: u8,
     node: u8,
@@ -16,17 +16,19 @@ pub(crate) struct Mint {
 
 impl Mint {
     pub(crate) fn new(config: &EndpointConfig) -> Mint {
-        let seed = Sha256::new()
-            .chain_update(config.secret)
-            .chain_update([config.shard, config.node])
-            .chain_update(config.start_secs.to_be_bytes());
+        let mut seed = DefaultHasher::new();
+        seed.write(&config.secret);
+        seed.write(&[config.shard, config.node]);
+        seed.write_i64(config.start_secs);
         Mint { seed, count: 0, shard: config.shard, node: config.node }
     }
 
     /// 64 bits that only this endpoint can make from `label` and `value`.
     pub(crate) fn mac(&self, label: u8, value: u64) -> u64 {
-        let digest = self.seed.clone().chain_update([label]).chain_update(value.to_be_bytes()).finalize();
-        u64::from_be_bytes(std::array::from_fn(|place| digest[place]))
+        let mut hasher = self.seed.clone();
+        hasher.write_u8(label);
+        hasher.write_u64(value);
+        hasher.finish()
     }
 
     fn fresh(&mut self, label: u8) -> u64 {
@@ -59,14 +61,12 @@ impl Mint {
         self.fresh(b'r') % bound.max(1)
     }
 
-    /// The branch of client transaction `id`.
-    pub(crate) fn branch(&self, id: u64) -> String {
-        let mut text = String::with_capacity(MAGIC.len() + 25);
-        text.push_str(MAGIC);
-        push_hex(&mut text, id, 1);
-        text.push('.');
-        push_hex(&mut text, self.mac(b'b', id) >> 32, 8);
-        text
+    /// Writes the branch of client transaction `id`.
+    pub(crate) fn push_branch(&self, to: &mut String, id: u64) {
+        to.push_str(MAGIC);
+        push_hex(to, id, 1);
+        to.push('.');
+        push_hex(to, self.mac(b'b', id) >> 32, 8);
     }
 
     /// The client transaction that `branch` was made for.
@@ -77,13 +77,11 @@ impl Mint {
         (self.mac(b'b', id) >> 32 == mac).then_some(id)
     }
 
-    /// A branch for an ACK to a 2xx, which has no transaction.
-    pub(crate) fn lone_branch(&mut self) -> String {
-        let mut text = String::with_capacity(MAGIC.len() + 17);
-        text.push_str(MAGIC);
-        text.push('a');
-        push_hex(&mut text, self.fresh(b'a'), 16);
-        text
+    /// Writes a branch for an ACK to a 2xx, which has no transaction.
+    pub(crate) fn push_lone_branch(&mut self, to: &mut String) {
+        to.push_str(MAGIC);
+        to.push('a');
+        push_hex(to, self.fresh(b'a'), 16);
     }
 }
 
@@ -126,7 +124,8 @@ mod tests {
     #[test]
     fn a_branch_names_its_transaction_and_a_guessed_one_does_not() {
         let mint = Mint::new(&EndpointConfig::default());
-        let branch = mint.branch(0x1_0000_0002);
+        let mut branch = String::new();
+        mint.push_branch(&mut branch, 0x1_0000_0002);
         assert_eq!(mint.tx_of(branch.as_bytes()), Some(0x1_0000_0002));
         let other = Mint::new(&EndpointConfig { secret: [1; 16], ..EndpointConfig::default() });
         assert_eq!(other.tx_of(branch.as_bytes()), None);

@@ -12,7 +12,8 @@ impl Endpoint {
     /// 414, 505, 513) where that is possible, else dropped and counted.
     pub fn receive(&mut self, now: Instant, flow: Flow, datagram: Bytes) {
         let raw = datagram.clone();
-        match Message::parse_datagram(datagram).and_then(|message| message.validate().map(|()| message)) {
+        let valid = |mut message: Message| message.validate().map(|()| message);
+        match Message::parse_datagram(datagram).and_then(valid) {
             Ok(message) => self.route(now, flow, message, &raw),
             Err(error) => self.refuse(flow, &error),
         }
@@ -20,7 +21,7 @@ impl Endpoint {
     }
 
     /// One message that was parsed before, by framing for example.
-    pub fn receive_message(&mut self, now: Instant, flow: Flow, message: Message) {
+    pub fn receive_message(&mut self, now: Instant, flow: Flow, mut message: Message) {
         match message.validate() {
             Ok(()) => {
                 let raw = message.to_bytes();

@@ -32,17 +32,23 @@ impl Endpoint {
     /// Sends `response`, which is built from the request, in transaction `tx`. Further 2xx to an INVITE may follow
     /// the first: the session retransmits them (RFC 3261 §13.3.1.4).
     pub fn respond(&mut self, now: Instant, tx: ServerTx, response: Response) {
-        self.respond_keeping(now, tx, response);
+        let (status, bytes) = (response.status, self.signed(response));
+        self.respond_again(now, tx, status, bytes);
     }
 
     /// As [`respond`](Endpoint::respond); returns what was sent, for [`respond_again`](Endpoint::respond_again).
-    pub(crate) fn respond_keeping(&mut self, now: Instant, tx: ServerTx, mut response: Response) -> Bytes {
+    pub(crate) fn respond_keeping(&mut self, now: Instant, tx: ServerTx, response: Response) -> Bytes {
+        let (status, bytes) = (response.status, self.signed(response));
+        self.respond_again(now, tx, status, bytes.clone());
+        bytes
+    }
+
+    /// `response` as it goes on the wire, with who sends it.
+    fn signed(&self, mut response: Response) -> Bytes {
         if !self.config.user_agent.is_empty() && !response.headers.has(HeaderName::Server) {
             response.headers.push(HeaderName::Server, &self.config.user_agent);
         }
-        let bytes = response.to_bytes();
-        self.respond_again(now, tx, response.status, bytes.clone());
-        bytes
+        response.to_bytes()
     }
 
     /// Sends a 2xx or a reliable provisional response again, byte for byte.

@@ -2,19 +2,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::params::{self, Params};
 use crate::scan::{self, Span};
-use crate::uri::Uri;
+use crate::uri::{self, Uri};
 
-/// `"display name" <uri>;params`, as it came.
-#[derive(Clone, PartialEq, Eq)]
+/// `"display name" <uri>;params`, as it came. `==` compares bytes.
+#[derive(Clone)]
 pub struct NameAddr {
-    raw: Bytes,
-    display: Span,
+    /// The URI; the text that it stands in is the whole address.
     uri: Uri,
+    display: Span,
     params: Span,
 }
 
@@ -22,20 +23,29 @@ impl NameAddr {
     /// Parses one address; `None` when it is malformed.
     pub fn parse(raw: impl Into<Bytes>) -> Option<NameAddr> {
         let raw: Bytes = raw.into();
-        let Shape { display_end, uri, params_at } = Shape::of(&raw)?;
-        let uri = Uri::parse(raw.slice_ref(uri)).ok()?;
-        params::check(&raw[params_at..])?;
-        Some(NameAddr {
-            display: Span::new(0, display_end)?,
-            params: Span::new(params_at, raw.len())?,
-            uri,
-            raw,
-        })
+        let parts = Parts::of(&raw)?;
+        Some(NameAddr::within(raw, parts))
+    }
+
+    /// The address `raw`, whose parts lie there.
+    pub(super) fn within(raw: Bytes, Parts { display, uri, params }: Parts) -> NameAddr {
+        NameAddr { uri: Uri::within(raw, uri), display, params }
+    }
+
+    /// The header parameter `name` of the address `raw`, whose other parts are not read; the outer `None` is for what is
+    /// no address.
+    pub(crate) fn param_of<'a>(raw: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
+        let shape = Shape::of(raw)?;
+        Some(params::find(raw.get(shape.params_at..)?, name))
+    }
+
+    fn raw(&self) -> &Bytes {
+        self.uri.text()
     }
 
     /// `"display" <uri>`; no name when `display` is `None` or empty.
     pub fn new(display: Option<&str>, uri: &Uri) -> NameAddr {
-        let mut raw = Vec::with_capacity(uri.as_bytes().len() + display.map_or(0, str::len) + 8);
+        let mut raw = Vec::with_capacity(uri.as_bytes().len() + display.map_or(0, |name| name.len() + 3) + 2);
         if let Some(display) = display.filter(|display| !display.is_empty()) {
             params::quote_into(&mut raw, display);
             raw.push(b' ');
@@ -45,7 +55,7 @@ impl NameAddr {
 
     /// The display name as it came, quotes included; empty when there is none.
     pub fn display_raw(&self) -> &[u8] {
-        scan::trim(self.display.of(&self.raw))
+        scan::trim(self.display.of(self.raw()))
     }
 
     /// The display name without its quotes; bytes that are not UTF-8 are replaced.
@@ -67,12 +77,12 @@ impl NameAddr {
 
     /// The header parameters as they came, each with its `;`.
     pub fn params(&self) -> Params {
-        Params::parse(self.raw.slice(self.params.range())).unwrap_or_default()
+        Params::parse(self.raw().slice(self.params.range())).unwrap_or_default()
     }
 
     /// The header parameter `name` (any case), quotes kept; empty for a flag.
     pub fn param(&self, name: &str) -> Option<&[u8]> {
-        params::find(self.params.of(&self.raw), name)
+        params::find(self.params.of(self.raw()), name)
     }
 
     /// The header parameter `name` without its quotes, when it is UTF-8.
@@ -82,7 +92,7 @@ impl NameAddr {
 
     /// The `tag` parameter.
     pub fn tag(&self) -> Option<&str> {
-        std::str::from_utf8(self.param("tag")?).ok().filter(|tag| !tag.is_empty())
+        text_of_tag(self.param("tag")?)
     }
 
     /// The `expires` parameter of a Contact, in seconds; `None` also when it is not a number.
@@ -107,17 +117,18 @@ impl NameAddr {
 
     /// This address with one parameter more; a flag when `value` is empty. What it holds is kept.
     pub fn with_param(&self, name: &str, value: &str) -> NameAddr {
-        let before = self.params.of(&self.raw);
-        let mut tail = Vec::with_capacity(before.len() + name.len() + value.len() + 4);
-        tail.extend_from_slice(before);
-        params::push_into(&mut tail, name, value);
-        NameAddr::assemble(self.display_prefix(), &self.uri, &tail)
+        let mut raw = Vec::with_capacity(self.raw().len() + name.len() + value.len() + 2);
+        raw.extend_from_slice(self.raw());
+        params::push_into(&mut raw, name, value);
+        // What is longer than a message can be stays as it is.
+        let Some(params) = Span::new(self.params.range().start, raw.len()) else { return self.clone() };
+        NameAddr { uri: self.uri.moved_to(Bytes::from(raw), self.uri.place()), params, ..*self }
     }
 
     /// This address without the parameter `name`.
     pub fn without_param(&self, name: &str) -> NameAddr {
         let mut tail = Vec::new();
-        for (key, value) in params::ParamIter::over(self.params.of(&self.raw)) {
+        for (key, value) in params::ParamIter::over(self.params.of(self.raw())) {
             if key.eq_ignore_ascii_case(name.as_bytes()) {
                 continue;
             }
@@ -141,21 +152,18 @@ impl NameAddr {
 
     /// This name and these parameters with another address.
     pub fn with_uri(&self, uri: &Uri) -> NameAddr {
-        NameAddr::assemble(self.display_prefix(), uri, self.params.of(&self.raw))
+        NameAddr::assemble(self.display_prefix(), uri, self.params.of(self.raw()))
     }
 
     /// The bytes as they came.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.raw
+        self.raw()
     }
 
     /// A copy with bytes of its own, which does not keep the datagram alive that it came in.
     pub(crate) fn detached(&self) -> NameAddr {
-        let raw = Bytes::copy_from_slice(&self.raw);
-        // invariant: an address lies in the text that it was read from or put together to.
-        let start = self.uri.as_bytes().as_ptr().addr() - self.raw.as_ptr().addr();
-        let uri = self.uri.over(raw.slice(start..start + self.uri.as_bytes().len()));
-        NameAddr { raw, uri, ..*self }
+        let uri = self.uri.moved_to(Bytes::copy_from_slice(self.raw()), self.uri.place());
+        NameAddr { uri, ..*self }
     }
 
     fn display_prefix(&self) -> Vec<u8> {
@@ -173,24 +181,45 @@ impl NameAddr {
         raw.push(b'<');
         let uri_at = raw.len();
         raw.extend_from_slice(uri.as_bytes());
-        let uri_end = raw.len();
         raw.push(b'>');
         let params = Span::new(raw.len(), raw.len() + tail.len()).unwrap_or_default();
         raw.extend_from_slice(&tail[..tail.len().min(limit.saturating_sub(raw.len()))]);
-        let raw = Bytes::from(raw);
-        NameAddr { display, uri: uri.over(raw.slice(uri_at..uri_end)), params, raw }
+        NameAddr { uri: uri.moved_to(Bytes::from(raw), uri_at), display, params }
     }
 }
 
-/// Where the parts of an address lie.
-struct Shape<'a> {
+/// Where the parts of an address lie that was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
+    display: Span,
+    uri: uri::Parts,
+    params: Span,
+}
+
+impl Parts {
+    /// The parts of the address `raw`; `None` when it is malformed.
+    pub(super) fn of(raw: &[u8]) -> Option<Parts> {
+        let Shape { display_end, uri, params_at } = Shape::of(raw)?;
+        let uri = uri::Parts::of(raw, uri).ok()?;
+        params::check(&raw[params_at..])?;
+        Some(Parts { display: Span::new(0, display_end)?, uri, params: Span::new(params_at, raw.len())? })
+    }
+
+    /// The `tag` parameter in `raw`, whose parts these are.
+    pub(super) fn tag_in<'a>(&self, raw: &'a [u8]) -> Option<&'a str> {
+        text_of_tag(params::find(self.params.of(raw), "tag")?)
+    }
+}
+
+/// Where the parts of an address lie, its URI not yet read.
+struct Shape {
     display_end: usize,
-    uri: &'a [u8],
+    uri: Range<usize>,
     params_at: usize,
 }
 
-impl<'a> Shape<'a> {
-    fn of(raw: &'a [u8]) -> Option<Shape<'a>> {
+impl Shape {
+    fn of(raw: &[u8]) -> Option<Shape> {
         let (display_end, open) = match raw.iter().position(|byte| !scan::is_lws(*byte)) {
             Some(quote) if raw[quote] == b'"' => {
                 let end = scan::quoted_end(raw, quote)?;
@@ -210,34 +239,44 @@ impl<'a> Shape<'a> {
             return None;
         }
         let close = open + memchr::memchr(b'>', &raw[open..])?;
-        Some(Shape { display_end, uri: scan::trim(&raw[open + 1..close]), params_at: close + 1 })
+        Some(Shape { display_end, uri: scan::trimmed(raw, open + 1..close), params_at: close + 1 })
     }
 
     /// RFC 3261 §20.10: without `<…>`, what follows `;` belongs to the header, and a URI with `?` or `,` is wrong.
-    fn bare(raw: &'a [u8]) -> Option<Shape<'a>> {
+    fn bare(raw: &[u8]) -> Option<Shape> {
         let params_at = memchr::memchr(b';', raw).unwrap_or(raw.len());
-        let uri = scan::trim(&raw[..params_at]);
-        let wrong = uri.iter().any(|byte| matches!(byte, b'?' | b','));
+        let uri = scan::trimmed(raw, 0..params_at);
+        let wrong = raw[uri.clone()].iter().any(|byte| matches!(byte, b'?' | b','));
         (!wrong).then_some(Shape { display_end: 0, uri, params_at })
     }
 }
 
 /// The `tag` parameter of an address, without reading the rest of it.
 pub(super) fn tag_of(raw: &[u8]) -> Option<&str> {
-    let shape = Shape::of(raw)?;
-    let tag = params::find(raw.get(shape.params_at..)?, "tag")?;
+    text_of_tag(NameAddr::param_of(raw, "tag")??)
+}
+
+fn text_of_tag(tag: &[u8]) -> Option<&str> {
     std::str::from_utf8(tag).ok().filter(|tag| !tag.is_empty())
 }
 
+impl PartialEq for NameAddr {
+    fn eq(&self, other: &NameAddr) -> bool {
+        self.raw() == other.raw()
+    }
+}
+
+impl Eq for NameAddr {}
+
 impl AsRef<[u8]> for NameAddr {
     fn as_ref(&self) -> &[u8] {
-        &self.raw
+        self.raw()
     }
 }
 
 impl fmt::Display for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.raw))
+        f.write_str(&String::from_utf8_lossy(self.raw()))
     }
 }
 
@@ -250,9 +289,9 @@ impl fmt::Debug for NameAddr {
 impl serde::Serialize for NameAddr {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Text where it is text: a row of numbers is four times as long.
-        match std::str::from_utf8(&self.raw) {
+        match std::str::from_utf8(self.raw()) {
             Ok(text) => serializer.serialize_str(text),
-            Err(_) => serializer.serialize_bytes(&self.raw),
+            Err(_) => serializer.serialize_bytes(self.raw()),
         }
     }
 }

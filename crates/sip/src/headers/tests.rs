@@ -268,3 +268,43 @@ fn values_out_of_range_are_malformed_and_repeats_are_told() {
     assert_eq!(Headers::new().from(), Err(HeaderError::Missing(N::From)));
     assert_eq!(Headers::new().via(), Err(HeaderError::Missing(N::Via)));
 }
+
+#[test]
+fn what_was_read_of_a_field_is_forgotten_when_the_field_changes() {
+    let text = "OPTIONS sip:h SIP/2.0\r\nv: SIP/2.0/UDP a:5070;branch=z9hG4bK1, SIP/2.0/TCP b\r\nMax-Forwards: 70\r\n\
+                f: \"A\" <sip:a@h>;tag=1\r\nTo: sip:b@h;x=y\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n";
+    let read = || {
+        let Ok(crate::Message::Request(mut request)) = crate::Message::parse_datagram(text.into()) else {
+            panic!("a request");
+        };
+        request.validate().expect("a valid one");
+        request.headers
+    };
+    let seen = |headers: &Headers| {
+        let (via, from, to) = (headers.via().unwrap(), headers.from().unwrap(), headers.to().unwrap());
+        let tags = [HeaderName::From, HeaderName::To].map(|name| headers.tag(name).map(str::to_owned));
+        assert_eq!(tags, [from.tag(), to.tag()].map(|tag| tag.map(str::to_owned)));
+        (via.host().to_owned(), from.uri().to_string(), to.uri().to_string(), tags)
+    };
+    let tags = |from: &str, to: Option<&str>| [Some(from.to_owned()), to.map(str::to_owned)];
+    let whole =
+        |via: &str, from: &str, to: &str, tags| (via.to_owned(), from.to_owned(), to.to_owned(), tags);
+    assert_eq!(seen(&read()), whole("a", "sip:a@h", "sip:b@h", tags("1", None)));
+    let mut changed = read();
+    changed.set_first(HeaderName::Via, "SIP/2.0/TLS longer.example:5061;branch=z9hG4bK2");
+    changed.set(HeaderName::From, "<sip:somebody.else@h.example>;tag=22");
+    changed.extend(HeaderName::To, b";tag=3");
+    let expected = whole("longer.example", "sip:somebody.else@h.example", "sip:b@h", tags("22", Some("3")));
+    assert_eq!(seen(&changed), expected);
+    let mut again = read();
+    again.remove_first(HeaderName::Via);
+    again.push_front(HeaderName::Via, "SIP/2.0/UDP top;branch=z9hG4bK3");
+    again.remove(HeaderName::To);
+    again.push(HeaderName::To, "<sip:c@h>;tag=4");
+    assert_eq!(seen(&again), whole("top", "sip:a@h", "sip:c@h", tags("1", Some("4"))));
+    let mut copied = Headers::new();
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::To] {
+        copied.copy_from(&changed, name);
+    }
+    assert_eq!(seen(&copied), expected);
+}

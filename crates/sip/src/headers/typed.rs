@@ -7,8 +7,8 @@ use crate::scan;
 use super::name_addr::seconds;
 use super::session_timer::seconds_and_params;
 use super::{
-    CSeq, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, Privacy, RAck, Reason,
-    Replaces, RetryAfter, SessionExpires, SubscriptionState, Via,
+    CSeq, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, Privacy, RAck, Read,
+    Reason, Replaces, RetryAfter, SessionExpires, Several, SubscriptionState, Via, name_addr, via,
 };
 
 impl Headers {
@@ -18,7 +18,11 @@ impl Headers {
     /// When there is none or it is malformed.
     pub fn via(&self) -> Result<Via, HeaderError> {
         let first = self.elements(HeaderName::Via).next().ok_or(HeaderError::Missing(HeaderName::Via))?;
-        Via::parse(self.share(first)).ok_or(HeaderError::Malformed(HeaderName::Via))
+        let raw = self.share(first);
+        match self.read.via {
+            Some(parts) => Ok(Via::within(raw, parts)),
+            None => Via::parse(raw).ok_or(HeaderError::Malformed(HeaderName::Via)),
+        }
     }
 
     /// All hops, topmost first.
@@ -49,7 +53,11 @@ impl Headers {
 
     /// The tag of From or To, of a message that was validated; `None` when there is none.
     pub fn tag(&self, name: HeaderName) -> Option<&str> {
-        super::name_addr::tag_of(self.only(name).ok()??)
+        let raw = self.only(name).ok()??;
+        match self.read.address(name) {
+            Some(parts) => parts.tag_in(raw),
+            None => super::name_addr::tag_of(raw),
+        }
     }
 
     /// Call-ID.
@@ -59,7 +67,8 @@ impl Headers {
     pub fn call_id(&self) -> Result<&str, HeaderError> {
         let name = HeaderName::CallId;
         let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
-        let visible = !raw.is_empty() && raw.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
+        // All bytes are looked at, several at once.
+        let visible = raw.iter().fold(!raw.is_empty(), |all, byte| all & (*byte > b' ') & (*byte != 0x7f));
         match std::str::from_utf8(raw) {
             Ok(text) if visible => Ok(text),
             _ => Err(HeaderError::Malformed(name)),
@@ -172,11 +181,7 @@ impl Headers {
     /// # Errors
     /// When there are several.
     pub fn only(&self, name: HeaderName) -> Result<Option<&[u8]>, HeaderError> {
-        let mut values = self.all(name);
-        match (values.next(), values.next()) {
-            (_, Some(_)) => Err(HeaderError::Repeated(name)),
-            (value, None) => Ok(value),
-        }
+        self.single(name).map_err(|Several| HeaderError::Repeated(name))
     }
 
     /// The one address of `name`.
@@ -184,8 +189,11 @@ impl Headers {
     /// # Errors
     /// When it is missing, repeated or malformed.
     pub fn address(&self, name: HeaderName) -> Result<NameAddr, HeaderError> {
-        let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
-        NameAddr::parse(self.share(raw)).ok_or(HeaderError::Malformed(name))
+        let raw = self.share(self.only(name)?.ok_or(HeaderError::Missing(name))?);
+        match self.read.address(name) {
+            Some(parts) => Ok(NameAddr::within(raw, parts)),
+            None => NameAddr::parse(raw).ok_or(HeaderError::Malformed(name)),
+        }
     }
 
     /// Session-Expires.
@@ -251,22 +259,33 @@ impl Headers {
         self.optional(HeaderName::ContentType, MediaType::parse)
     }
 
-    /// Whether there is a hop and all are well-formed.
-    pub(crate) fn check_vias(&self) -> Result<(), HeaderError> {
-        let mut last = Err(HeaderError::Missing(HeaderName::Via));
-        for one in self.elements(HeaderName::Via) {
-            last = Via::parse(self.share(one)).map(drop).ok_or(HeaderError::Malformed(HeaderName::Via));
-            last?;
-        }
-        last
+    /// Checks that there is a hop and that all are well-formed, and From and To; takes note of where their parts lie.
+    pub(crate) fn read_routing(&mut self) -> Result<(), HeaderError> {
+        let via = Some(self.checked_vias()?);
+        let from = Some(self.checked_address(HeaderName::From)?);
+        let to = Some(self.checked_address(HeaderName::To)?);
+        self.read = Read { via, from, to };
+        Ok(())
+    }
+
+    /// The first hop's parts.
+    fn checked_vias(&self) -> Result<via::Parts, HeaderError> {
+        let malformed = HeaderError::Malformed(HeaderName::Via);
+        let mut hops = self.elements(HeaderName::Via).map(|one| via::Parts::of(one).ok_or(malformed));
+        let first = hops.next().ok_or(HeaderError::Missing(HeaderName::Via))??;
+        hops.try_for_each(|hop| hop.map(drop))?;
+        Ok(first)
+    }
+
+    fn checked_address(&self, name: HeaderName) -> Result<name_addr::Parts, HeaderError> {
+        let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
+        name_addr::Parts::of(raw).ok_or(HeaderError::Malformed(name))
     }
 
     /// Whether all addresses of a list header are well-formed.
     pub(crate) fn check_addresses(&self, name: HeaderName) -> Result<(), HeaderError> {
-        for one in self.elements(name) {
-            NameAddr::parse(self.share(one)).ok_or(HeaderError::Malformed(name))?;
-        }
-        Ok(())
+        let wrong = self.elements(name).any(|one| name_addr::Parts::of(one).is_none());
+        if wrong { Err(HeaderError::Malformed(name)) } else { Ok(()) }
     }
 
     /// Whether the Contact addresses are well-formed, or `*` stands alone.

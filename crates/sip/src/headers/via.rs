@@ -13,66 +13,87 @@ use crate::uri;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Via {
     raw: Bytes,
+    parts: Parts,
+}
+
+/// Where the parts of a hop lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Parts {
     transport: Span,
     host: Span,
     port: Option<u16>,
     params: Span,
 }
 
-impl Via {
-    /// Parses one hop; `None` when it is malformed or not of SIP 2.0.
-    pub fn parse(raw: impl Into<Bytes>) -> Option<Via> {
-        let raw: Bytes = raw.into();
+impl Parts {
+    /// The parts of the hop `raw`; `None` when it is malformed.
+    pub(super) fn of(raw: &[u8]) -> Option<Parts> {
         // RFC 3261 §25.1: sent-protocol = protocol-name SLASH protocol-version SLASH transport, with LWS around.
-        let at = word(&raw, scan::skip_lws(&raw, 0), b"SIP")?;
-        let at = word(&raw, slash(&raw, at)?, b"2.0")?;
-        let start = slash(&raw, at)?;
+        let start = match raw.starts_with(b"SIP/2.0/") {
+            // Nearly all begin so.
+            true => scan::skip_lws(raw, 8),
+            false => {
+                let at = word(raw, scan::skip_lws(raw, 0), b"SIP")?;
+                let at = word(raw, slash(raw, at)?, b"2.0")?;
+                slash(raw, at)?
+            }
+        };
         let mut at = start;
         while raw.get(at).is_some_and(|byte| scan::is_token(*byte)) {
             at += 1;
         }
         let transport = Span::new(start, at).filter(|span| !span.is_empty())?;
-        let host_at = scan::skip_lws(&raw, at);
+        let host_at = scan::skip_lws(raw, at);
         if host_at == at {
             return None;
         }
-        let host_end = uri::host_end(&raw, host_at)?;
+        let host_end = uri::host_end(raw, host_at)?;
         let host = Span::new(host_at, host_end)?;
-        let mut at = scan::skip_lws(&raw, host_end);
+        let mut at = scan::skip_lws(raw, host_end);
         let mut port = None;
         if raw.get(at) == Some(&b':') {
-            let digits = scan::skip_lws(&raw, at + 1);
+            let digits = scan::skip_lws(raw, at + 1);
             at = digits;
             while raw.get(at).is_some_and(u8::is_ascii_digit) {
                 at += 1;
             }
             port = Some(scan::number(&raw[digits..at])?);
-            at = scan::skip_lws(&raw, at);
+            at = scan::skip_lws(raw, at);
         }
         params::check(&raw[at..])?;
-        Some(Via { transport, host, port, params: Span::new(at, raw.len())?, raw })
+        Some(Parts { transport, host, port, params: Span::new(at, raw.len())? })
+    }
+}
+
+impl Via {
+    /// Parses one hop; `None` when it is malformed or not of SIP 2.0.
+    pub fn parse(raw: impl Into<Bytes>) -> Option<Via> {
+        let raw: Bytes = raw.into();
+        let parts = Parts::of(&raw)?;
+        Some(Via { raw, parts })
     }
 
-    /// Our own hop, see [`Via::text`].
+    /// The hop `raw`, whose parts lie there.
+    pub(super) fn within(raw: Bytes, parts: Parts) -> Via {
+        Via { raw, parts }
+    }
+
+    /// Our own hop.
     pub fn new(transport: &str, host: &str, port: u16, branch: &str) -> Via {
-        let fallback = || Via {
-            raw: Bytes::new(),
-            transport: Span::default(),
-            host: Span::default(),
-            port: None,
-            params: Span::default(),
-        };
-        Via::parse(Via::text(transport, host, port, branch)).unwrap_or_else(fallback)
+        let fallback = || Via { raw: Bytes::new(), parts: Parts::default() };
+        let mut text = String::with_capacity(host.len() + branch.len() + 40);
+        Via::push_without_branch(&mut text, transport, host, port);
+        text.push_str(branch);
+        Via::parse(text).unwrap_or_else(fallback)
     }
 
-    /// Our own hop as it is written: `SIP/2.0/transport host:port;branch=branch;rport` (RFC 3581 §3); `rport` only
-    /// where it means something, which is UDP, and `alias` over TLS (RFC 5923).
-    pub(crate) fn text(transport: &str, host: &str, port: u16, branch: &str) -> String {
-        let mut text = String::with_capacity(host.len() + branch.len() + 40);
+    /// Writes our own hop up to its branch, which is to follow: `SIP/2.0/transport host:port;rport;branch=` (RFC 3581
+    /// §3); `rport` only where it means something, which is UDP, and `alias` over TLS (RFC 5923).
+    pub(crate) fn push_without_branch(text: &mut String, transport: &str, host: &str, port: u16) {
         text.push_str("SIP/2.0/");
         text.push_str(transport);
         text.push(' ');
-        uri::push_host_port(&mut text, host, Some(port));
+        uri::push_host_port(text, host, Some(port));
         if transport.eq_ignore_ascii_case("UDP") {
             text.push_str(";rport");
         } else if transport.eq_ignore_ascii_case("TLS") {
@@ -80,33 +101,31 @@ impl Via {
             text.push_str(";alias");
         }
         text.push_str(";branch=");
-        text.push_str(branch);
-        text
     }
 
     /// `UDP`, `TCP`, `TLS`, `WS`, `WSS` or any other token, as it came.
     pub fn transport(&self) -> &str {
-        std::str::from_utf8(self.transport.of(&self.raw)).unwrap_or_default()
+        std::str::from_utf8(self.parts.transport.of(&self.raw)).unwrap_or_default()
     }
 
     /// The host of sent-by, IPv6 in its brackets.
     pub fn host(&self) -> &str {
-        std::str::from_utf8(self.host.of(&self.raw)).unwrap_or_default()
+        std::str::from_utf8(self.parts.host.of(&self.raw)).unwrap_or_default()
     }
 
     /// The port of sent-by, when one is written.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.parts.port
     }
 
     /// Host and port of sent-by as they came.
     pub fn sent_by(&self) -> &[u8] {
-        scan::trim(&self.raw[self.host.range().start..self.params.range().start])
+        scan::trim(&self.raw[self.parts.host.range().start..self.parts.params.range().start])
     }
 
     /// The parameter `name` (any case), quotes kept; empty for a flag.
     pub fn param(&self, name: &str) -> Option<&[u8]> {
-        params::find(self.params.of(&self.raw), name)
+        params::find(self.parts.params.of(&self.raw), name)
     }
 
     /// The branch, when it has one.
@@ -152,8 +171,8 @@ impl Via {
         if !asked && !differs {
             return self.clone();
         }
-        let mut raw = self.raw[..self.params.range().start].to_vec();
-        for (name, value) in params::ParamIter::over(self.params.of(&self.raw)) {
+        let mut raw = self.raw[..self.parts.params.range().start].to_vec();
+        for (name, value) in params::ParamIter::over(self.parts.params.of(&self.raw)) {
             if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
                 continue;
             }

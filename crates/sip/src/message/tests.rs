@@ -117,6 +117,28 @@ fn a_response_copies_what_routes_it_back() {
     assert_eq!(ringing.reason(), "Ringing");
 }
 
+#[test]
+fn a_response_has_the_usual_names_and_the_values_as_they_came_and_a_tag_goes_behind_them() {
+    let text = "INVITE sip:h SIP/2.0\r\nv: SIP/2.0/UDP p\r\nf: <sip:a@h>;tag=1\r\nt: \"\u{bf}\" sip-less <sip:b@h> ;x=y\r\n\
+                i: c\r\nCSEQ:  1   INVITE\r\n\r\n";
+    let Ok(Message::Request(request)) = Message::parse_datagram(Bytes::from(text)) else {
+        panic!("a request")
+    };
+    let mut response = Response::to(&request, 200);
+    response.headers.push(HeaderName::Server, "us");
+    assert!(response.set_to_tag("t").is_err(), "a quoted name is all of it");
+    let text = text.replace(" sip-less", "");
+    let Ok(Message::Request(request)) = Message::parse_datagram(Bytes::from(text)) else {
+        panic!("a request")
+    };
+    let mut response = Response::to(&request, 200);
+    response.headers.push(HeaderName::Server, "us");
+    response.set_to_tag("t").unwrap();
+    let expected = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP p\r\nFrom: <sip:a@h>;tag=1\r\nTo: \"\u{bf}\" <sip:b@h> ;x=y;tag=t\r\n\
+                    Call-ID: c\r\nCSeq: 1   INVITE\r\nServer: us\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(response.to_bytes(), expected.as_bytes());
+}
+
 /// Text that a header value may hold without white space at its ends.
 fn value() -> impl Strategy<Value = String> {
     "[!-~\u{80}-\u{2fff}]([ -~\u{80}-\u{2fff}]{0,40}[!-~\u{80}-\u{2fff}])?"
@@ -159,7 +181,7 @@ proptest! {
 
 #[test]
 fn a_number_is_written_in_all_its_digits() {
-    for number in [0, 9, 10, 200, 65_535, usize::MAX] {
+    for number in [0, 9, 10, 200, 65_535, u64::MAX] {
         assert_eq!(super::Decimal::of(number).digits(), number.to_string().as_bytes());
     }
 }

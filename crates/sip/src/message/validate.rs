@@ -6,11 +6,12 @@ use crate::headers::{AllContacts, HeaderError, HeaderName, Headers};
 use super::{Fault, Message, Method, ParseError, Request, Response};
 
 impl Message {
-    /// Checks what RFC 3261 §8.1.1 and §20 ask of every message, and the syntax of the headers that route it.
+    /// Checks what RFC 3261 §8.1.1 and §20 ask of every message, and the syntax of the headers that route it, which
+    /// need not be read again then.
     ///
     /// # Errors
     /// Says what is wrong; [`ParseError::answer`] is the refusal.
-    pub fn validate(&self) -> Result<(), ParseError> {
+    pub fn validate(&mut self) -> Result<(), ParseError> {
         match self {
             Message::Request(request) => request.validate(),
             Message::Response(response) => response.validate(),
@@ -23,15 +24,15 @@ impl Request {
     ///
     /// # Errors
     /// Says what is wrong; [`ParseError::answer`] is the refusal.
-    pub fn validate(&self) -> Result<(), ParseError> {
+    pub fn validate(&mut self) -> Result<(), ParseError> {
         self.faults().map_err(|fault| ParseError {
             fault,
             request: Some(Box::new((self.method.clone(), self.headers.clone()))),
         })
     }
 
-    fn faults(&self) -> Result<(), Fault> {
-        let cseq = mandatory(&self.headers).map_err(Fault::Header)?;
+    fn faults(&mut self) -> Result<(), Fault> {
+        let cseq = mandatory(&mut self.headers).map_err(Fault::Header)?;
         // RFC 3261 §8.1.1.5: "The method MUST match that of the request."
         if cseq.method != self.method {
             return Err(Fault::MethodMismatch);
@@ -52,9 +53,9 @@ impl Response {
     ///
     /// # Errors
     /// Says what is wrong; nothing answers a response.
-    pub fn validate(&self) -> Result<(), ParseError> {
-        let faults = || {
-            mandatory(&self.headers)?;
+    pub fn validate(&mut self) -> Result<(), ParseError> {
+        let mut faults = || {
+            mandatory(&mut self.headers)?;
             routing(&self.headers)?;
             self.headers.check_contacts()
         };
@@ -62,10 +63,8 @@ impl Response {
     }
 }
 
-fn mandatory(headers: &Headers) -> Result<crate::headers::CSeq, HeaderError> {
-    headers.check_vias()?;
-    headers.from()?;
-    headers.to()?;
+fn mandatory(headers: &mut Headers) -> Result<crate::headers::CSeq, HeaderError> {
+    headers.read_routing()?;
     headers.call_id()?;
     headers.cseq()
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::headers::Headers;
 use crate::multipart::Content;
 
-/// The session description in a body, if there is one; a copy that does not keep the datagram alive.
+/// The session description in a body, if there is one. It keeps the datagram alive: who keeps it copies it.
 pub(super) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<Bytes> {
-    Content::of(headers, body).sdp().map(|text| Bytes::copy_from_slice(&text))
+    Content::of(headers, body).sdp()
 }

@@ -41,7 +41,7 @@ fn discard(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response, f
     };
     let Ok(mut dialog) = base.formed_by(response) else { return };
     let flow = way(&dialog, flow);
-    ep.send_ack(now, flow, dialog.request_numbered(Method::Ack, cseq.number));
+    ep.send_ack(now, flow, &dialog.request_numbered(Method::Ack, cseq.number));
     let mut bye = dialog.request(Method::Bye);
     bye.headers.push(HeaderName::Reason, "SIP;cause=487;text=\"Answered elsewhere\"");
     ep.request(now, flow, bye);

@@ -16,11 +16,14 @@ pub struct Local {
 }
 
 impl Local {
-    /// The value of our Supported header; empty for none.
-    pub(super) fn supported(&self) -> String {
-        let timer = matches!(self.timer, SessionTimer::On { .. }).then_some("timer");
-        let rel100 = (self.rel100 != Rel100::Off).then_some("100rel");
-        [Some("replaces"), timer, rel100].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    /// The value of our Supported header.
+    pub(super) fn supported(&self) -> &'static str {
+        match (self.timer, self.rel100) {
+            (SessionTimer::Off, Rel100::Off) => "replaces",
+            (SessionTimer::On { .. }, Rel100::Off) => "replaces, timer",
+            (SessionTimer::Off, Rel100::Supported | Rel100::Required) => "replaces, 100rel",
+            (SessionTimer::On { .. }, Rel100::Supported | Rel100::Required) => "replaces, timer, 100rel",
+        }
     }
 }
 

@@ -134,7 +134,7 @@ impl Session {
         if let Some(sdp) = invite.sdp {
             request.set_body("application/sdp", sdp);
         }
-        let tx = ep.request(now, flow, request.clone());
+        let tx = ep.request(now, flow, &request);
         session.watch(tx, Purpose::Invite, &request);
         let cseq = session.dialog.local_cseq;
         let inviting = Inviting { tx, cseq, request, forks: Vec::new(), wish: Wish::Talk, retries: 3 };
@@ -196,6 +196,8 @@ impl Session {
             None if tag.is_empty() => usize::MAX,
             None => {
                 let Ok(dialog) = self.dialog.formed_by(response) else { return };
+                // Most have one; a vector that grows by itself begins with room for four.
+                inviting.forks.reserve_exact(1);
                 inviting.forks.push(Fork { dialog, rseq: None, settled: Settled::No, answer: None });
                 inviting.forks.len() - 1
             }
@@ -209,7 +211,7 @@ impl Session {
             fork.rseq = Some(rseq);
             if sdp.is_some() && fork.settled == Settled::No {
                 fork.settled = Settled::Yes;
-                fork.answer = sdp.clone();
+                fork.answer = sdp.as_deref().map(Bytes::copy_from_slice);
             }
             fork.dialog.refresh_target(response.headers.contact().ok().flatten().as_ref());
             prack = Some(format!("{rseq} {} INVITE", inviting.cseq));
@@ -369,7 +371,7 @@ impl Session {
             request.set_body("application/sdp", sdp);
         }
         let flow = self.way();
-        let bytes = ep.send_ack(now, flow, request);
+        let bytes = ep.send_ack(now, flow, &request);
         self.ack = Some(Acked { cseq, flow, bytes });
         self.timers.set(Timer::AckEnd, now + ep.config().t1 * 64);
     }
@@ -389,7 +391,7 @@ impl Session {
                 again.headers.set(HeaderName::SessionExpires, interval.as_secs().to_string());
                 again.headers.set(HeaderName::MinSe, interval.as_secs().to_string());
                 self.min_se = self.min_se.max(interval);
-                let tx = ep.request(now, self.flow, again.clone());
+                let tx = ep.request(now, self.flow, &again);
                 self.watch(tx, Purpose::Invite, &again);
                 return self.invite_resent(tx, again);
             }

@@ -16,9 +16,9 @@ pub(crate) struct Tail {
 impl Tail {
     /// The recipe that makes `message` from `source`.
     pub(crate) fn new(source: &[u8], message: &[u8]) -> Tail {
-        let mut recipe = Vec::with_capacity(128);
+        let mut recipe: Text = SmallVec::new();
         if source.len() <= usize::from(u16::MAX) && message.len() <= usize::from(u16::MAX) {
-            let mut literal: Vec<u8> = Vec::with_capacity(128);
+            let mut literal: Text = SmallVec::new();
             let lines = lines_of(source);
             for line in message.split_inclusive(|byte| *byte == b'\n') {
                 let (from, len) = longest_prefix(source, &lines, line);
@@ -33,7 +33,7 @@ impl Tail {
             }
             push_literal(&mut recipe, &mut literal);
         }
-        Tail { source: fingerprint(source), recipe: recipe.into_boxed_slice() }
+        Tail { source: fingerprint(source), recipe: recipe[..].into() }
     }
 
     /// The message again; `None` when `source` is not what it was made from.
@@ -69,21 +69,29 @@ const COPY: usize = 0x8000;
 /// The shortest copy that saves anything.
 const WORTH: usize = 12;
 
+/// Bytes that mostly need no place on the heap.
+type Text = SmallVec<[u8; 128]>;
+
 /// Where the lines of `source` begin.
 fn lines_of(source: &[u8]) -> SmallVec<[usize; 32]> {
     std::iter::once(0).chain(memchr::memchr_iter(b'\n', source).map(|end| end + 1)).collect()
 }
 
-/// Where in `source` a line begins that shares the longest beginning with `line`, and how long that is.
+/// Where in `source` a line begins that shares the longest beginning with `line`, and how long that is; nothing where that
+/// would be too short to be worth a copy.
 fn longest_prefix(source: &[u8], lines: &[usize], line: &[u8]) -> (usize, usize) {
     let mut best = (0, 0);
+    let Some(start) = line.get(..WORTH) else { return best };
     for at in lines {
         let candidate = &source[*at..];
-        // Most lines differ in the byte that would make them the better one.
-        if candidate.get(best.1) != line.get(best.1) || candidate.first() != line.first() {
+        // Most lines differ at once, or in the byte that would make them the better one.
+        if candidate.first() != line.first()
+            || !candidate.starts_with(start)
+            || candidate.get(best.1) != line.get(best.1)
+        {
             continue;
         }
-        let shared = candidate.iter().zip(line).take_while(|(a, b)| a == b).count().min(COPY - 1);
+        let shared = shared_len(candidate, line).min(COPY - 1);
         if shared > best.1 {
             best = (*at, shared);
         }
@@ -91,7 +99,14 @@ fn longest_prefix(source: &[u8], lines: &[usize], line: &[u8]) -> (usize, usize)
     best
 }
 
-fn push_literal(recipe: &mut Vec<u8>, literal: &mut Vec<u8>) {
+/// How many bytes both begin with.
+fn shared_len(one: &[u8], other: &[u8]) -> usize {
+    let eights = one.chunks_exact(8).zip(other.chunks_exact(8));
+    let whole = 8 * eights.take_while(|(a, b)| a == b).count();
+    whole + one[whole..].iter().zip(&other[whole..]).take_while(|(a, b)| a == b).count()
+}
+
+fn push_literal(recipe: &mut Text, literal: &mut Text) {
     for piece in literal.chunks(COPY - 1) {
         push_u16(recipe, piece.len());
         recipe.extend_from_slice(piece);
@@ -99,7 +114,7 @@ fn push_literal(recipe: &mut Vec<u8>, literal: &mut Vec<u8>) {
     literal.clear();
 }
 
-fn push_u16(recipe: &mut Vec<u8>, value: usize) {
+fn push_u16(recipe: &mut Text, value: usize) {
     // invariant: callers keep `value` below 2^16 (lengths are checked in `new`).
     recipe.extend_from_slice(&(value as u16).to_be_bytes());
 }

@@ -5,22 +5,22 @@ use super::{Scheme, Uri, UriParams, unescaped};
 impl Uri {
     /// Whether both name the same thing. RFC 3261 §19.1.4, RFC 3966 §5; unknown schemes by their bytes.
     pub fn same_as(&self, other: &Uri) -> bool {
-        if self.raw == other.raw {
+        if self == other {
             return true;
         }
-        if self.parts() > MOST_PARTS || other.parts() > MOST_PARTS {
+        if self.pieces() > MOST_PIECES || other.pieces() > MOST_PIECES {
             return false;
         }
         // RFC 3261 §19.1.4: "A SIP and SIPS URI are never equivalent."
-        if self.scheme != other.scheme {
+        if self.parts.scheme != other.parts.scheme {
             return false;
         }
-        match self.scheme {
+        match self.parts.scheme {
             Scheme::Sip | Scheme::Sips => {
                 self.same_userinfo(other)
                     && self.host().eq_ignore_ascii_case(other.host())
                     // "sip:bob@biloxi.com" and "sip:bob@biloxi.com:5060" are not equivalent.
-                    && self.port == other.port
+                    && self.parts.port == other.parts.port
                     && same_sip_params(self, other)
                     && same_headers(self.headers(), other.headers())
             }
@@ -33,7 +33,7 @@ impl Uri {
         }
     }
 
-    fn parts(&self) -> usize {
+    fn pieces(&self) -> usize {
         self.params().count() + self.headers().iter().filter(|byte| **byte == b'&').count()
     }
 
@@ -85,6 +85,6 @@ fn same_headers(a: &[u8], b: &[u8]) -> bool {
 
 /// Comparing takes time in the product of both sides' parameters: URIs with more than an address needs are equal by
 /// their bytes or not at all.
-const MOST_PARTS: usize = 64;
+const MOST_PIECES: usize = 64;
 
 const DECISIVE: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];

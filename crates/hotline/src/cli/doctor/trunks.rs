@@ -369,7 +369,7 @@ mod tests {
     fn the_question_is_a_whole_request_with_our_advertised_name() {
         let question = question();
         let bytes = question.options("192.0.2.10:40000".parse().unwrap());
-        let Ok(Message::Request(request)) = Message::parse_datagram(bytes) else { panic!() };
+        let Ok(Message::Request(mut request)) = Message::parse_datagram(bytes) else { panic!() };
         request.validate().unwrap();
         let via = request.headers.via().unwrap();
         assert_eq!((via.host(), via.port()), (&*question.interface.advertise.to_string(), Some(40_000)));
