@@ -54,6 +54,7 @@ use model::outcome::{CallResult, HungUpBy};
 use model::say::SayItem;
 use model::{AgentId, CallId, EntryId, LegId, OfferId, PlayId, QueueName, RecordingId, TenantId};
 use sip::session::SessionEvent;
+use smallvec::SmallVec;
 
 use crate::Settings;
 use crate::context::Context;
@@ -127,7 +128,7 @@ pub(crate) struct Call {
     /// What trunks' limits count for those who became the caller.
     tickets: Vec<routing::Ticket>,
     /// Ports whose figures have yet to come: the record is to have them.
-    measured: Vec<LegId>,
+    measured: SmallVec<[LegId; 2]>,
     /// What the call has come to so far, should it end now.
     so_far: SoFar,
     /// Why the last of those who were rung without a queue did not answer.
@@ -170,8 +171,6 @@ pub(crate) struct Arrival {
     pub session: Box<sip::session::Session>,
     pub offer: Option<bytes::Bytes>,
     pub media: crate::leg::MediaTerms,
-    /// How the shard finds it.
-    pub routes: Vec<crate::context::Route>,
 }
 
 /// A conversation.
@@ -299,7 +298,7 @@ impl Call {
             typed: None,
             waited: None,
             tickets: Vec::new(),
-            measured: Vec::new(),
+            measured: SmallVec::new(),
             so_far,
             unanswered: None,
             began,

@@ -142,7 +142,7 @@ fn own_number(trunk: &Trunk, binding: Option<&TrunkBinding>) -> Option<String> {
     let associated: Vec<String> = binding
         .iter()
         .flat_map(|binding| &binding.associated)
-        .filter_map(|uri| uri.parse::<Uri>().ok()?.number())
+        .filter_map(|uri| Some(uri.parse::<Uri>().ok()?.number()?.into_owned()))
         .collect();
     let same = |a: &str, b: &str| national(a) == national(b);
     let is_number = |user: &&str| user.bytes().all(|byte| byte.is_ascii_digit() || byte == b'+');

@@ -1,6 +1,7 @@
 //! Owns what a call may touch while it handles one input: time, the endpoint, ids, and the way out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use clock::{Instant, WallAnchor};
 use media::command::Command;
@@ -10,11 +11,13 @@ use routing::{Admission, Diversions, Mailboxes, Router, Shared, TrunkChange, Tru
 use sdp::MasterKey;
 use sha2::{Digest, Sha256};
 use sip::endpoint::Endpoint;
-use sip::session::DialogKey;
+use sip::session::Session;
 use sip::transaction::{ClientTx, ServerTx};
+use smallvec::SmallVec;
 
 use crate::Output;
 use crate::conference::ConferenceInput;
+use crate::shard::{DialogHash, DialogHashing};
 use crate::visit::{Letter, Word};
 
 /// What a call may touch while it handles one input.
@@ -39,7 +42,9 @@ pub(crate) struct Context<'a> {
     pub disk: DiskState,
     pub out: &'a mut VecDeque<Output>,
     /// How the shard finds the call again; taken over by the shard after each input.
-    pub routes: Vec<Route>,
+    pub routes: Routes,
+    /// What dialogs are found by.
+    pub hashing: &'a DialogHashing,
     /// What reaches beyond the call; granted by the shard after each input.
     pub wishes: Vec<Wish>,
     /// What other calls of the shard are told after this input.
@@ -76,8 +81,8 @@ pub(crate) enum PlaceOf {
 /// A way by which the world's next word finds a leg.
 #[derive(Clone, Debug)]
 pub(crate) enum Route {
-    /// Requests within this dialog.
-    Dialog(DialogKey, LegId),
+    /// Requests within the dialog with this Call-ID.
+    Dialog(DialogHash, Arc<str>, LegId),
     /// Responses of this transaction.
     Begun(ClientTx, LegId),
     /// A CANCEL of this INVITE.
@@ -88,6 +93,17 @@ pub(crate) enum Route {
     Moved(LegId, CallId),
     /// The port of this leg is in another call's room, and is ours still.
     Visits(LegId),
+}
+
+/// The ways that one input brings.
+pub(crate) type Routes = SmallVec<[Route; 4]>;
+
+impl Route {
+    /// Requests within the dialog of `session`, which is `leg`'s.
+    pub fn dialog(hashing: &DialogHashing, session: &Session, leg: LegId) -> Route {
+        let hash = hashing.of((session.call_id(), session.local_tag()));
+        Route::Dialog(hash, session.shared_call_id(), leg)
+    }
 }
 
 /// Minutes since Monday 00:00 at `now`, local time being `utc_offset` seconds east of UTC.

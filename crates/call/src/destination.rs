@@ -58,17 +58,17 @@ pub(crate) struct TrunkLeg {
 
 /// What the called phone shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct Shown<'a> {
     pub name: Option<String>,
-    pub number: String,
+    pub number: &'a str,
     /// The customer's number for trunks; empty when one of ours calls.
-    pub customer: String,
+    pub customer: &'a str,
     /// The number that one of ours wishes to show outside.
-    pub ours: Option<String>,
+    pub ours: Option<&'a str>,
     /// The customer's number where the network told it to us alone.
-    pub withheld: Option<String>,
+    pub withheld: Option<&'a str>,
     /// The hotline number that a call out is forwarded from.
-    pub forwarded_from: Option<String>,
+    pub forwarded_from: Option<&'a str>,
 }
 
 /// The way to one binding of a registered phone.
@@ -94,21 +94,23 @@ pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding
     })
 }
 
-/// The way to a fixed address; None when the target is none, or not reachable.
-pub(crate) fn fixed(settings: &Settings, target: &DialTarget) -> Option<Destination> {
-    let DialTarget::Uri(uri) = target else { return None };
-    let request_uri: Uri = uri.parse().ok()?;
-    let address = request_uri.host_ip()?;
-    let transport = transport_of_uri(&request_uri);
-    let remote = (address, request_uri.port().unwrap_or(transport.default_port())).into();
-    at_address(settings, request_uri, transport, remote)
+/// Where a fixed address is.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    /// It holds a name, which name servers are asked for.
+    Named(Wanted),
+    /// It is written in numbers.
+    Numbered(Box<Destination>),
 }
 
-/// What a fixed address with a name in it asks name servers for; None when it has none.
-pub(crate) fn wanted(target: &DialTarget) -> Option<Wanted> {
+/// Where a fixed address is; None when the target is none, or not reachable.
+pub(crate) fn of_address(settings: &Settings, target: &DialTarget) -> Option<Address> {
     let DialTarget::Uri(uri) = target else { return None };
-    let uri: Uri = uri.parse().ok()?;
-    Wanted::of(&uri).filter(|_| uri.host_ip().is_none())
+    let request_uri: Uri = uri.parse().ok()?;
+    let Some(address) = request_uri.host_ip() else { return Wanted::of(&request_uri).map(Address::Named) };
+    let transport = transport_of_uri(&request_uri);
+    let remote = (address, request_uri.port().unwrap_or(transport.default_port())).into();
+    at_address(settings, request_uri, transport, remote).map(Box::new).map(Address::Numbered)
 }
 
 /// The way to a fixed address whose name led to `target`.
@@ -227,27 +229,27 @@ fn usual() -> MediaTerms {
 }
 
 /// What a called phone shows for this caller, by the queue's pattern.
-pub(crate) fn shown(settings: &Settings, facts: &CallFacts, queue: Option<&QueueName>) -> Shown {
+pub(crate) fn shown<'a>(settings: &Settings, facts: &'a CallFacts, queue: Option<&QueueName>) -> Shown<'a> {
     // A phone that the switch calls for its agent shows whom the agent is joined with.
     let number = match facts.originated {
-        Originated::No => facts.caller.to_string(),
-        Originated::Yes => facts.called.to_string(),
+        Originated::No => &*facts.caller,
+        Originated::Yes => &*facts.called,
     };
     let profile = queue.and_then(|queue| settings.plan.queues.get(queue));
     let name = profile.map(|profile| {
         let hotline = facts.number.as_ref().map(|number| number.as_str()).unwrap_or_default();
-        let name = profile.display.replace("{caller}", &number);
+        let name = profile.display.replace("{caller}", number);
         name.replace("{queue}", &profile.title).replace("{number}", hotline)
     });
     let is_forwarded = facts.direction == Direction::In;
     let hotline = facts.number.as_ref().filter(|_| is_forwarded);
     Shown {
         name: name.filter(|name| !name.is_empty()),
-        customer: if is_forwarded { number.clone() } else { String::new() },
-        ours: facts.shows.as_ref().map(ToString::to_string),
+        customer: if is_forwarded { number } else { "" },
+        ours: facts.shows.as_deref(),
         number,
-        withheld: facts.withheld.as_ref().map(ToString::to_string),
-        forwarded_from: hotline.map(|number| number.as_str().to_owned()),
+        withheld: facts.withheld.as_deref(),
+        forwarded_from: hotline.map(|number| number.as_str()),
     }
 }
 
@@ -264,14 +266,14 @@ impl Destination {
     pub fn invite(
         &self,
         settings: &Settings,
-        shown: &Shown,
+        shown: &Shown<'_>,
         call_id: String,
         body: Bytes,
     ) -> Option<Outgoing> {
         let us = settings.advertised.get(usize::from(self.flow.interface))?;
         match &self.caller_id {
             CallerId::Customer => {
-                let user = if shown.number.is_empty() { "anonymous" } else { &shown.number };
+                let user = if shown.number.is_empty() { "anonymous" } else { shown.number };
                 let from = Uri::sip(Some(user), &us.host, None).ok()?;
                 Some(Outgoing {
                     request_uri: self.request_uri.clone(),
@@ -294,16 +296,16 @@ impl Destination {
         &self,
         settings: &Settings,
         leg: &TrunkLeg,
-        shown: &Shown,
+        shown: &Shown<'_>,
         (call_id, body): (String, Bytes),
     ) -> Option<Outgoing> {
         let us = settings.advertised.get(usize::from(self.flow.interface))?;
         let parties = Parties {
-            customer: &shown.customer,
-            ours: shown.ours.as_deref(),
-            withheld: shown.withheld.as_deref(),
+            customer: shown.customer,
+            ours: shown.ours,
+            withheld: shown.withheld,
             called: &leg.called,
-            forwarded_from: shown.forwarded_from.as_deref(),
+            forwarded_from: shown.forwarded_from,
         };
         let told = caller_id::introduce(&leg.trunk, leg.binding.as_deref(), &us.host, &parties)?;
         let Introduction { from, headers, contact_user } = told;
@@ -330,8 +332,8 @@ impl Destination {
 /// What we say of ourselves on a flow.
 pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach, reliable: Reliable) -> Local {
     let advertised = settings.advertised.get(usize::from(flow.interface));
-    let host_port = advertised.map(|us| us.host_port(flow.transport)).unwrap_or_default();
-    let mut contact = String::with_capacity(user.len() + host_port.len() + 32);
+    let host_len = advertised.map_or(0, |us| us.host.len());
+    let mut contact = String::with_capacity(user.len() + host_len + 32);
     contact.push_str("<sip:");
     let scheme = contact.len();
     contact.extend(user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '-')));
@@ -339,7 +341,9 @@ pub(crate) fn local(settings: &Settings, flow: &Flow, user: &str, reach: Reach, 
         contact.push_str("hotline");
     }
     contact.push('@');
-    contact.push_str(&host_port);
+    if let Some(us) = advertised {
+        us.push_host_port(&mut contact, flow.transport);
+    }
     if let Some(transport) = flow.transport.uri_param() {
         contact.push_str(";transport=");
         contact.push_str(transport);

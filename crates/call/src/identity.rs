@@ -1,5 +1,6 @@
 //! Owns who calls and what was dialled, read from an INVITE. Does not own the number plan (see `routing`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use routing::{CalledHeader, Trunk};
@@ -10,36 +11,49 @@ use sip::{HeaderName, NameAddr, Request, Uri};
 pub(crate) struct Caller {
     /// As the peer wrote it; empty when withheld.
     pub raw: Arc<str>,
-    /// From's user and host, for telling phones from trunks.
-    pub from_user: String,
-    pub from_host: String,
+    from: Option<NameAddr>,
+}
+
+impl Caller {
+    /// From's user, for telling phones from trunks.
+    pub fn user(&self) -> Cow<'_, str> {
+        self.from.as_ref().and_then(|from| from.uri().user()).unwrap_or_default()
+    }
+
+    /// From's host.
+    pub fn host(&self) -> &str {
+        self.from.as_ref().map(|from| from.uri().host()).unwrap_or_default()
+    }
 }
 
 /// The caller: P-Asserted-Identity (RFC 3325 §9.1; of several the one with a number), else Remote-Party-ID, else From.
 pub(crate) fn caller(request: &Request) -> Caller {
     let from = request.headers.from().ok();
-    let from_uri = from.as_ref().map(|from| from.uri());
-    let told = asserted(request).or_else(|| Some(remote_party(request)?.0));
-    let raw = told.or_else(|| from_uri.and_then(number_of)).unwrap_or_default();
-    Caller {
-        raw: Arc::from(raw),
-        from_user: from_uri.and_then(|uri| uri.user()).map(|user| user.into_owned()).unwrap_or_default(),
-        from_host: from_uri.map(|uri| uri.host().to_owned()).unwrap_or_default(),
-    }
+    let raw = match asserted(request).or_else(|| Some(remote_party(request)?.0)) {
+        Some(told) => Arc::from(told),
+        None => Arc::from(from.as_ref().and_then(|from| number_of(from.uri())).unwrap_or_default()),
+    };
+    Caller { raw, from }
 }
 
 /// The caller as From has it alone, for those whose password says who they are.
 pub(crate) fn own(request: &Request) -> Caller {
-    let said = caller(request);
-    Caller { raw: Arc::from(said.from_user.as_str()), ..said }
+    let from = request.headers.from().ok();
+    let said = Caller { raw: Arc::from(""), from };
+    Caller { raw: Arc::from(said.user()), ..said }
 }
 
-/// The caller of a carrier's INVITE, after the trunk's rules; and apart from it the number, in the form that records
-/// keep, of a caller who wishes that nobody is shown it.
-pub(crate) fn caller_of_trunk(request: &Request, trunk: &Trunk) -> (Caller, Option<Arc<str>>) {
-    let mut caller = caller(request);
-    if !caller.raw.is_empty() {
-        caller.raw = Arc::from(trunk.numbers.read_caller(&caller.raw));
+/// `caller`, who is that of a carrier's INVITE, after the trunk's rules; and apart from it the number, in the form that
+/// records keep, of a caller who wishes that nobody is shown it.
+pub(crate) fn caller_of_trunk(
+    mut caller: Caller,
+    request: &Request,
+    trunk: &Trunk,
+) -> (Caller, Option<Arc<str>>) {
+    if !caller.raw.is_empty()
+        && let Cow::Owned(read) = trunk.numbers.read_caller(&caller.raw)
+    {
+        caller.raw = Arc::from(read);
     }
     if !trunk.identity.honour_privacy || !wants_privacy(request) {
         return (caller, None);
@@ -64,8 +78,8 @@ fn wants_privacy(request: &Request) -> bool {
 
 /// The first number of P-Asserted-Identity, which may hold a `sip:` and a `tel:` (RFC 3325 §9.1).
 fn asserted(request: &Request) -> Option<String> {
-    let asserted = request.headers.addresses(HeaderName::PAssertedIdentity).unwrap_or_default();
-    asserted.iter().filter_map(|address| number_of(address.uri())).find(|number| !number.is_empty())
+    let asserted = numbers_in(request, HeaderName::PAssertedIdentity);
+    asserted.into_iter().find(|number| !number.is_empty())
 }
 
 /// The number of Remote-Party-ID's calling party, and whether it is to be hidden.
@@ -76,53 +90,64 @@ fn remote_party(request: &Request) -> Option<(String, bool)> {
     let party = parties.iter().find(is_calling)?;
     let number = number_of(party.uri()).filter(|number| !number.is_empty())?;
     let hidden = party.param("privacy").is_some_and(|word| !word.eq_ignore_ascii_case(b"off"));
-    Some((number, hidden))
+    Some((number.into_owned(), hidden))
 }
 
 /// The numbers that an INVITE of `trunk` may have been dialled by, the best first, after the trunk's rules: where the
 /// trunk says to look, and last the number that we are registered as. What only names our Contact is no number.
 pub(crate) fn called(request: &Request, trunk: &Trunk) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for place in &trunk.identity.called_from {
-        match place {
-            CalledHeader::RequestUri => found.extend(number_of(&request.uri)),
-            CalledHeader::CalledParty => found.extend(numbers_in(request, HeaderName::PCalledPartyId)),
-            CalledHeader::To => found.extend(request.headers.to().ok().and_then(|to| number_of(to.uri()))),
-            CalledHeader::Diversion => found.extend(numbers_in(request, HeaderName::Diversion)),
-            CalledHeader::HistoryInfo => found.extend(numbers_in(request, HeaderName::HistoryInfo)),
-        }
-    }
     let register = trunk.register.as_ref();
-    found.extend(register.map(|register| register.user.to_string()));
     let is_contact = |number: &str| {
         register.is_some_and(|ours| *ours.line == *number || ours.contact_user.as_deref() == Some(number))
     };
-    let mut numbers: Vec<String> = Vec::with_capacity(found.len());
-    for number in found.iter().filter(|number| !number.is_empty() && !is_contact(number)) {
-        let read = trunk.numbers.read_called(number).into_owned();
-        if !numbers.contains(&read) {
-            numbers.push(read);
+    let mut numbers: Vec<String> = Vec::with_capacity(2);
+    let mut add = |number: &str| {
+        if number.is_empty() || is_contact(number) {
+            return;
         }
+        let read = trunk.numbers.read_called(number);
+        if !numbers.iter().any(|known| *known == *read) {
+            numbers.push(read.into_owned());
+        }
+    };
+    for place in &trunk.identity.called_from {
+        let list = match place {
+            CalledHeader::RequestUri => {
+                number_of(&request.uri).iter().for_each(|number| add(number));
+                continue;
+            }
+            CalledHeader::CalledParty => HeaderName::PCalledPartyId,
+            CalledHeader::To => {
+                let to = request.headers.to().ok();
+                to.iter().filter_map(|to| number_of(to.uri())).for_each(|number| add(&number));
+                continue;
+            }
+            CalledHeader::Diversion => HeaderName::Diversion,
+            CalledHeader::HistoryInfo => HeaderName::HistoryInfo,
+        };
+        numbers_in(request, list).iter().for_each(|number| add(number));
     }
+    register.iter().for_each(|register| add(&register.user));
     numbers
 }
 
 fn numbers_in(request: &Request, name: HeaderName) -> Vec<String> {
+    if !request.headers.has(name) {
+        return Vec::new();
+    }
     let addresses = request.headers.addresses(name).unwrap_or_default();
-    addresses.iter().filter_map(|address| number_of(address.uri())).collect()
+    addresses.iter().filter_map(|address| number_of(address.uri())).map(Cow::into_owned).collect()
 }
 
 /// The number or user of a tel: or sip: URI, a global number with its `+` (RFC 3966 §5.1.5: `phone-context` is
 /// put before a local number).
-fn number_of(uri: &Uri) -> Option<String> {
-    let user = uri.number().or_else(|| uri.user().map(|user| user.into_owned()))?;
-    // A user part may carry parameters of its own (RFC 3261 §19.1.6).
-    let number = user.split(';').next().unwrap_or_default();
+fn number_of(uri: &Uri) -> Option<Cow<'_, str>> {
+    let number = uri.number()?;
     match uri.param("phone-context") {
         Some(context) if context.starts_with('+') && !number.starts_with('+') => {
-            Some(format!("{context}{number}"))
+            Some(Cow::Owned(format!("{context}{number}")))
         }
-        _ => Some(number.to_owned()),
+        _ => Some(number),
     }
 }
 
@@ -141,6 +166,11 @@ mod tests {
             Message::Request(request) => request,
             Message::Response(_) => unreachable!(),
         }
+    }
+
+    fn of_trunk(lines: &str, trunk: &Trunk) -> (Caller, Option<Arc<str>>) {
+        let request = invite(lines);
+        caller_of_trunk(caller(&request), &request, trunk)
     }
 
     #[test]
@@ -211,7 +241,7 @@ mod tests {
             let lines = format!(
                 "From: <sip:anonymous@anonymous.invalid>;tag=1\r\nP-Asserted-Identity: <tel:+8613800138000>\r\n{line}"
             );
-            let (caller, withheld) = caller_of_trunk(&invite(&lines), &trunk);
+            let (caller, withheld) = of_trunk(&lines, &trunk);
             let shown = if hidden { "anonymous" } else { "+8613800138000" };
             assert_eq!(
                 (&*caller.raw, withheld.as_deref()),
@@ -220,8 +250,8 @@ mod tests {
             );
         }
         let rpid = "From: <sip:1@h>;tag=1\r\nRemote-Party-ID: <sip:13800138000@h>;party=calling;privacy=full";
-        assert_eq!(&*caller_of_trunk(&invite(rpid), &trunk).0.raw, "anonymous");
+        assert_eq!(&*of_trunk(rpid, &trunk).0.raw, "anonymous");
         trunk.identity.honour_privacy = false;
-        assert_eq!(&*caller_of_trunk(&invite(rpid), &trunk).0.raw, "13800138000");
+        assert_eq!(&*of_trunk(rpid, &trunk).0.raw, "13800138000");
     }
 }

@@ -74,7 +74,7 @@ pub enum Input {
         /// The transaction that asked.
         tx: ServerTx,
         /// What to answer.
-        response: sip::Response,
+        response: Box<sip::Response>,
     },
     /// Send a request outside of any call, for phones' services: answered by `Output::ErrandEnded`.
     Errand {
@@ -262,7 +262,7 @@ pub enum Output {
         /// Its source.
         flow: Flow,
         /// The request.
-        request: sip::Request,
+        request: Box<sip::Request>,
     },
     /// Where does this name lead (RFC 3263)? Answered by `Resolved`.
     Resolve {
@@ -280,7 +280,7 @@ pub enum Output {
         /// Its source.
         flow: Flow,
         /// The request.
-        request: sip::Request,
+        request: Box<sip::Request>,
     },
     /// What became of an `Input::Errand`.
     ErrandEnded {

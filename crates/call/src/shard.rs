@@ -33,12 +33,13 @@ use sip::endpoint::{ClientTx, Endpoint, EndpointConfig, ServerTx};
 
 use crate::call::{Call, ToldAgents, ToldDialog};
 use crate::conference::Conferences;
-use crate::context::{Context, Wish};
+use crate::context::{Context, Routes, Wish};
 use crate::visit::Letter;
 use crate::{Input, Live, LiveCall, Output, Settings, Whereabouts};
 pub(crate) use handover::PhoneChange;
 pub(crate) use incoming::reason;
 use index::Index;
+pub(crate) use index::{DialogHash, DialogHashing};
 use login::Login;
 pub use night::night_lamps;
 use trunks::Watching;
@@ -267,13 +268,14 @@ impl Shard {
             utc_offset: self.utc_offset,
             disk: self.disk,
             out: &mut self.out,
-            routes: Vec::new(),
+            routes: Routes::new(),
+            hashing: self.index.hashing(),
             wishes: Vec::new(),
             letters: &mut self.letters,
         };
         slot.call.give_up(&mut context);
         let routes = context.routes;
-        self.index.take(id, routes);
+        self.index.take(id, &routes);
         if slot.call.is_finished() {
             self.forget(now, id);
         } else {
@@ -325,7 +327,8 @@ impl Shard {
             utc_offset: self.utc_offset,
             disk: self.disk,
             out: &mut self.out,
-            routes: Vec::new(),
+            routes: Routes::new(),
+            hashing: self.index.hashing(),
             wishes: Vec::new(),
             letters: &mut self.letters,
         };
@@ -333,7 +336,7 @@ impl Shard {
         let (routes, wishes) = (context.routes, context.wishes);
         self.wishes.extend(wishes.into_iter().map(|wish| (id, wish)));
         let divided = self.node.whereabouts.is_divided();
-        handover::take_routes(&self.node.whereabouts, &mut self.index, id, routes);
+        handover::take_routes(&self.node.whereabouts, &mut self.index, id, &routes);
         self.current = None;
         slot.call.tell_watchers(&mut slot.told, |change, output| {
             if divided {
@@ -438,7 +441,7 @@ impl Machine for Shard {
             Input::Errand { errand, flow, request } => self.run_errand(now, errand, flow, *request),
             Input::Registered { tx, response } => {
                 self.note_login(now, tx, &response);
-                self.endpoint.respond(now, tx, response);
+                self.endpoint.respond(now, tx, *response);
             }
             Input::Media(event) => {
                 let elsewhere = |port| self.index.moved(port).or_else(|| self.index.visitor(port));

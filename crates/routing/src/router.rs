@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use clock::MintedMap;
 use model::{AgentId, Aor, QueueName, TenantId, TrunkName};
 use smallvec::SmallVec;
 
@@ -32,7 +33,8 @@ struct Blocks {
     /// How many bits count.
     prefix: u8,
     /// Listener and block → place of the trunk in the plan.
-    trunks: HashMap<(u16, IpAddr), usize>,
+    /// No peer adds to it.
+    trunks: MintedMap<(u16, IpAddr), usize>,
 }
 
 /// What is known of a request before anybody is trusted.
@@ -316,7 +318,7 @@ fn index_blocks(trunks: &[Arc<Trunk>]) -> Vec<Blocks> {
             let at = match all.iter().position(|blocks| blocks.prefix == block.prefix) {
                 Some(at) => at,
                 None => {
-                    all.push(Blocks { prefix: block.prefix, trunks: HashMap::new() });
+                    all.push(Blocks { prefix: block.prefix, trunks: MintedMap::default() });
                     all.len() - 1
                 }
             };

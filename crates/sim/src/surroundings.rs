@@ -127,7 +127,7 @@ impl Surroundings {
                 let mut response = sip::Response::to(&request, 489);
                 // invariant: To was checked when the request came in.
                 let _checked = response.set_to_tag("nobody");
-                answers.push(call::Input::Registered { tx, response });
+                answers.push(call::Input::Registered { tx, response: Box::new(response) });
             }
             call::Output::ErrandEnded { .. }
             | call::Output::PhoneDialog { .. }

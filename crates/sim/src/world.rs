@@ -428,7 +428,7 @@ impl World {
                 let wall = self.around.anchor.wall(now);
                 let (response, outcome) = self.around.phones.register(now, wall, flow, &request);
                 self.around.after_phones(outcome);
-                let input = call::Input::Registered { tx, response };
+                let input = call::Input::Registered { tx, response: Box::new(response) };
                 self.around.post_to_shard(Lane::RegistrarToShard(shard), shard, input);
             }
         }

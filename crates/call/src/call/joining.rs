@@ -104,8 +104,9 @@ impl Call {
                 self.fact(context, CallFact::OfferWithdrawn { offer, cause });
                 party.legs.iter().for_each(|leg| self.lead_into(context, leg, into));
                 let legs: Vec<LegId> = party.legs.iter().map(|leg| leg.id).collect();
-                let (moved, kept) = self.measured.drain(..).partition(|port| legs.contains(port));
-                self.measured = kept;
+                let (moved, kept): (Vec<LegId>, Vec<LegId>) =
+                    self.measured.drain(..).partition(|port| legs.contains(port));
+                self.measured = kept.into();
                 party.answered_as = 0;
                 Some(Departed::Ringing(Box::new(party), moved))
             }

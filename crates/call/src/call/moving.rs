@@ -148,7 +148,7 @@ impl Call {
     pub(super) fn lead_into(&self, context: &mut Context<'_>, leg: &Leg, into: CallId) {
         context.media(Command::MovePort { port: leg.id, room: into });
         context.routes.push(Route::Moved(leg.id, into));
-        let sip_call_id = Arc::from(leg.session.call_id());
+        let sip_call_id = leg.session.shared_call_id();
         context.out.push_back(Output::LegNamed { tenant: self.tenant.clone(), call: into, sip_call_id });
     }
 

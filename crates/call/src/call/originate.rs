@@ -1,7 +1,7 @@
 //! Owns ringing a party: its bindings, ports and INVITEs, until one phone answers or none is left.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use media::command::Command;
@@ -13,7 +13,7 @@ use sip::session::{Session, SessionEvent};
 
 use super::{Call, Stage, Unanswered};
 use crate::context::{Context, Route};
-use crate::destination::{self, Destination};
+use crate::destination::{self, Address, Destination};
 use crate::leg::{Leg, LegMedia};
 use crate::party::{AskedBy, Party, PartyState, PendingInvite, PendingLeg, Way, refusal_of};
 use crate::{Binding, Output};
@@ -50,16 +50,18 @@ impl Call {
                 self.call_by_trunk(context, offer);
             }
             DialTarget::Uri(_) => {
-                if let Some(wanted) = destination::wanted(&party.target) {
+                let found = destination::of_address(&self.settings, &party.target);
+                if let Some(Address::Named(wanted)) = found {
                     party.pending.push(PendingLeg { id: leg, invite: PendingInvite::Targets });
                     context.out.push_back(Output::Resolve { call: self.id, leg, wanted });
                     return self.parties.push(party);
                 }
-                let found = destination::fixed(&self.settings, &party.target);
                 self.parties.push(party);
                 match found {
-                    Some(destination) => self.open_port_for(context, offer, leg, destination),
-                    None => self.party_refused(context, offer, RefusalCause::Unreachable, None),
+                    Some(Address::Numbered(destination)) => {
+                        self.open_port_for(context, offer, leg, *destination);
+                    }
+                    _ => self.party_refused(context, offer, RefusalCause::Unreachable, None),
                 }
             }
         }
@@ -129,11 +131,6 @@ impl Call {
         let mut media = LegMedia::new(leg, address, terms, |leg| context.media_key(leg));
         let body = media.offer();
         let call_id = context.endpoint.mint_call_id();
-        context.out.push_back(crate::Output::LegNamed {
-            tenant: self.tenant.clone(),
-            call: self.id,
-            sip_call_id: Arc::from(call_id.as_str()),
-        });
         let Some(outgoing) = destination.invite(&self.settings, &shown, call_id, body) else {
             context.media(Command::ClosePort { port: leg });
             let offer = party.offer;
@@ -143,7 +140,13 @@ impl Call {
             context.endpoint.allow_large_over_tcp(destination.flow.interface, destination.flow.remote);
         }
         let session = Session::outgoing(context.now, context.endpoint, destination.flow, outgoing);
-        context.routes.push(Route::Dialog(session.dialog_key(), leg));
+        // What it sends is passed on after this.
+        context.out.push_back(crate::Output::LegNamed {
+            tenant: self.tenant.clone(),
+            call: self.id,
+            sip_call_id: session.shared_call_id(),
+        });
+        context.routes.push(Route::dialog(context.hashing, &session, leg));
         party.legs.push(Leg { id: leg, session: Box::new(session), media });
     }
 
@@ -432,9 +435,9 @@ impl Call {
             ivr::AnswerRule::InOrder => waiting.len().min(1),
             ivr::AnswerRule::AllAtOnce => waiting.len(),
         };
-        let reason: Arc<str> = match rule {
-            ivr::AnswerRule::InOrder => Arc::from("按顺序 / in order"),
-            ivr::AnswerRule::AllAtOnce => Arc::from("同振 / all at once"),
+        let reason = match rule {
+            ivr::AnswerRule::InOrder => &*IN_ORDER,
+            ivr::AnswerRule::AllAtOnce => &*ALL_AT_ONCE,
         };
         let phones: Vec<ivr::BoundPhone> = waiting.drain(..take).collect();
         if phones.is_empty() {
@@ -446,7 +449,7 @@ impl Call {
         }
         for phone in phones {
             let party = self.flow_party(context, phone.target, phone.ring);
-            self.offer_to(context, party, &reason);
+            self.offer_to(context, party, reason);
         }
     }
 
@@ -467,3 +470,7 @@ impl Call {
         }
     }
 }
+
+/// Why a `Dial` node rings somebody.
+static IN_ORDER: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("按顺序 / in order"));
+static ALL_AT_ONCE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("同振 / all at once"));

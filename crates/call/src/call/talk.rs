@@ -6,6 +6,7 @@ use model::outcome::{HungUpBy, Termination};
 use model::say::{SayItem, Tone};
 use model::{LegId, OfferId, PlayId, RecordingId};
 use routing::RecordPolicy;
+use smallvec::SmallVec;
 
 use super::consult::With;
 use super::hearing::{self, Person, Stands};
@@ -118,8 +119,10 @@ impl Call {
     }
 
     /// The persons of the conversation, and how each of them stands.
-    pub(super) fn persons(&self) -> Vec<Person> {
-        let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else { return Vec::new() };
+    pub(super) fn persons(&self) -> SmallVec<[Person; 3]> {
+        let (Stage::Talking(talk), Some(caller)) = (&self.stage, &self.caller) else {
+            return SmallVec::new();
+        };
         let holds = |leg: LegId| talk.holders.iter().any(|(holder, _)| *holder == leg);
         let waits = |leg: LegId| match self.transfer.as_ref().map(|transfer| (&transfer.phase, &transfer.by))
         {

@@ -5,6 +5,7 @@ use media::command::Command;
 use model::LegId;
 use model::event::CallFact;
 use model::outcome::Unheard;
+use smallvec::SmallVec;
 
 use super::hearing::Stands;
 use super::{Call, Stage};
@@ -13,7 +14,7 @@ use crate::live::LiveAudio;
 
 /// Whom media watches, and who of them is unheard.
 #[derive(Debug, Default)]
-pub(super) struct Alarms(Vec<(LegId, Option<Unheard>)>);
+pub(super) struct Alarms(SmallVec<[(LegId, Option<Unheard>); 2]>);
 
 impl Alarms {
     fn of(&mut self, leg: LegId) -> Option<&mut Option<Unheard>> {

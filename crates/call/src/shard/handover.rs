@@ -35,13 +35,13 @@ pub(super) fn note_phone(node: &Whereabouts, shard: u8, change: PhoneChange<'_>)
 }
 
 /// Takes over how messages find the call `id`; those whose Call-ID was handed over to us come as long as it lasts.
-pub(super) fn take_routes(node: &Whereabouts, index: &mut Index, id: CallId, routes: Vec<Route>) {
+pub(super) fn take_routes(node: &Whereabouts, index: &mut Index, id: CallId, routes: &[Route]) {
     if node.is_divided() {
-        for route in &routes {
-            if let Route::Dialog(key, _) = route
-                && node.settled(&key.call_id)
+        for route in routes {
+            if let Route::Dialog(_, call_id, _) = route
+                && node.settled(call_id)
             {
-                index.note_handed_over(id, key.call_id.clone());
+                index.note_handed_over(id, (**call_id).into());
             }
         }
     }
@@ -94,7 +94,7 @@ impl Shard {
             return None;
         }
         let caller = identity::caller(request);
-        let phone = self.router.phone_of(&caller.from_user, &caller.from_host)?;
+        let phone = self.router.phone_of(&caller.user(), caller.host())?;
         // A supervisor goes to where the conversation is.
         let dialled = request.uri.user().unwrap_or_default();
         if let Dialled::Feature(Feature::Supervise(_), extension) =

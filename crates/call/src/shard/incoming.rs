@@ -91,8 +91,7 @@ impl Welcome {
 }
 
 impl Shard {
-    pub(super) fn source_of(&self, flow: Flow, request: &Request) -> Known {
-        let caller = identity::caller(request);
+    pub(super) fn source_of(&self, flow: Flow, request: &Request, caller: &Caller) -> Known {
         let user = request.uri.user().unwrap_or_default();
         let credentials = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
         let tie = if credentials.iter().any(|name| request.headers.has(*name)) {
@@ -105,8 +104,8 @@ impl Shard {
         let facts = Facts {
             source: flow.remote.ip(),
             interface: flow.interface,
-            from_user: &caller.from_user,
-            from_host: &caller.from_host,
+            from_user: &caller.user(),
+            from_host: caller.host(),
             request_user: &user,
             tie,
             claim: Claim {
@@ -126,7 +125,8 @@ impl Shard {
     }
 
     pub(super) fn on_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request) {
-        match self.source_of(flow, request) {
+        let caller = identity::caller(request);
+        match self.source_of(flow, request, &caller) {
             Known::Trunk(trunk) => {
                 if trunk.access.challenge.is_some()
                     && let Err(challenge) = self.prove_trunk(now, request, Some(&trunk))
@@ -137,7 +137,7 @@ impl Shard {
                     // It has shown what only that carrier knows: from here on its flow is no stranger's.
                     self.logged_in(now, flow);
                 }
-                self.on_trunk_invite(now, tx, flow, request, &trunk);
+                self.on_trunk_invite(now, tx, (flow, request), &trunk, caller);
             }
             // Whoever is no trunk is asked who they are, whoever they say they are.
             Known::Phone | Known::Unknown => match self.authenticate(now, flow, request) {
@@ -148,8 +148,15 @@ impl Shard {
     }
 
     /// A carrier's call to a hotline number.
-    fn on_trunk_invite(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request, trunk: &Trunk) {
-        let (newcomer, caller, number) = self.trunk_newcomer(flow, request, trunk);
+    fn on_trunk_invite(
+        &mut self,
+        now: Instant,
+        tx: ServerTx,
+        (flow, request): (Flow, &Request),
+        trunk: &Trunk,
+        caller: Caller,
+    ) {
+        let (newcomer, caller, number) = self.trunk_newcomer(flow, request, trunk, caller);
         self.began(&newcomer, &caller);
         match self.welcome_from_trunk(now, trunk, number.as_ref(), &newcomer) {
             Ok(welcome) => self.born(now, tx, newcomer, welcome),
@@ -163,8 +170,9 @@ impl Shard {
         flow: Flow,
         request: &'a Request,
         trunk: &Trunk,
+        caller: Caller,
     ) -> (Newcomer<'a>, Caller, Option<Number>) {
-        let (caller, withheld) = identity::caller_of_trunk(request, trunk);
+        let (caller, withheld) = identity::caller_of_trunk(caller, request, trunk);
         let dialled = identity::called(request, trunk);
         let number = dialled.iter().find_map(|called| self.router.number_of(called)).cloned();
         let shown = dialled::normalised(&caller.raw, trunk.numbers.home_area.as_deref());
@@ -348,14 +356,8 @@ impl Shard {
             let fact = CallFact::CallerIs { agent };
             self.out.push_back(call_event(&newcomer.tenant, id, fact));
         }
-        let arrival = Arrival {
-            leg,
-            routes: vec![Route::Dialog(session.dialog_key(), leg), Route::Invite(tx, leg)],
-            offer: session.offered(),
-            session,
-            media: welcome.media,
-        };
-        let routes = arrival.routes.clone();
+        let dialog = Route::dialog(self.index.hashing(), &session, leg);
+        let arrival = Arrival { leg, offer: session.offered(), session, media: welcome.media };
         let birth = Birth {
             began: now,
             id,
@@ -366,7 +368,8 @@ impl Shard {
         };
         let call = Call::arriving(birth, arrival);
         self.calls.insert(id, Slot::new(call, welcome.ticket));
-        handover::take_routes(&self.node.whereabouts, &mut self.index, id, routes);
+        let routes = [dialog, Route::Invite(tx, leg)];
+        handover::take_routes(&self.node.whereabouts, &mut self.index, id, &routes);
         let command =
             Command::OpenPort { room: id, port: leg, interface: flow.interface, peer: welcome.peer };
         self.out.push_back(Output::Media(command));

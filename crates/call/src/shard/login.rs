@@ -43,7 +43,7 @@ impl Shard {
         if let Some(credentials) = self.challenger.credentials(SIDE, &request.headers) {
             let (user, domain) = match credentials.username.split_once('@') {
                 Some(parts) => parts,
-                None => (credentials.username.as_str(), caller.from_host.as_str()),
+                None => (credentials.username.as_str(), caller.host()),
             };
             let phone = self.router.phone_of(user, domain).filter(|phone| phone.interface == flow.interface);
             let tries = self.may_try(now, flow, user);
@@ -65,8 +65,8 @@ impl Shard {
             }
         }
         self.out.push_back(Output::Counted("challenged"));
-        let lot = self.lot(&caller.from_user);
-        let offer = offer(self.router.offered(&caller.from_user, &caller.from_host, lot));
+        let lot = self.lot(&caller.user());
+        let offer = offer(self.router.offered(&caller.user(), caller.host(), lot));
         let mut response = Response::to(request, SIDE.status());
         self.challenger.challenge(wall, SIDE, offer, stale, &mut response);
         let tag = self.endpoint.mint_tag();
@@ -88,7 +88,7 @@ impl Shard {
                 self.out.push_back(Output::Counted("login_not_judged"));
             }
         }
-        self.out.push_back(Output::Register { tx, flow, request });
+        self.out.push_back(Output::Register { tx, flow, request: Box::new(request) });
     }
 
     /// What the registrar thinks of a login.

@@ -79,7 +79,7 @@ impl Shard {
             Method::Invite => self.on_invite(now, tx, flow, &request),
             Method::Register => self.pass_on_register(now, tx, flow, request),
             Method::Subscribe | Method::Message => {
-                self.out.push_back(Output::PhoneRequest { tx, flow, request });
+                self.out.push_back(Output::PhoneRequest { tx, flow, request: Box::new(request) });
             }
             Method::Options => self.on_options(now, tx, flow, &request),
             // RFC 3261 §12.2.2: a request that needs a dialog, without one.
@@ -110,7 +110,7 @@ impl Shard {
         let Some((call, leg)) = place else {
             // Subscriptions' dialogs are the notifier's, which knows its own.
             if request.method == Method::Subscribe {
-                return self.out.push_back(Output::PhoneRequest { tx, flow, request });
+                return self.out.push_back(Output::PhoneRequest { tx, flow, request: Box::new(request) });
             }
             return self.answer(now, tx, &request, 481, &[]);
         };

@@ -8,17 +8,18 @@ use sip::{HeaderName, Request, Response};
 
 use super::Shard;
 use super::incoming::{Known, Refused};
-use crate::Output;
+use crate::{Output, identity};
 
 impl Shard {
     pub(super) fn on_turned_away(&mut self, flow: Flow, request: &Request, asked: Asked) {
         let Some(refusal) = self.turned_away_for else { return };
         let refused = Refused::from(refusal);
-        match self.source_of(flow, request) {
+        let caller = identity::caller(request);
+        match self.source_of(flow, request, &caller) {
             // It has its record.
             _ if asked == Asked::Again => {}
             Known::Trunk(trunk) => {
-                let (newcomer, caller, _) = self.trunk_newcomer(flow, request, &trunk);
+                let (newcomer, caller, _) = self.trunk_newcomer(flow, request, &trunk, caller);
                 self.began(&newcomer, &caller);
                 self.ended(&newcomer, refused.status, refused.result);
             }

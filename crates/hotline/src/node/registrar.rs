@@ -155,13 +155,13 @@ pub(crate) fn registrations() -> (Registrations, Post) {
 
 impl Registrations {
     /// A REGISTER of `shard`, which waits for `Input::Registered`.
-    pub fn register(&self, shard: u8, tx: ServerTx, flow: Flow, request: sip::Request) {
-        self.mailbox.post(Letter::Register { shard, tx, flow, request: Box::new(request) });
+    pub fn register(&self, shard: u8, tx: ServerTx, flow: Flow, request: Box<sip::Request>) {
+        self.mailbox.post(Letter::Register { shard, tx, flow, request });
     }
 
     /// A SUBSCRIBE or MESSAGE of `shard`, which waits for `Input::Registered`.
-    pub fn phone_request(&self, shard: u8, tx: ServerTx, flow: Flow, request: sip::Request) {
-        self.mailbox.post(Letter::PhoneRequest { shard, tx, flow, request: Box::new(request) });
+    pub fn phone_request(&self, shard: u8, tx: ServerTx, flow: Flow, request: Box<sip::Request>) {
+        self.mailbox.post(Letter::PhoneRequest { shard, tx, flow, request });
     }
 
     /// What became of a request that a shard sent for us.
@@ -385,7 +385,7 @@ impl Task {
             self.tell(changes);
         }
         // The table first: a call that the answer causes finds the phone.
-        self.around.boxes.post(shard, call::Input::Registered { tx, response });
+        self.around.boxes.post(shard, call::Input::Registered { tx, response: Box::new(response) });
     }
 
     fn expire(&mut self) {

@@ -128,7 +128,7 @@ impl Services {
     }
 
     pub fn answer(&self, asker: Asker, response: Response) {
-        self.boxes.post(asker.shard, call::Input::Registered { tx: asker.tx, response });
+        self.boxes.post(asker.shard, call::Input::Registered { tx: asker.tx, response: Box::new(response) });
     }
 
     pub fn refuse(&mut self, asker: Asker, request: &Request, status: u16) {

@@ -73,7 +73,7 @@ impl Shard {
         newcomer.facts.shows = phone.caller.clone();
         newcomer.facts.caller_is = if outside { CallerIs::Ours } else { CallerIs::Customer };
         self.began(&newcomer, &caller);
-        let own = self.router.phone_of(&caller.from_user, &caller.from_host);
+        let own = self.router.phone_of(&caller.user(), caller.host());
         let welcome = if own.is_some_and(|own| own.aor == phone.aor) {
             match self.replaces(&newcomer) {
                 Ok(Some(place)) => self.welcome_to_place(now, phone, place),
