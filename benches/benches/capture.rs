@@ -25,7 +25,7 @@ fn main() {
     row("switched off", measure(100_000, || off.keep(0, Instant::ZERO, Way::In, flow, &invite)), None);
 }
 
-/// Into a ring that is full, as after the first half hour: each message takes the place of the oldest.
+/// Into a ring that is full: each message takes the place of the oldest.
 fn keep(message: &Bytes, way: Way, transport: Transport) -> Cost {
     const KEPT: usize = 50_000;
     let limits = CaptureLimits { messages: KEPT, bytes: 1 << 30, age: Duration::from_secs(1_800) };

@@ -5,26 +5,35 @@
 //!  message ──► Call-ID of a leg that is named? ──yes──► kept, the oldest make room
 //!                      │ no                                   ▲
 //!                      └─ of an INVITE? ──► waits (few) ──────┘ when its leg is named
+//!
+//!  leg:  Early ──2xx──► Up ──BYE──► Over ──► forgotten when the oldest message that says so makes room
+//!          ▲ └──refusal, BYE─────────▲ │
+//!          └──────────INVITE───────────┘
 //! ```
 
+mod head;
+mod shelf;
+
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use clock::Instant;
 use model::{CallId, TenantId};
-use sip::endpoint::{Flow, Transport};
+use sip::endpoint::Flow;
 use smallvec::SmallVec;
 
-use crate::handover::headers;
+use head::{Head, Said, hash};
+use shelf::Shelf;
 
 /// How much is kept. What comes beyond it takes the place of the oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CaptureLimits {
     /// Messages of all shards; 0 keeps none.
     pub messages: usize,
-    /// Their bytes, those of unnamed INVITEs included; without what the tables take (below 500 a message).
+    /// Their bytes, those of unnamed INVITEs included; without what the tables take (below 300 a message).
     pub bytes: usize,
     /// How old a message gets.
     pub age: Duration,
@@ -44,12 +53,13 @@ pub enum Way {
     Out,
 }
 
-/// Whose a message is.
-#[derive(Debug)]
-struct Leg {
-    tenant: TenantId,
-    /// The calls that it has been part of: one, unless it was transferred, picked up or joined.
-    calls: SmallVec<[CallId; 1]>,
+/// A message on its way.
+#[derive(Clone, Copy, Debug)]
+struct Passing<'a> {
+    at: Instant,
+    way: Way,
+    flow: Flow,
+    bytes: &'a [u8],
 }
 
 /// A message of a call, secrets and all.
@@ -94,29 +104,17 @@ impl Capture {
         }
     }
 
-    /// A message passed through `shard`. Costs a look at its head and a handle on its bytes.
-    pub fn keep(&self, shard: u8, now: Instant, way: Way, flow: Flow, bytes: &Bytes) {
+    /// A message passed through `shard`. Costs a look at its head and a copy.
+    pub fn keep(&self, shard: u8, now: Instant, way: Way, flow: Flow, bytes: &[u8]) {
         let Some(ring) = self.rings.get(usize::from(shard)) else { return };
         let mut ring = locked(ring);
         if ring.limits.messages == 0 {
             return;
         }
         let Some(head) = Head::of(bytes) else { return };
-        let leg = ring.legs.get(&head.call_id).cloned();
-        if leg.is_none() && !head.of_invite {
-            return;
-        }
-        // A handle on a piece of what a stream's reader has gathered would keep all of it.
-        let bytes = match (way, flow.transport) {
-            (Way::In, Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss) => {
-                Bytes::copy_from_slice(bytes)
-            }
-            _ => bytes.clone(),
-        };
-        let kept = Kept { at: now, way, flow, bytes };
-        match leg {
-            Some(leg) => ring.put(now, leg, kept),
-            None => ring.wait(head.call_id, kept),
+        let message = Passing { at: now, way, flow, bytes };
+        if ring.put(head, message) == Named::No && head.said.is_of_invite() {
+            ring.wait(head, message);
         }
     }
 
@@ -128,37 +126,23 @@ impl Capture {
         if ring.limits.messages == 0 {
             return;
         }
+        ring.make_room_for_a_leg();
         let id = hash(sip_call_id.as_bytes());
-        let before = ring.legs.get(&id).cloned();
-        let mut calls = before.as_ref().map(|leg| leg.calls.clone()).unwrap_or_default();
-        if calls.contains(&call) {
-            return;
-        }
-        calls.push(call);
-        let leg = Arc::new(Leg { tenant, calls });
-        ring.legs.insert(id, Arc::clone(&leg));
-        match before {
-            Some(before) => ring.rename(&before, &leg),
-            None => ring.named.push_back(id),
-        }
-        // A leg goes when so many others came that none of its messages can be left; a call that outlives them is
-        // traced no further.
-        let most = ring.limits.messages.saturating_mul(LEGS_PER_MESSAGE);
-        while ring.named.len() > most {
-            if let Some(oldest) = ring.named.pop_front() {
-                ring.legs.remove(&oldest);
+        let heard = ring.kept.newest().map_or(Instant::ZERO, |newest| newest.at);
+        match ring.legs.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(Leg { tenant, calls: SmallVec::from([call]), heard, stage: Stage::Early });
+            }
+            Entry::Occupied(mut place) => {
+                let leg = place.get_mut();
+                if leg.calls.contains(&call) {
+                    return;
+                }
+                leg.tenant = tenant;
+                leg.calls.push(call);
             }
         }
-        if !ring.unnamed.iter().any(|(of, _)| *of == id) {
-            return;
-        }
-        let (of_leg, others): (VecDeque<_>, _) =
-            std::mem::take(&mut ring.unnamed).into_iter().partition(|(of, _)| *of == id);
-        ring.unnamed = others;
-        for (_, kept) in of_leg {
-            ring.unnamed_bytes -= kept.bytes.len();
-            ring.put(kept.at, Arc::clone(&leg), kept);
-        }
+        ring.claim(id);
     }
 
     /// What is kept of `call`, oldest first, with the tenant it belongs to; `None` when nothing is.
@@ -168,9 +152,12 @@ impl Capture {
         for ring in &self.rings {
             let mut ring = locked(ring);
             ring.make_room(Some(now));
-            for (leg, kept) in ring.kept.iter().filter(|(leg, _)| leg.calls.contains(&call)) {
+            for (record, bytes) in ring.kept.iter() {
+                let leg = ring.legs.get(&record.leg).filter(|leg| leg.calls.contains(&call));
+                let Some(leg) = leg else { continue };
                 tenant.get_or_insert_with(|| leg.tenant.clone());
-                found.push(kept.clone());
+                let bytes = Bytes::copy_from_slice(bytes);
+                found.push(Kept { at: record.at, way: record.way, flow: record.flow, bytes });
             }
         }
         found.sort_by_key(|kept| kept.at);
@@ -181,7 +168,7 @@ impl Capture {
     pub fn size(&self) -> (usize, usize) {
         self.rings.iter().fold((0, 0), |(messages, bytes), ring| {
             let ring = locked(ring);
-            (messages + ring.kept.len(), bytes + ring.bytes)
+            (messages + ring.kept.len(), bytes + ring.kept.bytes())
         })
     }
 }
@@ -190,25 +177,58 @@ impl Capture {
 #[derive(Debug)]
 struct Ring {
     limits: CaptureLimits,
-    kept: VecDeque<(Arc<Leg>, Kept)>,
-    bytes: usize,
+    kept: Shelf,
     /// By the hash of the Call-ID.
-    legs: HashMap<u64, Arc<Leg>>,
-    /// The keys of `legs`, in the order in which they came.
-    named: VecDeque<u64>,
+    legs: HashMap<u64, Leg>,
     /// Of INVITEs that no call is known of: strangers', and the first of each call until it has its name.
-    unnamed: VecDeque<(u64, Kept)>,
+    unnamed: VecDeque<(Head, Kept)>,
     unnamed_bytes: usize,
+}
+
+/// Whose a message is.
+#[derive(Debug)]
+struct Leg {
+    tenant: TenantId,
+    /// The calls that it has been part of: one, unless it was transferred, picked up or joined.
+    calls: SmallVec<[CallId; 1]>,
+    /// When its last message passed.
+    heard: Instant,
+    stage: Stage,
+}
+
+/// How far a leg is, by what was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Early,
+    Up,
+    Over,
+}
+
+impl Stage {
+    fn after(self, said: Said) -> Stage {
+        match (self, said) {
+            (_, Said::Bye) | (Stage::Early, Said::Refusal) => Stage::Over,
+            (_, Said::Answer) => Stage::Up,
+            // After a challenge.
+            (Stage::Over, Said::Invite) => Stage::Early,
+            (stage, _) => stage,
+        }
+    }
+}
+
+/// Whether a message's leg is known.
+#[derive(PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
 }
 
 impl Default for Ring {
     fn default() -> Ring {
         Ring {
             limits: CaptureLimits::OFF,
-            kept: VecDeque::new(),
-            bytes: 0,
+            kept: Shelf::default(),
             legs: HashMap::new(),
-            named: VecDeque::new(),
             unnamed: VecDeque::new(),
             unnamed_bytes: 0,
         }
@@ -216,81 +236,73 @@ impl Default for Ring {
 }
 
 impl Ring {
-    fn put(&mut self, now: Instant, leg: Arc<Leg>, kept: Kept) {
-        self.bytes += kept.bytes.len();
-        self.kept.push_back((leg, kept));
-        self.make_room(Some(now));
-    }
-
-    /// What was kept of a leg is that of the leg as it is called now.
-    fn rename(&mut self, before: &Arc<Leg>, now: &Arc<Leg>) {
-        for (leg, _) in self.kept.iter_mut().filter(|(leg, _)| Arc::ptr_eq(leg, before)) {
-            *leg = Arc::clone(now);
-        }
+    /// Keeps a message of a leg that is named.
+    fn put(&mut self, head: Head, message: Passing<'_>) -> Named {
+        let Some(leg) = self.legs.get_mut(&head.call_id) else { return Named::No };
+        leg.heard = message.at;
+        leg.stage = leg.stage.after(head.said);
+        self.kept.put(message, head.call_id, leg.stage == Stage::Over);
+        self.make_room(Some(message.at));
+        Named::Yes
     }
 
     /// Nobody has said yet whose it is. Strangers cannot push out what is kept of calls.
-    fn wait(&mut self, of: u64, kept: Kept) {
-        self.unnamed_bytes += kept.bytes.len();
-        self.unnamed.push_back((of, kept));
+    fn wait(&mut self, head: Head, Passing { at, way, flow, bytes }: Passing<'_>) {
+        self.unnamed_bytes += bytes.len();
+        self.unnamed.push_back((head, Kept { at, way, flow, bytes: Bytes::copy_from_slice(bytes) }));
         while self.unnamed.len() > UNNAMED || self.unnamed_bytes > self.limits.bytes / UNNAMED_SHARE {
             let Some((_, oldest)) = self.unnamed.pop_front() else { break };
             self.unnamed_bytes -= oldest.bytes.len();
         }
     }
 
+    /// What has waited for the name of the leg `id` is kept.
+    fn claim(&mut self, id: u64) {
+        let mut place = 0;
+        while let Some((head, _)) = self.unnamed.get(place) {
+            if head.call_id != id {
+                place += 1;
+                continue;
+            }
+            let Some((head, Kept { at, way, flow, bytes })) = self.unnamed.remove(place) else { break };
+            self.unnamed_bytes -= bytes.len();
+            self.put(head, Passing { at, way, flow, bytes: &bytes });
+        }
+    }
+
     /// Forgets the oldest until the rest is within the limits.
     fn make_room(&mut self, now: Option<Instant>) {
-        while let Some((_, oldest)) = self.kept.front() {
+        while let Some(oldest) = self.kept.oldest() {
             let is_old = now.is_some_and(|now| now.since(oldest.at) > self.limits.age);
             let room = self.limits.bytes - self.limits.bytes / UNNAMED_SHARE;
-            if !is_old && self.kept.len() <= self.limits.messages && self.bytes <= room {
+            if !is_old && self.kept.len() <= self.limits.messages && self.kept.bytes() <= room {
                 break;
             }
-            self.bytes -= oldest.bytes.len();
-            self.kept.pop_front();
+            let removed = self.kept.remove_oldest();
+            if let Some(leg) = removed.filter(|removed| removed.ends).map(|removed| removed.leg)
+                && self.legs.get(&leg).is_some_and(|leg| leg.stage == Stage::Over)
+            {
+                self.legs.remove(&leg);
+            }
         }
         if self.limits.messages == 0 {
             *self = Ring { limits: self.limits, ..Ring::default() };
         }
     }
-}
 
-/// What of a message decides whether it is kept.
-struct Head {
-    call_id: u64,
-    /// An INVITE, its ACK or CANCEL, or a response to one.
-    of_invite: bool,
-}
-
-impl Head {
-    fn of(message: &[u8]) -> Option<Head> {
-        let is_response = message.starts_with(b"SIP/");
-        let mut of_invite =
-            [&b"INVITE "[..], b"ACK ", b"CANCEL "].iter().any(|method| message.starts_with(method));
-        let mut call_id = None;
-        for (name, value) in headers(message) {
-            match name.len() {
-                1 if name.eq_ignore_ascii_case(b"i") => call_id = call_id.or_else(|| Some(hash(value))),
-                7 if name.eq_ignore_ascii_case(b"call-id") => call_id = call_id.or_else(|| Some(hash(value))),
-                4 if is_response && name.eq_ignore_ascii_case(b"cseq") => {
-                    of_invite = value.ends_with(b"INVITE")
-                }
-                _ => continue,
-            }
-            if call_id.is_some() && (!is_response || of_invite) {
-                break;
-            }
+    /// Where there are too many, legs that nothing is kept of are traced no further: calls that ended without a word, and
+    /// those that outlive what is kept.
+    fn make_room_for_a_leg(&mut self) {
+        let most = self.limits.messages.saturating_mul(LEGS_PER_MESSAGE);
+        if self.legs.len() < most {
+            return;
         }
-        Some(Head { call_id: call_id?, of_invite })
+        let oldest = self.kept.oldest().map(|oldest| oldest.at);
+        self.legs.retain(|_, leg| oldest.is_some_and(|oldest| leg.heard >= oldest));
+        if self.legs.len() >= most {
+            self.legs.clear();
+        }
     }
-}
-
-/// FNV-1a; two legs that share a hash would be shown in one trace, once in many thousand years.
-fn hash(call_id: &[u8]) -> u64 {
-    call_id
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A poisoned ring was a panic of another look, which leaves nothing half done that matters here.
@@ -302,7 +314,7 @@ fn locked(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
 const UNNAMED: usize = 256;
 /// One part in so many of the bytes is theirs.
 const UNNAMED_SHARE: usize = 8;
-/// Legs are known for longer than their messages are kept, so that a long call's end is kept too.
+/// Legs that are not over are known for longer than their messages are kept, so that a long call's end is kept too.
 const LEGS_PER_MESSAGE: usize = 4;
 
 #[cfg(test)]

@@ -119,19 +119,6 @@ pub fn shard_of(message: &[u8], shards: usize) -> usize {
     call_id_of(message).map_or(0, |call_id| home_of(call_id, shards))
 }
 
-/// Names and values of the headers, trimmed, without what is on continuation lines.
-pub(crate) fn headers(message: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    message
-        .split(|byte| *byte == b'\n')
-        .skip(1)
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
