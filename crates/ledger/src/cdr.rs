@@ -16,7 +16,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-/// One call, from its first INVITE to its one release.
+/// One call, from its first INVITE to its one release. Written down, what is nothing is left out: most of a record is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cdr {
     /// Which call.
@@ -34,32 +34,36 @@ pub struct Cdr {
     /// What the caller met before and after the conversation.
     pub menu: Menu,
     /// The caller's places in queues, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub visits: Vec<Visit>,
     /// One per offer, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<Segment>,
     /// Who sent whom where, in order (转接).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transfers: Vec<Transfer>,
     /// What people wrote on it, in order (备注).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
     /// The call that this one's legs went over to.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub went_into: Option<CallId>,
     /// Its recordings; a call has one unless a recording had to begin anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recordings: Vec<Recording>,
     /// When it should have been recorded and was not, the disk being full or refusing.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_recorded: Option<WallTime>,
     /// When its two sides first went over to T.38 (传真).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fax: Option<WallTime>,
     /// The media figures of each leg.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quality: Vec<Quality>,
     /// How it ended.
     pub ending: Ending,
     /// What the last peer that hung up or refused gave as its reason (RFC 3326), such as `Q.850;cause=16`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
 }
 
@@ -67,6 +71,7 @@ pub struct Cdr {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parties {
     /// The trunk it came by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<TrunkName>,
     /// The source of its first packet.
     pub source: SocketAddr,
@@ -79,15 +84,19 @@ pub struct Parties {
     /// The number dialled, as the peer wrote it.
     pub called: Arc<str>,
     /// The hotline number (400 号码) that the number plan found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<HotlineNumber>,
     /// The last queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueName>,
     /// The agent who answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentId>,
     /// The agent who called.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calling_agent: Option<AgentId>,
     /// 接听号码: the agent's number or bound phone that answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<Arc<str>>,
 }
 
@@ -104,12 +113,16 @@ pub struct Times {
     /// The first INVITE.
     pub began: WallTime,
     /// 200 sent to the caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch_answered: Option<WallTime>,
     /// First place in a queue taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<WallTime>,
     /// A phone rang for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_ring: Option<WallTime>,
     /// An agent or bound phone answered for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_answered: Option<WallTime>,
     /// The release.
     pub ended: WallTime,
@@ -119,17 +132,17 @@ pub struct Times {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lengths {
     /// In queues.
-    #[serde(with = "crate::micros")]
+    #[serde(default, with = "crate::micros", skip_serializing_if = "Duration::is_zero")]
     pub wait: Duration,
     /// While at least one phone rang.
-    #[serde(with = "crate::micros")]
+    #[serde(default, with = "crate::micros", skip_serializing_if = "Duration::is_zero")]
     pub ring: Duration,
     /// While at least one agent was connected and nobody held: from the agent's answer, the announcement of the
     /// agent's number included.
-    #[serde(with = "crate::micros")]
+    #[serde(default, with = "crate::micros", skip_serializing_if = "Duration::is_zero")]
     pub talk: Duration,
     /// While at least one agent was connected and somebody held.
-    #[serde(with = "crate::micros")]
+    #[serde(default, with = "crate::micros", skip_serializing_if = "Duration::is_zero")]
     pub hold: Duration,
 }
 
@@ -137,15 +150,19 @@ pub struct Lengths {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Menu {
     /// The nodes entered, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<Step>,
     /// The keys that the flow used, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyPress>,
     /// When the recording notice had played to its end (录音告知).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_played: Option<WallTime>,
     /// The satisfaction survey, when it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survey: Option<Survey>,
     /// Why the flow could not go on, in words, with the node at which it stopped.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FlowFailure>,
 }
 
@@ -186,6 +203,7 @@ pub struct Survey {
     /// When it was asked first.
     pub asked: WallTime,
     /// Its one answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<SurveyAnswer>,
 }
 
@@ -210,6 +228,7 @@ pub struct Visit {
     /// When it was taken.
     pub joined: WallTime,
     /// When and how it ended; of an open call not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<(WallTime, EntryOutcome)>,
 }
 
@@ -219,8 +238,10 @@ pub struct Segment {
     /// The attempt.
     pub offer: OfferId,
     /// The place it served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<EntryId>,
     /// The agent, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentId>,
     /// The agent's number or the bound phone's.
     pub party: Arc<str>,
@@ -229,17 +250,22 @@ pub struct Segment {
     /// When it was made.
     pub offered: WallTime,
     /// The trunks that were tried for it, or passed over, in order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
     /// When its phone rang.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rang: Option<WallTime>,
     /// When it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<WallTime>,
     /// When caller and agent first heard each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bridged: Option<WallTime>,
     /// How often and how long it was held.
+    #[serde(default, skip_serializing_if = "Hold::is_none")]
     pub hold: Hold,
     /// When and how it ended; of an open call not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<(WallTime, SegmentOutcome)>,
 }
 
@@ -249,6 +275,7 @@ pub struct Note {
     /// When it was written.
     pub at: WallTime,
     /// Whose it is; None: an operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<AgentId>,
     /// What it says.
     pub text: Arc<str>,
@@ -260,12 +287,14 @@ pub struct Transfer {
     /// In which manner.
     pub kind: TransferKind,
     /// Who, as people write it; None: an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Arc<str>>,
     /// Where to, as people write it.
     pub to: Arc<str>,
     /// When it was asked for.
     pub asked: WallTime,
     /// When and how it ended; of an open call not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<(WallTime, TransferOutcome)>,
 }
 
@@ -275,10 +304,13 @@ pub struct Way {
     /// The trunk.
     pub trunk: TrunkName,
     /// Where the INVITE was sent; None: it was passed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<std::net::SocketAddr>,
     /// The SIP status of its refusal, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Why it did not take the call, in words; None: it took it, or was not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Arc<str>>,
 }
 
@@ -288,7 +320,7 @@ pub struct Hold {
     /// How often a hold began.
     pub count: u32,
     /// For how long in all; overlapping holds of both sides count once.
-    #[serde(with = "crate::micros")]
+    #[serde(default, with = "crate::micros", skip_serializing_if = "Duration::is_zero")]
     pub total: Duration,
 }
 
@@ -327,6 +359,7 @@ pub struct Recording {
     /// When audio began to be kept.
     pub began: WallTime,
     /// When audio was no longer kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<WallTime>,
     /// What became of it.
     pub state: RecordingState,
@@ -380,15 +413,16 @@ pub struct Quality {
     /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
     pub jitter_us: u32,
     /// Whether no RTP came for the configured time (无声).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub went_silent: bool,
     /// The last round trip in microseconds (RFC 3550 §6.4.1).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<u32>,
     /// Mean opinion score in hundredths, estimated (ITU-T G.107); 0 when nothing was received.
     #[serde(default)]
     pub mos_centi: u16,
     /// Packets came, and none had a sound (R37 无声来电).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
 }
 
@@ -498,6 +532,13 @@ impl Cdr {
             }
             None => self.quality.push(quality),
         }
+    }
+}
+
+impl Hold {
+    /// Whether nobody held.
+    fn is_none(&self) -> bool {
+        *self == Hold::default()
     }
 }
 

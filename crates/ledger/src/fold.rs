@@ -3,11 +3,10 @@
 
 mod lengths;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use clock::WallTime;
+use clock::{MintedMap, WallTime};
 use model::event::{CallFact, Event, RecordingFact, Stamped, TransferOutcome};
 use model::outcome::{CallResult, EntryOutcome, HungUpBy, Termination, Unheard, WithdrawCause};
 use model::{CallId, EntryId, OfferId, RecordingId, TenantId};
@@ -21,7 +20,7 @@ use crate::cdr::{
 /// The fold of all events of a node. Reading the same events again changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    open: HashMap<CallId, Draft>,
+    open: MintedMap<CallId, Draft>,
     last_seq: u64,
     strays: u64,
 }

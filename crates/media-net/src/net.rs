@@ -17,6 +17,7 @@ use media::Clip;
 use media::codec::Codec;
 use media::command::{Command, Event, Peer, PlayEnd, PlayMode};
 use model::{CallId, LegId, PlayId, RecordingId};
+use smallvec::SmallVec;
 
 use crate::disk::{DiskFigures, DiskWatch, SharedLimits};
 use crate::finish::Finisher;
@@ -118,10 +119,14 @@ pub struct MediaLive {
     pub second_lost: u64,
 }
 
+/// Of one call.
+type Legs = SmallVec<[LegId; 2]>;
+type Recordings = SmallVec<[RecordingId; 1]>;
+
 /// Which call a leg or recording belongs to, and so which worker.
 #[derive(Debug, Default)]
 struct Directory {
-    calls: MintedMap<CallId, (Vec<LegId>, Vec<RecordingId>)>,
+    calls: MintedMap<CallId, (Legs, Recordings)>,
     legs: MintedMap<LegId, CallId>,
     /// Legs whose codec has a state: what is said to them is better encoded before.
     codecs: MintedMap<LegId, Codec>,
@@ -457,7 +462,7 @@ impl Directory {
         }
     }
 
-    fn forget(&mut self, call: CallId, which: impl FnOnce(&mut Vec<LegId>, &mut Vec<RecordingId>)) {
+    fn forget(&mut self, call: CallId, which: impl FnOnce(&mut Legs, &mut Recordings)) {
         if let Some((legs, recordings)) = self.calls.get_mut(&call) {
             which(legs, recordings);
             if legs.is_empty() && recordings.is_empty() {

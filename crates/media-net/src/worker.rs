@@ -26,8 +26,9 @@ use crate::sys::{self, Bell, Left, Poll};
 use rooms::Rooms;
 
 /// Commands that may wait for a worker. A worker waits for nothing, so that a full inbox empties by itself; whoever
-/// sends waits meanwhile.
-const INBOX: usize = 8_192;
+/// sends waits meanwhile. What is written here goes round: more room than the processor's cache has makes each command
+/// wait for memory.
+const INBOX: usize = 1_024;
 
 /// Timers are looked at in steps of this length, so that thousands of players share a few wakeups.
 const STEP: Duration = Duration::from_millis(5);

@@ -41,12 +41,13 @@ const fn shard_of(raw: u64) -> u8 {
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-fn write_base32(raw: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Lets `take` have `raw` as text.
+fn with_base32<T>(raw: u64, take: impl FnOnce(&str) -> T) -> T {
     let mut text = [0u8; 13];
     for (place, slot) in text.iter_mut().rev().enumerate() {
         *slot = ALPHABET[(raw >> (5 * place) & 31) as usize];
     }
-    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    take(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 /// A text that is not an id.
@@ -93,13 +94,13 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_base32(self.0, f)
+                with_base32(self.0, |text| f.write_str(text))
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_base32(self.0, f)
+                with_base32(self.0, |text| f.write_str(text))
             }
         }
 
@@ -112,7 +113,7 @@ macro_rules! ids {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                with_base32(self.0, |text| serializer.serialize_str(text))
             }
         }
 

@@ -118,14 +118,14 @@ pub async fn start(
 
 /// The running loop. Dropping it leaves the rest of the journal to the next start.
 pub struct Folder {
-    updates: broadcast::Sender<Arc<Update>>,
+    updates: broadcast::Sender<Arc<[Update]>>,
     folded: watch::Receiver<u64>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// How many updates a follower may lie behind.
-const FOLLOWED_UPDATES: usize = 4_096;
+/// How many transactions a follower may lie behind.
+const FOLLOWED_UPDATES: usize = 64;
 
 impl Folder {
     fn spawn(
@@ -146,8 +146,9 @@ impl Folder {
         Ok(Folder { updates, folded, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// What is written from now on, after its transaction: a closed call's record, or what was learned later.
-    pub fn updates(&self) -> broadcast::Receiver<Arc<Update>> {
+    /// What is written from now on, each transaction's together and after it: closed calls' records, and what was learned
+    /// later.
+    pub fn updates(&self) -> broadcast::Receiver<Arc<[Update]>> {
         self.updates.subscribe()
     }
 
@@ -189,7 +190,7 @@ struct Fold {
     /// Changes of messages that wait, in order.
     messages: Vec<MessageChange>,
     figures: Figures,
-    updates: broadcast::Sender<Arc<Update>>,
+    updates: broadcast::Sender<Arc<[Update]>>,
     folded: watch::Sender<u64>,
 }
 
@@ -294,10 +295,9 @@ impl Fold {
                 self.committed = position;
                 self.messages.clear();
                 metrics::counter!("hotline_cdr_rows_total").increment(self.pending.len() as u64);
-                for update in self.pending.take() {
-                    // Nobody may be following: that is no error.
-                    let _ = self.updates.send(Arc::new(update));
-                }
+                let updates: Arc<[Update]> = self.pending.take().collect();
+                // Nobody may be following: that is no error.
+                let _ = self.updates.send(updates);
                 self.folded.send_replace(position.folded);
             }
             Err(error) => {

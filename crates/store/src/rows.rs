@@ -1,7 +1,7 @@
 //! Owns how call records and sums become rows. Does not own when (see [`crate::Folder`]) or how they are found (see
 //! [`crate::CallFilter`]).
 
-use ledger::{AgentFigures, Amendment, Cdr, FigureKey, NumberFigures, QueueFigures, RecordingState, Segment};
+use ledger::{AgentFigures, Amendment, Cdr, FigureKey, NumberFigures, QueueFigures, RecordingState};
 use model::recording::TalkShares;
 use model::{CallId, RecordingId};
 use serde::Serialize;
@@ -70,7 +70,7 @@ fn portions<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Writes records with their segments and recordings, replacing those of the same calls.
+/// Writes records with their recordings, replacing those of the same calls. Their segments are a view of them.
 pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
     for chunk in portions(cdrs) {
         let mut rows = Vec::with_capacity(chunk.len());
@@ -111,40 +111,7 @@ pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result
         );
         insert.build().execute(&mut *to).await?;
     }
-    put_segments(to, cdrs).await?;
     put_recordings(to, cdrs).await
-}
-
-async fn put_segments(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
-    let segments: Vec<(&Cdr, usize, &Segment)> = cdrs
-        .iter()
-        .flat_map(|cdr| cdr.segments.iter().enumerate().map(|(place, segment)| (*cdr, place, segment)))
-        .collect();
-    for chunk in portions(&segments) {
-        let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT OR REPLACE INTO segment (call, place, tenant, agent, party, reason, offered, rang, answered, \
-             left_at, ring_ms, talk_ms, hold_ms, holds, outcome) ",
-        );
-        insert.push_values(chunk, |mut row, (cdr, place, segment)| {
-            row.push_bind(cdr.id.to_string())
-                .push_bind(i64::try_from(*place).unwrap_or(i64::MAX))
-                .push_bind(cdr.tenant.to_string())
-                .push_bind(segment.agent.as_ref().map(|a| a.as_str().to_owned()))
-                .push_bind(segment.party.to_string())
-                .push_bind(segment.reason.to_string())
-                .push_bind(segment.offered.0)
-                .push_bind(segment.rang.map(|at| at.0))
-                .push_bind(segment.answered.map(|at| at.0))
-                .push_bind(segment.left.map(|(at, _)| at.0))
-                .push_bind(millis(segment.ring()))
-                .push_bind(millis(segment.talk()))
-                .push_bind(millis(segment.hold.total))
-                .push_bind(i64::from(segment.hold.count))
-                .push_bind(segment.left.and_then(|(_, outcome)| serde_json::to_string(&outcome).ok()));
-        });
-        insert.build().execute(&mut *to).await?;
-    }
-    Ok(())
 }
 
 async fn put_recordings(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {

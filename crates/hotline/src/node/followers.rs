@@ -9,13 +9,13 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// Fires hooks for records and recordings as they become complete, until the store ends.
 pub(crate) async fn fire_hooks(
-    mut updates: broadcast::Receiver<Arc<Update>>,
+    mut updates: broadcast::Receiver<Arc<[Update]>>,
     hooks: Hooks,
     exporter: Exporter,
 ) {
     loop {
         match updates.recv().await {
-            Ok(update) => fire(&update, &hooks, &exporter),
+            Ok(updates) => updates.iter().for_each(|update| fire(update, &hooks, &exporter)),
             Err(RecvError::Lagged(missed)) => {
                 metrics::counter!("hotline_hooks_dropped_total").increment(missed);
                 tracing::warn!(missed, "钩子跟不上话单 / hooks lag behind the records");

@@ -47,6 +47,7 @@ struct Slot {
     sockets: Sockets,
     legs: SmallVec<[LegId; 2]>,
     running: SmallVec<[Running; 1]>,
+    /// What its timer is set to: when the room has something to do, or before.
     armed: Option<Instant>,
     players: usize,
 }
@@ -123,17 +124,17 @@ impl Rooms {
                 room.forward(now, from, source, &mut buffer[..length], &mut outlet);
             }
         }
-        if *armed != room.poll_timeout() {
-            *armed = room.poll_timeout();
-            self.timers.set_or_clear(home.slot, *armed);
-        }
+        arm(&mut self.timers, (home.slot, armed), room.poll_timeout());
         sys::left(socket)
     }
 
     /// Does what time brings.
     pub fn tick(&mut self, now: Instant) {
-        while let Some((slot, _)) = self.timers.pop(now) {
-            self.with(now, slot, |room, outlet| room.tick(now, outlet));
+        while let Some((at, _)) = self.timers.pop(now) {
+            if let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) {
+                slot.armed = None;
+            }
+            self.with(now, at, |room, outlet| room.tick(now, outlet));
         }
         self.shelf.tidy(now);
         let asked = !self.by_recording.is_empty() || !self.untold.is_empty();
@@ -406,7 +407,9 @@ impl Rooms {
 
     fn drop_slot(&mut self, now: Instant, at: u32) {
         let Some(mut slot) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
-        self.timers.clear(&at);
+        if slot.armed.is_some() {
+            self.timers.clear(&at);
+        }
         self.by_call.remove(&slot.room.id());
         for leg in &slot.legs {
             self.by_leg.remove(leg);
@@ -441,10 +444,25 @@ impl Rooms {
         let Slot { room, sockets, running, armed, players, .. } = &mut **slot;
         let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
         act(room, &mut Outlet { now, sockets, running, untold, around, figures });
-        *armed = room.poll_timeout();
-        self.timers.set_or_clear(at, *armed);
+        arm(&mut self.timers, (at, armed), room.poll_timeout());
         let playing = room.players();
         add(&self.figures.players, playing as isize - *players as isize);
         *players = playing;
+    }
+}
+
+/// Sets a room's timer for what is `due`. One that is set for an earlier time stays: a tick with nothing to do costs less
+/// than moving the timer with each command and packet.
+#[inline]
+fn arm(
+    timers: &mut TimerQueue<u32, MintedState>,
+    (at, armed): (u32, &mut Option<Instant>),
+    due: Option<Instant>,
+) {
+    if let Some(due) = due
+        && armed.is_none_or(|armed| due < armed)
+    {
+        timers.set(at, due);
+        *armed = Some(due);
     }
 }

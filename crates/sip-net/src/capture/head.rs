@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_body_is_never_searched_and_rubbish_is_nobodys() {
-        for message in ["", "\r\n", "INVITE", "SIP/2.0", "MESSAGE sip:a@b SIP/2.0\r\nTo: x\r\n\r\nCall-ID: body\r\n"] {
+        for message in
+            ["", "\r\n", "INVITE", "SIP/2.0", "MESSAGE sip:a@b SIP/2.0\r\nTo: x\r\n\r\nCall-ID: body\r\n"]
+        {
             assert_eq!(head(message), None, "{message}");
         }
     }

@@ -95,8 +95,8 @@ impl Shelf {
         let has_room = |block: &&mut Block| block.bytes.capacity() - block.bytes.len() >= bytes.len();
         if self.blocks.back_mut().as_ref().is_none_or(|block| !has_room(block)) {
             let spare = self.spare.take().filter(|block| block.bytes.capacity() >= bytes.len());
-            let mut block =
-                spare.unwrap_or_else(|| Block { bytes: Vec::with_capacity(BLOCK.max(bytes.len())), messages: 0 });
+            let mut block = spare
+                .unwrap_or_else(|| Block { bytes: Vec::with_capacity(BLOCK.max(bytes.len())), messages: 0 });
             block.bytes.clear();
             self.blocks.push_back(block);
         }
@@ -133,7 +133,8 @@ mod tests {
                 assert_eq!(shelf.remove_oldest().map(|record| record.leg), Some(nth - 1_000));
             }
         }
-        let kept: Vec<(u64, Vec<u8>)> = shelf.iter().map(|(record, text)| (record.leg, text.to_vec())).collect();
+        let kept: Vec<(u64, Vec<u8>)> =
+            shelf.iter().map(|(record, text)| (record.leg, text.to_vec())).collect();
         assert_eq!(kept, (9_000..10_000).map(|nth| (nth, text(nth))).collect::<Vec<_>>());
         assert_eq!(shelf.bytes(), kept.iter().map(|(_, text)| text.len()).sum::<usize>());
         assert!(shelf.blocks.len() <= shelf.bytes() / BLOCK + 2, "{}", shelf.blocks.len());

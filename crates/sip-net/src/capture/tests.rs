@@ -118,7 +118,8 @@ fn a_leg_that_is_over_is_forgotten_with_its_messages_and_one_that_is_up_is_not()
         keep(&capture, number, &message("ACK sip:a@b SIP/2.0", &leg, "ACK"));
         keep(&capture, number, &message("INVITE sip:a@b SIP/2.0", &leg, "INVITE"));
         capture.name(0, TenantId::default(), call(number), &leg);
-        let (first, cseq) = if number % 2 == 0 { ("BYE sip:a@b SIP/2.0", "BYE") } else { ("SIP/2.0 486 Busy", "INVITE") };
+        let (first, cseq) =
+            if number % 2 == 0 { ("BYE sip:a@b SIP/2.0", "BYE") } else { ("SIP/2.0 486 Busy", "INVITE") };
         keep(&capture, number, &message(first, &leg, cseq));
     }
     let legs = locked(&capture.rings[0]).legs.len();

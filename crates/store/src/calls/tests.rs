@@ -86,6 +86,16 @@ async fn one_call_is_found_by_its_id_and_replaced_by_the_same() {
     assert_eq!(store.call(CallId::from(1)).await.unwrap(), None);
 }
 
+async fn segment_row<R>(store: &Store, cdr: &Cdr, place: usize, columns: &str) -> R
+where
+    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+{
+    let mut question = QueryBuilder::<Sqlite>::new("SELECT ");
+    question.push(columns).push(" FROM segment WHERE call = ").push_bind(cdr.id.to_string());
+    question.push(" AND place = ").push_bind(i64::try_from(place).unwrap());
+    question.build_query_as().fetch_one(&store.read).await.unwrap()
+}
+
 #[tokio::test]
 async fn each_offer_has_its_segment_row_and_each_recording_its_own() {
     let dir = Scratch::new();
@@ -97,6 +107,29 @@ async fn each_offer_has_its_segment_row_and_each_recording_its_own() {
             .unwrap();
     assert_eq!(segments[0], (calls[0].to_string(), "8001".into(), 20_000, 4_000));
     assert_eq!(segments.len(), 3);
+    let cdrs = store.calls(&CallFilter::default()).await.unwrap();
+    let said = cdrs.iter().flat_map(|cdr| cdr.segments.iter().enumerate().map(move |place| (cdr, place)));
+    for (cdr, (place, segment)) in said {
+        type Times = (i64, Option<i64>, Option<i64>, Option<i64>);
+        let times: Times = segment_row(&store, cdr, place, "offered, rang, answered, left_at").await;
+        let left = segment.left.map(|(at, _)| at.0);
+        assert_eq!(
+            times,
+            (segment.offered.0, segment.rang.map(|at| at.0), segment.answered.map(|at| at.0), left)
+        );
+        let lengths: (i64, i64, i64, i64) =
+            segment_row(&store, cdr, place, "ring_ms, talk_ms, hold_ms, holds").await;
+        let [ring, talk, hold] = [segment.ring(), segment.talk(), segment.hold.total]
+            .map(|length| i64::try_from(length.as_millis()).unwrap());
+        assert_eq!(lengths, (ring, talk, hold, i64::from(segment.hold.count)));
+        let words: (String, String, String, Option<String>) =
+            segment_row(&store, cdr, place, "tenant, party, reason, outcome").await;
+        let outcome = segment.left.map(|(_, outcome)| serde_json::to_string(&outcome).unwrap());
+        assert_eq!(
+            words,
+            (cdr.tenant.to_string(), segment.party.to_string(), segment.reason.to_string(), outcome)
+        );
+    }
     let recordings: i64 = sqlx::query_scalar("SELECT count(*) FROM recording WHERE state = 'finishing'")
         .fetch_one(&store.read)
         .await
