@@ -112,15 +112,15 @@ pub(crate) struct Call {
     /// Who is on the left of the recording that runs.
     recorded_left: RecordedLeft,
     /// A transfer that has not come to its end.
-    transfer: Option<transfer::Transfer>,
+    transfer: Option<Box<transfer::Transfer>>,
     /// A fax between caller and party.
     fax: Option<fax::Fax>,
     /// Who of the conversation is watched for silence.
     alarms: unheard::Alarms,
     /// The last one that failed, while its phone may hang up because of it.
-    refused: Option<transfer::Refused>,
+    refused: Option<Box<transfer::Refused>>,
     /// A number that is being pressed behind a code.
-    asking: Option<consult::Asking>,
+    asking: Option<Box<consult::Asking>>,
     /// Keys that may become a code.
     typed: Option<consult::Typed>,
     /// The last place in a queue, which the call has again when nobody else can be had.

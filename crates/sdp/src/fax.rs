@@ -66,7 +66,7 @@ pub fn offer_fax(local: &Local, terms: &FaxTerms, peer: Option<&Description>) ->
         None => our_stream(&mut text, local, terms),
         Some(place) => with_others(&mut text, media(), place, |text| our_stream(text, local, terms)),
     }
-    Bytes::from(text)
+    offer_answer::kept(text)
 }
 
 /// Answers an offer of which [`fax`] found a stream; `None` when there is none.
@@ -74,7 +74,7 @@ pub fn answer_fax(offer: &Description, local: &Local, terms: &FaxTerms) -> Optio
     let place = offer.media().position(|media| media.port() != 0 && is_fax(&media))?;
     let mut text = offer_answer::head(local, "0 0");
     with_others(&mut text, offer.media(), place, |text| our_stream(text, local, terms));
-    Some(Bytes::from(text))
+    Some(offer_answer::kept(text))
 }
 
 /// What follows from a peer's answer to our offer of T.38.

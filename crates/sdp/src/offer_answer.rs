@@ -115,7 +115,7 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
 }
 
 /// A description without slack: it is kept as long as the call lasts.
-fn kept(mut text: String) -> Bytes {
+pub(crate) fn kept(mut text: String) -> Bytes {
     text.shrink_to_fit();
     Bytes::from(text)
 }

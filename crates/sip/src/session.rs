@@ -77,13 +77,13 @@ pub struct Session {
     /// A reliable provisional response that our final one overtook.
     unpracked: Option<Unpracked>,
     /// The ACK of the last 2xx that we received, for its retransmissions.
-    ack: Option<Acked>,
+    ack: Option<Box<Acked>>,
     peer: Peer,
     keepalive: Option<Keepalive>,
     /// The largest Min-SE heard in this dialog (RFC 4028 §7.4).
     min_se: Duration,
     refers: Refers,
-    login: Option<Login>,
+    login: Option<Box<Login>>,
     pending: Vec<Pending>,
     /// Our last session description, for refreshes by re-INVITE.
     local_sdp: Option<Bytes>,

@@ -84,7 +84,7 @@ impl Call {
 
     /// A key in a conversation. Keys pass from side to side by themselves.
     pub(super) fn on_key_in_talk(&mut self, context: &mut Context<'_>, leg: LegId, key: Key) {
-        if let Some(Transfer { phase: Phase::Consulting(_), by, .. }) = &self.transfer {
+        if let Some(Transfer { phase: Phase::Consulting(_), by, .. }) = self.transfer.as_deref() {
             if by.leg == leg {
                 self.on_consulting_key(context, key);
             }
@@ -139,7 +139,7 @@ impl Call {
         let (items, mode) = self.hold_music();
         let music = self.play_to(context, waits, Playing::Background, items, mode);
         let until = Some(context.now + FIRST_DIGIT);
-        self.asking = Some(Asking { leg, kind, digits: String::new(), until, music: Some(music) });
+        self.asking = Some(Box::new(Asking { leg, kind, digits: String::new(), until, music: Some(music) }));
         self.connect(context);
         let beep = vec![SayItem::Tone(Tone::Beep)];
         self.play_to(context, leg, Playing::Background, beep, PlayMode::Once);
@@ -226,7 +226,9 @@ impl Call {
     }
 
     fn on_consulting_key(&mut self, context: &mut Context<'_>, key: Key) {
-        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = &self.transfer else { return };
+        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = self.transfer.as_deref() else {
+            return;
+        };
         let with = match (key.as_char(), consultation.with) {
             ('*', With::Asked) => With::Waiting,
             ('*', With::Waiting) => With::Asked,
@@ -244,7 +246,8 @@ impl Call {
 
     /// Changes who of the three talk. Whoever does not, hears music.
     fn talk_among(&mut self, context: &mut Context<'_>, with: With) {
-        let Some(Transfer { phase: Phase::Consulting(consultation), by, tone, .. }) = &mut self.transfer
+        let Some(Transfer { phase: Phase::Consulting(consultation), by, tone, .. }) =
+            self.transfer.as_deref_mut()
         else {
             return;
         };
@@ -279,7 +282,8 @@ impl Call {
     }
 
     fn end_recording_of_consultation(&mut self, context: &mut Context<'_>) {
-        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = &mut self.transfer else {
+        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = self.transfer.as_deref_mut()
+        else {
             return;
         };
         if let Some(recording) = consultation.recording.take() {
@@ -298,7 +302,7 @@ impl Call {
 
     /// Whether `leg` is of the one who is asked.
     pub(super) fn is_asked(&self, leg: LegId) -> bool {
-        matches!(&self.transfer,
+        matches!(self.transfer.as_deref(),
             Some(Transfer { phase: Phase::Consulting(consultation), .. }) if consultation.leg == leg)
     }
 
@@ -316,7 +320,9 @@ impl Call {
         context: &mut Context<'_>,
         (by, cause): (HungUpBy, Termination),
     ) {
-        let Some(Transfer { phase: Phase::Consulting(consultation), tone, .. }) = &mut self.transfer else {
+        let Some(Transfer { phase: Phase::Consulting(consultation), tone, .. }) =
+            self.transfer.as_deref_mut()
+        else {
             return;
         };
         let (offer, leg, with) = (consultation.offer, consultation.leg, consultation.with);
@@ -340,7 +346,9 @@ impl Call {
 
     /// Who asked hung up: the one who waited and the one who was asked have each other.
     pub(super) fn consultation_completes(&mut self, context: &mut Context<'_>, cause: Termination) {
-        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = &self.transfer else { return };
+        let Some(Transfer { phase: Phase::Consulting(consultation), .. }) = self.transfer.as_deref() else {
+            return;
+        };
         let (offer, leg, with) = (consultation.offer, consultation.leg, consultation.with);
         self.end_recording_of_consultation(context);
         if with != With::Everybody {

@@ -116,7 +116,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// A blind transfer of which its phone was told that it failed.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    transfer: Transfer,
+    transfer: Box<Transfer>,
     /// Until when the phone may hang up as if the transfer were still under way.
     until: clock::Instant,
 }
@@ -210,13 +210,13 @@ impl Call {
         let told = if asked.tx.is_some() { Told::ByNotify } else { Told::Not };
         let by = Some(who.label.clone());
         self.fact(context, CallFact::TransferBegan { kind: asked.kind, by, to });
-        self.transfer = Some(Transfer {
+        self.transfer = Some(Box::new(Transfer {
             by: Transferor { leg: asked.leg, who, queue, holder, told },
             kind: asked.kind,
             phase: Phase::Ringing { offer: OfferId::from(0) },
             tone: None,
             heard: None,
-        });
+        }));
     }
 
     fn ring_new_one(
@@ -342,7 +342,8 @@ impl Call {
                 let refused = self.go_on_as_before(context).filter(|transfer| {
                     transfer.by.told == Told::ByNotify && transfer.kind == TransferKind::Blind
                 });
-                self.refused = refused.map(|transfer| Refused { transfer, until: context.now + FAREWELL });
+                self.refused =
+                    refused.map(|transfer| Box::new(Refused { transfer, until: context.now + FAREWELL }));
             }
             Phase::Alone { .. } => {
                 self.fact(context, CallFact::TransferEnded { outcome });
@@ -354,7 +355,7 @@ impl Call {
     }
 
     /// The conversation goes on as if nobody had asked for the transfer, which is given back.
-    pub(super) fn go_on_as_before(&mut self, context: &mut Context<'_>) -> Option<Transfer> {
+    pub(super) fn go_on_as_before(&mut self, context: &mut Context<'_>) -> Option<Box<Transfer>> {
         let mut transfer = self.transfer.take()?;
         if let Stage::Talking(talk) = &self.stage
             && let Some(waits) = self.opposite(talk, transfer.by.leg)
@@ -421,7 +422,7 @@ impl Call {
         entry: EntryId,
         served: Served,
     ) -> bool {
-        let waits = matches!(&self.transfer,
+        let waits = matches!(self.transfer.as_deref(),
             Some(Transfer { phase: Phase::Waiting { entry: known }, .. }) if *known == entry);
         if !waits {
             return false;
@@ -450,9 +451,9 @@ impl Call {
     /// The transferor hung up, or was lost: what it asked for goes on without it.
     pub(super) fn transferor_lost(&mut self, context: &mut Context<'_>, cause: Termination) {
         if self.transfer.is_none()
-            && let Some(Refused { transfer, .. }) = self.refused.take()
+            && let Some(refused) = self.refused.take()
         {
-            self.transfer = Some(transfer);
+            self.transfer = Some(refused.transfer);
             self.transferor_leaves(context, cause);
             let ringing = self.play_ringback(context);
             if let Stage::Dialling { tone, .. } = &mut self.stage {

@@ -116,7 +116,7 @@ impl Session {
             keepalive: None,
             min_se: super::keepalive::ABSOLUTE_MIN,
             refers: super::refer::Refers::default(),
-            login: invite.login,
+            login: invite.login.map(Box::new),
             pending: Vec::new(),
             local_sdp: invite.sdp.clone(),
             timers: TimerTable::default(),
@@ -372,7 +372,7 @@ impl Session {
         }
         let flow = self.way();
         let bytes = ep.send_ack(now, flow, &request);
-        self.ack = Some(Acked { cseq, flow, bytes });
+        self.ack = Some(Box::new(Acked { cseq, flow, bytes }));
         self.timers.set(Timer::AckEnd, now + ep.config().t1 * 64);
     }
 
