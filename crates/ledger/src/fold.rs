@@ -85,7 +85,7 @@ impl Ledger {
 
     /// The open calls as records, in no order, each as if the switch had crashed at its last event.
     pub fn open_calls(&self) -> impl Iterator<Item = &Cdr> {
-        self.open.values().map(|draft| &draft.cdr)
+        self.open.values().map(|draft| &*draft.cdr)
     }
 
     /// For each open call, in order of ids, the fact that ends it after a crash, with the time to stamp it with:
@@ -94,7 +94,7 @@ impl Ledger {
         let mut drafts: Vec<&Draft> = self.open.values().collect();
         drafts.sort_by_key(|draft| draft.cdr.id);
         let close = |draft: &&Draft| {
-            let Cdr { id, tenant, times, ending, .. } = &draft.cdr;
+            let Cdr { id, tenant, times, ending, .. } = &*draft.cdr;
             let at = last_packet(*id).map_or(times.ended, |packet| packet.max(times.ended));
             let fact = CallFact::Ended { result: ending.result, by: ending.by, cause: ending.cause };
             (at, Event::Call { tenant: tenant.clone(), call: *id, fact })
@@ -127,7 +127,7 @@ impl Ledger {
         }
         let CallFact::Ended { result, by, cause } = fact else { return None };
         let draft = self.open.remove(&call)?;
-        Some(Update::Closed(Box::new(draft.close(Ending { result: *result, by: *by, cause: *cause }))))
+        Some(Update::Closed(draft.close(Ending { result: *result, by: *by, cause: *cause })))
     }
 
     fn learn_late(&mut self, tenant: &TenantId, call: CallId, fact: &CallFact) -> Option<Update> {
@@ -174,7 +174,8 @@ impl From<&RecordingFact> for RecordingState {
 /// A call that has not ended. Its record is at every moment what it would be if the switch crashed now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Draft {
-    cdr: Cdr,
+    /// In a place of its own, where it stays when the call ends.
+    cdr: Box<Cdr>,
     first_seq: u64,
     /// Who holds, and since when somebody does.
     holders: Vec<HungUpBy>,
@@ -193,7 +194,7 @@ impl Draft {
         else {
             return None;
         };
-        let cdr = Cdr {
+        let cdr = Box::new(Cdr {
             id: call,
             tenant: tenant.clone(),
             direction: *direction,
@@ -231,7 +232,7 @@ impl Draft {
             quality: Vec::new(),
             ending: Ending { result: CallResult::Failure, by: HungUpBy::Switch, cause: Termination::Crashed },
             reason: None,
-        };
+        });
         Some(Draft {
             cdr,
             first_seq: stamped.seq,
@@ -354,7 +355,7 @@ impl Draft {
     }
 
     fn note_flow(&mut self, at: WallTime, fact: &CallFact) {
-        let Cdr { menu, times, parties, .. } = &mut self.cdr;
+        let Cdr { menu, times, parties, .. } = &mut *self.cdr;
         match fact {
             CallFact::Routed { number } => parties.number = Some(number.clone()),
             CallFact::CallerIs { agent } => parties.calling_agent = Some(agent.clone()),
@@ -388,6 +389,8 @@ impl Draft {
     fn note_offer(&mut self, at: WallTime, fact: &CallFact) -> bool {
         match fact {
             CallFact::Offered { offer, entry, agent, party, reason } => {
+                // Most calls have one; a vector that grows by itself begins with room for four.
+                self.cdr.segments.reserve_exact(1);
                 self.cdr.segments.push(Segment {
                     offer: *offer,
                     entry: *entry,
@@ -509,7 +512,7 @@ impl Draft {
     }
 
     /// Ends what the call's end implies, and gives the record.
-    fn close(mut self, ending: Ending) -> Cdr {
+    fn close(mut self, ending: Ending) -> Box<Cdr> {
         let at = self.cdr.times.ended;
         self.cdr.ending = ending;
         let unfinished = |s: &Segment| s.left.is_none().then_some((s.offer, s.answered.is_some()));

@@ -70,7 +70,8 @@ fn portions<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Writes records with their recordings, replacing those of the same calls. Their segments are a view of them.
+/// Writes records with their recordings, replacing those of the same calls. Other columns, and segments, are views of
+/// their JSON.
 pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result<(), StoreError> {
     for chunk in portions(cdrs) {
         let mut rows = Vec::with_capacity(chunk.len());
@@ -78,36 +79,24 @@ pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result
             rows.push((*cdr, json("cdr", cdr)?));
         }
         let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO cdr (id, tenant, direction, number, trunk, caller, called, agent, queue, result, hung_up_by, \
-             began, ended, wait_ms, ring_ms, talk_ms, hold_ms, json) ",
+            "INSERT INTO cdr (id, tenant, number, caller, agent, queue, result, began, json) ",
         );
         insert.push_values(rows, |mut row, (cdr, json)| {
-            let (parties, lengths) = (&cdr.parties, &cdr.lengths);
+            let parties = &cdr.parties;
             row.push_bind(cdr.id.to_string())
                 .push_bind(cdr.tenant.to_string())
-                .push_bind(word(&cdr.direction))
                 .push_bind(parties.number.as_ref().map(|n| n.as_str().to_owned()))
-                .push_bind(parties.trunk.as_ref().map(ToString::to_string))
                 .push_bind(parties.caller.to_string())
-                .push_bind(parties.called.to_string())
                 .push_bind(parties.agent_of_record().map(|a| a.as_str().to_owned()))
                 .push_bind(parties.queue.as_ref().map(|q| q.as_str().to_owned()))
                 .push_bind(word(&cdr.ending.result))
-                .push_bind(word(&cdr.ending.by))
                 .push_bind(cdr.times.began.0)
-                .push_bind(cdr.times.ended.0)
-                .push_bind(millis(lengths.wait))
-                .push_bind(millis(lengths.ring))
-                .push_bind(millis(lengths.talk))
-                .push_bind(millis(lengths.hold))
                 .push_bind(json);
         });
         insert.push(
-            " ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, direction = excluded.direction, number = \
-             excluded.number, trunk = excluded.trunk, caller = excluded.caller, called = excluded.called, agent = \
-             excluded.agent, queue = excluded.queue, result = excluded.result, hung_up_by = excluded.hung_up_by, \
-             began = excluded.began, ended = excluded.ended, wait_ms = excluded.wait_ms, ring_ms = excluded.ring_ms, \
-             talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms, json = excluded.json",
+            " ON CONFLICT (id) DO UPDATE SET tenant = excluded.tenant, number = excluded.number, caller = \
+             excluded.caller, agent = excluded.agent, queue = excluded.queue, result = excluded.result, began = \
+             excluded.began, json = excluded.json",
         );
         insert.build().execute(&mut *to).await?;
     }
@@ -256,10 +245,6 @@ pub(crate) fn json<T: Serialize>(what: &str, value: &T) -> Result<String, StoreE
 
 pub(crate) fn parse<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, StoreError> {
     serde_json::from_str(json).map_err(|source| StoreError::Content { what: what.to_owned(), source })
-}
-
-fn millis(length: std::time::Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "figures", sql: include_str!("../migrations/0003_figures.sql") },
     Migration { name: "shares", sql: include_str!("../migrations/0004_shares.sql") },
     Migration { name: "messages", sql: include_str!("../migrations/0005_messages.sql") },
-    Migration { name: "segments", sql: include_str!("../migrations/0006_segments.sql") },
+    Migration { name: "once", sql: include_str!("../migrations/0006_once.sql") },
 ];
 
 /// Why a schema cannot be used.

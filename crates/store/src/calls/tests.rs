@@ -86,6 +86,19 @@ async fn one_call_is_found_by_its_id_and_replaced_by_the_same() {
     assert_eq!(store.call(CallId::from(1)).await.unwrap(), None);
 }
 
+fn millis(length: std::time::Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap()
+}
+
+async fn cdr_row<R>(store: &Store, cdr: &Cdr, columns: &str) -> R
+where
+    R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+{
+    let mut question = QueryBuilder::<Sqlite>::new("SELECT ");
+    question.push(columns).push(" FROM cdr WHERE id = ").push_bind(cdr.id.to_string());
+    question.build_query_as().fetch_one(&store.read).await.unwrap()
+}
+
 async fn segment_row<R>(store: &Store, cdr: &Cdr, place: usize, columns: &str) -> R
 where
     R: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
@@ -108,6 +121,19 @@ async fn each_offer_has_its_segment_row_and_each_recording_its_own() {
     assert_eq!(segments[0], (calls[0].to_string(), "8001".into(), 20_000, 4_000));
     assert_eq!(segments.len(), 3);
     let cdrs = store.calls(&CallFilter::default()).await.unwrap();
+    for cdr in &cdrs {
+        let words: (String, Option<String>, String, String) =
+            cdr_row(&store, cdr, "direction, trunk, called, hung_up_by").await;
+        let trunk = cdr.parties.trunk.as_ref().map(ToString::to_string);
+        let called = cdr.parties.called.to_string();
+        let expected = (rows::word(&cdr.direction), trunk, called, rows::word(&cdr.ending.by));
+        assert_eq!(words, expected);
+        let lengths: (i64, i64, i64, i64, i64) =
+            cdr_row(&store, cdr, "ended, wait_ms, ring_ms, talk_ms, hold_ms").await;
+        let spans = cdr.lengths;
+        let [wait, ring, talk, hold] = [spans.wait, spans.ring, spans.talk, spans.hold].map(millis);
+        assert_eq!(lengths, (cdr.times.ended.0, wait, ring, talk, hold));
+    }
     let said = cdrs.iter().flat_map(|cdr| cdr.segments.iter().enumerate().map(move |place| (cdr, place)));
     for (cdr, (place, segment)) in said {
         type Times = (i64, Option<i64>, Option<i64>, Option<i64>);
@@ -119,8 +145,7 @@ async fn each_offer_has_its_segment_row_and_each_recording_its_own() {
         );
         let lengths: (i64, i64, i64, i64) =
             segment_row(&store, cdr, place, "ring_ms, talk_ms, hold_ms, holds").await;
-        let [ring, talk, hold] = [segment.ring(), segment.talk(), segment.hold.total]
-            .map(|length| i64::try_from(length.as_millis()).unwrap());
+        let [ring, talk, hold] = [segment.ring(), segment.talk(), segment.hold.total].map(millis);
         assert_eq!(lengths, (ring, talk, hold, i64::from(segment.hold.count)));
         let words: (String, String, String, Option<String>) =
             segment_row(&store, cdr, place, "tenant, party, reason, outcome").await;

@@ -273,7 +273,8 @@ async fn a_database_that_refuses_keeps_rows_for_later_and_counts_them_once() {
     assert_eq!((all(&started.store).await.len(), counted(&started.store).await), (2, 2));
 }
 
-#[tokio::test]
+// With threads: this one blocks, and the pool takes back a connection by a task.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_folder_has_written_what_the_journal_holds() {
     let dir = Scratch::new();
     let started = start(&dir, SystemClock::start(), StartConfig::default(), |_| None).await.unwrap();

@@ -19,12 +19,30 @@ async fn old_database(dir: &std::path::Path, version: i64) -> ledger::Cdr {
     let mut ledger = Ledger::default();
     let closed = story.events.iter().find_map(|stamped| ledger.fold(stamped));
     let Some(Update::Closed(cdr)) = closed else { panic!("{closed:?}") };
-    if version > 0 {
-        rows::put_cdrs(&mut connection, &[&cdr]).await.unwrap();
+    match version {
+        0 => {}
+        1..6 => put_with_all_columns(&mut connection, &cdr).await,
+        _ => rows::put_cdrs(&mut connection, &[&cdr]).await.unwrap(),
     }
     drop(connection);
     pool.close().await;
     *cdr
+}
+
+/// As programs did that knew no more than five migrations.
+async fn put_with_all_columns(to: &mut SqliteConnection, cdr: &ledger::Cdr) {
+    sqlx::query(
+        "INSERT INTO cdr (id, tenant, direction, number, caller, called, result, hung_up_by, began, ended, wait_ms, \
+         ring_ms, talk_ms, hold_ms, json) VALUES (?, 'default', 'in', ?, ?, '', 'answered', 'switch', ?, 0, 0, 0, 0, 0, ?)",
+    )
+    .bind(cdr.id.to_string())
+    .bind(cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()))
+    .bind(cdr.parties.caller.to_string())
+    .bind(cdr.times.began.0)
+    .bind(rows::json("cdr", cdr).unwrap())
+    .execute(to)
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
