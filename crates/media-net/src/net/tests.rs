@@ -16,7 +16,9 @@ use crate::MediaInterface;
 use crate::testing::{TempFolder, channels, level, own_address, tone};
 
 mod faults;
+mod moving;
 mod second;
+mod secret;
 
 /// Media on an address of its own, and what it reports.
 struct Stand {
