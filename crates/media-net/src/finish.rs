@@ -1,10 +1,13 @@
-//! Owns the making of playable files: one thread of low priority that follows each ended recording through the
-//! journal. Does not own the samples (see `media::finisher`), nor when segments go (see [`crate::journal`]).
+//! Owns the making of playable files: one thread of low priority that follows ended recordings through the journal. Does
+//! not own the samples (see `media::finisher`), nor when segments go (see [`crate::journal`]).
+//!
+//! Recordings that end in the same second are finished together: waiting for the disk costs as much for one as for all.
 
 mod chain;
+mod files;
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -12,11 +15,11 @@ use std::thread;
 use std::time::Duration;
 
 use clock::{SystemClock, WallTime};
-use media::finisher::{Checksum, Files, Plan, Stereo, Sum, Survey};
+use media::finisher::{Checksum, Sum, Survey};
 use media::recording::Place;
 use media::recording::manifest::{Deed, Entry};
 use model::event::{Event, RecordingFact};
-use model::recording::{BESIDE, PEAKS, TIMELINE, TalkShares};
+use model::recording::{BESIDE, TIMELINE, TalkShares};
 use model::{RecordingId, TenantId};
 
 use crate::Facts;
@@ -25,12 +28,19 @@ use crate::expiry::Expiry;
 use crate::journal::{Ended, ToJournal};
 use crate::manifest::Manifest;
 use chain::Chain;
+use files::{Folders, Fresh};
 
 /// How long a disk that refused a file is left alone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it is looked for files whose time is over.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// Recordings are finished once in this time, those together that ended in it.
+const GATHERS: Duration = Duration::from_secs(1);
+
+/// How many recordings are finished together at the most.
+const BATCH: usize = 64;
 
 /// A recording that waits for its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,53 +110,75 @@ impl Finisher {
     }
 
     fn run(&mut self, jobs: &Receiver<Job>) {
-        let mut refused: Vec<Job> = Vec::new();
-        let mut next_look = self.clock.now();
+        let (mut due, mut refused) = (Vec::new(), Vec::new());
+        let begun = self.clock.now();
+        let (mut next_look, mut next_batch, mut next_try) = (begun, begun, begun);
         loop {
-            if self.clock.now() >= next_look {
+            let now = self.clock.now();
+            if now >= next_look {
                 self.expire();
                 next_look = self.clock.now() + LOOK;
             }
-            let patience = if refused.is_empty() { LOOK } else { PATIENCE };
-            match jobs.recv_timeout(patience.min(next_look.since(self.clock.now()))) {
-                Ok(job) => refused.extend(self.finish(job)),
-                Err(RecvTimeoutError::Timeout) => {
-                    let again = std::mem::take(&mut refused);
-                    refused.extend(again.into_iter().filter_map(|job| self.finish(job)));
-                }
+            if now >= next_try {
+                due.append(&mut refused);
+            }
+            if due.len() >= BATCH || (now >= next_batch && !due.is_empty()) {
+                refused.extend(self.finish(due.drain(..due.len().min(BATCH)).collect()));
+                next_batch = now.max(self.clock.now()) + GATHERS;
+                next_try = next_batch + PATIENCE;
+                continue;
+            }
+            let batch = (!due.is_empty()).then_some(next_batch);
+            let again = (!refused.is_empty()).then_some(next_try);
+            let next = [batch, again].into_iter().flatten().fold(next_look, Ord::min);
+            match jobs.recv_timeout(next.since(now)) {
+                Ok(job) => due.push(job),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         // What the disk refuses to the end is finished by the next start.
-        for job in refused {
-            self.finish(job);
+        due.append(&mut refused);
+        for batch in due.chunks(BATCH) {
+            self.finish(batch.to_vec());
         }
     }
 
-    /// Makes the file and tells of it. The job comes back when the disk refused.
-    fn finish(&mut self, job: Job) -> Option<Job> {
-        let Ended { recording, call, tenant } = job.ended.clone();
-        let fact = match self.make_and_enter(&job) {
-            Ok(made) => RecordingFact::Finished {
-                path: Arc::from(made.path),
-                millis: made.millis,
-                bytes: made.bytes,
-                sha256: Arc::from(made.sha256),
-                shares: made.shares,
-            },
-            Err(error @ FinishError::Nothing) => {
-                tracing::error!(%recording, %call, %error, "recording lost");
-                RecordingFact::Failed { error: Arc::from(error.to_string()) }
+    /// Makes files and tells of them. Those jobs come back that the disk refused.
+    fn finish(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let (mut chain, mut folders) = (Chain::new(&self.journal), Folders::default());
+        let (mut found, mut refused) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match begin(&self.data, &mut chain, &mut folders, &job) {
+                Ok(files) => found.push((job, files)),
+                Err(error @ FinishError::Nothing) => {
+                    tracing::error!(recording = %job.ended.recording, call = %job.ended.call, %error, "recording lost");
+                    self.tell(job.ended, RecordingFact::Failed { error: Arc::from(error.to_string()) });
+                }
+                Err(FinishError::Disk(error)) => refused.extend(not_yet(job, &error)),
             }
-            Err(FinishError::Disk(error)) => {
-                tracing::error!(%recording, %call, %error, "recording not yet finished");
-                return Some(job);
+        }
+        let fresh = found.iter().filter_map(|(_, begun)| begun.fresh());
+        let entered = files::name(fresh, &folders).and_then(|()| self.enter(&found));
+        match entered {
+            Ok(all) => {
+                let recordings: Vec<RecordingId> = found.iter().map(|(job, _)| job.ended.recording).collect();
+                for ((job, _), made) in found.into_iter().zip(all) {
+                    self.tell(job.ended, finished(made));
+                }
+                if !recordings.is_empty() {
+                    // A journal that has ended learns it from the files at its next start.
+                    let _ = self.done.send(ToJournal::Finished(recordings));
+                }
             }
-        };
+            Err(error) => refused.extend(found.into_iter().flat_map(|(job, _)| not_yet(job, &error))),
+        }
+        refused
+    }
+
+    fn tell(&self, ended: Ended, fact: RecordingFact) {
+        let Ended { recording, call, tenant } = ended;
         (self.facts)(Event::Recording { tenant, call, recording, fact });
-        // A journal that has ended learns it from the file at its next start.
-        let _ = self.done.send(ToJournal::Finished(vec![recording]));
-        None
     }
 
     /// Deletes files whose time is over.
@@ -158,50 +190,90 @@ impl Finisher {
         }
     }
 
-    /// Makes the file and enters it in the manifest, once.
-    fn make_and_enter(&mut self, job: &Job) -> Result<Made, FinishError> {
-        let Ended { recording, call, tenant } = job.ended.clone();
-        let made = match make(&self.data, &self.journal, job)? {
-            Found::New(made) => made,
-            // Its maker may have come as far as the manifest: what stands there holds.
-            Found::There(made) => match self.manifest.kept(recording)? {
-                None => made,
-                Some(entry) => {
-                    return Ok(Made { bytes: entry.bytes, sha256: entry.sha256, path: entry.path, ..made });
-                }
-            },
-        };
+    /// Enters files in the manifest, each once; what holds of each.
+    fn enter(&mut self, found: &[(Job, Begun)]) -> io::Result<Vec<Made>> {
         let at = self.clock.wall();
-        let entry = |deed, path: &str, bytes, sha256: &str| {
-            let (path, sha256) = (path.to_owned(), sha256.to_owned());
-            Entry { at, deed, recording, call, tenant: tenant.clone(), bytes, sha256, path }
-        };
-        let beside = made.beside.iter();
-        let mut entries: Vec<Entry> =
-            beside.map(|(path, sum)| entry(Deed::Beside, path, sum.bytes, &sum.sha256)).collect();
-        // Last, so that its line says that all lines are there.
-        entries.push(entry(Deed::Kept, &made.path, made.bytes, &made.sha256));
+        let (mut entries, mut all) = (Vec::new(), Vec::new());
+        for (job, begun) in found {
+            let made = begun.made().clone();
+            // Its maker may have come as far as the manifest: what stands there holds.
+            let kept = match begun {
+                Begun::Fresh(_) => None,
+                Begun::There(_) => self.manifest.kept(job.ended.recording)?,
+            };
+            all.push(match kept {
+                Some(Entry { bytes, sha256, path, .. }) => Made { bytes, sha256, path, ..made },
+                None => {
+                    entries.extend(lines(at, &job.ended, &made));
+                    made
+                }
+            });
+        }
         self.manifest.append_all(&entries)?;
-        Ok(made)
+        Ok(all)
     }
 }
 
-/// A file, and where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Made now.
-    New(Made),
+/// The manifest's lines of a recording.
+fn lines(at: WallTime, ended: &Ended, made: &Made) -> Vec<Entry> {
+    let Ended { recording, call, tenant } = ended;
+    let entry = |deed, path: &str, bytes, sha256: &str| {
+        let (recording, call, tenant) = (*recording, *call, tenant.clone());
+        Entry { at, deed, recording, call, tenant, bytes, sha256: sha256.to_owned(), path: path.to_owned() }
+    };
+    let beside = made.beside.iter();
+    let mut lines: Vec<Entry> =
+        beside.map(|(path, sum)| entry(Deed::Beside, path, sum.bytes, &sum.sha256)).collect();
+    // Last, so that its line says that all lines are there.
+    lines.push(entry(Deed::Kept, &made.path, made.bytes, &made.sha256));
+    lines
+}
+
+fn finished(made: Made) -> RecordingFact {
+    RecordingFact::Finished {
+        path: Arc::from(made.path),
+        millis: made.millis,
+        bytes: made.bytes,
+        sha256: Arc::from(made.sha256),
+        shares: made.shares,
+    }
+}
+
+/// The disk refused it.
+fn not_yet(job: Job, error: &io::Error) -> Option<Job> {
+    tracing::error!(recording = %job.ended.recording, call = %job.ended.call, %error, "recording not yet finished");
+    Some(job)
+}
+
+/// A recording's file, as far as it is before it is named.
+#[derive(Debug)]
+enum Begun {
+    /// Written now.
+    Fresh(Fresh),
     /// It was there before.
     There(Made),
 }
 
-/// Makes the file of `job` below `data`; one that is there already is taken as it is.
-///
-/// # Errors
-/// When the disk refuses, or nothing of the recording is in the journal.
-pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Found, FinishError> {
+impl Begun {
+    fn fresh(&self) -> Option<&Fresh> {
+        match self {
+            Begun::Fresh(fresh) => Some(fresh),
+            Begun::There(_) => None,
+        }
+    }
+
+    fn made(&self) -> &Made {
+        match self {
+            Begun::Fresh(fresh) => &fresh.made,
+            Begun::There(made) => made,
+        }
+    }
+}
+
+/// Writes the file of `job` below `data`, not yet by its name; one that is there already is taken as it is.
+fn begin(data: &Path, chain: &mut Chain, folders: &mut Folders, job: &Job) -> Result<Begun, FinishError> {
     let last = job.last.ok_or(FinishError::Nothing)?;
-    let chain = Chain::follow(journal, job.ended.recording, last)?;
+    chain.follow(job.ended.recording, last)?;
     let mut survey = Survey::default();
     chain.each(|block| {
         survey.block(block);
@@ -212,63 +284,25 @@ pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Found, FinishError
     let target = data.join(&path);
     // A file gets its name when it is complete: one that is there was made before.
     if target.exists() {
-        return Ok(Found::There(already_made(&target, path)?));
+        // Its maker may not have come as far as waiting for the disk.
+        folders.begin(target.parent().unwrap_or(&target))?;
+        return Ok(Begun::There(already_made(&target, path)?));
     }
-    Ok(Found::New(write(&target, path, plan, &chain)?))
+    Ok(Begun::Fresh(files::write((&target, path), plan, chain, folders)?))
 }
 
-/// Writes the file and those beside it. The file gets its name last: whoever finds it finds the others.
-fn write(target: &Path, path: String, plan: Plan, chain: &Chain) -> io::Result<Made> {
-    let folder = target.parent().unwrap_or(target);
-    fs::create_dir_all(folder)?;
-    let millis = plan.millis();
-    let (mut sound, mut peaks) = (Part::begin(target)?, Part::begin(&target.with_extension(PEAKS))?);
-    let mut out = Files { sound: &mut sound.out, peaks: &mut peaks.out };
-    let mut stereo = Stereo::begin(plan, &mut out)?;
-    chain.each(|block| stereo.block(block, &mut out))?;
-    let written = stereo.finish(&mut out)?;
-    let events = serde_json::to_vec_pretty(&written.events)?;
-    let mut timeline = Part::begin(&target.with_extension(TIMELINE))?;
-    timeline.out.write_all(&events)?;
-    let mut checksum = Checksum::default();
-    checksum.update(&events);
-    let told = Sum { bytes: events.len() as u64, sha256: checksum.hex() };
-    let shares = Some(written.shares());
-    for part in [timeline, peaks, sound] {
-        part.name()?;
-    }
-    // The names must survive a power cut before the journal forgets the recording.
-    File::open(folder)?.sync_all()?;
-    let beside = vec![(beside(&path, TIMELINE), told), (beside(&path, PEAKS), written.peaks)];
-    let Sum { bytes, sha256 } = written.sound;
-    Ok(Made { path, millis, bytes, sha256, shares, beside })
-}
-
-/// A file that is not complete.
-struct Part {
-    out: BufWriter<File>,
-    part: PathBuf,
-    target: PathBuf,
-}
-
-impl Part {
-    fn begin(target: &Path) -> io::Result<Part> {
-        let mut part = target.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        Ok(Part {
-            out: BufWriter::with_capacity(64 * 1024, File::create(&part)?),
-            part,
-            target: target.to_owned(),
-        })
-    }
-
-    /// Gives it its name: it is complete and on the disk.
-    fn name(mut self) -> io::Result<()> {
-        self.out.flush()?;
-        self.out.get_ref().sync_data()?;
-        fs::rename(&self.part, &self.target)
-    }
+/// Makes the file of `job` below `data`; one that is there already is taken as it is.
+///
+/// # Errors
+/// When the disk refuses, or nothing of the recording is in the journal.
+pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Made, FinishError> {
+    let (mut chain, mut folders) = (Chain::new(journal), Folders::default());
+    let begun = begin(data, &mut chain, &mut folders, job)?;
+    files::name(begun.fresh().into_iter(), &folders)?;
+    Ok(match begun {
+        Begun::Fresh(fresh) => fresh.made,
+        Begun::There(made) => made,
+    })
 }
 
 /// The path of the file with the ending `kind` beside the one at `path`.

@@ -26,12 +26,7 @@ pub fn rescue(
     for (recording, (head, last)) in recordings(journal)? {
         let ended = Ended { recording, call: head.call, tenant: head.tenant };
         let made = finish::make(into, journal, &Job { ended, last: Some(last) });
-        told(
-            recording,
-            made.map(|found| match found {
-                finish::Found::New(made) | finish::Found::There(made) => made,
-            }),
-        );
+        told(recording, made);
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ impl Survey {
     /// Looks at the next block of the recording.
     pub fn block(&mut self, block: &AudioBlock<'_>) {
         self.head.get_or_insert_with(|| Head::of(block));
-        self.course.block(block);
+        self.course.legs(block);
         // The left channel of a conference is for no leg, but has the conference's own id.
         let nobodys = |(leg, side): (LegId, Side)| side == Side::Left && leg.raw() == block.call().raw();
         if block.legs().any(nobodys) {
@@ -99,6 +99,7 @@ impl Survey {
                 }
                 Entry::Moment { at_us, moment } => {
                     self.last_us = self.last_us.max(at_us);
+                    self.course.moment(at_us, moment);
                     if moment == Moment::Ended {
                         self.end = Some(at_us);
                     }

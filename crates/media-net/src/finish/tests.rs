@@ -11,37 +11,48 @@ use crate::journal::{Journal, recover};
 use crate::testing::{TempFolder, channels, level, tone};
 
 /// A journal with one recording of `seconds`: caller 440 Hz, agent 660 Hz. The job that finishes it.
-fn recorded(data: &Path, seconds: u64) -> Job {
+pub fn recorded(data: &Path, seconds: u64) -> Job {
+    recorded_all(data, &[7], seconds).remove(0)
+}
+
+/// A journal with recordings of `seconds` that run at once: callers 440 Hz, agents 660 Hz. The jobs that finish them.
+fn recorded_all(data: &Path, recordings: &[u64], seconds: u64) -> Vec<Job> {
     let journal = data.join("journal");
-    let start = Start {
-        recording: 7.into(),
-        call: 9.into(),
+    let start = |recording: u64| Start {
+        recording: recording.into(),
+        call: (recording + 2).into(),
         tenant: TenantId::new("acme"),
         caller: 1.into(),
         persons: vec![2.into()],
         // 2026-11-22T16:30:00Z is the 23rd in China.
         started: WallTime(1_795_365_000_000_000),
     };
-    let mut recorder = Recorder::start(Instant::ZERO, start);
+    let mut recorders: Vec<Recorder> =
+        recordings.iter().map(|recording| Recorder::start(Instant::ZERO, start(*recording))).collect();
     let mut blocks = Vec::new();
     for nth in 0..seconds * 50 {
         let now = Instant::from_millis((nth + 1) * 20);
         for (leg, side, hz) in [(1, Side::Left, 440.0), (2, Side::Right, 660.0)] {
-            recorder.packet(&TapPacket {
-                side,
-                leg: LegId::from(leg),
-                sequence: nth,
-                media_time: nth * 160,
-                arrival: now,
-                codec: Codec::Pcma,
-                payload: &tone(hz, Codec::Pcma, nth as usize),
-            });
+            let payload = &tone(hz, Codec::Pcma, nth as usize);
+            for recorder in &mut recorders {
+                recorder.packet(&TapPacket {
+                    side,
+                    leg: LegId::from(leg),
+                    sequence: nth,
+                    media_time: nth * 160,
+                    arrival: now,
+                    codec: Codec::Pcma,
+                    payload,
+                });
+                blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
+            }
         }
-        blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
     }
     let end = Instant::from_secs(seconds);
-    recorder.end(end);
-    blocks.extend(std::iter::from_fn(|| recorder.poll_block(end)));
+    for recorder in &mut recorders {
+        recorder.end(end);
+        blocks.extend(std::iter::from_fn(|| recorder.poll_block(end)));
+    }
 
     let (jobs, _waiting) = std::sync::mpsc::channel();
     let facts: Facts = Arc::new(|_| {});
@@ -58,14 +69,7 @@ fn recorded(data: &Path, seconds: u64) -> Job {
     }
     inlet.waiting().send(ToJournal::End).unwrap();
     writer.spawn().unwrap().join().unwrap();
-    recover(&journal).unwrap().jobs.remove(0)
-}
-
-fn new(found: Found) -> Made {
-    match found {
-        Found::New(made) => made,
-        Found::There(made) => panic!("there already: {made:?}"),
-    }
+    recover(&journal).unwrap().jobs
 }
 
 /// A finisher without its thread, and what it tells.
@@ -100,11 +104,11 @@ fn a_file_is_entered_once_however_often_its_maker_is_killed() {
     let data = folder.path();
     let job = recorded(data, 1);
     // Killed between the file and the manifest.
-    let made = new(make(data, &data.join("journal"), &job).unwrap());
+    let made = make(data, &data.join("journal"), &job).unwrap();
     for _ in 0..3 {
         // Killed between the manifest and the journal's mark, again and again.
         let (mut finisher, facts, _told) = finisher(data);
-        assert_eq!(finisher.finish(job.clone()), None);
+        assert_eq!(finisher.finish(vec![job.clone()]), []);
         let Ok(Event::Recording { fact: RecordingFact::Finished { sha256, .. }, .. }) = facts.try_recv()
         else {
             panic!("it is told")
@@ -125,7 +129,7 @@ fn a_file_is_made_by_date_and_tenant_and_only_once() {
     let folder = TempFolder::new("finish");
     let (data, journal) = (folder.path(), folder.path().join("journal"));
     let job = recorded(data, 3);
-    let made = new(make(data, &journal, &job).unwrap());
+    let made = make(data, &journal, &job).unwrap();
     assert_eq!(made.path, format!("recordings/acme/2026/11/23/{}.wav", RecordingId::from(7)));
     assert_eq!((made.millis, made.bytes), (3_000, 58 + 48_000));
     let [left, right] = channels(&data.join(&made.path));
@@ -139,7 +143,7 @@ fn a_file_is_made_by_date_and_tenant_and_only_once() {
 
     let path = data.join(&made.path);
     let first = fs::metadata(&path).unwrap().modified().unwrap();
-    assert_eq!(make(data, &journal, &job).unwrap(), Found::There(made), "made again, it is the same");
+    assert_eq!(make(data, &journal, &job).unwrap(), made, "made again, it is the same");
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), first, "and not written again");
     let leftovers = fs::read_dir(path.parent().unwrap()).unwrap().count();
     assert_eq!(leftovers, 3, "no temporary file stays");
@@ -156,7 +160,7 @@ fn half_a_file_of_a_killed_finisher_is_made_anew() {
     fs::write(&part, b"RIFF").unwrap();
     // Killed between the names: what stands beside is made anew too.
     fs::write(path.with_extension("json"), b"{").unwrap();
-    let made = new(make(data, &journal, &job).unwrap());
+    let made = make(data, &journal, &job).unwrap();
     assert_eq!(made.bytes, 58 + 32_000);
     assert!(!part.exists());
     assert!(told_shares(&path.with_extension("json")).is_some());
@@ -171,7 +175,7 @@ fn a_broken_chain_costs_the_broken_block_and_no_more() {
     let mut bytes = fs::read(&segment).unwrap();
     bytes[60_000] ^= 0xff;
     fs::write(&segment, bytes).unwrap();
-    let made = new(make(data, &journal, &job).unwrap());
+    let made = make(data, &journal, &job).unwrap();
     assert_eq!(made.millis, 10_000);
     let [left, _] = channels(&data.join(&made.path));
     let silent = left.chunks(160).filter(|frame| frame.iter().all(|s| s.abs() < 20)).count();
@@ -196,15 +200,69 @@ fn a_disk_that_refuses_the_file_gets_another_try_and_nothing_is_told() {
     // A file where the folder must be.
     fs::write(data.join("recordings"), b"").unwrap();
     let (mut finisher, facts, told) = finisher(data);
-    assert_eq!(finisher.finish(job.clone()), Some(job.clone()));
+    assert_eq!(finisher.finish(vec![job.clone()]), std::slice::from_ref(&job));
     assert!(facts.try_recv().is_err() && told.try_recv().is_err());
     fs::remove_file(data.join("recordings")).unwrap();
-    assert_eq!(finisher.finish(job), None);
+    assert_eq!(finisher.finish(vec![job]), []);
     let Ok(Event::Recording { fact: RecordingFact::Finished { millis: 1_000, .. }, .. }) = facts.try_recv()
     else {
         panic!("it is told")
     };
     assert!(matches!(told.try_recv(), Ok(ToJournal::Finished(ids)) if ids == [RecordingId::from(7)]));
+}
+
+#[test]
+fn what_the_disk_refuses_holds_up_no_other_recording_of_the_same_moment() {
+    let folder = TempFolder::new("finish");
+    let data = folder.path();
+    let mut jobs = recorded_all(data, &[7, 8, 9, 10], 1);
+    // A file where the folder of one must be; nothing of another reached the disk.
+    jobs[1].ended.tenant = TenantId::new("blocked");
+    jobs[2].last = None;
+    fs::create_dir_all(data.join("recordings")).unwrap();
+    fs::write(data.join("recordings/blocked"), b"").unwrap();
+    let (mut finisher, facts, told) = finisher(data);
+    assert_eq!(finisher.finish(jobs.clone()), [jobs[1].clone()]);
+    let outcome = |fact: Event| match fact {
+        Event::Recording { recording, fact: RecordingFact::Finished { .. }, .. } => (recording.raw(), true),
+        Event::Recording { recording, fact: RecordingFact::Failed { .. }, .. } => (recording.raw(), false),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(facts.try_iter().map(outcome).collect::<Vec<_>>(), [(9, false), (7, true), (10, true)]);
+    let ids = |told| match told {
+        ToJournal::Finished(ids) => ids,
+        other => panic!("{other:?}"),
+    };
+    let told: Vec<_> = told.try_iter().map(ids).collect();
+    assert_eq!(told, [[RecordingId::from(7), RecordingId::from(10)]], "the journal hears of all at once");
+    // Its folder is there again: the manifest goes on in one chain.
+    fs::remove_file(data.join("recordings/blocked")).unwrap();
+    assert_eq!(finisher.finish(vec![jobs[1].clone()]), []);
+    let kept = entered(data).into_iter().filter(|entry| entry.deed == Deed::Kept);
+    assert_eq!(kept.map(|entry| entry.recording.raw()).collect::<Vec<_>>(), [7, 10, 8]);
+}
+
+#[test]
+fn recordings_that_end_together_are_finished_together_and_at_the_latest_when_all_ends() {
+    let folder = TempFolder::new("finish");
+    let data = folder.path();
+    let all: Vec<u64> = (100..100 + BATCH as u64 + 10).collect();
+    let (finisher, facts, told) = finisher(data);
+    let (job, jobs) = std::sync::mpsc::channel();
+    recorded_all(data, &all, 1).into_iter().for_each(|due| job.send(due).unwrap());
+    drop(job);
+    finisher.spawn(jobs).unwrap().join().unwrap();
+    assert_eq!(facts.try_iter().count(), all.len());
+    let told: Vec<usize> = told
+        .try_iter()
+        .map(|told| match told {
+            ToJournal::Finished(ids) => ids.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told.iter().sum::<usize>(), all.len());
+    assert!(told.len() <= 3, "{told:?}");
+    assert_eq!(entered(data).iter().filter(|entry| entry.deed == Deed::Kept).count(), all.len());
 }
 
 #[test]

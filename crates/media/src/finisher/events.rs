@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Head, Layout};
 use crate::command::Mark;
-use crate::recording::{AudioBlock, Entry, Masks, Moment};
+use crate::recording::{AudioBlock, Masks, Moment};
 use crate::sink::Side;
 
 /// What a recording's blocks say of it, in order.
@@ -29,17 +29,20 @@ pub enum Phase {
 }
 
 impl Course {
-    /// Takes the next block.
-    pub fn block(&mut self, block: &AudioBlock<'_>) {
+    /// Takes the legs of the next block.
+    pub fn legs(&mut self, block: &AudioBlock<'_>) {
         for leg in block.legs() {
             if !self.legs.contains(&leg) {
                 self.legs.push(leg);
             }
         }
-        self.moments.extend(block.entries().filter_map(|entry| match entry {
-            Entry::Moment { moment: Moment::Alive, .. } | Entry::Packet(_) => None,
-            Entry::Moment { at_us, moment } => Some((at_us, moment)),
-        }));
+    }
+
+    /// Takes what happens next.
+    pub fn moment(&mut self, at_us: u64, moment: Moment) {
+        if moment != Moment::Alive {
+            self.moments.push((at_us, moment));
+        }
     }
 
     /// The phases in order: when each begins, in µs of the recording. The first begins at 0.

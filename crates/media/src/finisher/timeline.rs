@@ -2,6 +2,7 @@
 //! when nothing can change them any more. Does not own where a packet belongs (see [`super::placement`]).
 
 use std::io;
+use std::ops::Range;
 
 use model::LegId;
 
@@ -18,15 +19,15 @@ use super::placement::samples;
 pub trait Sample: Copy {
     /// No sound.
     const SILENCE: Self;
-    /// A sample that came as `code`.
-    fn decoded(law: Law, code: u8) -> Self;
+    /// Puts samples that came as `codes` into `slots`, of equal length.
+    fn decode(law: Law, codes: &[u8], slots: &mut [Self]);
     /// A sample that was decoded by a codec with a state.
     fn linear(sample: i16) -> Self;
     /// Two sounds at once.
     fn mixed(self, other: Self) -> Self;
     /// The least and the greatest of `samples`, linear; silence when there are none.
     fn extremes(samples: &[Self]) -> (i16, i16);
-    /// The bytes of a file: left, right, left, right…
+    /// The bytes of a file take the place of `out`: left, right, left, right…
     fn interleave(left: &[Self], right: &[Self], out: &mut Vec<u8>);
 }
 
@@ -42,9 +43,14 @@ macro_rules! g711_sample {
     ($name:ident, $law:expr, $even:expr) => {
         impl Sample for $name {
             const SILENCE: $name = $name(g711::silence($law));
-            #[inline]
-            fn decoded(from: Law, code: u8) -> $name {
-                if from == $law { $name(code) } else { $name::linear(g711::decode(from, code)) }
+            fn decode(from: Law, codes: &[u8], slots: &mut [$name]) {
+                // What is kept as it came is copied, and not looked at.
+                if from == $law {
+                    slots.iter_mut().zip(codes).for_each(|(slot, code)| *slot = $name(*code));
+                } else {
+                    let linear = codes.iter().map(|code| g711::decode(from, *code));
+                    slots.iter_mut().zip(linear).for_each(|(slot, sample)| *slot = $name::linear(sample));
+                }
             }
             #[inline]
             fn linear(sample: i16) -> $name {
@@ -83,7 +89,11 @@ macro_rules! g711_sample {
                 (linear(least), linear(greatest))
             }
             fn interleave(left: &[$name], right: &[$name], out: &mut Vec<u8>) {
-                out.extend(left.iter().zip(right).flat_map(|(left, right)| [left.0, right.0]));
+                out.resize(2 * left.len(), 0);
+                for (frame, (left, right)) in out.chunks_exact_mut(2).zip(left.iter().zip(right)) {
+                    frame[0] = left.0;
+                    frame[1] = right.0;
+                }
             }
         }
     };
@@ -95,9 +105,8 @@ g711_sample!(Ulaw, Law::Pcmu, 0x7f);
 
 impl Sample for i16 {
     const SILENCE: i16 = 0;
-    #[inline]
-    fn decoded(law: Law, code: u8) -> i16 {
-        g711::decode(law, code)
+    fn decode(law: Law, codes: &[u8], slots: &mut [i16]) {
+        slots.iter_mut().zip(codes).for_each(|(slot, code)| *slot = g711::decode(law, *code));
     }
     #[inline]
     fn linear(sample: i16) -> i16 {
@@ -113,10 +122,11 @@ impl Sample for i16 {
         }
     }
     fn interleave(left: &[i16], right: &[i16], out: &mut Vec<u8>) {
-        out.extend(left.iter().zip(right).flat_map(|(left, right)| {
-            let ([a, b], [c, d]) = (left.to_le_bytes(), right.to_le_bytes());
-            [a, b, c, d]
-        }));
+        out.resize(4 * left.len(), 0);
+        for (frame, (left, right)) in out.chunks_exact_mut(4).zip(left.iter().zip(right)) {
+            frame[..2].copy_from_slice(&left.to_le_bytes());
+            frame[2..].copy_from_slice(&right.to_le_bytes());
+        }
     }
 }
 
@@ -226,7 +236,6 @@ impl<S: Sample> Timeline<S> {
             track.take(self.written, &mut self.channels[side], beside[side]);
             beside[side] = Beside::Another;
         }
-        self.bytes.clear();
         let [left, right] = &mut self.channels;
         if self.layout == Layout::Both {
             left.copy_from_slice(right);
@@ -251,8 +260,8 @@ impl<S: Sample> Track<S> {
     fn put(&mut self, packet: &Packet<'_>, at: i64, from: i64, to: i64) {
         match Law::of(packet.codec) {
             Some(law) => {
-                let codes = packet.payload.iter().map(|code| S::decoded(law, *code));
-                self.place(codes, packet.payload.len(), at, (from, to));
+                let codes = packet.payload;
+                self.place(codes.len(), at, (from, to), |part, slots| S::decode(law, &codes[part], slots));
             }
             // A decoder must hear the packets in their order, which is certain when this second is written.
             None => {
@@ -274,22 +283,31 @@ impl<S: Sample> Track<S> {
             };
             linear.clear();
             decoder.decode(&payload, &mut linear);
-            self.place(linear.iter().map(|sample| S::linear(*sample)), linear.len(), at, (from, to));
+            self.place(linear.len(), at, (from, to), |part, slots| {
+                slots.iter_mut().zip(&linear[part]).for_each(|(slot, sample)| *slot = S::linear(*sample));
+            });
         }
     }
 
-    fn place(&mut self, samples: impl Iterator<Item = S>, length: usize, at: i64, (from, to): (i64, i64)) {
+    /// Keeps what lies between positions `from` and `to` of `length` samples at `at`; `fill` puts a part of them into the
+    /// ring.
+    fn place(
+        &mut self,
+        length: usize,
+        at: i64,
+        (from, to): (i64, i64),
+        fill: impl Fn(Range<usize>, &mut [S]),
+    ) {
         let first = at.max(from);
         let last = at.saturating_add(length as i64).min(to);
         if first >= last {
             return;
         }
-        let mut samples = samples.skip((first - at) as usize);
+        let mut next = (first - at) as usize;
         for part in parts(first, (last - first) as usize) {
-            // The ring's part comes first: at its end no sample has been taken in vain.
-            for (slot, sample) in self.ring[part].iter_mut().zip(samples.by_ref()) {
-                *slot = sample;
-            }
+            let taken = next..next + part.len();
+            next = taken.end;
+            fill(taken, &mut self.ring[part]);
         }
         self.filled = self.filled.max(last);
     }
@@ -315,7 +333,7 @@ impl<S: Sample> Track<S> {
 }
 
 /// The ring's places of `length` samples from position `from` on: one range, or two where they wrap.
-fn parts(from: i64, length: usize) -> [std::ops::Range<usize>; 2] {
+fn parts(from: i64, length: usize) -> [Range<usize>; 2] {
     let start = from as usize % RING;
     let first = length.min(RING - start);
     [start..start + first, 0..length - first]

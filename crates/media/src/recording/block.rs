@@ -4,7 +4,7 @@
 use clock::WallTime;
 use model::{CallId, LegId, RecordingId};
 
-use super::{MAX_BLOCK, Moment, Place};
+use super::{FULL_BLOCK, MAX_BLOCK, Moment, Place};
 use crate::codec::Codec;
 use crate::command::{Mark, MaskCause};
 use crate::sink::{Side, TapPacket};
@@ -56,7 +56,7 @@ impl Block {
 /// A block that says which recordings have their playable file; as many blocks as it takes.
 pub fn finished_blocks(recordings: &[RecordingId]) -> Vec<Block> {
     recordings
-        .chunks((MAX_BLOCK - HEADER) / 8)
+        .chunks((FULL_BLOCK - HEADER) / 8)
         .map(|ids| {
             let mut bytes = vec![0; HEADER];
             bytes.extend(ids.iter().flat_map(|id| id.raw().to_le_bytes()));
@@ -90,7 +90,7 @@ pub(super) struct Head<'a> {
 
 impl Builder {
     pub fn new(head: &Head<'_>) -> Builder {
-        let mut bytes = Vec::with_capacity(MAX_BLOCK);
+        let mut bytes = Vec::with_capacity(FULL_BLOCK);
         bytes.resize(HEADER, 0);
         put(&mut bytes, 28, &head.index.to_le_bytes());
         put(&mut bytes, 44, &(head.legs.len() as u16).to_le_bytes());
@@ -121,7 +121,7 @@ impl Builder {
 
     /// Whether a packet with a payload of `length` bytes still fits, leaving room for a mark and the padding.
     pub fn fits(&self, length: usize) -> bool {
-        self.bytes.len() + PACKET_HEADER + length + MOMENT + 7 <= MAX_BLOCK
+        self.bytes.len() + PACKET_HEADER + length + MOMENT + 7 <= FULL_BLOCK
     }
 
     pub fn packet(&mut self, leg: u8, packet: &TapPacket<'_>, at_us: u32) {
@@ -146,7 +146,7 @@ impl Builder {
     pub fn build(mut self) -> Block {
         finish(&mut self.bytes, KIND_AUDIO);
         // A block of a quiet call waits in the ring with no more memory than it needs.
-        if self.bytes.len() < MAX_BLOCK / 2 {
+        if self.bytes.len() < FULL_BLOCK / 2 {
             self.bytes.shrink_to_fit();
         }
         Block { bytes: self.bytes, recording: self.recording }
@@ -244,6 +244,11 @@ pub struct AudioBlock<'a> {
 }
 
 impl<'a> AudioBlock<'a> {
+    /// The block that `bytes` are: [`BlockView::parse`] has checked them before.
+    pub fn again(bytes: &'a [u8]) -> Option<AudioBlock<'a>> {
+        AudioBlock::parse(bytes)
+    }
+
     fn parse(block: &'a [u8]) -> Option<AudioBlock<'a>> {
         let legs = usize::from(read_u16(block, 44)?);
         let tenant = usize::from(read_u16(block, 46)?);

@@ -37,8 +37,10 @@ fn extremes_of_codes_are_those_of_their_samples() {
             let samples: Vec<i16> = codes.iter().map(|code| g711::decode(law, *code)).collect();
             i16::extremes(&samples)
         };
-        let alaw: Vec<Alaw> = codes.iter().map(|code| Alaw::decoded(Law::Pcma, *code)).collect();
-        let ulaw: Vec<Ulaw> = codes.iter().map(|code| Ulaw::decoded(Law::Pcmu, *code)).collect();
+        let mut alaw = vec![Alaw::SILENCE; codes.len()];
+        let mut ulaw = vec![Ulaw::SILENCE; codes.len()];
+        Alaw::decode(Law::Pcma, codes, &mut alaw);
+        Ulaw::decode(Law::Pcmu, codes, &mut ulaw);
         assert_eq!(Alaw::extremes(&alaw), linear(Law::Pcma), "{codes:?}");
         assert_eq!(Ulaw::extremes(&ulaw), linear(Law::Pcmu), "{codes:?}");
     }
