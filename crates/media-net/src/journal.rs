@@ -32,7 +32,7 @@ pub use segments::{segment_path, segments_in};
 use shelf::Shelf;
 
 /// Blocks that may wait for the disk. A worker never waits: what does not fit is dropped and counted.
-const RING: usize = 4_096;
+const RING: usize = 8_192;
 
 /// How often what was written is made to survive a power cut.
 const SYNC: Duration = Duration::from_secs(1);

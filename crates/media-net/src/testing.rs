@@ -69,7 +69,7 @@ pub fn blocks_of(recording: u64, count: usize) -> Vec<Block> {
             media_time: nth * 160,
             arrival: now,
             codec: Codec::Pcma,
-            payload: &[0x2a; 3_000],
+            payload: &[0x2a; 1_500],
         });
         now += Duration::from_millis(20);
     }

@@ -33,9 +33,6 @@ const INBOX: usize = 1_024;
 /// Timers are looked at in steps of this length, so that thousands of players share a few wakeups.
 const STEP: Duration = Duration::from_millis(5);
 
-/// How often recordings are asked for blocks that are old enough.
-const RECORDING_STEP: Duration = Duration::from_millis(50);
-
 /// The largest datagram that is read, in bytes; RTP and RTCP stay below a path's MTU.
 const DATAGRAM: usize = 2_048;
 

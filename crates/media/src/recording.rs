@@ -18,8 +18,11 @@ pub use block::{
 pub use recorder::Recorder;
 pub use segment::{Found, SEGMENT_HEADER, Scan, parse_segment_header, scan, segment_header};
 
-/// The largest block, header included, in bytes.
+/// The largest block that is read, header included, in bytes.
 pub const MAX_BLOCK: usize = 16 * 1024;
+
+/// A block is full at so many bytes: two a second of a call in G.711, and the most that each recorded call keeps in memory.
+pub const FULL_BLOCK: usize = 8 * 1024;
 
 /// The size of a segment file in bytes.
 pub const SEGMENT_BYTES: u32 = 64 << 20;

@@ -1,8 +1,9 @@
 //! Owns which segments hold blocks of which recordings, and so which segment may go. Does not own files (see
 //! [`super::segments`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use clock::MintedMap;
 use media::recording::Place;
 use model::RecordingId;
 
@@ -10,9 +11,9 @@ use model::RecordingId;
 #[derive(Debug, Default)]
 pub struct Shelf {
     /// Recordings without a playable file.
-    unfinished: HashMap<RecordingId, Chain>,
+    unfinished: MintedMap<RecordingId, Chain>,
     /// Recordings with one, while blocks of them still stand in the journal.
-    finished: HashMap<RecordingId, Finished>,
+    finished: MintedMap<RecordingId, Finished>,
     /// Every segment on disk, with the number of unfinished recordings that have blocks in it.
     segments: BTreeMap<u64, u32>,
 }

@@ -82,10 +82,10 @@ fn segments_that_went_before_they_were_copied_are_copied_all_the_same() {
     let mut desk = Desk::new();
     let mut follower = desk.follower();
     let some = blocks_of(1, 20);
-    // 16 KB a block: 4,096 fill a segment.
-    desk.write((0..4_000).map(|nth| some[nth % 20].clone()));
+    // 7.6 KB a block: 8,700 fill a segment.
+    desk.write((0..8_000).map(|nth| some[nth % 20].clone()));
     follower.follow(desk.written.end(), NOON).unwrap();
-    desk.write((0..800).map(|nth| some[nth % 20].clone()));
+    desk.write((0..1_600).map(|nth| some[nth % 20].clone()));
     let whole = desk.segment("journal", 0);
     desk.journal.take(ToJournal::Finished(vec![RecordingId::from(1)]));
     desk.journal.flush();
@@ -149,7 +149,7 @@ fn a_second_place_that_is_not_there_is_waited_for_and_its_lag_is_told() {
     fs::remove_dir(desk.place().folder).unwrap();
     desk.write(blocks_of(1, 3));
     assert!(follower.follow(desk.written.end(), NOON).is_err());
-    assert!(follower.behind(desk.written.end()) > 30_000);
+    assert!(follower.behind(desk.written.end()) > 20_000);
     assert!(!desk.place().folder.exists(), "no other disk is filled in its place");
     fs::create_dir(desk.place().folder).unwrap();
     follower.follow(desk.written.end(), NOON).unwrap();

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::outlet::{Outlet, Running, Sockets, hand_over};
 use super::shelf::{Home, Shelf, socket};
-use super::{Figures, Moving, Poll, RECORDING_STEP, Surroundings, ToWorker, Token, add, sys};
+use super::{Figures, Moving, Poll, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
 use crate::ports::{Opened, Pair};
 use crate::sys::{Left, Received};
@@ -33,8 +33,8 @@ pub struct Rooms {
     by_leg: MintedMap<LegId, u32>,
     by_recording: MintedMap<RecordingId, u32>,
     timers: TimerQueue<u32, MintedState>,
-    /// When recordings are next asked for old blocks.
-    ask_recordings: Instant,
+    /// When each recording is next asked for an old block: as often as one grows old, since packets hand over the full.
+    old_blocks: TimerQueue<RecordingId, MintedState>,
     untold: Vec<Ended>,
     shelf: Shelf,
     around: Surroundings,
@@ -61,7 +61,7 @@ impl Rooms {
             by_leg: MintedMap::default(),
             by_recording: MintedMap::default(),
             timers: TimerQueue::default(),
-            ask_recordings: Instant::ZERO,
+            old_blocks: TimerQueue::default(),
             untold: Vec::new(),
             shelf: Shelf::new(worker, Arc::clone(&figures)),
             around,
@@ -71,9 +71,10 @@ impl Rooms {
 
     /// When [`Rooms::tick`] has something to do.
     pub fn due(&self) -> Option<Instant> {
-        let recordings = !self.by_recording.is_empty() || !self.untold.is_empty();
-        let recordings = recordings.then_some(self.ask_recordings);
-        self.timers.next().into_iter().chain(recordings).chain(self.shelf.due()).min()
+        // The worker's own step is the pause between two tries.
+        let untold = (!self.untold.is_empty()).then_some(Instant::ZERO);
+        let dues = [self.timers.next(), self.old_blocks.next(), self.shelf.due(), untold];
+        dues.into_iter().flatten().min()
     }
 
     /// Whether there is no room.
@@ -137,17 +138,22 @@ impl Rooms {
             self.with(now, at, |room, outlet| room.tick(now, outlet));
         }
         self.shelf.tidy(now);
-        let asked = !self.by_recording.is_empty() || !self.untold.is_empty();
-        if now >= self.ask_recordings && asked {
-            self.ask_recordings = now + RECORDING_STEP;
-            for slot in self.slots.iter_mut().flatten() {
-                for running in &mut slot.running {
-                    hand_over(now, &mut running.recorder, &self.around);
-                }
-            }
-            let journal = &self.around.journal;
-            let untold = std::mem::take(&mut self.untold);
-            self.untold.extend(untold.into_iter().filter_map(|ended| journal.closed(ended).err()));
+        while let Some((recording, _)) = self.old_blocks.pop(now) {
+            self.ask(now, recording);
+        }
+        let journal = &self.around.journal;
+        let untold = std::mem::take(&mut self.untold);
+        self.untold.extend(untold.into_iter().filter_map(|ended| journal.closed(ended).err()));
+    }
+
+    /// Takes a recording's block if it is old, and sets when it is asked again.
+    fn ask(&mut self, now: Instant, recording: RecordingId) {
+        let at = self.by_recording.get(&recording);
+        let slot = at.and_then(|at| self.slots.get_mut(*at as usize)).and_then(Option::as_mut);
+        let Some(slot) = slot else { return };
+        if let Some(running) = slot.running.iter_mut().find(|r| r.recorder.recording() == recording) {
+            hand_over(now, &mut running.recorder, &self.around);
+            self.old_blocks.set_or_clear(recording, running.recorder.poll_timeout());
         }
     }
 
@@ -226,7 +232,7 @@ impl Rooms {
                 });
             }
             Command::StopRecording { recording, .. } => {
-                let Some(slot) = self.by_recording.remove(&recording) else { return };
+                let Some(slot) = self.forget(recording) else { return };
                 self.with(now, slot, |room, outlet| room.stop_recording(recording, outlet));
                 self.drop_if_empty(now, slot);
             }
@@ -366,11 +372,19 @@ impl Rooms {
             return;
         }
         add(&self.figures.recordings, 1);
+        let recording = start.recording;
         self.with(now, at, |room, outlet| {
-            room.record(start.recording, start.caller, &start.persons);
+            room.record(recording, start.caller, &start.persons);
             let tenant = start.tenant.clone();
             outlet.running.push(Running { recorder: Recorder::start(now, start), tenant });
         });
+        self.ask(now, recording);
+    }
+
+    /// A recording ends. In which slot it ran.
+    fn forget(&mut self, recording: RecordingId) -> Option<u32> {
+        self.old_blocks.clear(&recording);
+        self.by_recording.remove(&recording)
     }
 
     fn close_port(&mut self, now: Instant, leg: LegId) {
@@ -389,6 +403,12 @@ impl Rooms {
 
     fn close_room(&mut self, now: Instant, call: CallId) {
         let Some(at) = self.by_call.get(&call).copied() else { return };
+        let slot = self.slots.get(at as usize).and_then(Option::as_ref);
+        let running = slot.into_iter().flat_map(|slot| &slot.running);
+        let recordings: SmallVec<[RecordingId; 2]> = running.map(|r| r.recorder.recording()).collect();
+        for recording in recordings {
+            self.forget(recording);
+        }
         self.with(now, at, |room, outlet| room.close_all(now, outlet));
         self.drop_slot(now, at);
     }
@@ -415,7 +435,7 @@ impl Rooms {
             self.by_leg.remove(leg);
         }
         for running in &slot.running {
-            self.by_recording.remove(&running.recorder.recording());
+            self.forget(running.recorder.recording());
         }
         add(&self.figures.rooms, -1);
         add(&self.figures.ports, -(slot.legs.len() as isize));

@@ -8,7 +8,7 @@ use model::{CallId, LegId, RecordingId, TenantId};
 use smallvec::SmallVec;
 
 use super::block::{Block, Builder, Head};
-use super::{MAX_BLOCK, Masks, Moment, Start};
+use super::{FULL_BLOCK, Masks, Moment, Start};
 use crate::command::Mark;
 use crate::sink::{Side, TapPacket};
 
@@ -16,7 +16,7 @@ use crate::sink::{Side, TapPacket};
 const BLOCK_AGE: Duration = Duration::from_millis(800);
 
 /// A packet beyond this is no speech and is not kept, in bytes.
-const MAX_PAYLOAD: usize = 4 * 1024;
+const MAX_PAYLOAD: usize = 2 * 1024;
 
 /// Parties of one recording; whoever comes later is not kept rather than kept as somebody else.
 const MAX_LEGS: usize = 254;
@@ -222,7 +222,7 @@ fn offset_us(from: Instant, to: Instant) -> u32 {
 }
 
 // The largest payload fits an empty block whose tenant and legs are as long as they may be.
-const _: () = assert!(80 + MAX_TENANT + 7 + MAX_LEGS * 16 + 24 + MAX_PAYLOAD + 16 <= MAX_BLOCK);
+const _: () = assert!(80 + MAX_TENANT + 7 + MAX_LEGS * 16 + 24 + MAX_PAYLOAD + 16 <= FULL_BLOCK);
 
 #[cfg(test)]
 mod tests;

@@ -169,7 +169,7 @@ fn finished_recordings_are_listed_in_as_many_blocks_as_it_takes() {
     let blocks = finished_blocks(&ids);
     assert_eq!(blocks.len(), 3);
     for mut block in blocks {
-        assert!(block.size() as usize <= MAX_BLOCK);
+        assert!(block.size() as usize <= FULL_BLOCK);
         let bytes = block.seal(AT, None).to_vec();
         let Ok(BlockView::Finished(list)) = BlockView::parse(&bytes, AT) else { panic!("a list") };
         read.extend(list.recordings());

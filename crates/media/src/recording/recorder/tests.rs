@@ -72,7 +72,7 @@ fn moments(block: &mut Block) -> Vec<(u64, Moment)> {
 }
 
 #[test]
-fn an_hour_of_two_legs_is_in_blocks_below_a_second_and_16_kb_and_nothing_is_missing() {
+fn an_hour_of_two_legs_is_in_blocks_below_a_second_and_8_kb_and_nothing_is_missing() {
     let mut recorder = recorder();
     let mut all = Vec::new();
     for nth in 0..3_600 * 50 {
@@ -84,7 +84,7 @@ fn an_hour_of_two_legs_is_in_blocks_below_a_second_and_16_kb_and_nothing_is_miss
     all.extend(blocks(at(3_600_000), &mut recorder));
     let mut packets = 0;
     for (index, block) in all.iter_mut().enumerate() {
-        assert!(block.size() as usize <= MAX_BLOCK && block.size().is_multiple_of(8));
+        assert!(block.size() as usize <= FULL_BLOCK && block.size().is_multiple_of(8));
         assert_eq!(read(block, |block| block.index()), index as u32);
         let inside = payloads(block);
         packets += inside.len();
@@ -193,7 +193,7 @@ fn large_payloads_and_long_names_fit_or_are_left_out() {
     }
     recorder.end(at(900));
     let mut all = blocks(at(900), &mut recorder);
-    assert!(all.iter().all(|block| block.size() as usize <= MAX_BLOCK));
+    assert!(all.iter().all(|block| block.size() as usize <= FULL_BLOCK));
     assert_eq!(all.iter_mut().map(|block| payloads(block).len()).sum::<usize>(), 20);
     assert_eq!(read(&mut all[0], |block| block.tenant().len()), 255);
 }
