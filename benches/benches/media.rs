@@ -1,35 +1,44 @@
 //! What audio costs in the whole process, over sockets on loopback: a bare epoll forwarder, the switch relaying and the
 //! switch recording both legs, one after the other and again (A B C A B C), the switch on CPU 0 and the load on CPU 1.
 //!
-//! `HOTLINE_BIN=target/release/hotline cargo bench -p hotline-benches --bench media -- WHAT`, where WHAT is
-//! `sides CALLS` (all three at so many calls), `flat` (CPU for each call at 100 to 4,000 calls), `limit SIDE FROM STEP`
-//! (more and more calls until a thousandth is lost, p99 reaches 20 ms or the load itself is late), or `memory CALLS`.
+//! `cargo build --release -p hotline && cargo bench -p hotline-benches --bench media -- WHAT`, where WHAT is one of
+//!
+//! - `sides CALLS`: all three at so many calls, twice;
+//! - `delays [CALLS]`: all three at seven tenths of what a core relays, or at so many calls: delays, and how far above the
+//!   forwarder's they are;
+//! - `flat [SIDE]`: CPU for each call at 100 to 4,000 calls, in packets of 60 ms, so that one core takes the most;
+//! - `ports`: 1,000 calls that speak alone, and among 4,000 that are open: 16,000 ports;
+//! - `listeners CALLS`: callers who hear music in a queue;
+//! - `limit SIDE FROM STEP`: more and more calls until a thousandth is lost, p99 reaches 20 ms or the load itself is late;
+//! - `memory CALLS`.
+//!
 //! CPU time is the system's for each thread; wall time is measured by the load, which says when it was late itself.
+//! `HOTLINE_BIN` names another switch than the one that was built beside this.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use hotline_benches::switch::{Switch, report};
+use hotline_benches::switch::{Switch, binary, report};
 use serde_json::Value;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let Some(binary) = std::env::var_os("HOTLINE_BIN").map(PathBuf::from) else {
-        return println!(
-            "HOTLINE_BIN names the switch to be measured; see the head of benches/benches/media.rs"
-        );
-    };
+    let Some(binary) = binary() else { return };
     let bench = Bench { binary };
     let number = |word: &str| word.parse().expect("a number");
     match words[..] {
         ["sides", calls] => bench.sides(number(calls), 2),
         [] => bench.sides(1_000, 2),
+        ["delays"] => bench.delays(None),
+        ["delays", calls] => bench.delays(Some(number(calls))),
         ["flat"] => bench.flat(),
         ["flat", side] => bench.flat_side(Side::named(side)),
+        ["ports"] => bench.ports(),
+        ["listeners", calls] => bench.listeners(number(calls)),
         ["limit", side, from, step] => bench.limit(Side::named(side), number(from), number(step)),
         ["memory", calls] => bench.memory(number(calls)),
-        _ => panic!("sides CALLS, flat [SIDE], limit SIDE FROM STEP, memory CALLS; not {words:?}"),
+        _ => panic!("see the head of benches/benches/media.rs; not {words:?}"),
     }
 }
 
@@ -39,6 +48,8 @@ enum Side {
     Forwarder,
     Relayed,
     Recorded,
+    /// Nobody answers: the caller waits in a queue.
+    Waiting,
 }
 
 impl Side {
@@ -50,12 +61,32 @@ impl Side {
 
     /// The number of `configs/bench` that is called.
     fn number(self) -> &'static str {
-        if self == Side::Recorded { "4000000002" } else { "4000000004" }
+        match self {
+            Side::Recorded => "4000000002",
+            Side::Waiting => "4000000006",
+            Side::Forwarder | Side::Relayed => "4000000004",
+        }
     }
 }
 
 struct Bench {
     binary: PathBuf,
+}
+
+/// How many calls there are, and what they send.
+#[derive(Clone, Copy)]
+struct Scale {
+    calls: u32,
+    /// Those that speak; the others are open and silent.
+    speaking: u32,
+    /// Milliseconds of a packet.
+    ptime: u32,
+}
+
+impl Scale {
+    fn of(calls: u32) -> Scale {
+        Scale { calls, speaking: calls, ptime: 20 }
+    }
 }
 
 /// What one run measured.
@@ -74,6 +105,8 @@ struct Run {
     p99: f64,
     /// How late the load was, p99.
     late: f64,
+    /// Packets a second for each call that are not the load's own: what the switch plays.
+    played: f64,
     /// Resident memory of the switch in KB: idle, and while all talked.
     resident: (u64, u64),
 }
@@ -84,7 +117,7 @@ impl Bench {
         let mut seen: Vec<(Side, Run)> = Vec::new();
         for _ in 0..rounds {
             for side in all {
-                let run = self.run(side, calls);
+                let run = self.run(side, Scale::of(calls));
                 run.print(side);
                 seen.push((side, run));
             }
@@ -107,12 +140,42 @@ impl Bench {
             100.0 * (recorded / relayed - 1.0),
             100.0 * of(Side::Recorded, |run| run.finishing) / relayed
         );
-        let p99 = all.map(|side| of(side, |run| run.p99));
+        above(all.map(|side| of(side, |run| run.p99)));
+    }
+
+    fn delays(&self, calls: Option<u32>) {
+        let calls = calls.unwrap_or_else(|| {
+            let run = self.run(Side::Relayed, Scale::of(1_000));
+            run.print(Side::Relayed);
+            let (most, seven_tenths) = (1e6 / run.cpu, 7e5 / run.cpu);
+            println!("a core relays {most:.0} calls by CPU time; seven tenths of them are {seven_tenths:.0}");
+            seven_tenths as u32
+        });
+        above([Side::Forwarder, Side::Relayed, Side::Recorded].map(|side| {
+            let run = self.run(side, Scale::of(calls));
+            run.print(side);
+            run.p99
+        }));
+    }
+
+    fn ports(&self) {
+        let all = [1_000, 4_000].map(|calls| {
+            let run = self.run(Side::Relayed, Scale { speaking: 1_000, ..Scale::of(calls) });
+            run.print(Side::Relayed);
+            run.cpu
+        });
+        println!("1,000 calls that speak cost {:.2} times as much with 16,000 ports open", all[1] / all[0]);
+    }
+
+    fn listeners(&self, calls: u32) {
+        let run = self.run(Side::Waiting, Scale::of(calls));
+        run.print(Side::Waiting);
         println!(
-            "p99 above the forwarder: relayed {:.2} ms, recorded {:.2} ms",
-            p99[1] - p99[0],
-            p99[2] - p99[0]
+            "each hears {:.1} packets a second; {:.0} listeners a core by CPU time",
+            run.played,
+            1e6 / run.cpu
         );
+        assert!(run.played > 45.0, "they hear music");
     }
 
     fn flat(&self) {
@@ -123,14 +186,14 @@ impl Bench {
 
     fn flat_side(&self, side: Side) {
         for calls in [100, 1_000, 2_000, 4_000] {
-            self.run(side, calls).print(side);
+            self.run(side, Scale { ptime: 60, ..Scale::of(calls) }).print(side);
         }
     }
 
     fn limit(&self, side: Side, from: u32, step: u32) {
         let mut most = None;
         for calls in (from..).step_by(step as usize) {
-            let run = self.run(side, calls);
+            let run = self.run(side, Scale::of(calls));
             run.print(side);
             if run.lost >= 0.001 || run.p99 >= 20.0 || run.late >= 2.0 {
                 break;
@@ -145,7 +208,7 @@ impl Bench {
 
     fn memory(&self, calls: u32) {
         for side in [Side::Relayed, Side::Recorded] {
-            let run = self.run(side, calls);
+            let run = self.run(side, Scale::of(calls));
             run.print(side);
             let (idle, talking) = run.resident;
             println!(
@@ -155,7 +218,8 @@ impl Bench {
         }
     }
 
-    fn run(&self, side: Side, calls: u32) -> Run {
+    fn run(&self, side: Side, scale: Scale) -> Run {
+        let Scale { calls, speaking, ptime } = scale;
         let rate = RATE.min(f64::from(calls));
         let hold = match side {
             Side::Forwarder => SETTLES + MEASURED,
@@ -163,34 +227,37 @@ impl Bench {
         };
         let mut load = Command::new(&self.binary);
         load.args(["load", "--json", "--cpu", "1", "--calls", &calls.to_string()]);
-        load.args(["--hold", &hold.to_string()]);
+        load.args(["--hold", &hold.to_string(), "--ptime", &ptime.to_string()]);
         if side == Side::Forwarder {
             load.args(["--floor", "--floor-cpu", "0", "--caller", "127.0.0.1:0", "--callee", "127.0.0.1:0"]);
-            return Run::of(calls, &report(load), None);
+            return Run::of(scale, &report(load), None);
         }
         let switch = Switch::start(&self.binary, &[]);
         let idle = switch.resident_kb();
-        let pid = switch.pid();
-        load.args([
-            "--rtp",
-            "--number",
-            side.number(),
-            "--rate",
-            &rate.to_string(),
-            "--pid",
-            &pid.to_string(),
-        ]);
+        load.args(["--rtp", "--speaking", &speaking.to_string(), "--number", side.number()]);
+        load.args(["--rate", &rate.to_string(), "--pid", &switch.pid().to_string()]);
         load.args(["--to", &switch.sip, "--caller", &switch.carrier, "--callee", &switch.phone]);
         let report = report(load);
         let finishing = if side == Side::Recorded { switch.finishing(calls) } else { 0.0 };
-        let mut run = Run::of(calls, &report, Some(idle));
-        run.finishing = finishing * 1e6 / (f64::from(calls) * hold);
+        let mut run = Run::of(scale, &report, Some(idle));
+        let talked = f64::from(calls) * hold;
+        run.finishing = finishing * 1e6 / talked;
+        run.played = report["rtp"]["foreign"].as_f64().expect("a count") / talked;
         run
     }
 }
 
+/// Says how far delays of the forwarder, relayed and recorded calls are apart.
+fn above([forwarder, relayed, recorded]: [f64; 3]) {
+    println!(
+        "p99 above the forwarder: relayed {:.2} ms, recorded {:.2} ms",
+        relayed - forwarder,
+        recorded - forwarder
+    );
+}
+
 impl Run {
-    fn of(calls: u32, report: &Value, idle: Option<u64>) -> Run {
+    fn of(scale: Scale, report: &Value, idle: Option<u64>) -> Run {
         let failed = report["calls"]["failed"].as_object().expect("failures");
         assert!(failed.is_empty(), "calls failed: {failed:?}");
         let steady = &report["steady"];
@@ -201,9 +268,11 @@ impl Run {
         let threads: Vec<String> =
             threads.map(|(name, micros)| format!("{name} {:.0}", float(micros))).collect();
         let talking = report["switch"]["resident_kb"][1].as_u64();
+        let Scale { calls, speaking, .. } = scale;
         Run {
             calls,
-            cpu: float(&used["cpu_micros"]),
+            cpu: float(&used["cpu_micros"]) * f64::from(calls) / f64::from(speaking),
+            played: 0.0,
             busy: float(&used["cpu_percent"]),
             threads: threads.join(", "),
             finishing: 0.0,

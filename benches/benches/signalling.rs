@@ -1,6 +1,6 @@
 //! What calls cost in the whole process, over sockets on loopback, without audio: the switch on CPU 0, the load on CPU 1.
 //!
-//! `HOTLINE_BIN=target/release/hotline cargo bench -p hotline-benches --bench signalling -- WHAT`, where WHAT is
+//! `cargo build --release -p hotline && cargo bench -p hotline-benches --bench signalling -- WHAT`, where WHAT is
 //! `rates RATE…` (calls per second, 8 s of each), `peak FROM STEP` (more and more until a thousandth fails),
 //! `dialogs RATE` (the same rate with 100 to 4,500 calls talking), `memory RATE` (resident memory of a call, at a quarter of
 //! `RATE` and at `RATE`, after 80 s), `limited` (500 a second admitted, 5,000 offered), `overload PEAK` (three times
@@ -11,17 +11,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hotline_benches::switch::{SECOND_NUMBER, Switch, report, wait};
+use hotline_benches::switch::{SECOND_NUMBER, Switch, binary, report, wait};
 use serde_json::Value;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let Some(binary) = std::env::var_os("HOTLINE_BIN").map(PathBuf::from) else {
-        return println!(
-            "HOTLINE_BIN names the switch to be measured; see the head of benches/benches/signalling.rs"
-        );
-    };
+    let Some(binary) = binary() else { return };
     let bench = Bench { binary };
     let number = |word: &str| word.parse().expect("a number");
     match words[..] {

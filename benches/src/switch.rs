@@ -21,6 +21,19 @@ pub struct Switch {
     pub second_phone: String,
 }
 
+/// The switch that is measured: `HOTLINE_BIN`, or the one that was built beside this benchmark; without either this is said,
+/// and nothing measured.
+pub fn binary() -> Option<PathBuf> {
+    let named = std::env::var_os("HOTLINE_BIN").map(PathBuf::from);
+    // A benchmark is target/release/deps/….
+    let beside = || std::env::current_exe().ok()?.parent()?.parent().map(|folder| folder.join("hotline"));
+    let binary = named.or_else(beside).filter(|binary| binary.exists());
+    if binary.is_none() {
+        println!("no switch to measure: cargo build --release -p hotline, or name one by HOTLINE_BIN");
+    }
+    binary
+}
+
 impl Switch {
     /// Starts `binary` on CPU 0 and waits until it runs; `changes` replace words of its `hotline.toml`.
     ///

@@ -76,7 +76,7 @@ fn calls(options: &Options) -> anyhow::Result<Report> {
     let mut phone = Post::bind(options.callee)?;
     phones::register(options, &clock, &mut phone)?;
     let voice = match options.rtp {
-        true => Some(Voice::bind(options.caller.ip(), options.callee.ip(), clock)?),
+        true => Some(Voice::bind(options, clock)?),
         false => None,
     };
     // Without audio of ours, what a switch sends has a place to go all the same: an error of the network would cost it.
@@ -88,8 +88,14 @@ fn calls(options: &Options) -> anyhow::Result<Report> {
     let mut load = Load {
         options,
         clock,
-        caller: Caller::new(options, Side { local: carrier.local(), audio: caller_audio }),
-        callee: Callee::new(options, Side { local: phone.local(), audio: callee_audio }),
+        caller: Caller::new(
+            options,
+            Side { local: carrier.local(), audio: caller_audio, ptime: options.ptime },
+        ),
+        callee: Callee::new(
+            options,
+            Side { local: phone.local(), audio: callee_audio, ptime: options.ptime },
+        ),
         carrier,
         phone,
         voice,

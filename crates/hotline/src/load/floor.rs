@@ -22,7 +22,7 @@ use super::voice::Voice;
 /// Sends the audio of `options.calls` calls through the forwarder, for `options.hold`.
 pub(super) fn run(options: &Options) -> anyhow::Result<Report> {
     let clock = SystemClock::start();
-    let mut voice = Voice::bind(options.caller.ip(), options.callee.ip(), clock)?;
+    let mut voice = Voice::bind(options, clock)?;
     let (caller, callee) = voice.addresses();
     let floor = Floor::start(options, [caller, callee])?;
     for (call, [near, far]) in floor.ports.iter().enumerate() {

@@ -44,6 +44,12 @@ pub(crate) struct Options {
     /// 双向语音, 带序号和时刻 / audio both ways, stamped with sequence and time
     #[arg(long)]
     pub rtp: bool,
+    /// 每个语音包多少毫秒: 10 到 60, 10 的倍数 / milliseconds of audio in a packet: 10 to 60, a multiple of 10
+    #[arg(long, value_name = "MS", default_value = "20", value_parser = ptime)]
+    pub ptime: u8,
+    /// 其中多少个通话发语音, 其余接通而无声; 默认为全部 / how many of the calls speak, all by default; the others are open and silent
+    #[arg(long, value_name = "N", requires = "rtp")]
+    pub speaking: Option<u32>,
     /// 被测交换机的进程号, 统计其 CPU 和内存 / the switch's process, whose CPU and memory are reported
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
@@ -88,6 +94,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
+fn ptime(text: &str) -> Result<u8, String> {
+    let wrong = || "应为 10 到 60 之间 10 的倍数 / a multiple of 10 from 10 to 60".to_owned();
+    let millis: u8 = text.parse().map_err(|_| wrong())?;
+    if (10..=60).contains(&millis) && millis.is_multiple_of(10) { Ok(millis) } else { Err(wrong()) }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "应为每秒呼叫数 / calls per second".to_owned())?;
     if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err("应大于 0 / above 0".to_owned()) }
@@ -114,6 +126,8 @@ mod tests {
     fn lengths_and_rates_are_numbers_that_make_sense() {
         assert_eq!(seconds("0.5").unwrap(), Duration::from_millis(500));
         assert!(seconds("-1").is_err() && seconds("x").is_err());
+        assert_eq!((ptime("10"), ptime("60")), (Ok(10), Ok(60)));
+        assert!(ptime("5").is_err() && ptime("25").is_err() && ptime("70").is_err() && ptime("x").is_err());
         assert!(rate("0").is_err() && rate("nan").is_err() && rate("8000").is_ok());
     }
 }

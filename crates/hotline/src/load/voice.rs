@@ -1,5 +1,5 @@
-//! Owns the audio of a load: one socket for each side, a packet of every talking call each 20 ms and way, stamped with
-//! its call, sequence and time, and what has become of those that came through.
+//! Owns the audio of a load: one socket for each side, a packet of every talking call each 20 ms (or as asked) and way,
+//! stamped with its call, sequence and time, and what has become of those that came through.
 //!
 //! Behind its stamp a packet has a tone, the caller's another than the callee's, so that a recording tells who spoke.
 //! All calls of a side share its socket: descriptions name one port for all, and a stamp says whose a packet is. So the
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clock::{Instant, SystemClock};
 
+use super::options::Options;
 use super::post::Post;
 use super::report::{Rtp, Spread};
 use super::steady::Stretch;
@@ -19,6 +20,8 @@ pub(super) struct Voice {
     clock: SystemClock,
     caller: Side,
     callee: Side,
+    /// How many calls speak; the others are silent on both sides.
+    speaking: u32,
     /// When the next slot is sent.
     next: Instant,
     slot: usize,
@@ -33,8 +36,8 @@ pub(super) struct Voice {
 struct Side {
     post: Post,
     /// What its packets sound like.
-    frame: [u8; FRAME],
-    /// Streams by the millisecond of the 20 in which they send.
+    frame: Vec<u8>,
+    /// Streams by the millisecond of a packet's length in which they send.
     slots: Vec<Vec<Stream>>,
     /// By call of the other side, what was heard of it.
     heard: Vec<Heard>,
@@ -57,19 +60,24 @@ struct Heard {
 }
 
 impl Side {
-    fn bind(ip: IpAddr, hz: f64) -> anyhow::Result<Side> {
-        let slots = (0..SLOTS).map(|_| Vec::new()).collect();
+    fn bind(ip: IpAddr, hz: f64, ptime: u8) -> anyhow::Result<Side> {
+        let slots = (0..ptime).map(|_| Vec::new()).collect();
         let post = Post::bind(SocketAddr::new(ip, 0))?;
-        Ok(Side { post, frame: tone(hz), slots, heard: Vec::new(), sent: Vec::new() })
+        Ok(Side { post, frame: tone(hz, ptime), slots, heard: Vec::new(), sent: Vec::new() })
+    }
+
+    fn slot_of(&mut self, call: u32) -> &mut Vec<Stream> {
+        let count = self.slots.len();
+        &mut self.slots[call as usize % count]
     }
 
     fn speak(&mut self, call: u32, to: SocketAddr) {
         self.silence(call);
-        self.slots[call as usize % SLOTS].push(Stream { call, to, sequence: 0 });
+        self.slot_of(call).push(Stream { call, to, sequence: 0 });
     }
 
     fn silence(&mut self, call: u32) {
-        let slot = &mut self.slots[call as usize % SLOTS];
+        let slot = self.slot_of(call);
         if let Some(at) = slot.iter().position(|stream| stream.call == call) {
             let Stream { sequence, .. } = slot.swap_remove(at);
             grown(&mut self.sent, call as usize, sequence);
@@ -83,9 +91,8 @@ impl Side {
             if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(now)) {
                 stretch.sent += 1;
             }
-            let packet = packet(frame, stream.call, stream.sequence, now);
+            post.send(stream.to, |bytes| write_packet(bytes, frame, (stream.call, stream.sequence), now));
             stream.sequence += 1;
-            post.send(stream.to, |bytes| bytes.extend_from_slice(&packet));
         }
         post.flush();
     }
@@ -94,10 +101,11 @@ impl Side {
 impl Voice {
     /// # Errors
     /// When a socket cannot be had.
-    pub fn bind(caller: IpAddr, callee: IpAddr, clock: SystemClock) -> anyhow::Result<Voice> {
+    pub fn bind(options: &Options, clock: SystemClock) -> anyhow::Result<Voice> {
         Ok(Voice {
-            caller: Side::bind(caller, CALLER_HZ)?,
-            callee: Side::bind(callee, CALLEE_HZ)?,
+            caller: Side::bind(options.caller.ip(), CALLER_HZ, options.ptime)?,
+            callee: Side::bind(options.callee.ip(), CALLEE_HZ, options.ptime)?,
+            speaking: options.speaking.unwrap_or(u32::MAX),
             next: clock.now(),
             clock,
             slot: 0,
@@ -134,12 +142,16 @@ impl Voice {
 
     /// The caller of `call` speaks to `to` from now on.
     pub fn speak_as_caller(&mut self, call: u32, to: SocketAddr) {
-        self.caller.speak(call, to);
+        if call < self.speaking {
+            self.caller.speak(call, to);
+        }
     }
 
     /// The callee of `call`, by its own count, speaks to `to` from now on.
     pub fn speak_as_callee(&mut self, call: u32, to: SocketAddr) {
-        self.callee.speak(call, to);
+        if call < self.speaking {
+            self.callee.speak(call, to);
+        }
     }
 
     /// The caller of `call` is silent from now on.
@@ -172,7 +184,7 @@ impl Voice {
             }
             self.caller.send(self.slot, &self.clock, &mut self.stretch);
             self.callee.send(self.slot, &self.clock, &mut self.stretch);
-            self.slot = (self.slot + 1) % SLOTS;
+            self.slot = (self.slot + 1) % self.caller.slots.len();
             self.next += STEP;
         }
     }
@@ -271,29 +283,28 @@ impl Stamp {
     }
 }
 
-/// 20 ms of A-law that follow each other without a seam: `hz` is a multiple of 50.
-fn tone(hz: f64) -> [u8; FRAME] {
-    std::array::from_fn(|at| {
-        let angle = std::f64::consts::TAU * hz * at as f64 / 8_000.0;
+/// So many milliseconds of A-law that follow each other without a seam: `hz` is a multiple of 100.
+fn tone(hz: f64, ptime: u8) -> Vec<u8> {
+    let sample = |at| {
+        let angle = std::f64::consts::TAU * hz * f64::from(at) / 8_000.0;
         media::g711::encode(media::g711::Law::Pcma, (16_000.0 * angle.sin()) as i16)
-    })
+    };
+    (0..SAMPLES_A_MILLI * u32::from(ptime)).map(sample).collect()
 }
 
-/// A packet of 20 ms of A-law (RFC 3551) that carries its stamp where the first 3 ms of its sound would be.
-fn packet(sound: &[u8; FRAME], call: u32, sequence: u32, at: Instant) -> [u8; HEADER + FRAME] {
-    let mut packet = [0; HEADER + FRAME];
-    packet[HEADER..].copy_from_slice(sound);
-    packet[0] = 0x80;
-    packet[1] = if sequence == 0 { 0x88 } else { 0x08 };
-    packet[2..4].copy_from_slice(&(sequence as u16).to_be_bytes());
-    packet[4..8].copy_from_slice(&sequence.wrapping_mul(160).to_be_bytes());
-    packet[8..12].copy_from_slice(&(call ^ 0x486f_0000).to_be_bytes());
-    let stamp = &mut packet[HEADER..HEADER + STAMP];
-    stamp[..8].copy_from_slice(MAGIC);
-    stamp[8..12].copy_from_slice(&call.to_be_bytes());
-    stamp[12..16].copy_from_slice(&sequence.to_be_bytes());
-    stamp[16..24].copy_from_slice(&at.as_micros().to_be_bytes());
-    packet
+/// A packet of A-law (RFC 3551) of one stream, by its call and sequence, that carries its stamp where the first 3 ms of its
+/// sound would be.
+fn write_packet(to: &mut Vec<u8>, sound: &[u8], (call, sequence): (u32, u32), at: Instant) {
+    let timestamp = sequence.wrapping_mul(sound.len() as u32);
+    to.extend_from_slice(&[0x80, if sequence == 0 { 0x88 } else { 0x08 }]);
+    to.extend_from_slice(&(sequence as u16).to_be_bytes());
+    to.extend_from_slice(&timestamp.to_be_bytes());
+    to.extend_from_slice(&(call ^ 0x486f_0000).to_be_bytes());
+    to.extend_from_slice(MAGIC);
+    to.extend_from_slice(&call.to_be_bytes());
+    to.extend_from_slice(&sequence.to_be_bytes());
+    to.extend_from_slice(&at.as_micros().to_be_bytes());
+    to.extend_from_slice(&sound[STAMP..]);
 }
 
 /// Adds `more` to what `counts` holds at `place`.
@@ -308,14 +319,12 @@ const MAGIC: &[u8; 8] = b"HOTLINE1";
 const STAMP: usize = 24;
 /// RFC 3550 §5.1.
 const HEADER: usize = 12;
-/// 20 ms at 8 kHz.
-const FRAME: usize = 160;
+/// At 8 kHz.
+const SAMPLES_A_MILLI: u32 = 8;
 /// What the caller's packets sound like.
 const CALLER_HZ: f64 = 400.0;
 /// What the callee's packets sound like.
 const CALLEE_HZ: f64 = 700.0;
-/// Each call sends in one of these.
-const SLOTS: usize = 20;
 const STEP: Duration = Duration::from_millis(1);
 /// Half a second of packets.
 const UNHEARD: u32 = 25;
@@ -329,7 +338,9 @@ mod tests {
     #[test]
     fn a_stamp_survives_its_packet_and_sound_is_no_stamp() {
         let at = Instant::from_micros(123_456_789);
-        let made = packet(&tone(CALLER_HZ), 7, 70_000, at);
+        let mut made = Vec::new();
+        write_packet(&mut made, &tone(CALLER_HZ, 20), (7, 70_000), at);
+        assert_eq!((made.len(), &made[4..8]), (12 + 160, &(70_000u32 * 160).to_be_bytes()[..]));
         assert_eq!(Stamp::read(&made), Some(Stamp { call: 7, sequence: 70_000, at }));
         assert_eq!(Stamp::read(&[0xd5; 172]), None);
         assert_eq!(Stamp::read(&made[..30]), None);

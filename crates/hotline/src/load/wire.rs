@@ -11,6 +11,8 @@ pub(super) struct Side {
     pub local: SocketAddr,
     /// Our port for audio.
     pub audio: u16,
+    /// How long each of our packets is, in milliseconds.
+    pub ptime: u8,
 }
 
 impl Side {
@@ -19,8 +21,8 @@ impl Side {
         let (kind, ip) = (if self.local.is_ipv4() { "IP4" } else { "IP6" }, self.local.ip());
         format!(
             "v=0\r\no=- 1 1 IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 8 101\r\n\
-             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=sendrecv\r\n",
-            self.audio
+             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:{}\r\na=sendrecv\r\n",
+            self.audio, self.ptime
         )
     }
 }
