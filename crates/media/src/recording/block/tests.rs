@@ -167,7 +167,7 @@ fn finished_recordings_are_listed_in_as_many_blocks_as_it_takes() {
     let ids: Vec<RecordingId> = (1..=5_000).map(id).collect();
     let mut read = Vec::new();
     let blocks = finished_blocks(&ids);
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 5);
     for mut block in blocks {
         assert!(block.size() as usize <= FULL_BLOCK);
         let bytes = block.seal(AT, None).to_vec();
