@@ -63,6 +63,8 @@ struct Read {
     via: Option<via::Parts>,
     from: Option<name_addr::Parts>,
     to: Option<name_addr::Parts>,
+    /// Of the first Contact.
+    contact: Option<name_addr::Parts>,
 }
 
 impl Read {
@@ -79,6 +81,7 @@ impl Read {
             HeaderName::Via => self.via = None,
             HeaderName::From => self.from = None,
             HeaderName::To => self.to = None,
+            HeaderName::Contact => self.contact = None,
             _ => {}
         }
     }
@@ -204,6 +207,13 @@ impl Headers {
     /// Each element of the comma lists of all fields called `name`, trimmed; empty ones are kept.
     pub fn elements<'a>(&'a self, name: impl Into<Name<'a>>) -> impl Iterator<Item = &'a [u8]> {
         self.all(name).filter(|value| !value.is_empty()).flat_map(Elements::of)
+    }
+
+    /// The first element of the comma lists of all fields called `name`, trimmed.
+    pub(crate) fn first_element(&self, name: HeaderName) -> Option<&[u8]> {
+        let mut named = self.entries.iter().filter(|entry| entry.name == name && entry.value_len > 0);
+        let first = named.next()?;
+        Elements::of(self.bytes(first.value_at, first.value_len as usize)).next()
     }
 
     /// The value of the one field called `name`, which is a known name, when there is one.

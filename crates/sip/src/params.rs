@@ -83,18 +83,32 @@ impl<'a> Iterator for ParamIter<'a> {
 
 /// The value of `name` in `;name=value` text; empty for a flag.
 pub(crate) fn find<'a>(raw: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    // The one that is sought is nearly always the first, and plain: `;tag=1`.
-    if let [b';', first @ ..] = raw
-        && let Some((key, [b'=', value @ ..])) = first.split_at_checked(name.len())
-        && key.eq_ignore_ascii_case(name.as_bytes())
-        && let length = value.iter().position(|byte| !scan::is_token(*byte)).unwrap_or(value.len())
-        && matches!(value.get(length), None | Some(b';'))
-    {
-        return Some(&value[..length]);
+    let mut rest = raw;
+    // Nearly all are plain: `;name=value` without white space and quotes.
+    while let [b';', one @ ..] = rest {
+        let length = run_end(one, 0, is_plain);
+        if !matches!(one.get(length), None | Some(b';')) {
+            break;
+        }
+        if let Some((key, value)) = one[..length].split_at_checked(name.len())
+            && key.eq_ignore_ascii_case(name.as_bytes())
+        {
+            match value {
+                [] => return Some(value),
+                [b'=', value @ ..] => return Some(value),
+                _ => {}
+            }
+        }
+        rest = &one[length..];
     }
-    ParamIter::over(raw)
+    ParamIter::over(rest)
         .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))
         .map(|(_, value)| value.unwrap_or_default())
+}
+
+/// What a parameter consists of that needs no further look: no white space, quote or bracket.
+const fn is_plain(byte: u8) -> bool {
+    is_value(byte) || byte == b','
 }
 
 /// Checks `*(SEMI generic-param)` to its end: RFC 3261 §25.1, with values as wide as the field sends them.

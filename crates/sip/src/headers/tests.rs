@@ -272,7 +272,8 @@ fn values_out_of_range_are_malformed_and_repeats_are_told() {
 #[test]
 fn what_was_read_of_a_field_is_forgotten_when_the_field_changes() {
     let text = "OPTIONS sip:h SIP/2.0\r\nv: SIP/2.0/UDP a:5070;branch=z9hG4bK1, SIP/2.0/TCP b\r\nMax-Forwards: 70\r\n\
-                f: \"A\" <sip:a@h>;tag=1\r\nTo: sip:b@h;x=y\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n";
+                f: \"A\" <sip:a@h>;tag=1\r\nTo: sip:b@h;x=y\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\
+                m: <sip:first@h>;q=1, sip:second@h\r\nm: <sip:third@h>\r\n\r\n";
     let read = || {
         let Ok(crate::Message::Request(mut request)) = crate::Message::parse_datagram(text.into()) else {
             panic!("a request");
@@ -286,6 +287,9 @@ fn what_was_read_of_a_field_is_forgotten_when_the_field_changes() {
         assert_eq!(tags, [from.tag(), to.tag()].map(|tag| tag.map(str::to_owned)));
         (via.host().to_owned(), from.uri().to_string(), to.uri().to_string(), tags)
     };
+    let contact = |headers: &Headers| headers.contact().unwrap().map(|one| (one.uri().to_string(), one.q()));
+    let first = Some(("sip:first@h".to_owned(), 1_000));
+    assert_eq!(contact(&read()), first);
     let tags = |from: &str, to: Option<&str>| [Some(from.to_owned()), to.map(str::to_owned)];
     let whole =
         |via: &str, from: &str, to: &str, tags| (via.to_owned(), from.to_owned(), to.to_owned(), tags);
@@ -294,6 +298,9 @@ fn what_was_read_of_a_field_is_forgotten_when_the_field_changes() {
     changed.set_first(HeaderName::Via, "SIP/2.0/TLS longer.example:5061;branch=z9hG4bK2");
     changed.set(HeaderName::From, "<sip:somebody.else@h.example>;tag=22");
     changed.extend(HeaderName::To, b";tag=3");
+    assert_eq!(contact(&changed), first);
+    changed.set(HeaderName::Contact, "<sip:somebody.else@h>;q=0.5");
+    assert_eq!(contact(&changed), Some(("sip:somebody.else@h".to_owned(), 500)));
     let expected = whole("longer.example", "sip:somebody.else@h.example", "sip:b@h", tags("22", Some("3")));
     assert_eq!(seen(&changed), expected);
     let mut again = read();
@@ -307,4 +314,22 @@ fn what_was_read_of_a_field_is_forgotten_when_the_field_changes() {
         copied.copy_from(&changed, name);
     }
     assert_eq!(seen(&copied), expected);
+}
+
+#[test]
+fn a_parameter_is_found_among_plain_and_quoted_ones() {
+    let via = |params: &str| Via::parse(format!("SIP/2.0/UDP h{params}")).unwrap();
+    for (params, name, value) in [
+        (";branch=z9hG4bKa", "branch", Some("z9hG4bKa")),
+        (";rport;received=192.0.2.1;Branch=z9hG4bK/a=b@c", "branch", Some("z9hG4bK/a=b@c")),
+        (";branch2=x;branch=y;branch=z", "branch", Some("y")),
+        (";rport;branch=y", "rport", Some("")),
+        (";x=\";branch=no\";branch=yes", "branch", Some("yes")),
+        (";x=1; branch = \"a;b\" ;ttl=3", "branch", Some("\"a;b\"")),
+        ("; x = 1 ;ttl=3", "ttl", Some("3")),
+        (";branchless=y;b", "branch", None),
+        ("", "branch", None),
+    ] {
+        assert_eq!(via(params).param(name), value.map(str::as_bytes), "{params}");
+    }
 }

@@ -17,7 +17,7 @@ impl Headers {
     /// # Errors
     /// When there is none or it is malformed.
     pub fn via(&self) -> Result<Via, HeaderError> {
-        let first = self.elements(HeaderName::Via).next().ok_or(HeaderError::Missing(HeaderName::Via))?;
+        let first = self.first_element(HeaderName::Via).ok_or(HeaderError::Missing(HeaderName::Via))?;
         let raw = self.share(first);
         match self.read.via {
             Some(parts) => Ok(Via::within(raw, parts)),
@@ -163,8 +163,12 @@ impl Headers {
     /// # Errors
     /// When it is malformed.
     pub fn first_address(&self, name: HeaderName) -> Result<Option<NameAddr>, HeaderError> {
-        let Some(first) = self.elements(name).next() else { return Ok(None) };
-        NameAddr::parse(self.share(first)).map(Some).ok_or(HeaderError::Malformed(name))
+        let Some(first) = self.first_element(name) else { return Ok(None) };
+        let raw = self.share(first);
+        match self.read.contact.filter(|_| name == HeaderName::Contact) {
+            Some(parts) => Ok(Some(NameAddr::within(raw, parts))),
+            None => NameAddr::parse(raw).map(Some).ok_or(HeaderError::Malformed(name)),
+        }
     }
 
     /// Whether a list of tokens (Supported, Require, Allow…) holds `token`, in any case. The list of Privacy has
@@ -264,7 +268,7 @@ impl Headers {
         let via = Some(self.checked_vias()?);
         let from = Some(self.checked_address(HeaderName::From)?);
         let to = Some(self.checked_address(HeaderName::To)?);
-        self.read = Read { via, from, to };
+        self.read = Read { via, from, to, contact: self.read.contact };
         Ok(())
     }
 
@@ -288,15 +292,23 @@ impl Headers {
         if wrong { Err(HeaderError::Malformed(name)) } else { Ok(()) }
     }
 
-    /// Whether the Contact addresses are well-formed, or `*` stands alone.
+    /// Checks that the Contact addresses are well-formed, or `*` stands alone; takes note of where the first one's parts
+    /// lie.
     ///
     /// # Errors
     /// As [`Headers::contacts`].
-    pub(crate) fn check_contacts(&self) -> Result<AllContacts, HeaderError> {
-        if self.elements(HeaderName::Contact).next() == Some(b"*") {
-            return self.contacts().map(|_| AllContacts::Yes);
+    pub(crate) fn check_contacts(&mut self) -> Result<AllContacts, HeaderError> {
+        let name = HeaderName::Contact;
+        match self.first_element(name) {
+            None => return Ok(AllContacts::No),
+            Some(b"*") => return self.contacts().map(|_| AllContacts::Yes),
+            Some(first) => {
+                let parts = name_addr::Parts::of(first).ok_or(HeaderError::Malformed(name))?;
+                self.read.contact = Some(parts);
+            }
         }
-        self.check_addresses(HeaderName::Contact).map(|()| AllContacts::No)
+        let wrong = self.elements(name).skip(1).any(|one| name_addr::Parts::of(one).is_none());
+        if wrong { Err(HeaderError::Malformed(name)) } else { Ok(AllContacts::No) }
     }
 
     fn optional<T>(
