@@ -18,20 +18,20 @@ impl Tail {
     pub(crate) fn new(source: &[u8], message: &[u8]) -> Tail {
         let mut recipe: Text = SmallVec::new();
         if source.len() <= usize::from(u16::MAX) && message.len() <= usize::from(u16::MAX) {
-            let mut literal: Text = SmallVec::new();
             let lines = lines_of(source);
+            // How much of the message has been looked at, and how much is in the recipe.
+            let (mut at, mut done) = (0, 0);
             for line in message.split_inclusive(|byte| *byte == b'\n') {
                 let (from, len) = longest_prefix(source, &lines, line);
-                if len < WORTH {
-                    literal.extend_from_slice(line);
-                    continue;
+                if len >= WORTH {
+                    push_literal(&mut recipe, &message[done..at]);
+                    push_u16(&mut recipe, COPY | len);
+                    push_u16(&mut recipe, from);
+                    done = at + len;
                 }
-                push_literal(&mut recipe, &mut literal);
-                push_u16(&mut recipe, COPY | len);
-                push_u16(&mut recipe, from);
-                literal.extend_from_slice(&line[len..]);
+                at += line.len();
             }
-            push_literal(&mut recipe, &mut literal);
+            push_literal(&mut recipe, &message[done..]);
         }
         Tail { source: fingerprint(source), recipe: recipe[..].into() }
     }
@@ -106,12 +106,11 @@ fn shared_len(one: &[u8], other: &[u8]) -> usize {
     whole + one[whole..].iter().zip(&other[whole..]).take_while(|(a, b)| a == b).count()
 }
 
-fn push_literal(recipe: &mut Text, literal: &mut Text) {
+fn push_literal(recipe: &mut Text, literal: &[u8]) {
     for piece in literal.chunks(COPY - 1) {
         push_u16(recipe, piece.len());
         recipe.extend_from_slice(piece);
     }
-    literal.clear();
 }
 
 fn push_u16(recipe: &mut Text, value: usize) {
