@@ -208,6 +208,7 @@ impl Worker {
             go = self.obey();
             let now = self.clock.now();
             unread.retain(|token| self.rooms.readable(now, *token, &mut datagram) == Left::Something);
+            self.expect_first();
             for nth in 0..ready {
                 self.expect(nth);
                 let Some(token) = self.poll.token(nth) else { continue };
@@ -234,12 +235,29 @@ impl Worker {
     /// are asked for while the packets before it are forwarded.
     #[inline]
     fn expect(&self, nth: usize) {
-        let token = |nth| self.poll.token(nth).filter(|token| *token != Token::BELL).map(Token::unpack);
-        if let Some(token) = token(nth + 2) {
-            self.rooms.expect_room(token);
+        self.expect_room(nth + 2);
+        self.expect_ports(nth + 1);
+    }
+
+    /// Before the first packet, for which there is the time that the system takes to hand it out.
+    #[inline]
+    fn expect_first(&self) {
+        self.expect_room(0);
+        self.expect_room(1);
+        self.expect_ports(0);
+    }
+
+    #[inline]
+    fn expect_room(&self, nth: usize) {
+        if let Some(token) = self.poll.token(nth).filter(|token| *token != Token::BELL) {
+            self.rooms.expect_room(Token::unpack(token));
         }
-        if let Some(token) = token(nth + 1) {
-            self.rooms.expect_ports(token);
+    }
+
+    #[inline]
+    fn expect_ports(&self, nth: usize) {
+        if let Some(token) = self.poll.token(nth).filter(|token| *token != Token::BELL) {
+            self.rooms.expect_ports(Token::unpack(token));
         }
     }
 

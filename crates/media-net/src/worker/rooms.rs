@@ -22,8 +22,8 @@ use crate::sys::{Left, Received};
 /// Another worker needs a turn to let a port go; one that needs longer has worse troubles.
 const LONGEST_MOVE: Duration = Duration::from_millis(100);
 
-/// About what a recording keeps of a packet of 20 ms, in bytes.
-const ONE_PACKET: usize = 192;
+/// What a recording keeps of a packet of 20 ms, in bytes, wherever in a line of the processor's cache it begins.
+const ONE_PACKET: usize = 184 + 63;
 
 /// The rooms of one worker.
 pub struct Rooms {
