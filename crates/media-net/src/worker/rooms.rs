@@ -33,6 +33,8 @@ pub struct Rooms {
     by_leg: MintedMap<LegId, u32>,
     by_recording: MintedMap<RecordingId, u32>,
     timers: TimerQueue<u32, MintedState>,
+    /// Room for the slots that are due at one moment.
+    due: Vec<u32>,
     /// When each recording is next asked for an old block: as often as one grows old, since packets hand over the full.
     old_blocks: TimerQueue<RecordingId, MintedState>,
     untold: Vec<Ended>,
@@ -61,6 +63,7 @@ impl Rooms {
             by_leg: MintedMap::default(),
             by_recording: MintedMap::default(),
             timers: TimerQueue::default(),
+            due: Vec::new(),
             old_blocks: TimerQueue::default(),
             untold: Vec::new(),
             shelf: Shelf::new(worker, Arc::clone(&figures)),
@@ -85,19 +88,29 @@ impl Rooms {
     /// A packet for this socket is read after the next one: its room will be wanted.
     #[inline]
     pub fn expect_room(&self, token: Token) {
-        let home = self.shelf.home(token.place);
-        let slot = home.and_then(|home| self.slots.get(home.slot as usize)).and_then(Option::as_deref);
-        if let Some(slot) = slot {
-            sys::prefetch(std::ptr::from_ref(slot).cast(), size_of::<Slot>());
+        if let Some(home) = self.shelf.home(token.place) {
+            self.expect_slot(home.slot);
         }
     }
 
     /// A packet for this socket is read next: its room is at hand, and its ports will be wanted.
     #[inline]
     pub fn expect_ports(&self, token: Token) {
-        let home = self.shelf.home(token.place);
-        let slot = home.and_then(|home| self.slots.get(home.slot as usize)).and_then(Option::as_deref);
-        let Some(slot) = slot else { return };
+        if let Some(home) = self.shelf.home(token.place) {
+            self.expect_ports_of(home.slot);
+        }
+    }
+
+    #[inline]
+    fn expect_slot(&self, at: u32) {
+        if let Some(slot) = self.slots.get(at as usize).and_then(Option::as_deref) {
+            sys::prefetch(std::ptr::from_ref(slot).cast(), size_of::<Slot>());
+        }
+    }
+
+    #[inline]
+    fn expect_ports_of(&self, at: u32) {
+        let Some(slot) = self.slots.get(at as usize).and_then(Option::as_deref) else { return };
         slot.room.whereabouts().for_each(|(at, length)| sys::prefetch(at, length));
         for at in slot.running.iter().filter_map(|running| running.recorder.whereabouts()) {
             sys::prefetch(at, ONE_PACKET);
@@ -131,12 +144,19 @@ impl Rooms {
 
     /// Does what time brings.
     pub fn tick(&mut self, now: Instant) {
-        while let Some((at, _)) = self.timers.pop(now) {
-            if let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) {
+        let mut due = std::mem::take(&mut self.due);
+        due.extend(std::iter::from_fn(|| self.timers.pop(now)).map(|(at, _)| at));
+        for nth in 0..due.len() {
+            // Rooms that are due are asked for ahead, as those of packets are.
+            due.get(nth + 2).into_iter().for_each(|at| self.expect_slot(*at));
+            due.get(nth + 1).into_iter().for_each(|at| self.expect_ports_of(*at));
+            if let Some(slot) = self.slots.get_mut(due[nth] as usize).and_then(Option::as_mut) {
                 slot.armed = None;
             }
-            self.with(now, at, |room, outlet| room.tick(now, outlet));
+            self.with(now, due[nth], |room, outlet| room.tick(now, outlet));
         }
+        due.clear();
+        self.due = due;
         self.shelf.tidy(now);
         while let Some((recording, _)) = self.old_blocks.pop(now) {
             self.ask(now, recording);
