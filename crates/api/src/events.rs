@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::TenantId;
 use model::event::{Event, Stamped};
 use store::EventJournal;
+use store::journal::Batch;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
@@ -25,7 +26,7 @@ pub(crate) struct Recent {
 
 #[derive(Default)]
 struct Latest {
-    batches: VecDeque<Arc<[Stamped]>>,
+    batches: VecDeque<Batch>,
     events: usize,
 }
 
@@ -122,7 +123,7 @@ impl Recent {
 }
 
 impl Latest {
-    fn push(&mut self, batch: Arc<[Stamped]>) {
+    fn push(&mut self, batch: Batch) {
         self.events += batch.len();
         self.batches.push_back(batch);
         while let Some(oldest) = self.batches.front().filter(|oldest| self.events - oldest.len() >= KEPT) {

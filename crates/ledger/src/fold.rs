@@ -366,6 +366,10 @@ impl Draft {
                 menu.notice_played.get_or_insert(at);
             }
             CallFact::NodeEntered { flow, node } => {
+                // The flow of many calls has one node; a vector that grows by itself begins with room for four.
+                if menu.path.is_empty() {
+                    menu.path.reserve_exact(1);
+                }
                 menu.path.push(Step { flow: flow.clone(), node: node.clone(), at });
             }
             CallFact::KeyPressed { key, node } => {

@@ -183,6 +183,20 @@ pub fn left(socket: &OwnedFd) -> Left {
     if nothing { Left::Nothing } else { Left::Something }
 }
 
+/// Throws away what lies at `socket`.
+pub fn drain(socket: &OwnedFd) {
+    for _ in 0..MOST_WAITING {
+        // SAFETY: nothing is written to an empty buffer; without MSG_PEEK the datagram is gone.
+        let found = unsafe { libc::recv(socket.as_raw_fd(), std::ptr::null_mut(), 0, 0) };
+        if found < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock {
+            return;
+        }
+    }
+}
+
+/// As many datagrams as a socket's buffer holds, about: whoever floods a port holds up nobody.
+const MOST_WAITING: usize = 1_024;
+
 /// Receives one datagram.
 ///
 /// Packets go through the system's calls themselves: the C library's functions make the thread cancellable and back around

@@ -37,7 +37,7 @@ pub(crate) struct Port {
     pub send: RtpSend,
     pub keys_in: KeyReceive,
     pub keys_out: KeySend,
-    pub player: Option<Player>,
+    pub player: Option<Box<Player>>,
     pub report: PortReport,
     pub watch: Option<Watch>,
     pub alarm: Option<Alarm>,
@@ -307,7 +307,7 @@ impl Port {
         let described = self.agreed.is_some();
         [
             // Nothing is said or pressed to a peer that has not said how.
-            self.player.as_ref().filter(|_| described).map(Player::poll_timeout),
+            self.player.as_deref().filter(|_| described).map(Player::poll_timeout),
             self.keys_out.poll_timeout().filter(|_| described),
             self.report.poll_timeout().filter(|_| described && self.carries == Carries::Audio),
             self.keys_in.poll_timeout(),

@@ -192,7 +192,7 @@ impl Room {
             return;
         };
         port.send.pause();
-        if let Some(before) = port.player.replace(Player::new(now, play, clips, mode)) {
+        if let Some(before) = port.player.replace(Box::new(Player::new(now, play, clips, mode))) {
             sink.event(Event::Played { room, port: leg, play: before.play, how: PlayEnd::Stopped });
         }
         self.rearm();

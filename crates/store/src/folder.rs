@@ -15,6 +15,7 @@ use sqlx::SqliteConnection;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, oneshot, watch};
 
+use crate::journal::Batch;
 use crate::messages::MessageChange;
 use crate::rows::{self, FoldPosition};
 use crate::{EventJournal, JournalConfig, JournalError, OpenError, Store, StoreError};
@@ -130,7 +131,7 @@ const FOLLOWED_UPDATES: usize = 64;
 impl Folder {
     fn spawn(
         mut fold: Fold,
-        follower: broadcast::Receiver<Arc<[Stamped]>>,
+        follower: broadcast::Receiver<Batch>,
         config: FolderConfig,
     ) -> Result<Folder, JournalError> {
         let path = fold.store.data_dir().path().to_owned();
@@ -212,7 +213,7 @@ impl Fold {
 
     async fn run(
         &mut self,
-        mut follower: broadcast::Receiver<Arc<[Stamped]>>,
+        mut follower: broadcast::Receiver<Batch>,
         mut stopped: oneshot::Receiver<()>,
         config: FolderConfig,
     ) {

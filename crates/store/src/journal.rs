@@ -80,6 +80,9 @@ pub struct Recovered {
     pub torn_bytes: u64,
 }
 
+/// Events that were written together, in order.
+pub type Batch = Arc<Vec<Stamped>>;
+
 /// The open journal. Clones share it; the last one dropped writes what is left.
 #[derive(Clone)]
 pub struct EventJournal {
@@ -173,7 +176,7 @@ impl EventJournal {
 
     /// The batches written from now on, each in order. A follower that falls behind learns it by `Lagged` and may
     /// read what it missed with [`read_after`](EventJournal::read_after).
-    pub fn follow(&self) -> broadcast::Receiver<Arc<[Stamped]>> {
+    pub fn follow(&self) -> broadcast::Receiver<Batch> {
         self.shared.batches.subscribe()
     }
 
@@ -216,7 +219,7 @@ struct Shared {
     work: Condvar,
     /// Wakes those who wait in `flush`.
     done: Condvar,
-    batches: broadcast::Sender<Arc<[Stamped]>>,
+    batches: broadcast::Sender<Batch>,
 }
 
 impl Shared {

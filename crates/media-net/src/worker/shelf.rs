@@ -60,6 +60,8 @@ impl Shelf {
         match opened {
             Opened::Kept(place) => {
                 let mut pair = self.resting.get_mut(place as usize)?.take()?;
+                // What came while this worker did other things has not been thrown away yet.
+                [&pair.rtp, &pair.rtcp].into_iter().for_each(sys::drain);
                 pair.mark();
                 self.homes[place as usize] = Some(home);
                 add(&self.figures.resting, -1);

@@ -4,7 +4,6 @@
 //! nothing is asked of the allocator, nor given back to it long after it has left the processor's cache.
 
 use std::collections::VecDeque;
-use std::iter::repeat_n;
 
 use clock::Instant;
 use sip::endpoint::Flow;
@@ -13,11 +12,11 @@ use super::{Passing, Way};
 
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
-    records: VecDeque<Record>,
-    /// What the records say, in their order.
+    /// None of them is empty.
     blocks: VecDeque<Block>,
-    /// One that is empty.
+    /// One that is.
     spare: Option<Block>,
+    messages: usize,
     bytes: usize,
 }
 
@@ -31,21 +30,20 @@ pub(super) struct Record {
     pub leg: u64,
     /// With it its leg was over.
     pub ends: bool,
-    /// Where in its block it begins.
+    /// Where in its block's text it stands.
     place: usize,
     length: usize,
 }
 
 #[derive(Debug)]
 struct Block {
-    bytes: Vec<u8>,
-    /// How many messages of it are kept.
-    messages: usize,
+    text: Vec<u8>,
+    records: VecDeque<Record>,
 }
 
 impl Shelf {
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.messages
     }
 
     /// Of all messages.
@@ -54,57 +52,55 @@ impl Shelf {
     }
 
     pub fn oldest(&self) -> Option<&Record> {
-        self.records.front()
+        self.blocks.front()?.records.front()
     }
 
     pub fn newest(&self) -> Option<&Record> {
-        self.records.back()
+        self.blocks.back()?.records.back()
     }
 
     pub fn put(&mut self, message: Passing<'_>, leg: u64, ends: bool) {
         let Passing { at, way, flow, bytes } = message;
-        let place = self.write(bytes);
-        self.records.push_back(Record { at, way, flow, leg, ends, place, length: bytes.len() });
-        self.bytes += bytes.len();
+        let length = bytes.len();
+        let block = self.block_for(length);
+        let place = block.text.len();
+        block.text.extend_from_slice(bytes);
+        block.records.push_back(Record { at, way, flow, leg, ends, place, length });
+        self.messages += 1;
+        self.bytes += length;
     }
 
     pub fn remove_oldest(&mut self) -> Option<Record> {
-        let oldest = self.records.pop_front()?;
-        self.bytes -= oldest.length;
-        if let Some(block) = self.blocks.front_mut() {
-            block.messages -= 1;
-            if block.messages == 0 {
-                self.spare = self.blocks.pop_front().filter(|block| block.bytes.capacity() == BLOCK);
-            }
+        let block = self.blocks.front_mut()?;
+        let oldest = block.records.pop_front()?;
+        if block.records.is_empty() {
+            self.spare = self.blocks.pop_front().filter(|block| block.text.capacity() == BLOCK);
         }
+        self.messages -= 1;
+        self.bytes -= oldest.length;
         Some(oldest)
     }
 
     /// All, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
-        let blocks = self.blocks.iter().flat_map(|block| repeat_n(&block.bytes, block.messages));
-        self.records.iter().zip(blocks).map(|(record, block)| {
-            let bytes = block.get(record.place..record.place + record.length);
-            // invariant: `put` wrote it there, and a block is emptied when none of its messages is kept.
-            (record, bytes.unwrap_or_default())
+        self.blocks.iter().flat_map(|Block { text, records }| {
+            // invariant: `put` wrote it there.
+            records.iter().map(|record| (record, &text[record.place..record.place + record.length]))
         })
     }
 
-    /// Where in the last block it stands.
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        let has_room = |block: &&mut Block| block.bytes.capacity() - block.bytes.len() >= bytes.len();
-        if self.blocks.back_mut().as_ref().is_none_or(|block| !has_room(block)) {
-            let spare = self.spare.take().filter(|block| block.bytes.capacity() >= bytes.len());
-            let mut block = spare
-                .unwrap_or_else(|| Block { bytes: Vec::with_capacity(BLOCK.max(bytes.len())), messages: 0 });
-            block.bytes.clear();
+    /// The last block, or a new one, with room for `length` bytes.
+    fn block_for(&mut self, length: usize) -> &mut Block {
+        let last = self.blocks.back();
+        if last.is_none_or(|last| last.text.capacity() - last.text.len() < length) {
+            let spare = self.spare.take().filter(|spare| spare.text.capacity() >= length);
+            let new = || Block { text: Vec::with_capacity(BLOCK.max(length)), records: VecDeque::new() };
+            let mut block = spare.unwrap_or_else(new);
+            block.text.clear();
             self.blocks.push_back(block);
         }
-        let Some(block) = self.blocks.back_mut() else { return 0 };
-        let place = block.bytes.len();
-        block.bytes.extend_from_slice(bytes);
-        block.messages += 1;
-        place
+        // invariant: there was one, or it was just put there.
+        self.blocks.back_mut().expect("a block")
     }
 }
 
@@ -151,6 +147,6 @@ mod tests {
         }
         assert!(shelf.iter().map(|(_, text)| text).eq([&b"a"[..], &long, b"b"]));
         while shelf.remove_oldest().is_some() {}
-        assert!(shelf.spare.is_some_and(|spare| spare.bytes.capacity() == BLOCK));
+        assert!(shelf.spare.is_some_and(|spare| spare.text.capacity() == BLOCK));
     }
 }

@@ -119,7 +119,7 @@ impl Writer {
         self.unsynced.get_or_insert(self.shared.clock.now());
         self.synced_to = self.synced_to.max(written);
         // Nobody may be following: that is no error.
-        let _ = self.shared.batches.send(batch.into());
+        let _ = self.shared.batches.send(Arc::new(batch));
         true
     }
 
