@@ -18,12 +18,12 @@ use clock::SystemClock;
 use config::{HookEvent, Loaded, Pinning};
 use hooks::{CommandHook, CommandLimits, Hooks, QueueLimits, Trigger};
 use ledger::{Exporter, UtcOffset};
-use media_net::{MediaConfig, MediaNet};
+use media_net::{MediaConfig, MediaNet, yield_to_others};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
 use sip::subscription::Notifier;
 use sip_net::{Boxes, Capture, Inbox, InboxLimits, Resolver, ShardLoop, ShardThread, Tls, Transports};
-use store::{EventJournal, Folder, StartConfig, Store};
+use store::{EventJournal, Folder, FolderConfig, StartConfig, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -118,7 +118,10 @@ impl Node {
             HashMap::new()
         });
         let last_packet = move |call| heard.get(&call).copied();
-        let started = store::start(&data, clock, StartConfig::default(), last_packet).await?;
+        // A transaction of thousands of rows would else take half the core from calls that are being set up.
+        let folder = FolderConfig { on_thread: || yield_to_others(10), ..FolderConfig::default() };
+        let rows = StartConfig { folder, ..StartConfig::default() };
+        let started = store::start(&data, clock, rows, last_packet).await?;
         let journal = started.journal;
         let data = std::path::absolute(&data).unwrap_or(data);
         journal.append(Event::Node { fact: NodeFact::Started { version: env!("CARGO_PKG_VERSION").into() } });

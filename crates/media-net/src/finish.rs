@@ -104,7 +104,7 @@ impl Finisher {
     /// When the system gives no thread.
     pub fn spawn(mut self, jobs: Receiver<Job>) -> io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name("rec-finish".to_owned()).spawn(move || {
-            yield_to_others();
+            yield_to_others(19);
             self.run(&jobs);
         })
     }
@@ -387,11 +387,13 @@ pub(crate) fn date(at: WallTime) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Lets workers and signalling go first: finishing has time. With sched_autogroup, niceness counts only inside the
-/// session's group, which is where our own threads are.
-pub(crate) fn yield_to_others() {
+/// Lets workers and signalling go before the calling thread and those that it starts: finishing has time. With
+/// sched_autogroup, niceness counts only inside the session's group, which is where our own threads are.
+///
+/// `niceness`: at 10 a thread has a tenth of what one of theirs has, at 19 a seventieth (sched(7)).
+pub fn yield_to_others(niceness: i32) {
     // SAFETY: setpriority takes three integers; 0 is the calling thread.
-    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 19) } != 0;
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) } != 0;
     if failed {
         tracing::debug!(error = %io::Error::last_os_error(), "a thread keeps its priority");
     }

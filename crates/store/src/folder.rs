@@ -35,6 +35,8 @@ pub struct FolderConfig {
     pub rules: ServiceRules,
     /// Journal files are kept for this long after all their events are folded.
     pub keep_events: Duration,
+    /// Called first on each thread that writes or reads rows: rows have time, calls have not.
+    pub on_thread: fn(),
 }
 
 impl Default for FolderConfig {
@@ -46,6 +48,7 @@ impl Default for FolderConfig {
             commit_rows: 4_096,
             rules: ServiceRules::default(),
             keep_events: Duration::from_secs(30 * 86_400),
+            on_thread: || {},
         }
     }
 }
@@ -96,7 +99,7 @@ pub async fn start(
     config: StartConfig,
     last_packet: impl Fn(CallId) -> Option<WallTime>,
 ) -> Result<Started, StartError> {
-    let store = Store::open(data_dir).await?;
+    let store = open(data_dir, config.folder.on_thread).await?;
     let position = store.fold_position().await?;
     let events = store.data_dir().events();
     let (journal, recovered) =
@@ -115,6 +118,21 @@ pub async fn start(
     }
     let folder = Folder::spawn(fold, follower, config.folder)?;
     Ok(Started { store, journal, folder, closed })
+}
+
+/// Opens the database by a thread that `on_thread` was called on: its connections' threads take after it.
+async fn open(data_dir: &Path, on_thread: fn()) -> Result<Store, StartError> {
+    let (runtime, path) = (tokio::runtime::Handle::current(), data_dir.to_owned());
+    let (opened, store) = oneshot::channel();
+    let opens = move || {
+        on_thread();
+        // Who waits is gone only when the start was given up.
+        let _ = opened.send(runtime.block_on(Store::open(&path)));
+    };
+    let failed = |source| JournalError::Io { path: data_dir.to_owned(), source };
+    std::thread::Builder::new().name("rows".into()).spawn(opens).map_err(failed)?;
+    let died = || failed(std::io::Error::other("its thread ended"));
+    Ok(store.await.map_err(|_| died())??)
 }
 
 /// The running loop. Dropping it leaves the rest of the journal to the next start.
@@ -142,7 +160,10 @@ impl Folder {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let thread = std::thread::Builder::new()
             .name("folder".into())
-            .spawn(move || runtime.block_on(fold.run(follower, stopped, config)))
+            .spawn(move || {
+                (config.on_thread)();
+                runtime.block_on(fold.run(follower, stopped, config));
+            })
             .map_err(failed)?;
         Ok(Folder { updates, folded, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }

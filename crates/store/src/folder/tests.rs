@@ -300,3 +300,28 @@ async fn two_switches_do_not_share_a_folder() {
     let refused = start(&dir, SystemClock::start(), StartConfig::default(), |_| None).await.err().unwrap();
     assert!(refused.to_string().contains("另一个 hotline"), "{refused}");
 }
+
+/// Names of the threads that [`noted`] was called on.
+static NOTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn noted() {
+    NOTED.lock().unwrap().push(std::thread::current().name().unwrap_or_default().to_owned());
+}
+
+#[tokio::test]
+async fn each_thread_that_has_to_do_with_rows_is_told_to_yield_first() {
+    let dir = Scratch::new();
+    let folder = FolderConfig { on_thread: noted, ..FolderConfig::default() };
+    let config = StartConfig { folder, ..StartConfig::default() };
+    let started = start(&dir, SystemClock::start(), config, |_| None).await.unwrap();
+    // The thread that opens the database, which its connections' threads take after, and the loop's.
+    tokio::time::timeout(LONG, async {
+        while NOTED.lock().unwrap().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(*NOTED.lock().unwrap(), ["rows", "folder"]);
+    started.folder.stop();
+}
