@@ -2,7 +2,7 @@
 //!
 //! `cargo build --release -p hotline && cargo bench -p hotline-benches --bench signalling -- WHAT`, where WHAT is
 //! `rates RATE…` (calls per second, 8 s of each), `peak FROM STEP` (more and more until a thousandth fails),
-//! `dialogs RATE` (the same rate with 100 to 4,500 calls talking), `memory RATE` (resident memory of a call, at a quarter of
+//! `dialogs RATE` (the same rate with 100 to 4,000 calls talking), `memory RATE` (resident memory of a call, at a quarter of
 //! `RATE` and at `RATE`, after 80 s), `limited` (500 a second admitted, 5,000 offered), `overload PEAK` (three times
 //! `PEAK` offered, while 500 calls talk, and what follows) or `shards N RATE`.
 //! CPU time is the system's for each thread; times are measured by the load, which says when it was late itself.
@@ -68,7 +68,7 @@ impl Bench {
     }
 
     fn dialogs(&self, rate: u32) {
-        for talking in [100, 1_000, 2_000, 4_500] {
+        for talking in [100, 1_000, 2_000, 4_000] {
             let hold = f64::from(talking) / f64::from(rate);
             print!("{talking:>5} talk: ");
             self.run(&[], rate, talking + rate * SECONDS, hold).print();
@@ -192,7 +192,7 @@ impl Run {
 
 /// How long calls last at this rate, in seconds: so that the ports are not what ends first.
 fn hold_for(rate: u32) -> f64 {
-    if rate < 4_000 { 1.0 } else { 0.3 }
+    if rate <= 3_000 { 1.0 } else { 0.3 }
 }
 
 /// A port beside `address` on the same host.

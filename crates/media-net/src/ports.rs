@@ -299,9 +299,14 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The pair goes to rest, bound at `place` of `worker`; `false` when it is to be closed.
+    /// The pair goes to rest, bound at `place` of `worker`; `false` when it is to be closed: what rests bound is not to
+    /// refuse calls for want of descriptors.
     pub fn keep(&self, worker: usize, place: u32) -> bool {
-        let now = self.pool.clock.now();
+        let PortPool { bound, most_bound, clock, .. } = &*self.pool;
+        if bound.load(Ordering::Relaxed) > most_bound - most_bound / 4 {
+            return false;
+        }
+        let now = clock.now();
         self.table().is_some_and(|table| lock(table).keep(worker, self.port, place, now))
     }
 

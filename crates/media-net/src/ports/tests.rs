@@ -150,3 +150,16 @@ fn calls_never_take_the_descriptors_that_records_and_recordings_need() {
     pairs.push(bound(&pool));
     assert!(matches!(pool.open(0, 0), Err(PortError::Descriptors { .. })));
 }
+
+#[test]
+fn what_rests_bound_refuses_no_call() {
+    let bind = own_address(105);
+    let interface = MediaInterface { bind, advertise: bind, ports: 40_000..=40_009 };
+    let pool = Arc::new(PortPool::within(16, vec![interface], 1, 46, SystemClock::start()));
+    let mut pairs: Vec<Pair> = (0..4).map(|_| bound(&pool).1).collect();
+    let crowded = pairs.pop().unwrap();
+    assert!(!crowded.lease.keep(0, 7), "four of four are bound: it is closed");
+    drop(crowded);
+    let roomy = pairs.pop().unwrap();
+    assert!(roomy.lease.keep(0, 8));
+}
