@@ -17,6 +17,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 /// One call, from its first INVITE to its one release. Written down, what is nothing is left out: most of a record is.
+/// [`Way`] and [`Quality`] keep their every field: they are exported as they are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cdr {
     /// Which call.
@@ -304,13 +305,13 @@ pub struct Way {
     /// The trunk.
     pub trunk: TrunkName,
     /// Where the INVITE was sent; None: it was passed over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub to: Option<std::net::SocketAddr>,
     /// The SIP status of its refusal, when there was one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub status: Option<u16>,
     /// Why it did not take the call, in words; None: it took it, or was not waited for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub failed: Option<Arc<str>>,
 }
 
@@ -413,16 +414,16 @@ pub struct Quality {
     /// Interarrival jitter in microseconds (RFC 3550 §6.4.1).
     pub jitter_us: u32,
     /// Whether no RTP came for the configured time (无声).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub went_silent: bool,
     /// The last round trip in microseconds (RFC 3550 §6.4.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub round_trip_us: Option<u32>,
     /// Mean opinion score in hundredths, estimated (ITU-T G.107); 0 when nothing was received.
     #[serde(default)]
     pub mos_centi: u16,
     /// Packets came, and none had a sound (R37 无声来电).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub silent: bool,
 }
 
