@@ -3,7 +3,7 @@
 //!
 //! `cargo build --release -p hotline && cargo bench -p hotline-benches --bench media -- WHAT`, where WHAT is one of
 //!
-//! - `sides CALLS`: all three at so many calls, twice;
+//! - `sides CALLS [SECONDS]`: all three at so many calls, twice; or once, for so long;
 //! - `delays [CALLS]`: all three at seven tenths of what a core relays, or at so many calls: delays, and how far above the
 //!   forwarder's they are;
 //! - `flat [SIDE]`: CPU for each call at 100 to 4,000 calls, in packets of 60 ms, so that one core takes the most;
@@ -25,10 +25,14 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let Some(binary) = binary() else { return };
-    let bench = Bench { binary };
+    let mut bench = Bench { binary, measured: MEASURED };
     let number = |word: &str| word.parse().expect("a number");
     match words[..] {
         ["sides", calls] => bench.sides(number(calls), 2),
+        ["sides", calls, seconds] => {
+            bench.measured = f64::from(number(seconds));
+            bench.sides(number(calls), 1);
+        }
         [] => bench.sides(1_000, 2),
         ["delays"] => bench.delays(None),
         ["delays", calls] => bench.delays(Some(number(calls))),
@@ -71,6 +75,8 @@ impl Side {
 
 struct Bench {
     binary: PathBuf,
+    /// How long audio is measured, in seconds.
+    measured: f64,
 }
 
 /// How many calls there are, and what they send.
@@ -218,8 +224,8 @@ impl Bench {
         let Scale { calls, speaking, ptime } = scale;
         let rate = RATE.min(f64::from(calls));
         let hold = match side {
-            Side::Forwarder => SETTLES + MEASURED,
-            _ => f64::from(calls) / rate + 2.0 * SETTLES + MEASURED,
+            Side::Forwarder => SETTLES + self.measured,
+            _ => f64::from(calls) / rate + 2.0 * SETTLES + self.measured,
         };
         let mut load = Command::new(&self.binary);
         load.args(["load", "--json", "--cpu", "1", "--calls", &calls.to_string()]);
@@ -306,5 +312,5 @@ const PATIENT: (&str, &str) = ("[limits]", "[limits]\noverload_delay_millisecond
 const RATE: f64 = 500.0;
 /// What beginnings left is done after this, in seconds.
 const SETTLES: f64 = 0.5;
-/// How long audio is measured, in seconds.
+/// How long audio is measured where nothing else is said, in seconds.
 const MEASURED: f64 = 4.0;
