@@ -162,6 +162,19 @@ impl Endpoint {
         self.clients.get(tx.0).map(|client| client.flow)
     }
 
+    /// Notes that the dialog which the 2xx with To tag `tag` formed is ended. `false` when it was before: that 2xx is a
+    /// repetition.
+    pub(crate) fn ends_once(&mut self, tx: ClientTx, tag: &str) -> bool {
+        match self.clients.get_mut(tx.0).map(|client| &mut client.state) {
+            Some(ClientState::Accepted { ended }) if ended.iter().any(|known| **known == *tag) => false,
+            Some(ClientState::Accepted { ended }) => {
+                ended.push(tag.into());
+                true
+            }
+            _ => true,
+        }
+    }
+
     /// Whether any response to the request of `tx` has come; true also once the transaction is over.
     pub fn has_heard(&self, tx: ClientTx) -> bool {
         let silent = |client: &Client| {

@@ -94,7 +94,7 @@ impl Endpoint {
                         ClientState::Calling { .. }
                         | ClientState::Proceeding { .. }
                         | ClientState::Completed { .. }
-                        | ClientState::Accepted,
+                        | ClientState::Accepted { .. },
                     ) if cseq.method == Method::Invite => self.invite_response(now, id, response, raw),
                     _ => self.drop_message(DropCause::StrayResponse),
                 }
@@ -107,7 +107,7 @@ impl Endpoint {
         let status = response.status;
         let Some(client) = self.clients.get_mut(id) else { return };
         let flow = client.flow;
-        match std::mem::replace(&mut client.state, ClientState::Accepted) {
+        match std::mem::replace(&mut client.state, ClientState::Accepted { ended: Vec::new() }) {
             ClientState::Calling { sent, cancel, .. } if status < 200 => {
                 client.state = ClientState::Proceeding { sent };
                 // Timers A and B stop.
@@ -124,7 +124,7 @@ impl Endpoint {
             ClientState::Calling { .. } | ClientState::Proceeding { .. } if status < 300 => {
                 // RFC 6026 §8.4: further 2xx, of this fork and of others, go to the application for 64 × T1.
                 self.outputs.push_back(Output::Response { tx: ClientTx(id), response });
-                self.begin_client(now, id, ClientState::Accepted);
+                self.begin_client(now, id, ClientState::Accepted { ended: Vec::new() });
             }
             ClientState::Calling { sent, .. } | ClientState::Proceeding { sent } => {
                 let ack = ack_of(&sent, &response);
@@ -148,7 +148,8 @@ impl Endpoint {
                     None => self.drop_message(DropCause::LateResponse),
                 }
             }
-            ClientState::Accepted if (200..300).contains(&status) => {
+            ClientState::Accepted { ended } if (200..300).contains(&status) => {
+                client.state = ClientState::Accepted { ended };
                 self.outputs.push_back(Output::Response { tx: ClientTx(id), response });
             }
             other => {
@@ -191,7 +192,7 @@ impl Endpoint {
         if due.kind() == Kind::ClientEnd {
             let waited = !matches!(
                 client.state,
-                ClientState::Completed { .. } | ClientState::Accepted | ClientState::Done
+                ClientState::Completed { .. } | ClientState::Accepted { .. } | ClientState::Done
             );
             if waited && client.owner != Owner::Endpoint {
                 self.outputs.push_back(Output::TimedOut { tx: ClientTx(due.tx()) });
@@ -212,7 +213,7 @@ impl Endpoint {
             ClientState::Progressing { sent } => (sent.clone(), config.t2.max(config.t1)),
             ClientState::Proceeding { .. }
             | ClientState::Completed { .. }
-            | ClientState::Accepted
+            | ClientState::Accepted { .. }
             | ClientState::Done => return,
         };
         self.transmit(flow, sent);
@@ -226,7 +227,7 @@ impl Endpoint {
         let Some(client) = self.clients.get(id) else { return };
         let waited = !matches!(
             client.state,
-            ClientState::Completed { .. } | ClientState::Accepted | ClientState::Done
+            ClientState::Completed { .. } | ClientState::Accepted { .. } | ClientState::Done
         );
         if !waited {
             return; // What is left costs nothing, and a 2xx may still come another way.
@@ -244,7 +245,7 @@ impl Endpoint {
         let (epoch, reliable) = (client.epoch, client.flow.transport.is_reliable());
         let (end, retransmit) = match &state {
             ClientState::Calling { .. } | ClientState::Trying { .. } => (Some(Lane::SixtyFourT1), !reliable),
-            ClientState::Accepted => (Some(Lane::SixtyFourT1), false),
+            ClientState::Accepted { .. } => (Some(Lane::SixtyFourT1), false),
             ClientState::Completed { .. } => (Some(Lane::D), false),
             ClientState::Done => (Some(Lane::T4), false),
             ClientState::Proceeding { .. } | ClientState::Progressing { .. } => (None, false),

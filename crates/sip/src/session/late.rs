@@ -8,8 +8,8 @@ use crate::headers::HeaderName;
 use crate::message::{Method, Response};
 use crate::transaction::ClientTx;
 
-/// RFC 3261 §13.2.2.4: a 2xx to INVITE whose session is gone is acknowledged and its dialog ended by BYE. Other responses
-/// are none of this function's business.
+/// RFC 3261 §13.2.2.4: a 2xx to INVITE whose session is gone is acknowledged, each time that it comes, and its dialog ended
+/// by one BYE. Other responses are none of this function's business.
 pub fn discard_late_answer(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response) {
     // §12.2.1.1 asks that numbers rise: what followed the INVITE in a dialog that is gone had the next ones.
     discard(now, ep, tx, response, FOLLOWED);
@@ -42,6 +42,10 @@ fn discard(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response, f
     let Ok(mut dialog) = base.formed_by(response) else { return };
     let flow = way(&dialog, flow);
     ep.send_ack(now, flow, &dialog.request_numbered(Method::Ack, cseq.number));
+    // RFC 3261 §13.3.1.4: a 2xx comes again until its ACK has arrived; its dialog ends once.
+    if !ep.ends_once(tx, dialog.remote.tag().unwrap_or_default()) {
+        return;
+    }
     let mut bye = dialog.request(Method::Bye);
     bye.headers.push(HeaderName::Reason, "SIP;cause=487;text=\"Answered elsewhere\"");
     ep.request(now, flow, bye);

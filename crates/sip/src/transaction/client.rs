@@ -35,7 +35,10 @@ pub(crate) enum ClientState {
     /// INVITE, refused and acknowledged; timer D runs. The ACK is made again from the retransmitted response.
     Completed { ack: Tail },
     /// INVITE, answered (RFC 6026 §7.2); timer M runs.
-    Accepted,
+    Accepted {
+        /// Of which answers (To tags) the dialog was ended, since nobody waited for it.
+        ended: Vec<Box<str>>,
+    },
     /// Not INVITE, no response yet; timers E and F run. It was sent again so often.
     Trying { sent: Bytes, repeats: u8 },
     /// Not INVITE, a provisional response came; timers E (at T2) and F run. Figure 6's «Proceeding».

@@ -58,6 +58,13 @@ fn a_2xx_after_the_session_is_gone_gets_ack_and_bye() {
     ua.mark();
     ua.reply(&invite, 200, "late", "", OFFER);
     assert_eq!(ua.words(), ["ACK", "BYE"]);
+    // §13.3.1.4: it comes again until its ACK has arrived; §12.2.1.1 forbids a second BYE of the same number.
+    ua.mark();
+    ua.reply(&invite, 200, "late", "", OFFER);
+    assert_eq!(ua.words(), ["ACK"]);
+    ua.mark();
+    ua.reply(&invite, 200, "another", "", OFFER);
+    assert_eq!(ua.words(), ["ACK", "BYE"]);
 }
 
 // §13.2.2.4: "the route set … MUST be recomputed based on the Record-Route header field of the 2xx".
