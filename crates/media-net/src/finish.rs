@@ -374,17 +374,7 @@ pub(crate) fn path_of(tenant: &TenantId, recording: RecordingId, started: WallTi
 /// Year, month and day of `at` in China, which has one time zone and no summer time.
 pub(crate) fn date(at: WallTime) -> (i64, i64, i64) {
     const CHINA_SECS: i64 = 8 * 3_600;
-    let days = (at.as_secs() + CHINA_SECS).div_euclid(86_400);
-    // Howard Hinnant, «chrono-compatible low-level date algorithms», civil_from_days.
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    clock::civil_of_epoch_day((at.as_secs() + CHINA_SECS).div_euclid(86_400))
 }
 
 /// Lets workers and signalling go before the calling thread and those that it starts: finishing has time. With

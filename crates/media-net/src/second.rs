@@ -131,8 +131,7 @@ impl Copier {
                 level_at = now;
             }
             self.behind.bytes.store(bytes, Ordering::Relaxed);
-            let millis = u64::try_from(now.since(level_at).as_millis()).unwrap_or(u64::MAX);
-            self.behind.millis.store(millis, Ordering::Relaxed);
+            self.behind.millis.store(clock::millis(now.since(level_at)), Ordering::Relaxed);
             self.behind.lost.fetch_add(lost, Ordering::Relaxed);
             if last {
                 return;
