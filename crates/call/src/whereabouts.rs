@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clock::Instant;
 use model::Aor;
-use routing::Shared;
+use routing::{Shared, hash_of_call_id, header_lines};
 
 /// Where things are on this node. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -163,27 +163,14 @@ pub fn home_of(call_id: &[u8], shards: usize) -> usize {
     {
         return minted;
     }
-    // FNV-1a: short keys, no adversary gains more than an uneven load.
-    let hash = call_id.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    usize::try_from(hash % shards as u64).unwrap_or(0)
+    // An adversary gains no more than an uneven load.
+    usize::try_from(hash_of_call_id(call_id) % shards as u64).unwrap_or(0)
 }
 
 /// The value of a message's first `Call-ID` or `i` header, trimmed.
 pub fn call_id_of(message: &[u8]) -> Option<&[u8]> {
-    for line in message.split(|byte| *byte == b'\n').skip(1) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return None;
-        }
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let name = line[..colon].trim_ascii();
-        if name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i") {
-            return Some(line[colon + 1..].trim_ascii());
-        }
-    }
-    None
+    let is_call_id = |name: &[u8]| name.eq_ignore_ascii_case(b"call-id") || name.eq_ignore_ascii_case(b"i");
+    header_lines(message).find_map(|(name, value)| is_call_id(name).then_some(value))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod supervision;
 mod trunk;
 mod trunk_numbers;
 mod trunk_state;
+mod unparsed;
 
 pub use admission::{Admission, CallOut, Refusal, RefuseCause, Ticket};
 pub use codes::{Argument, Feature, FeatureCodes, TalkCodes};
@@ -54,3 +55,4 @@ pub use trunk::{
 };
 pub use trunk_numbers::is_pattern;
 pub use trunk_state::{PassedOver, TrunkBinding, TrunkChange, TrunkNews, TrunkStates, WayOut, WaysOut};
+pub use unparsed::{hash_of_call_id, header_lines};

@@ -22,10 +22,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use clock::Instant;
 use model::{CallId, TenantId};
+use routing::hash_of_call_id;
 use sip::endpoint::Flow;
 use smallvec::SmallVec;
 
-use head::{Head, Said, hash};
+use head::{Head, Said};
 use shelf::Shelf;
 
 /// How much is kept. What comes beyond it takes the place of the oldest.
@@ -127,7 +128,7 @@ impl Capture {
             return;
         }
         ring.make_room_for_a_leg();
-        let id = hash(sip_call_id.as_bytes());
+        let id = hash_of_call_id(sip_call_id.as_bytes());
         let heard = ring.kept.newest().map_or(Instant::ZERO, |newest| newest.at);
         match ring.legs.entry(id) {
             Entry::Vacant(place) => {

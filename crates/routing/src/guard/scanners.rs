@@ -2,28 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::header_lines;
+
 /// Whether a request names one of `words` (lower case) as its User-Agent or in its From or To: `friendly-scanner`.
 pub fn is_of_scanner(message: &[u8], words: &[Arc<str>]) -> bool {
     let told = |value: &[u8]| words.iter().any(|word| contains(value, word.as_bytes()));
-    headers(message)
+    header_lines(message)
         .any(|(name, value)| is(name, &[b"user-agent", b"from", b"f", b"to", b"t"]) && told(value))
 }
 
 /// Whether this is an OPTIONS outside of any dialog.
 pub fn is_strange_options(message: &[u8]) -> bool {
     let has_tag = |(name, value): (&[u8], &[u8])| is(name, &[b"to", b"t"]) && contains(value, b";tag=");
-    message.starts_with(b"OPTIONS ") && !headers(message).any(has_tag)
-}
-
-/// Names and values of the header lines, as written; a folded line has no name and is passed over.
-fn headers(message: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let lines = message.split(|byte| *byte == b'\n').skip(1);
-    let lines =
-        lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).take_while(|line| !line.is_empty());
-    lines.filter_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        Some((line[..colon].trim_ascii(), &line[colon + 1..]))
-    })
+    message.starts_with(b"OPTIONS ") && !header_lines(message).any(has_tag)
 }
 
 fn is(name: &[u8], names: &[&[u8]]) -> bool {

@@ -1,10 +1,12 @@
 //! Owns what the head of a message says to those who keep it: whose it is, and what it does to its leg. Does not own
 //! parsing (see `sip`): a message that is kept may be one that nobody could parse.
 
+use routing::{hash_of_call_id, header_lines};
+
 /// What of a message decides whether it is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
-    /// The hash of its Call-ID.
+    /// The hash of its Call-ID; two legs that share one would be shown in one trace, once in many thousand years.
     pub call_id: u64,
     pub said: Said,
 }
@@ -57,10 +59,12 @@ impl Head {
         let is_response = message.starts_with(b"SIP/");
         let mut said = (!is_response).then(|| Said::by_request(message));
         let mut call_id = None;
-        for (name, value) in headers(message) {
+        for (name, value) in header_lines(message) {
             let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
             match name.len() {
-                1 | 7 if call_id.is_none() && (is(b"i") || is(b"call-id")) => call_id = Some(hash(value)),
+                1 | 7 if call_id.is_none() && (is(b"i") || is(b"call-id")) => {
+                    call_id = Some(hash_of_call_id(value))
+                }
                 4 if said.is_none() && is(b"cseq") => said = Some(Said::by_response(message, value)),
                 _ => continue,
             }
@@ -70,30 +74,6 @@ impl Head {
         }
         Some(Head { call_id: call_id?, said: Said::Other })
     }
-}
-
-/// FNV-1a; two legs that share a hash would be shown in one trace, once in many thousand years.
-pub(super) fn hash(call_id: &[u8]) -> u64 {
-    call_id
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Names and values of the headers, trimmed, without what is on continuation lines.
-fn headers(message: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = message;
-    let mut next = move || {
-        let line;
-        (line, rest) = rest.split_at(memchr::memchr(b'\n', rest)?);
-        rest = &rest[1..];
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
-    };
-    // The first line is no header.
-    next();
-    std::iter::from_fn(next).take_while(|line| !line.is_empty()).filter_map(|line| {
-        let colon = memchr::memchr(b':', line)?;
-        Some((line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()))
-    })
 }
 
 #[cfg(test)]
@@ -106,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_head_is_read_in_both_forms_and_any_order() {
-        let id = hash(b"abc@host");
+        let id = hash_of_call_id(b"abc@host");
         let cases = [
             ("INVITE sip:a@b SIP/2.0\r\nVia: x\r\nCall-ID: abc@host\r\n\r\n", Said::Invite),
             ("ACK sip:a@b SIP/2.0\r\ni :  abc@host \r\n\r\n", Said::OfInvite),
