@@ -18,11 +18,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use hotline_benches::switch::{Switch, binary, report};
+use hotline_benches::switch::{Switch, binary, by_thread, report, words};
 use serde_json::Value;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words = words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let Some(binary) = binary() else { return };
     let mut bench = Bench { binary, measured: MEASURED };
@@ -265,10 +265,6 @@ impl Run {
         let steady = &report["steady"];
         let float = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("no figure in {report:#}"));
         let used = &steady["per_call_second"];
-        let threads = used["threads"].as_object().expect("threads").iter();
-        let threads = threads.filter(|(_, micros)| float(micros) >= 0.5);
-        let threads: Vec<String> =
-            threads.map(|(name, micros)| format!("{name} {:.0}", float(micros))).collect();
         let talking = report["switch"]["resident_kb"][1].as_u64();
         let Scale { calls, speaking, .. } = scale;
         Run {
@@ -276,7 +272,7 @@ impl Run {
             cpu: float(&used["cpu_micros"]) * f64::from(calls) / f64::from(speaking),
             played: 0.0,
             busy: float(&used["cpu_percent"]),
-            threads: threads.join(", "),
+            threads: by_thread(&used["threads"]),
             finishing: 0.0,
             lost: float(&steady["lost"]) / float(&steady["sent"]),
             p50: float(&steady["delay"]["p50"]),

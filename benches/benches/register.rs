@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clock::{Instant, WallTime};
+use hotline_benches::switch::resident_kb;
 use hotline_benches::{Counting, measure, row};
 use model::{Aor, TenantId};
 use sip::auth::{Account, Login, Offer};
@@ -128,12 +129,6 @@ fn in_use() -> usize {
     // SAFETY: a plain query.
     let info = unsafe { libc::mallinfo2() };
     info.uordblks + info.hblkhd
-}
-
-fn resident_kb(pid: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn in_process() {

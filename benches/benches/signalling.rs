@@ -8,14 +8,14 @@
 //! CPU time is the system's for each thread; times are measured by the load, which says when it was late itself.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hotline_benches::switch::{SECOND_NUMBER, Switch, binary, report, wait};
+use hotline_benches::switch::{SECOND_NUMBER, Switch, binary, by_thread, report, said, wait, words};
 use serde_json::Value;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words = words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let Some(binary) = binary() else { return };
     let bench = Bench { binary };
@@ -82,7 +82,7 @@ impl Bench {
             let switch = Switch::start(&self.binary, &[]);
             let idle = switch.resident_kb();
             let mut load = self.load(&switch, rate, rate * (CHURN + HOLD), f64::from(HOLD));
-            let load = load.stdout(Stdio::piped()).spawn().expect("the load starts");
+            let load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the load starts");
             wait(Duration::from_secs(CHURN.into()));
             let busy = switch.resident_kb();
             let run = Run { rate, said: said(load) };
@@ -109,7 +109,7 @@ impl Bench {
         let mut talking = self.paced(&switch, 250, TALKING, 30.0);
         talking.args(["--number", SECOND_NUMBER, "--caller", &free_beside(&switch.carrier)]);
         talking.args(["--callee", &switch.second_phone]);
-        let talking = talking.stdout(Stdio::piped()).spawn().expect("the load starts");
+        let talking = talking.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the load starts");
         wait(Duration::from_secs(4));
         let offer = |rate: u32, seconds: u32| {
             let run = Run { rate, said: report(self.load(&switch, rate, rate * seconds, hold_for(rate))) };
@@ -166,11 +166,6 @@ impl Run {
     }
 
     fn print(&self) {
-        let threads = self.said["switch"]["threads"].as_object().expect("threads").iter();
-        let threads: Vec<String> = threads
-            .filter_map(|(name, micros)| Some((name, micros.as_f64().filter(|micros| *micros >= 0.5)?)))
-            .map(|(name, micros)| format!("{name} {micros:.0}"))
-            .collect();
         let late = self.float("/lateness/p99");
         println!(
             "{:>5}/s: {} of {} answered, failed {}; set-up p50 {:.2} p90 {:.2} p99 {:.2} ms; {:.1} µs of CPU a call, {:.0} % busy ({}); load {:.1} µs, late p99 {late:.2} ms{}",
@@ -183,7 +178,7 @@ impl Run {
             self.float("/setup/p99"),
             self.float("/switch/cpu_micros"),
             self.float("/switch/cpu_percent"),
-            threads.join(", "),
+            by_thread(&self.said["switch"]["threads"]),
             self.float("/load_micros_per_call"),
             if late >= 2.0 { " (the load was late: times say nothing)" } else { "" }
         );
@@ -200,12 +195,6 @@ fn free_beside(address: &str) -> String {
     let (host, _port) = address.rsplit_once(':').expect("host:port");
     let socket = std::net::UdpSocket::bind((host, 0)).and_then(|socket| socket.local_addr());
     socket.expect("a port").to_string()
-}
-
-/// What a load that was started says at its end.
-fn said(load: Child) -> Value {
-    let output = load.wait_with_output().expect("it ends");
-    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 /// How long calls are offered, in seconds.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hotline_tests::copy_folder;
 use serde_json::Value;
 
 /// A switch with `configs/bench` on addresses of this process's own; it ends, and its folder goes, when dropped.
@@ -42,7 +43,7 @@ impl Switch {
     pub fn start(binary: &Path, changes: &[(&str, &str)]) -> Switch {
         let folder = std::env::temp_dir().join(format!("hotline-bench-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/bench"), &folder);
+        copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/bench"), &folder);
         let [_, high, middle, low] = std::process::id().to_be_bytes();
         let host = |base: u8| Ipv4Addr::new(127, base + high % 60, middle, low.max(1));
         let free = |host: Ipv4Addr| {
@@ -94,9 +95,7 @@ impl Switch {
     /// # Panics
     /// When it runs no more.
     pub fn resident_kb(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.split_ascii_whitespace().next().expect("a number").parse().expect("a number")
+        resident_kb(self.pid())
     }
 
     /// Waits until `calls` recordings have their files; the finisher's CPU seconds.
@@ -136,6 +135,16 @@ impl Drop for Switch {
     }
 }
 
+/// Resident memory of process `pid` in KB.
+///
+/// # Panics
+/// When it runs no more.
+pub fn resident_kb(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    line.split_ascii_whitespace().next().expect("a number").parse().expect("a number")
+}
+
 /// The number behind which [`Switch::second_phone`] rings, so that two loads go through one switch.
 pub const SECOND_NUMBER: &str = "4000000005";
 
@@ -154,10 +163,34 @@ fn write_second_number(folder: &Path, phone: &str) {
 /// # Panics
 /// When it does not run or says nothing.
 pub fn report(mut load: Command) -> Value {
-    let output = load.output().expect("the load starts");
+    said(load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the load starts"))
+}
+
+/// The same of a load that was started, its outputs piped.
+///
+/// # Panics
+/// When it says nothing.
+pub fn said(load: Child) -> Value {
+    let output = load.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     serde_json::from_str(&said)
         .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Of the load's `threads`, those that used half a microsecond and more, in words.
+///
+/// # Panics
+/// When it told of none.
+pub fn by_thread(threads: &Value) -> String {
+    let threads = threads.as_object().expect("threads").iter();
+    let used = threads.filter_map(|(name, micros)| Some((name, micros.as_f64()?)));
+    let words = used.filter(|(_, micros)| *micros >= 0.5).map(|(name, micros)| format!("{name} {micros:.0}"));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What this benchmark was asked for, behind cargo's own words.
+pub fn words() -> Vec<String> {
+    std::env::args().skip(1).filter(|word| word != "--bench").collect()
 }
 
 /// All files below `folder`.
@@ -166,20 +199,6 @@ fn files(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
     Box::new(
         entries.flat_map(|path| if path.is_dir() { files(&path) } else { Box::new(std::iter::once(path)) }),
     )
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.file_name() == "data" {
-            continue;
-        } else if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
 }
 
 /// Waits for another process.

@@ -33,7 +33,7 @@ pub use office::Office;
 pub use place::{Place, may_use_raw_sockets, turn};
 pub use rtpengine::Rtpengine;
 pub use sipp::{Sipp, SippRun};
-pub use switch::{Call, Switch, Talk, hotline};
+pub use switch::{Call, Switch, Talk, copy_folder, hotline};
 pub use talker::{Sprayer, Talker};
 pub use tunnel::Tunnel;
 pub use waiting::{now, paced, seconds, until};

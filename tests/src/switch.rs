@@ -53,7 +53,7 @@ impl Switch {
     /// As [`start`](Switch::start), with these files `(file, text)` beside the bench configuration's.
     pub fn start_with(changes: &[(&str, &str, &str)], files: &[(&str, &str)]) -> Switch {
         let folder = new_folder();
-        copy(&workspace().join("configs/bench"), &folder);
+        copy_folder(&workspace().join("configs/bench"), &folder);
         let host = Place::mine().switch;
         let main = folder.join("hotline.toml");
         replace(&main, "\"127.0.0.1:5060\"", &format!("\"{host}:0\""));
@@ -403,7 +403,11 @@ fn leave(folder: &Path) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder without its `data`.
+///
+/// # Panics
+/// When the disk refuses.
+pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");
@@ -411,7 +415,7 @@ fn copy(from: &Path, to: &Path) {
         if entry.file_name() == "data" {
             continue;
         } else if entry.path().is_dir() {
-            copy(&entry.path(), &target);
+            copy_folder(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).expect("a copy");
         }
