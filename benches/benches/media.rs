@@ -12,20 +12,21 @@
 //! - `limit SIDE FROM STEP`: more and more calls until a thousandth is lost, p99 reaches 20 ms or the load itself is late;
 //! - `memory CALLS`.
 //!
-//! CPU time is the system's for each thread; wall time is measured by the load, which says when it was late itself.
-//! `HOTLINE_BIN` names another switch than the one that was built beside this.
+//! The load goes before all else on its CPU where the system grants it (root). CPU time is the system's for each thread;
+//! wall time is measured by the load, which says when it was late itself. `HOTLINE_BIN` names another switch than the one
+//! that was built beside this; the load is that one.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use hotline_benches::switch::{Switch, binary, by_thread, report, words};
+use hotline_benches::switch::{Switch, binary, built_beside, by_thread, report, words};
 use serde_json::Value;
 
 fn main() {
     let words = words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let Some(binary) = binary() else { return };
-    let mut bench = Bench { binary, measured: MEASURED };
+    let Some((binary, load)) = binary().zip(built_beside().or_else(binary)) else { return };
+    let mut bench = Bench { binary, load, measured: MEASURED };
     let number = |word: &str| word.parse().expect("a number");
     match words[..] {
         ["sides", calls] => bench.sides(number(calls), 2),
@@ -74,7 +75,9 @@ impl Side {
 }
 
 struct Bench {
+    /// The switch.
     binary: PathBuf,
+    load: PathBuf,
     /// How long audio is measured, in seconds.
     measured: f64,
 }
@@ -195,7 +198,13 @@ impl Bench {
     fn limit(&self, side: Side, from: u32, step: u32) {
         let mut most = None;
         for calls in (from..).step_by(step as usize) {
-            let run = self.run(side, Scale::of(calls));
+            let run = match self.put_through(side, Scale::of(calls)) {
+                Ok(run) => run,
+                Err(failed) => {
+                    println!("{calls} calls: {failed}");
+                    break;
+                }
+            };
             run.print(side);
             if run.lost >= 0.001 || run.p99 >= 20.0 || run.late >= 2.0 {
                 break;
@@ -221,14 +230,19 @@ impl Bench {
     }
 
     fn run(&self, side: Side, scale: Scale) -> Run {
+        self.put_through(side, scale).unwrap_or_else(|failed| panic!("{failed}"))
+    }
+
+    /// What was measured, or why calls failed.
+    fn put_through(&self, side: Side, scale: Scale) -> Result<Run, String> {
         let Scale { calls, speaking, ptime } = scale;
         let rate = RATE.min(f64::from(calls));
         let hold = match side {
             Side::Forwarder => SETTLES + self.measured,
             _ => f64::from(calls) / rate + 2.0 * SETTLES + self.measured,
         };
-        let mut load = Command::new(&self.binary);
-        load.args(["load", "--json", "--cpu", "1", "--calls", &calls.to_string()]);
+        let mut load = Command::new(&self.load);
+        load.args(["load", "--json", "--cpu", "1", "--realtime", "--calls", &calls.to_string()]);
         load.args(["--hold", &hold.to_string(), "--ptime", &ptime.to_string()]);
         if side == Side::Forwarder {
             load.args(["--floor", "--floor-cpu", "0", "--caller", "127.0.0.1:0", "--callee", "127.0.0.1:0"]);
@@ -241,11 +255,11 @@ impl Bench {
         load.args(["--to", &switch.sip, "--caller", &switch.carrier, "--callee", &switch.phone]);
         let report = report(load);
         let finishing = if side == Side::Recorded { switch.finishing(calls) } else { 0.0 };
-        let mut run = Run::of(scale, &report, Some(idle));
+        let mut run = Run::of(scale, &report, Some(idle))?;
         let talked = f64::from(calls) * hold;
         run.finishing = finishing * 1e6 / talked;
         run.played = report["rtp"]["foreign"].as_f64().expect("a count") / talked;
-        run
+        Ok(run)
     }
 }
 
@@ -259,15 +273,17 @@ fn above([forwarder, relayed, recorded]: [f64; 3]) {
 }
 
 impl Run {
-    fn of(scale: Scale, report: &Value, idle: Option<u64>) -> Run {
+    fn of(scale: Scale, report: &Value, idle: Option<u64>) -> Result<Run, String> {
         let failed = report["calls"]["failed"].as_object().expect("failures");
-        assert!(failed.is_empty(), "calls failed: {failed:?}");
+        if !failed.is_empty() {
+            return Err(format!("calls failed: {failed:?}"));
+        }
         let steady = &report["steady"];
         let float = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("no figure in {report:#}"));
         let used = &steady["per_call_second"];
         let talking = report["switch"]["resident_kb"][1].as_u64();
         let Scale { calls, speaking, .. } = scale;
-        Run {
+        Ok(Run {
             calls,
             cpu: float(&used["cpu_micros"]) * f64::from(calls) / f64::from(speaking),
             played: 0.0,
@@ -279,7 +295,7 @@ impl Run {
             p99: float(&steady["delay"]["p99"]),
             late: float(&steady["lateness"]["p99"]),
             resident: (idle.unwrap_or(0), talking.unwrap_or(0)),
-        }
+        })
     }
 
     fn print(&self, side: Side) {

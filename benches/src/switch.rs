@@ -26,13 +26,21 @@ pub struct Switch {
 /// and nothing measured.
 pub fn binary() -> Option<PathBuf> {
     let named = std::env::var_os("HOTLINE_BIN").map(PathBuf::from);
-    // A benchmark is target/release/deps/….
-    let beside = || std::env::current_exe().ok()?.parent()?.parent().map(|folder| folder.join("hotline"));
-    let binary = named.or_else(beside).filter(|binary| binary.exists());
+    let binary = match named {
+        Some(named) => Some(named).filter(|binary| binary.exists()),
+        None => built_beside(),
+    };
     if binary.is_none() {
         println!("no switch to measure: cargo build --release -p hotline, or name one by HOTLINE_BIN");
     }
     binary
+}
+
+/// The switch that was built beside this benchmark.
+pub fn built_beside() -> Option<PathBuf> {
+    // A benchmark is target/release/deps/….
+    let beside = std::env::current_exe().ok()?.parent()?.parent()?.join("hotline");
+    Some(beside).filter(|binary| binary.exists())
 }
 
 impl Switch {

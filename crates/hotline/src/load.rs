@@ -4,6 +4,7 @@
 //! One thread: what is due is sent in one system call, then it waits for the sockets until the next thing is due. It
 //! measures its own lateness by the same clock; a run in which it was late says nothing about the switch.
 
+mod arrivals;
 mod callee;
 mod caller;
 mod floor;
@@ -44,6 +45,11 @@ pub(crate) fn run(global: &Global, options: &Options) -> anyhow::Result<Answer> 
     }
     if let Some(cpu) = options.cpu {
         switch::keep_to(cpu).with_context(|| format!("不能绑定到 CPU {cpu} / cannot keep to CPU {cpu}"))?;
+    }
+    if options.realtime
+        && let Err(error) = switch::run_first()
+    {
+        eprintln!("实时优先级被系统拒绝 / real-time priority is refused: {error}");
     }
     let report = if options.floor { floor::run(options)? } else { calls(options)? };
     if global.json {
@@ -165,10 +171,17 @@ impl Load<'_> {
 
     fn wait_and_read(&mut self) {
         let next_call = (self.begun < self.options.calls).then(|| self.due_at(self.begun));
-        let voice = self.voice.as_ref().and_then(Voice::due);
-        let due = next_call.into_iter().chain(self.caller.due()).chain(self.callee.due()).chain(voice).min();
-        let wait = due.map_or(LONGEST_WAIT, |due| due.since(self.clock.now()).max(SHORTEST_WAIT));
-        if self.options.rate >= MANY_PER_SECOND || self.voice.is_some() && looks_by_itself(self.options) {
+        let messages = next_call.into_iter().chain(self.caller.due()).chain(self.callee.due()).min();
+        let audio = self.voice.as_ref().and_then(Voice::due);
+        let now = self.clock.now();
+        let messages = messages.map(|due| due.since(now).max(SHORTEST_WAIT));
+        let audio = audio.map(|due| due.since(now));
+        let wait = messages.into_iter().chain(audio).min().unwrap_or(LONGEST_WAIT);
+        let speaks = self.voice.is_some() && looks_by_itself(self.options);
+        if speaks && self.caller.all_talk() {
+            // Audio tells when it came; no message is waited for.
+            post::wait(&[], wait.min(LONGEST_UNREAD));
+        } else if speaks || self.options.rate >= MANY_PER_SECOND {
             post::wait(&[], wait.min(SHORTEST_WAIT));
         } else {
             let mut waits: Vec<&Post> = vec![&self.carrier, &self.phone];
@@ -217,5 +230,7 @@ const SHORTEST_WAIT: Duration = Duration::from_micros(200);
 const MANY_PER_SECOND: f64 = 1_000.0;
 /// So many calls speak 10,000 packets a second.
 const MANY_SPEAK: u32 = 100;
+/// Audio lies so long in its socket at most.
+const LONGEST_UNREAD: Duration = Duration::from_millis(1);
 /// Without anything due the sockets are looked at so often.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);

@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<Report> {
         watcher.tick(clock.now());
         let wait = voice.due().unwrap_or(end).since(clock.now());
         if super::looks_by_itself(options) {
-            post::wait(&[], wait.min(super::SHORTEST_WAIT));
+            post::wait(&[], wait.min(super::LONGEST_UNREAD));
         } else {
             post::wait(&voice.posts(), wait);
         }

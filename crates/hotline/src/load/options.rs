@@ -56,6 +56,9 @@ pub(crate) struct Options {
     /// 压测本身绑定的 CPU / the CPU that the load itself keeps to
     #[arg(long, value_name = "CPU")]
     pub cpu: Option<usize>,
+    /// 压测以实时优先级运行, 不被别的进程打断; 要 root 或 CAP_SYS_NICE / the load goes before all other processes of its CPU
+    #[arg(long, requires = "cpu")]
+    pub realtime: bool,
     /// 不经交换机: 语音经过一个裸 epoll 转发线程, 作为对照 / no switch: audio through a bare epoll forwarder, to compare
     #[arg(long)]
     pub floor: bool,

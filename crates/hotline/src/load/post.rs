@@ -50,6 +50,20 @@ impl Post {
         })
     }
 
+    /// Sends nothing in fragments from now on. Over IPv4 the system draws a number for every datagram that it may cut, to
+    /// put its fragments together by: a fiftieth of what sending costs.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn send_whole(&self) -> io::Result<()> {
+        match self.local {
+            SocketAddr::V4(_) => {
+                set(self, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER), libc::IP_PMTUDISC_DO)
+            }
+            SocketAddr::V6(_) => Ok(()),
+        }
+    }
+
     /// Where it is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
@@ -187,19 +201,30 @@ pub(super) fn wait(posts: &[&Post], wait: Duration) {
 
 /// Room for what comes while something else is done: as much as the system grants, root without its cap.
 fn widen(socket: &Socket) {
-    let wanted: libc::c_int = 16 << 20;
-    for option in [libc::SO_RCVBUFFORCE, libc::SO_SNDBUFFORCE] {
-        // SAFETY: an open socket and a readable integer of the size that is named.
-        unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                option,
-                (&raw const wanted).cast(),
-                size_of_val(&wanted) as libc::socklen_t,
-            );
-        }
+    const WANTED: libc::c_int = 16 << 20;
+    for (forced, plain) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
+    {
+        let set = |option| set(socket, (libc::SOL_SOCKET, option), WANTED);
+        // With less room than this the figures tell of the loss.
+        let _granted = set(forced).or_else(|_| set(plain));
     }
+}
+
+/// Sets an option of a socket.
+///
+/// # Errors
+/// When the system does not take it.
+pub(super) fn set(
+    socket: &impl AsRawFd,
+    (level, option): (libc::c_int, libc::c_int),
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: an open socket and a readable integer of the size that is named.
+    let done = unsafe {
+        let (value, length) = ((&raw const value).cast(), size_of_val(&value) as libc::socklen_t);
+        libc::setsockopt(socket.as_raw_fd(), level, option, value, length)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Datagrams for one system call.

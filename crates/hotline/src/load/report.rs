@@ -55,6 +55,8 @@ pub(super) struct Rtp {
     pub lost: u64,
     /// Arrived more than 20 ms after they were sent.
     pub late: u64,
+    /// Arrived after one that was sent later.
+    pub overtaken: u64,
     /// Ways of calls on which nothing was heard.
     pub silent_streams: u32,
     /// Packets that are not the load's.
@@ -183,8 +185,14 @@ impl Rtp {
         vec![
             format!(
                 "语音包 / RTP        发 / sent {}, 收 / received {}, 丢 / lost {} ({share:.3} %), 迟于 20 ms / late {}, \
-                 全无 / silent {}, 他源 / foreign {}",
-                self.sent, self.received, self.lost, self.late, self.silent_streams, self.foreign
+                 乱序 / overtaken {}, 全无 / silent {}, 他源 / foreign {}",
+                self.sent,
+                self.received,
+                self.lost,
+                self.late,
+                self.overtaken,
+                self.silent_streams,
+                self.foreign
             ),
             format!("附加时延 / delay    {} ms", self.delay),
         ]

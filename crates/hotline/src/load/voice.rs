@@ -3,13 +3,15 @@
 //!
 //! Behind its stamp a packet has a tone, the caller's another than the callee's, so that a recording tells who spoke.
 //! All calls of a side share its socket: descriptions name one port for all, and a stamp says whose a packet is. So the
-//! load itself stays lean where the switch has sockets per call.
+//! load itself stays lean where the switch has sockets per call. Calls are spread over the milliseconds of a packet's
+//! length; in each, what has come is read together, with the system's note of when it came (see `arrivals`).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clock::{Instant, SystemClock};
 
+use super::arrivals::Arrivals;
 use super::options::Options;
 use super::post::Post;
 use super::report::{Rtp, Spread};
@@ -35,6 +37,7 @@ pub(super) struct Voice {
 /// What one side sends and hears.
 struct Side {
     post: Post,
+    arrivals: Arrivals,
     /// What its packets sound like.
     frame: Vec<u8>,
     /// Streams by the millisecond of a packet's length in which they send.
@@ -51,19 +54,22 @@ struct Stream {
     sequence: u32,
 }
 
-/// Of one stream: `first` and `last` sequence, and how many came.
+/// Of one stream: `first` and `last` sequence, how many came, and how many of them after a later one.
 #[derive(Clone, Copy, Default)]
 struct Heard {
     first: u32,
     last: u32,
     packets: u32,
+    overtaken: u32,
 }
 
 impl Side {
     fn bind(ip: IpAddr, hz: f64, ptime: u8) -> anyhow::Result<Side> {
         let slots = (0..ptime).map(|_| Vec::new()).collect();
         let post = Post::bind(SocketAddr::new(ip, 0))?;
-        Ok(Side { post, frame: tone(hz, ptime), slots, heard: Vec::new(), sent: Vec::new() })
+        post.send_whole()?;
+        let arrivals = Arrivals::at(&post)?;
+        Ok(Side { post, arrivals, frame: tone(hz, ptime), slots, heard: Vec::new(), sent: Vec::new() })
     }
 
     fn slot_of(&mut self, call: u32) -> &mut Vec<Stream> {
@@ -84,17 +90,22 @@ impl Side {
         }
     }
 
+    /// Sends a packet of every stream of `slot`.
     fn send(&mut self, slot: usize, clock: &SystemClock, stretch: &mut Option<Stretch>) {
         let Side { post, slots, frame, .. } = self;
-        for stream in &mut slots[slot] {
+        for streams in slots[slot].chunks_mut(STAMPED_TOGETHER) {
             let now = clock.now();
             if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(now)) {
-                stretch.sent += 1;
+                stretch.sent += streams.len() as u64;
             }
-            post.send(stream.to, |bytes| write_packet(bytes, frame, (stream.call, stream.sequence), now));
-            stream.sequence += 1;
+            for stream in streams {
+                post.send(stream.to, |bytes| {
+                    write_packet(bytes, frame, (stream.call, stream.sequence), now);
+                });
+                stream.sequence += 1;
+            }
+            post.flush();
         }
-        post.flush();
     }
 }
 
@@ -192,23 +203,25 @@ impl Voice {
     /// Takes what has come on both sockets.
     pub fn receive(&mut self) {
         let Voice { clock, caller, callee, delays, stretch, foreign, .. } = self;
+        let now = (clock.now(), clock.wall());
         for side in [caller, callee] {
-            let Side { post, heard, .. } = side;
-            post.receive(|_, _, bytes| match Stamp::read(bytes) {
-                Some(stamp) => {
-                    let delay = clock.now().since(stamp.at);
-                    delays.add(delay);
-                    if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(stamp.at)) {
-                        stretch.received += 1;
-                        stretch.delays.add(delay);
-                    }
-                    let place = stamp.call as usize;
-                    if heard.len() <= place {
-                        heard.resize(place + 1, Heard::default());
-                    }
-                    heard[place].note(stamp.sequence);
+            let Side { post, arrivals, heard, .. } = side;
+            arrivals.take(post, now, |came, head| {
+                let Some(stamp) = Stamp::read(head) else {
+                    *foreign += 1;
+                    return;
+                };
+                let delay = came.since(stamp.at);
+                delays.add(delay);
+                if let Some(stretch) = stretch.as_mut().filter(|stretch| stretch.holds(stamp.at)) {
+                    stretch.received += 1;
+                    stretch.delays.add(delay);
                 }
-                None => *foreign += 1,
+                let place = stamp.call as usize;
+                if heard.len() <= place {
+                    heard.resize(place + 1, Heard::default());
+                }
+                heard[place].note(stamp.sequence);
             });
         }
     }
@@ -230,6 +243,7 @@ impl Voice {
                 rtp.sent += u64::from(*sent);
                 rtp.received += u64::from(heard.packets);
                 rtp.lost += u64::from(heard.lost(*sent));
+                rtp.overtaken += u64::from(heard.overtaken);
                 rtp.silent_streams += u32::from(heard.packets == 0 && *sent > UNHEARD);
             }
         }
@@ -244,6 +258,7 @@ impl Heard {
         if self.packets == 0 {
             (self.first, self.last) = (sequence, sequence);
         }
+        self.overtaken += u32::from(sequence < self.last);
         self.last = self.last.max(sequence);
         self.first = self.first.min(sequence);
         self.packets += 1;
@@ -326,6 +341,8 @@ const CALLER_HZ: f64 = 400.0;
 /// What the callee's packets sound like.
 const CALLEE_HZ: f64 = 700.0;
 const STEP: Duration = Duration::from_millis(1);
+/// Packets of one stamp: those of one system call, which lasts some microseconds.
+const STAMPED_TOGETHER: usize = 16;
 /// Half a second of packets.
 const UNHEARD: u32 = 25;
 /// Later than this a packet is of no use to a jitter buffer of one frame.
@@ -349,8 +366,8 @@ mod tests {
     #[test]
     fn gaps_are_lost_and_the_edges_of_a_call_are_not_unless_they_are_long() {
         let mut heard = Heard::default();
-        [3, 4, 6, 9].into_iter().for_each(|sequence| heard.note(sequence));
-        assert_eq!(heard.lost(12), 3, "5, 7 and 8");
+        [3, 6, 4, 9].into_iter().for_each(|sequence| heard.note(sequence));
+        assert_eq!((heard.lost(12), heard.overtaken), (3, 1), "5, 7 and 8; 4 came after 6");
         assert_eq!(heard.lost(10 + 26), 3 + 26, "it was cut off");
         assert_eq!(Heard::default().lost(25), 0);
         assert_eq!(Heard::default().lost(500), 500, "nothing was heard of it");
