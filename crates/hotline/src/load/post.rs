@@ -57,9 +57,7 @@ impl Post {
     /// When the system refuses.
     pub fn send_whole(&self) -> io::Result<()> {
         match self.local {
-            SocketAddr::V4(_) => {
-                set(self, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER), libc::IP_PMTUDISC_DO)
-            }
+            SocketAddr::V4(_) => set(self, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER), libc::IP_PMTUDISC_DO),
             SocketAddr::V6(_) => Ok(()),
         }
     }
