@@ -219,7 +219,7 @@ impl PortPool {
             }
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => {
-                    let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, lease };
+                    let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, reading: Reading::AtOnce, lease };
                     pair.mark();
                     return Ok((advertised(port), Opened::New(pair)));
                 }
@@ -269,8 +269,19 @@ pub struct Pair {
     pub place: u32,
     /// How its packets are marked.
     dscp: u8,
+    /// When its RTP is read.
+    pub reading: Reading,
     /// Gives the numbers back when dropped. Declared last: the sockets close first.
     pub lease: Lease,
+}
+
+/// When what comes to a socket is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As soon as it comes.
+    AtOnce,
+    /// By and by, when packets of ours are sent from the same socket: nobody waits for it.
+    WithOurs,
 }
 
 impl Pair {

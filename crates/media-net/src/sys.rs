@@ -1,6 +1,8 @@
 //! Owns the system calls of a worker: epoll, its bell, receiving and sending datagrams. Does not own what is done with
 //! them (see [`crate::worker`]).
 
+mod batch;
+
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -8,40 +10,50 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use batch::{Batch, Letter, stamp, unstamp};
+
 /// Readiness of many sockets.
 #[derive(Debug)]
 pub struct Poll {
-    epoll: OwnedFd,
+    registry: Registry,
     ready: Vec<libc::epoll_event>,
 }
+
+/// Which sockets a [`Poll`] tells of. Clones are of the same poll.
+#[derive(Clone, Debug)]
+pub struct Registry(Arc<OwnedFd>);
 
 /// How many ready sockets are told at a time.
 const BATCH: usize = 512;
 
-impl Poll {
-    /// # Errors
-    /// When the system has no descriptor left.
-    pub fn new() -> io::Result<Poll> {
-        // SAFETY: epoll_create1 takes an integer; the descriptor is ours alone.
-        let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        Ok(Poll { epoll, ready: Vec::with_capacity(BATCH) })
-    }
+/// To tell as long as something is there, the kernel looks again at each socket that it told of, which costs more than
+/// the reader's own look (see docs/benchmarks.md).
+const ONCE_FOR_EACH: u32 = (libc::EPOLLIN | libc::EPOLLET) as u32;
 
+impl Registry {
     /// Tells `token` once whenever something comes to `socket`, and at first if something is there (edge-triggered): who
     /// is told reads until nothing is [`left`]. Closing the socket ends it.
-    ///
-    /// To tell as long as something is there, the kernel looks again at each socket that it told of, which costs more than
-    /// the reader's own look (see docs/benchmarks.md).
     ///
     /// # Errors
     /// When the system refuses.
     pub fn add(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: token };
-        // SAFETY: both descriptors are open, and `event` lives through the call.
-        let result = unsafe {
-            libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event)
-        };
-        checked(result).map(|_| ())
+        self.control(libc::EPOLL_CTL_ADD, socket, (ONCE_FOR_EACH, token))
+    }
+
+    /// Tells nothing of `socket` until it is asked to go on: what comes costs no look and wakes nobody.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn pause(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, socket, (0, token))
+    }
+
+    /// Tells of `socket` as at first.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn go_on(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, socket, (ONCE_FOR_EACH, token))
     }
 
     /// Tells of `socket` no more.
@@ -49,16 +61,29 @@ impl Poll {
     /// # Errors
     /// When the system refuses.
     pub fn remove(&self, socket: &impl AsRawFd) -> io::Result<()> {
-        // SAFETY: both descriptors are open; the kernel ignores the event of a deletion.
-        let result = unsafe {
-            libc::epoll_ctl(
-                self.epoll.as_raw_fd(),
-                libc::EPOLL_CTL_DEL,
-                socket.as_raw_fd(),
-                std::ptr::null_mut(),
-            )
-        };
+        self.control(libc::EPOLL_CTL_DEL, socket, (0, 0))
+    }
+
+    fn control(&self, how: i32, socket: &impl AsRawFd, (events, token): (u32, u64)) -> io::Result<()> {
+        let mut event = libc::epoll_event { events, u64: token };
+        // SAFETY: both descriptors are open, and `event` lives through the call.
+        let result = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), how, socket.as_raw_fd(), &raw mut event) };
         checked(result).map(|_| ())
+    }
+}
+
+impl Poll {
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn new() -> io::Result<Poll> {
+        // SAFETY: epoll_create1 takes an integer; the descriptor is ours alone.
+        let epoll = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        Ok(Poll { registry: Registry(Arc::new(epoll)), ready: Vec::with_capacity(BATCH) })
+    }
+
+    /// What it tells of.
+    pub fn registry(&self) -> Registry {
+        self.registry.clone()
     }
 
     /// Waits for readiness, at most `timeout` (rounded up to milliseconds; for ever without one). The number of
@@ -72,7 +97,7 @@ impl Poll {
         // SAFETY: `ready` has room for BATCH events, and the kernel says how many it wrote.
         let count = unsafe {
             self.ready.set_len(0);
-            libc::epoll_wait(self.epoll.as_raw_fd(), self.ready.as_mut_ptr(), BATCH as i32, millis)
+            libc::epoll_wait(self.registry.0.as_raw_fd(), self.ready.as_mut_ptr(), BATCH as i32, millis)
         };
         match checked(count) {
             Ok(count) => {

@@ -1,6 +1,7 @@
 //! Owns a worker: a thread with its own poll loop that owns rooms and their sockets. Does not own what a room decides
 //! (see `media::room`), nor files (see [`crate::journal`]).
 
+mod agenda;
 mod outlet;
 mod rooms;
 mod shelf;
@@ -24,14 +25,12 @@ use crate::journal::JournalInlet;
 use crate::ports::{Opened, Pair};
 use crate::sys::{self, Bell, Left, Poll};
 use rooms::Rooms;
+use shelf::Shelf;
 
 /// Commands that may wait for a worker. A worker waits for nothing, so that a full inbox empties by itself; whoever
 /// sends waits meanwhile. What is written here goes round: more room than the processor's cache has makes each command
 /// wait for memory.
 const INBOX: usize = 1_024;
-
-/// Timers are looked at in steps of this length, so that thousands of players share a few wakeups.
-const STEP: Duration = Duration::from_millis(5);
 
 /// The largest datagram that is read, in bytes; RTP and RTCP stay below a path's MTU.
 const DATAGRAM: usize = 2_048;
@@ -123,8 +122,9 @@ pub struct Surroundings {
 pub fn spawn(number: usize, around: Surroundings) -> io::Result<(WorkerInlet, thread::JoinHandle<()>)> {
     let (inlet, inbox) = sync_channel(INBOX);
     let (bell, poll, figures) = (Bell::new()?, Poll::new()?, Arc::new(Figures::default()));
-    poll.add(&bell, Token::BELL)?;
-    let rooms = Rooms::new(number, around.clone(), Arc::clone(&figures));
+    let registry = poll.registry();
+    registry.add(&bell, Token::BELL)?;
+    let rooms = Rooms::new(Shelf::new(number, registry, Arc::clone(&figures)), around.clone(), figures.clone());
     let asleep = Arc::new(AtomicBool::new(false));
     let told = Told { inbox, first: None, asleep: Arc::clone(&asleep) };
     let worker = Worker { poll, bell: bell.clone(), told, rooms, clock: around.clock };
@@ -224,7 +224,7 @@ impl Worker {
             }
             let now = self.clock.now();
             if now >= next_step {
-                next_step = now + STEP;
+                next_step = agenda::after(now);
                 self.rooms.tick(now);
             }
         }
@@ -261,13 +261,13 @@ impl Worker {
         }
     }
 
-    /// How long to wait for sockets: a step while there are rooms, else until something is due or somebody rings.
+    /// How long to wait for sockets: until the next step while there are rooms, else until something is due or somebody rings.
     fn wait(&mut self, next_step: Instant) -> Option<Duration> {
         let now = self.clock.now();
-        let due = self.rooms.due().map(|due| due.max(next_step).since(now));
         if !self.rooms.is_empty() {
-            return Some(due.map_or(STEP, |due| due.min(STEP)));
+            return Some(next_step.since(now));
         }
+        let due = self.rooms.due().map(|due| due.max(next_step).since(now));
         self.told.asleep.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         // What was told before that store did not ring; whoever tells something from now on does.
@@ -279,7 +279,7 @@ impl Worker {
         for _ in 0..COMMANDS_AT_A_TIME {
             match self.told.next() {
                 Ok(ToWorker::Stop) | Err(TryRecvError::Disconnected) => return Go::Ending,
-                Ok(told) => self.rooms.obey(self.clock.now(), told, &self.poll),
+                Ok(told) => self.rooms.obey(self.clock.now(), told),
                 Err(TryRecvError::Empty) => return Go::On,
             }
         }

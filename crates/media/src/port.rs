@@ -279,6 +279,18 @@ impl Port {
         self.hearing == Hearing::Decoded
     }
 
+    /// Whether what it says is heard by nobody while it hears a playback (see [`crate::room::Room::can_wait`]).
+    #[inline]
+    pub fn can_wait(&self) -> bool {
+        // Without a description no frame is ever due.
+        self.player.is_some()
+            && self.agreed.is_some()
+            && self.heard_by.is_empty()
+            && self.jitter.is_none()
+            && self.carries == Carries::Audio
+            && self.source.is_settled()
+    }
+
     /// Whether the peer should send at all (RFC 3264 §8.4).
     pub fn is_expected_to_speak(&self) -> bool {
         // Fax devices may be silent for as long as they like (ITU-T T.30): they end their calls themselves.

@@ -120,6 +120,12 @@ impl PortSource {
         }
     }
 
+    /// Whether one source is believed and no other may take over.
+    #[inline]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.state, State::Locked(_))
+    }
+
     /// Where packets to the peer go: to the believed source, else where the description says.
     #[inline]
     pub fn target(&self) -> Option<SocketAddr> {

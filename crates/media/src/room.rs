@@ -101,6 +101,15 @@ impl Room {
         self.ports.iter().flatten().filter(|port| port.player.is_some()).count()
     }
 
+    /// Whether what the peer of port `index` says can wait until we next send to it: it hears a playback, and nobody hears
+    /// it, looks for keys in its sound, or keeps when it spoke. Until it is known whose packets are believed each may
+    /// decide that.
+    #[inline]
+    pub fn can_wait(&self, index: PortIndex) -> bool {
+        let port = self.ports.get(usize::from(index.0)).and_then(Option::as_deref);
+        self.recordings.is_empty() && port.is_some_and(Port::can_wait)
+    }
+
     /// Makes a port for `leg`. `seed` should be random: SSRC and first numbers come from it (RFC 3550 §5.1).
     pub fn open(&mut self, now: Instant, leg: LegId, peer: Peer, seed: u64) -> PortIndex {
         let port = Some(Box::new(Port::new(now, leg, peer, seed)));

@@ -19,6 +19,7 @@ mod faults;
 mod moving;
 mod second;
 mod secret;
+mod waiting;
 
 /// Media on an address of its own, and what it reports.
 struct Stand {

@@ -4,26 +4,33 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use clock::{Instant, MintedMap, MintedState, TimerQueue};
+use clock::{Instant, MintedMap, MintedState, TimerQueue, WallAnchor};
 use media::command::{Command, Peer};
 use media::recording::{Recorder, Start};
 use media::room::{Passenger, Room};
-use media::sink::PortIndex;
+use media::sink::{Channel, PortIndex};
 use model::{CallId, LegId, RecordingId};
 use smallvec::SmallVec;
 
+use super::agenda::Agenda;
 use super::outlet::{Outlet, Running, Sockets, hand_over};
 use super::shelf::{Home, Shelf, socket};
-use super::{Figures, Moving, Poll, Surroundings, ToWorker, Token, add, sys};
+use super::{Figures, Moving, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
-use crate::ports::{Opened, Pair};
-use crate::sys::{Left, Received};
+use crate::ports::{Opened, Pair, Reading};
+use crate::sys::{Batch, Left, Letter, Received};
 
 /// Another worker needs a turn to let a port go; one that needs longer has worse troubles.
 const LONGEST_MOVE: Duration = Duration::from_millis(100);
 
 /// What a recording keeps of a packet of 20 ms, in bytes, wherever in a line of the processor's cache it begins.
 const ONE_PACKET: usize = 184 + 63;
+
+/// Batches that are read of one socket at a time.
+const MOST_BATCHES: usize = 16;
+
+/// What waits for a tick waits for two frames, or longer where the worker is late.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The rooms of one worker.
 pub struct Rooms {
@@ -32,13 +39,17 @@ pub struct Rooms {
     by_call: MintedMap<CallId, u32>,
     by_leg: MintedMap<LegId, u32>,
     by_recording: MintedMap<RecordingId, u32>,
-    timers: TimerQueue<u32, MintedState>,
+    agenda: Agenda,
     /// Room for the slots that are due at one moment.
     due: Vec<u32>,
     /// When each recording is next asked for an old block: as often as one grows old, since packets hand over the full.
     old_blocks: TimerQueue<RecordingId, MintedState>,
     untold: Vec<Ended>,
     shelf: Shelf,
+    /// Room for what waits at a socket.
+    batch: Batch,
+    /// What the clocks said at the last tick.
+    anchor: WallAnchor,
     around: Surroundings,
     figures: Arc<Figures>,
 }
@@ -49,24 +60,28 @@ struct Slot {
     sockets: Sockets,
     legs: SmallVec<[LegId; 2]>,
     running: SmallVec<[Running; 1]>,
-    /// What its timer is set to: when the room has something to do, or before.
+    /// When it is looked at next: when the room has something to do, or before.
     armed: Option<Instant>,
     players: usize,
+    /// Whether the next tick reads what waits: each second one does.
+    looks: bool,
 }
 
 impl Rooms {
-    pub fn new(worker: usize, around: Surroundings, figures: Arc<Figures>) -> Rooms {
+    pub fn new(shelf: Shelf, around: Surroundings, figures: Arc<Figures>) -> Rooms {
         Rooms {
             slots: Vec::new(),
             free: Vec::new(),
             by_call: MintedMap::default(),
             by_leg: MintedMap::default(),
             by_recording: MintedMap::default(),
-            timers: TimerQueue::default(),
+            agenda: Agenda::new(around.clock.now()),
             due: Vec::new(),
             old_blocks: TimerQueue::default(),
             untold: Vec::new(),
-            shelf: Shelf::new(worker, Arc::clone(&figures)),
+            shelf,
+            batch: Batch::new(),
+            anchor: around.clock.anchor(),
             around,
             figures,
         }
@@ -76,7 +91,7 @@ impl Rooms {
     pub fn due(&self) -> Option<Instant> {
         // The worker's own step is the pause between two tries.
         let untold = (!self.untold.is_empty()).then_some(Instant::ZERO);
-        let dues = [self.timers.next(), self.old_blocks.next(), self.shelf.due(), untold];
+        let dues = [self.agenda.next(), self.old_blocks.next(), self.shelf.due(), untold];
         dues.into_iter().flatten().min()
     }
 
@@ -138,22 +153,20 @@ impl Rooms {
                 room.forward(now, from, source, &mut buffer[..length], &mut outlet);
             }
         }
-        arm(&mut self.timers, (home.slot, armed), room.poll_timeout());
+        arm(&mut self.agenda, (home.slot, armed), room.poll_timeout());
         sys::left(socket)
     }
 
     /// Does what time brings.
     pub fn tick(&mut self, now: Instant) {
+        self.anchor = WallAnchor::new(now, self.around.clock.wall());
         let mut due = std::mem::take(&mut self.due);
-        due.extend(std::iter::from_fn(|| self.timers.pop(now)).map(|(at, _)| at));
+        self.agenda.take(now, &mut due);
         for nth in 0..due.len() {
             // Rooms that are due are asked for ahead, as those of packets are.
             due.get(nth + 2).into_iter().for_each(|at| self.expect_slot(*at));
             due.get(nth + 1).into_iter().for_each(|at| self.expect_ports_of(*at));
-            if let Some(slot) = self.slots.get_mut(due[nth] as usize).and_then(Option::as_mut) {
-                slot.armed = None;
-            }
-            self.with(now, due[nth], |room, outlet| room.tick(now, outlet));
+            self.tick_room(now, due[nth]);
         }
         due.clear();
         self.due = due;
@@ -164,6 +177,47 @@ impl Rooms {
         let journal = &self.around.journal;
         let untold = std::mem::take(&mut self.untold);
         self.untold.extend(untold.into_iter().filter_map(|ended| journal.closed(ended).err()));
+    }
+
+    fn tick_room(&mut self, now: Instant, at: u32) {
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        if slot.armed.is_none_or(|armed| armed > now) {
+            // It was done earlier, or belongs to a room that was here before.
+            return;
+        }
+        slot.armed = None;
+        slot.looks = !slot.looks;
+        if slot.looks {
+            self.read_waiting(now, at);
+        }
+        self.act(now, at, |room, outlet| room.tick(now, outlet));
+    }
+
+    /// Reads what waits at those sockets of a room that are read with our own packets.
+    fn read_waiting(&mut self, now: Instant, at: u32) {
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Slot { room, sockets, running, .. } = &mut **slot;
+        for (place, pair) in sockets.iter().enumerate() {
+            let Some(pair) = pair.as_ref().filter(|pair| pair.reading == Reading::WithOurs) else { continue };
+            let from = (PortIndex(place as u16), Channel::Rtp);
+            // Of a flood the rest may wait, or be lost: nobody hears it.
+            for _ in 0..MOST_BATCHES {
+                let letters = self.batch.receive(&pair.rtp);
+                let taken = letters.len();
+                for (datagram, source, came) in letters.iter_mut().filter_map(Letter::open) {
+                    let came = came.map_or(now, |came| self.anchor.instant(came));
+                    // Of a clock that was set in between nothing is learned.
+                    let apart = now.since(came).max(came.since(now));
+                    let came = if apart < LONGEST_WAIT { came } else { now };
+                    let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
+                    let mut outlet = Outlet { now, sockets, running, untold, around, figures };
+                    room.forward(came, from, source, datagram, &mut outlet);
+                }
+                if !Batch::is_full(taken) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Takes a recording's block if it is old, and sets when it is asked again.
@@ -178,21 +232,21 @@ impl Rooms {
     }
 
     /// Carries out a command.
-    pub fn obey(&mut self, now: Instant, told: ToWorker, poll: &Poll) {
+    pub fn obey(&mut self, now: Instant, told: ToWorker) {
         match told {
             ToWorker::Adopt { room, port, peer, seed, opened } => {
-                self.adopt(now, (room, port), (peer, seed), opened, poll);
+                self.adopt(now, (room, port), (peer, seed), opened);
             }
             ToWorker::Play { port, play, clips } => match self.by_leg.get(&port) {
                 Some(slot) => self.with(now, *slot, |room, outlet| room.play(now, port, play, clips, outlet)),
                 None => tracing::debug!(%port, "playback for a port that is closed"),
             },
-            ToWorker::LetGo { port, room, to } => self.let_go(now, port, (room, to), poll),
+            ToWorker::LetGo { port, room, to } => self.let_go(now, port, (room, to)),
             ToWorker::TakeIn { room, from } => match from.recv_timeout(LONGEST_MOVE) {
                 Ok(moving) => {
                     let Moving { passenger, pair } = moving;
                     let opened = pair.map(Opened::New);
-                    self.take_in(now, room, passenger, |shelf, home| shelf.adopt(opened?, home, poll));
+                    self.take_in(now, room, passenger, |shelf, home| shelf.adopt(opened?, home));
                 }
                 // It had none, or has ended.
                 Err(error) => tracing::debug!(%room, %error, "a port did not come over"),
@@ -270,12 +324,11 @@ impl Rooms {
         (call, leg): (CallId, LegId),
         (peer, seed): (Peer, u64),
         opened: Opened,
-        poll: &Poll,
     ) {
         let at = self.slot_of(call);
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let port = slot.room.open(now, leg, peer, seed);
-        let pair = self.shelf.adopt(opened, Home { slot: at, port }, poll);
+        let pair = self.shelf.adopt(opened, Home { slot: at, port });
         if pair.is_none() {
             tracing::error!(%leg, "a port's sockets are gone and it will be deaf");
         }
@@ -288,7 +341,6 @@ impl Rooms {
         now: Instant,
         leg: LegId,
         (room, to): (CallId, Option<Sender<Moving>>),
-        poll: &Poll,
     ) {
         let Some(at) = self.by_leg.remove(&leg) else { return };
         let place = self.slot_room(at).and_then(|room| room.index_of(leg));
@@ -303,8 +355,8 @@ impl Rooms {
         if let Some(passenger) = passenger {
             match to {
                 Some(to) => {
-                    if let Some(pair) = &pair {
-                        self.shelf.let_go(pair, poll);
+                    if let Some(pair) = &mut pair {
+                        self.shelf.let_go(pair);
                     }
                     // The other worker may have ended: then the process ends.
                     let _ = to.send(Moving { passenger, pair });
@@ -366,6 +418,7 @@ impl Rooms {
             running: SmallVec::new(),
             armed: None,
             players: 0,
+            looks: false,
         }));
         let at = match self.free.pop() {
             Some(at) => {
@@ -447,9 +500,6 @@ impl Rooms {
 
     fn drop_slot(&mut self, now: Instant, at: u32) {
         let Some(mut slot) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
-        if slot.armed.is_some() {
-            self.timers.clear(&at);
-        }
         self.by_call.remove(&slot.room.id());
         for leg in &slot.legs {
             self.by_leg.remove(leg);
@@ -478,31 +528,39 @@ impl Rooms {
         }
     }
 
-    /// Lets `act` have a room with its outlet, then sets the room's timer and counts its players.
+    /// Lets `act` change a room as a command says; what came to it before is taken before.
     fn with(&mut self, now: Instant, at: u32, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
+        self.read_waiting(now, at);
+        self.act(now, at, act);
+    }
+
+    /// Lets `act` have a room with its outlet, then sets the room's timer, counts its players, and says how its sockets are
+    /// read from now on.
+    fn act(&mut self, now: Instant, at: u32, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let Slot { room, sockets, running, armed, players, .. } = &mut **slot;
         let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
         act(room, &mut Outlet { now, sockets, running, untold, around, figures });
-        arm(&mut self.timers, (at, armed), room.poll_timeout());
+        arm(&mut self.agenda, (at, armed), room.poll_timeout());
         let playing = room.players();
         add(&self.figures.players, playing as isize - *players as isize);
         *players = playing;
+        for (place, pair) in sockets.iter_mut().enumerate() {
+            let Some(pair) = pair else { continue };
+            let waits = room.can_wait(PortIndex(place as u16));
+            self.shelf.read(pair, if waits { Reading::WithOurs } else { Reading::AtOnce });
+        }
     }
 }
 
-/// Sets a room's timer for what is `due`. One that is set for an earlier time stays: a tick with nothing to do costs less
-/// than moving the timer with each command and packet.
+/// Sets when a room is looked at for what is `due`. What is set for an earlier time stays: a tick with nothing to do costs
+/// less than to take it back with each command and packet.
 #[inline]
-fn arm(
-    timers: &mut TimerQueue<u32, MintedState>,
-    (at, armed): (u32, &mut Option<Instant>),
-    due: Option<Instant>,
-) {
+fn arm(agenda: &mut Agenda, (at, armed): (u32, &mut Option<Instant>), due: Option<Instant>) {
     if let Some(due) = due
         && armed.is_none_or(|armed| due < armed)
     {
-        timers.set(at, due);
+        agenda.set(at, due);
         *armed = Some(due);
     }
 }

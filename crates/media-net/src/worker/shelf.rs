@@ -12,9 +12,9 @@ use std::time::Duration;
 use clock::Instant;
 use media::sink::{Channel, PortIndex};
 
-use super::{Figures, Poll, Token, add, sys};
-use crate::ports::{Opened, Pair};
-use crate::sys::Left;
+use super::{Figures, Token, add, sys};
+use crate::ports::{Opened, Pair, Reading};
+use crate::sys::{Left, Registry};
 
 /// A pair that no call has wanted for so long is closed.
 const KEPT_FOR: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Shelf {
     worker: usize,
+    /// What the worker is told of.
+    registry: Registry,
     /// By place; `None` for those that rest, and for places without a pair.
     homes: Vec<Option<Home>>,
     /// By place; `None` for those in a room, and for places without a pair.
@@ -43,9 +45,10 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    pub fn new(worker: usize, figures: Arc<Figures>) -> Shelf {
+    pub fn new(worker: usize, registry: Registry, figures: Arc<Figures>) -> Shelf {
         Shelf {
             worker,
+            registry,
             homes: Vec::new(),
             resting: Vec::new(),
             empty: Vec::new(),
@@ -56,7 +59,7 @@ impl Shelf {
     }
 
     /// Gives `home` its pair. `None`: nothing rests there, which the port pool's books exclude.
-    pub fn adopt(&mut self, opened: Opened, home: Home, poll: &Poll) -> Option<Pair> {
+    pub fn adopt(&mut self, opened: Opened, home: Home) -> Option<Pair> {
         match opened {
             Opened::Kept(place) => {
                 let mut pair = self.resting.get_mut(place as usize)?.take()?;
@@ -78,7 +81,7 @@ impl Shelf {
                 pair.place = place;
                 self.homes[place as usize] = Some(home);
                 for (socket, channel) in [(&pair.rtp, Channel::Rtp), (&pair.rtcp, Channel::Rtcp)] {
-                    if let Err(error) = poll.add(socket, Token { place, channel }.pack()) {
+                    if let Err(error) = self.registry.add(socket, Token { place, channel }.pack()) {
                         tracing::error!(%error, "a port cannot be watched and will be deaf");
                     }
                 }
@@ -93,14 +96,38 @@ impl Shelf {
     }
 
     /// A pair leaves this worker, which hears of it no more.
-    pub fn let_go(&mut self, pair: &Pair, poll: &Poll) {
+    pub fn let_go(&mut self, pair: &mut Pair) {
+        self.read(pair, Reading::AtOnce);
         for socket in [&pair.rtp, &pair.rtcp] {
-            if let Err(error) = poll.remove(socket) {
+            if let Err(error) = self.registry.remove(socket) {
                 tracing::error!(%error, "a port that moves away is still watched");
             }
         }
         self.homes[pair.place as usize] = None;
         self.empty.push(pair.place);
+    }
+
+    /// The RTP of `pair` is read as `reading` says. Where the system refuses, nothing changes.
+    #[inline]
+    pub fn read(&self, pair: &mut Pair, reading: Reading) {
+        if pair.reading != reading {
+            self.change(pair, reading);
+        }
+    }
+
+    fn change(&self, pair: &mut Pair, reading: Reading) {
+        let token = Token { place: pair.place, channel: Channel::Rtp }.pack();
+        let changed = match reading {
+            // When a packet came is what jitter is measured by.
+            Reading::WithOurs => {
+                sys::stamp(&pair.rtp).and_then(|()| self.registry.pause(&pair.rtp, token))
+            }
+            Reading::AtOnce => self.registry.go_on(&pair.rtp, token).and_then(|()| sys::unstamp(&pair.rtp)),
+        };
+        match changed {
+            Ok(()) => pair.reading = reading,
+            Err(error) => tracing::warn!(%error, ?reading, "a port is read as before"),
+        }
     }
 
     /// Where the pair at `place` is in use.
@@ -118,7 +145,8 @@ impl Shelf {
     }
 
     /// A call has ended that used `pair`.
-    pub fn rest(&mut self, now: Instant, pair: Pair) {
+    pub fn rest(&mut self, now: Instant, mut pair: Pair) {
+        self.read(&mut pair, Reading::AtOnce);
         let place = pair.place;
         let at = place as usize;
         self.homes[at] = None;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Two calls whose rooms are on different workers.
-fn apart(stand: &mut Stand) -> (CallId, CallId) {
+pub(super) fn apart(stand: &mut Stand) -> (CallId, CallId) {
     let first: CallId = stand.ids.mint();
     loop {
         let second: CallId = stand.ids.mint();

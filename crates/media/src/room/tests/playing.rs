@@ -116,3 +116,45 @@ fn a_playback_on_no_port_fails_in_words() {
     world.play(1, 1, &[clip(1, 1)], PlayMode::Once);
     assert!(matches!(&world.played()[..], [(1, PlayEnd::Failed(_))]));
 }
+
+/// What can wait is read later: each state in which somebody or something needs it at once says so.
+#[test]
+fn what_a_listener_says_can_wait_while_nobody_needs_it() {
+    let mut world = World::new();
+    let mut caller = world.join(CALLER, Peer::Trunk { media_from: Vec::new() }, "10.0.0.1:4000", Codec::Pcma);
+    let agent = world.join(AGENT, Peer::Phone, "10.0.0.2:5000", Codec::Pcma);
+    let waits = |world: &World| world.room.can_wait(PortIndex(0));
+    world.play(CALLER, 1, &[clip(500, 1_000)], PlayMode::Looped);
+    assert!(!waits(&world), "whose packets are believed is open");
+    world.says(&mut caller, 1_000);
+    assert!(waits(&world) && !world.room.can_wait(agent.port) && !world.room.can_wait(PortIndex(9)));
+
+    world.hear(&[(CALLER, AGENT)]);
+    assert!(!waits(&world), "heard by another");
+    world.hear(&[(AGENT, CALLER)]);
+    assert!(waits(&world), "the music is over what it would hear");
+
+    world.room.record(RecordingId::from(5), leg(CALLER), &[]);
+    assert!(!waits(&world), "recorded");
+    world.room.stop_recording(RecordingId::from(5), &mut world.sunk);
+    assert!(waits(&world));
+
+    world.room.describe(world.now, leg(CALLER), agreed("10.0.0.1:4000", Codec::Pcma));
+    assert!(!waits(&world), "another source may take over");
+    world.pass(Duration::from_secs(3));
+    world.says(&mut caller, 1_000);
+    assert!(waits(&world));
+
+    let inband = Negotiated { keys: KeyWay::Inband, ..agreed("10.0.0.1:4000", Codec::Pcma) };
+    world.room.describe(world.now, leg(CALLER), inband);
+    world.pass(Duration::from_secs(3));
+    world.says(&mut caller, 1_000);
+    assert!(!waits(&world), "keys are looked for in its sound");
+    world.room.describe(world.now, leg(CALLER), agreed("10.0.0.1:4000", Codec::Pcma));
+    world.pass(Duration::from_secs(3));
+    world.says(&mut caller, 1_000);
+    assert!(waits(&world));
+
+    world.room.stop_play(leg(CALLER), PlayId::from(1), &mut world.sunk);
+    assert!(!waits(&world), "nothing is sent with which it could be read");
+}
