@@ -219,7 +219,7 @@ impl PortPool {
             }
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => {
-                    let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, reading: Reading::AtOnce, lease };
+                    let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, reading: Reading::AtOnce, takes: Takes::All, lease };
                     pair.mark();
                     return Ok((advertised(port), Opened::New(pair)));
                 }
@@ -271,6 +271,8 @@ pub struct Pair {
     dscp: u8,
     /// When its RTP is read.
     pub reading: Reading,
+    /// Whose RTP it takes.
+    pub takes: Takes,
     /// Gives the numbers back when dropped. Declared last: the sockets close first.
     pub lease: Lease,
 }
@@ -282,6 +284,15 @@ pub enum Reading {
     AtOnce,
     /// By and by, when packets of ours are sent from the same socket: nobody waits for it.
     WithOurs,
+}
+
+/// Whose datagrams the kernel lets come to a socket, and where it knows the way to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Everybody's.
+    All,
+    /// Those of the one source that is believed.
+    Peers,
 }
 
 impl Pair {

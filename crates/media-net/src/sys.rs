@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 pub use batch::{Batch, Letter, stamp, unstamp};
 
 /// Readiness of many sockets.
@@ -40,12 +42,12 @@ impl Registry {
         self.control(libc::EPOLL_CTL_ADD, socket, (ONCE_FOR_EACH, token))
     }
 
-    /// Tells nothing of `socket` until it is asked to go on: what comes costs no look and wakes nobody.
+    /// Tells of nothing that comes to `socket` until it is asked to go on: it costs no look and wakes nobody.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn pause(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, socket, (0, token))
+        self.control(libc::EPOLL_CTL_MOD, socket, (libc::EPOLLET as u32, token))
     }
 
     /// Tells of `socket` as at first.
@@ -254,6 +256,31 @@ pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Received {
     }
 }
 
+/// Lets only datagrams of `peer` come to `socket`, or everybody's again. Where to [`send_on`] is then known: no route is
+/// looked for with each.
+///
+/// # Errors
+/// When the system refuses.
+pub fn connect(socket: &OwnedFd, peer: Option<SocketAddr>) -> io::Result<()> {
+    if let Some(peer) = peer {
+        return SockRef::from(socket).connect(&peer.into());
+    }
+    // SAFETY: zeros are a name without an address.
+    let mut nobody: libc::sockaddr = unsafe { std::mem::zeroed() };
+    nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: the name lives through the call and has the length that is named.
+    checked(unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, length) }).map(|_| ())
+}
+
+/// Sends one datagram to whom `socket` is [`connect`]ed; `false` when the system did not take it.
+#[inline]
+pub fn send_on(socket: &OwnedFd, datagram: &[u8]) -> bool {
+    let send = || send_to(socket, datagram, std::ptr::null(), 0) >= 0;
+    // That an earlier datagram found nobody is told instead of sending this one.
+    send() || io::Error::last_os_error().kind() == io::ErrorKind::ConnectionRefused && send()
+}
+
 /// Sends one datagram; `false` when the system did not take it.
 #[inline]
 pub fn send(socket: &OwnedFd, to: SocketAddr, datagram: &[u8]) -> bool {
@@ -283,7 +310,7 @@ pub fn send(socket: &OwnedFd, to: SocketAddr, datagram: &[u8]) -> bool {
 
 #[inline]
 fn send_to(socket: &OwnedFd, datagram: &[u8], name: *const libc::sockaddr, length: usize) -> libc::c_long {
-    // SAFETY: the datagram is readable, and both callers pass a name on their stack with its own length.
+    // SAFETY: the datagram is readable, and callers pass a name on their stack with its own length, or none.
     unsafe {
         libc::syscall(
             libc::SYS_sendto,

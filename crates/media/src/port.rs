@@ -288,7 +288,7 @@ impl Port {
             && self.heard_by.is_empty()
             && self.jitter.is_none()
             && self.carries == Carries::Audio
-            && self.source.is_settled()
+            && self.source.settled_on().is_some()
     }
 
     /// Whether the peer should send at all (RFC 3264 §8.4).

@@ -120,10 +120,13 @@ impl PortSource {
         }
     }
 
-    /// Whether one source is believed and no other may take over.
+    /// The source that is believed, while no other may take over.
     #[inline]
-    pub fn is_settled(&self) -> bool {
-        matches!(self.state, State::Locked(_))
+    pub fn settled_on(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Locked(source) => Some(source),
+            State::Open(_) | State::Reopened(_) => None,
+        }
     }
 
     /// Where packets to the peer go: to the believed source, else where the description says.

@@ -110,6 +110,12 @@ impl Room {
         self.recordings.is_empty() && port.is_some_and(Port::can_wait)
     }
 
+    /// The one source whose packets port `index` believes, and to which it sends, as long as no other may take over.
+    #[inline]
+    pub fn settled_on(&self, index: PortIndex) -> Option<SocketAddr> {
+        self.ports.get(usize::from(index.0))?.as_deref()?.source.settled_on()
+    }
+
     /// Makes a port for `leg`. `seed` should be random: SSRC and first numbers come from it (RFC 3550 §5.1).
     pub fn open(&mut self, now: Instant, leg: LegId, peer: Peer, seed: u64) -> PortIndex {
         let port = Some(Box::new(Port::new(now, leg, peer, seed)));

@@ -19,6 +19,7 @@ mod faults;
 mod moving;
 mod second;
 mod secret;
+mod sources;
 mod waiting;
 
 /// Media on an address of its own, and what it reports.
@@ -196,6 +197,22 @@ impl Stand {
             if wanted(&event) {
                 return event;
             }
+        }
+    }
+
+    /// What the system says of the RTP socket of a port.
+    fn socket_of(&self, party: &Party) -> String {
+        let port = party.socket.peer_addr().unwrap();
+        let IpAddr::V4(address) = port.ip() else { panic!("{port}") };
+        let local = format!(": {:08X}:{:04X}", u32::from_le_bytes(address.octets()), port.port());
+        let end = self.clock.now() + PATIENCE;
+        loop {
+            // Sockets that come and go while the table is read may hide others.
+            let table = std::fs::read_to_string("/proc/self/net/udp").unwrap();
+            if let Some(line) = table.lines().find(|line| line.contains(&local)) {
+                return line.to_owned();
+            }
+            assert!(self.clock.now() < end, "{port} has no socket");
         }
     }
 

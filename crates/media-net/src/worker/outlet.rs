@@ -2,7 +2,6 @@
 //! [`super::rooms`]).
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
 use clock::Instant;
@@ -15,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::{Figures, Surroundings, add};
 use crate::journal::Ended;
-use crate::ports::Pair;
+use crate::ports::{Pair, Takes};
 use crate::sys;
 
 /// The sockets of a room's ports, by their index: beside the room, where a packet's way finds them without another look
@@ -41,14 +40,14 @@ pub struct Outlet<'a> {
 }
 
 impl Outlet<'_> {
-    fn socket(&self, port: PortIndex, channel: Channel) -> Option<&OwnedFd> {
-        let pair = self.sockets.get(usize::from(port.0))?.as_ref()?;
-        Some(super::shelf::socket(pair, channel))
-    }
-
     #[inline]
     fn send(&self, port: PortIndex, channel: Channel, to: SocketAddr, datagram: &[u8]) {
-        let sent = self.socket(port, channel).is_some_and(|socket| sys::send(socket, to, datagram));
+        let pair = self.sockets.get(usize::from(port.0)).and_then(Option::as_ref);
+        let sent = pair.is_some_and(|pair| match (channel, pair.takes) {
+            // Whose packets are believed is whom we speak to.
+            (Channel::Rtp, Takes::Peers) => sys::send_on(&pair.rtp, datagram),
+            _ => sys::send(super::shelf::socket(pair, channel), to, datagram),
+        });
         if !sent {
             self.figures.unsent.fetch_add(1, Ordering::Relaxed);
         }

@@ -17,7 +17,7 @@ use super::outlet::{Outlet, Running, Sockets, hand_over};
 use super::shelf::{Home, Shelf, socket};
 use super::{Figures, Moving, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
-use crate::ports::{Opened, Pair, Reading};
+use crate::ports::{Opened, Pair, Reading, Takes};
 use crate::sys::{Batch, Left, Letter, Received};
 
 /// Another worker needs a turn to let a port go; one that needs longer has worse troubles.
@@ -142,8 +142,7 @@ impl Rooms {
         let Some(slot) = slot else { return Left::Nothing };
         let Slot { room, sockets, running, armed, .. } = &mut **slot;
         let Some(Some(pair)) = sockets.get(usize::from(home.port.0)) else { return Left::Nothing };
-        let socket = socket(pair, token.channel);
-        match sys::receive(socket, buffer) {
+        match sys::receive(socket(pair, token.channel), buffer) {
             Received::Nothing => return Left::Nothing,
             Received::Unusable => return Left::Something,
             Received::Datagram(length, source) => {
@@ -154,7 +153,11 @@ impl Rooms {
             }
         }
         arm(&mut self.agenda, (home.slot, armed), room.poll_timeout());
-        sys::left(socket)
+        let Some(Some(pair)) = sockets.get_mut(usize::from(home.port.0)) else { return Left::Nothing };
+        if pair.takes == Takes::All {
+            self.shelf.take_from(pair, room.settled_on(home.port));
+        }
+        sys::left(socket(pair, token.channel))
     }
 
     /// Does what time brings.
@@ -547,7 +550,9 @@ impl Rooms {
         *players = playing;
         for (place, pair) in sockets.iter_mut().enumerate() {
             let Some(pair) = pair else { continue };
-            let waits = room.can_wait(PortIndex(place as u16));
+            let port = PortIndex(place as u16);
+            let waits = room.can_wait(port);
+            self.shelf.take_from(pair, room.settled_on(port));
             self.shelf.read(pair, if waits { Reading::WithOurs } else { Reading::AtOnce });
         }
     }

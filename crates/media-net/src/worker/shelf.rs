@@ -5,6 +5,7 @@
 //! short call's signalling; so a pair outlives its call. While it rests, what still arrives is read and thrown away.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use clock::Instant;
 use media::sink::{Channel, PortIndex};
 
 use super::{Figures, Token, add, sys};
-use crate::ports::{Opened, Pair, Reading};
+use crate::ports::{Opened, Pair, Reading, Takes};
 use crate::sys::{Left, Registry};
 
 /// A pair that no call has wanted for so long is closed.
@@ -107,6 +108,19 @@ impl Shelf {
         self.empty.push(pair.place);
     }
 
+    /// RTP comes to `pair` from `peer` alone; from everybody where nobody is believed yet, or another may take over. Where
+    /// the system refuses, from everybody: the room decides in any case.
+    #[inline]
+    pub fn take_from(&self, pair: &mut Pair, peer: Option<SocketAddr>) {
+        let takes = if peer.is_some() { Takes::Peers } else { Takes::All };
+        if pair.takes != takes {
+            match sys::connect(&pair.rtp, peer) {
+                Ok(()) => pair.takes = takes,
+                Err(error) => tracing::debug!(?peer, %error, "a port takes packets as before"),
+            }
+        }
+    }
+
     /// The RTP of `pair` is read as `reading` says. Where the system refuses, nothing changes.
     #[inline]
     pub fn read(&self, pair: &mut Pair, reading: Reading) {
@@ -147,6 +161,7 @@ impl Shelf {
     /// A call has ended that used `pair`.
     pub fn rest(&mut self, now: Instant, mut pair: Pair) {
         self.read(&mut pair, Reading::AtOnce);
+        self.take_from(&mut pair, None);
         let place = pair.place;
         let at = place as usize;
         self.homes[at] = None;

@@ -31,11 +31,7 @@ fn waiting(stand: &mut Stand, call: CallId) -> (Party, PlayId, clock::Instant) {
 impl Stand {
     /// How the worker reads what `party` sends: what this process's polls say of the port's socket.
     fn reading(&self, party: &Party) -> Reading {
-        let port = party.socket.peer_addr().unwrap();
-        let IpAddr::V4(address) = port.ip() else { panic!() };
-        let local = format!(": {:08X}:{:04X}", u32::from_le_bytes(address.octets()), port.port());
-        let table = std::fs::read_to_string("/proc/self/net/udp").unwrap();
-        let line = table.lines().find(|line| line.contains(&local)).expect("its socket");
+        let line = self.socket_of(party);
         let inode: u64 = line.split_ascii_whitespace().nth(9).unwrap().parse().unwrap();
         let watched = format!("ino:{inode:x} ");
         for poll in std::fs::read_dir("/proc/self/fdinfo").unwrap().flatten() {
@@ -48,7 +44,7 @@ impl Stand {
                 return if told { Reading::AtOnce } else { Reading::WithOurs };
             }
         }
-        panic!("nobody polls the socket of {port}")
+        panic!("nobody polls the port's socket")
     }
 
     /// Waits until the port of `party` is read so.
