@@ -219,7 +219,15 @@ impl PortPool {
             }
             match bind_pair(address, port) {
                 Ok((rtp, rtcp)) => {
-                    let mut pair = Pair { rtp, rtcp, place: 0, dscp: 0, reading: Reading::AtOnce, takes: Takes::All, lease };
+                    let mut pair = Pair {
+                        rtp,
+                        rtcp,
+                        place: 0,
+                        dscp: 0,
+                        reading: Reading::AtOnce,
+                        takes: Takes::All,
+                        lease,
+                    };
                     pair.mark();
                     return Ok((advertised(port), Opened::New(pair)));
                 }

@@ -124,7 +124,8 @@ pub fn spawn(number: usize, around: Surroundings) -> io::Result<(WorkerInlet, th
     let (bell, poll, figures) = (Bell::new()?, Poll::new()?, Arc::new(Figures::default()));
     let registry = poll.registry();
     registry.add(&bell, Token::BELL)?;
-    let rooms = Rooms::new(Shelf::new(number, registry, Arc::clone(&figures)), around.clone(), figures.clone());
+    let rooms =
+        Rooms::new(Shelf::new(number, registry, Arc::clone(&figures)), around.clone(), figures.clone());
     let asleep = Arc::new(AtomicBool::new(false));
     let told = Told { inbox, first: None, asleep: Arc::clone(&asleep) };
     let worker = Worker { poll, bell: bell.clone(), told, rooms, clock: around.clock };

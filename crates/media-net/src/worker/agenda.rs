@@ -60,7 +60,8 @@ impl Agenda {
 
     /// When [`Agenda::take`] has something to give.
     pub fn next(&self) -> Option<Instant> {
-        let soon = (self.taken + 1..=self.taken + NEAR).find(|step| !self.near[(step % NEAR) as usize].is_empty());
+        let soon =
+            (self.taken + 1..=self.taken + NEAR).find(|step| !self.near[(step % NEAR) as usize].is_empty());
         let later = self.far.peek().map(|far| far.0.0);
         let step = soon.into_iter().chain(later).min()?;
         Some(Instant::from_micros(step * LENGTH))

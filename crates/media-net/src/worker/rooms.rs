@@ -339,12 +339,7 @@ impl Rooms {
     }
 
     /// A port leaves its room: for another one here, or for another worker.
-    fn let_go(
-        &mut self,
-        now: Instant,
-        leg: LegId,
-        (room, to): (CallId, Option<Sender<Moving>>),
-    ) {
+    fn let_go(&mut self, now: Instant, leg: LegId, (room, to): (CallId, Option<Sender<Moving>>)) {
         let Some(at) = self.by_leg.remove(&leg) else { return };
         let place = self.slot_room(at).and_then(|room| room.index_of(leg));
         let mut passenger = None;

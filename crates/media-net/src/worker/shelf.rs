@@ -133,9 +133,7 @@ impl Shelf {
         let token = Token { place: pair.place, channel: Channel::Rtp }.pack();
         let changed = match reading {
             // When a packet came is what jitter is measured by.
-            Reading::WithOurs => {
-                sys::stamp(&pair.rtp).and_then(|()| self.registry.pause(&pair.rtp, token))
-            }
+            Reading::WithOurs => sys::stamp(&pair.rtp).and_then(|()| self.registry.pause(&pair.rtp, token)),
             Reading::AtOnce => self.registry.go_on(&pair.rtp, token).and_then(|()| sys::unstamp(&pair.rtp)),
         };
         match changed {

@@ -47,6 +47,7 @@ fn strangers_are_kept_away_by_the_kernel_until_another_may_be_the_peer() {
         let _ = caller.socket.send(&[0x80; 172]);
     }
     let elsewhere = std::mem::replace(&mut caller.socket, home);
+    assert_eq!(elsewhere.take_error().unwrap().unwrap().kind(), io::ErrorKind::ConnectionRefused);
     for _ in 0..5 {
         caller.say(440.0);
         agent.listen();
@@ -67,7 +68,9 @@ fn strangers_are_kept_away_by_the_kernel_until_another_may_be_the_peer() {
 
     stand.net.handle(Command::ClosePort { port: caller.leg });
     let closed = stand.wait_for(|event| matches!(event, Event::Quality { port, .. } if *port == caller.leg));
-    assert!(matches!(closed, Event::Quality { quality, .. } if quality.dropped == 0 && quality.received == 11));
+    assert!(
+        matches!(closed, Event::Quality { quality, .. } if quality.dropped == 0 && quality.received == 11)
+    );
     stand.wait_until_taken_from(&caller, None);
     stand.net.shutdown();
 }

@@ -37,7 +37,8 @@ impl Stand {
         for poll in std::fs::read_dir("/proc/self/fdinfo").unwrap().flatten() {
             // Others of this process come and go.
             let about = std::fs::read_to_string(poll.path()).unwrap_or_default();
-            if let Some(line) = about.lines().find(|line| line.starts_with("tfd:") && line.contains(&watched)) {
+            if let Some(line) = about.lines().find(|line| line.starts_with("tfd:") && line.contains(&watched))
+            {
                 let events = line.split_ascii_whitespace().nth(3).unwrap();
                 let events = u32::from_str_radix(events, 16).unwrap();
                 let told = events & libc::EPOLLIN as u32 != 0;
@@ -58,7 +59,8 @@ impl Stand {
 
     fn quality(&self, party: &Party) -> Quality {
         self.net.handle(Command::ClosePort { port: party.leg });
-        let closed = self.wait_for(|event| matches!(event, Event::Quality { port, .. } if *port == party.leg));
+        let closed =
+            self.wait_for(|event| matches!(event, Event::Quality { port, .. } if *port == party.leg));
         let Event::Quality { quality, .. } = closed else { panic!("{closed:?}") };
         quality
     }
@@ -225,6 +227,7 @@ fn a_pair_that_waited_serves_the_next_call_at_once_and_another_worker_too() {
     let second = stand.ids.mint();
     let mut next = stand.party(second, Codec::Pcma);
     assert_eq!(next.socket.peer_addr().unwrap(), caller.socket.peer_addr().unwrap());
+    stand.settle(&next);
     assert_eq!(stand.reading(&next), Reading::AtOnce);
     next.say(440.0);
     stand.wait_for(|event| matches!(event, Event::FirstPacket { room, .. } if *room == second));
