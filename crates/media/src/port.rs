@@ -36,7 +36,8 @@ pub(crate) struct Port {
     pub receive: RtpReceive,
     pub send: RtpSend,
     pub keys_in: KeyReceive,
-    pub keys_out: KeySend,
+    /// Keys that are pressed towards it.
+    pub keys_out: Option<Box<KeySend>>,
     pub player: Option<Box<Player>>,
     pub report: PortReport,
     pub watch: Option<Watch>,
@@ -118,7 +119,7 @@ impl Port {
             receive: RtpReceive::default(),
             send: RtpSend::new(seed),
             keys_in: KeyReceive::default(),
-            keys_out: KeySend::default(),
+            keys_out: None,
             player: None,
             report: PortReport::new(now, seed),
             watch: None,
@@ -270,7 +271,13 @@ impl Port {
     /// Whether what others say goes to this port now: nothing else is said or pressed to it.
     #[inline]
     pub fn listens(&self) -> bool {
-        self.player.is_none() && !self.keys_out.is_pressing()
+        self.player.is_none() && !self.is_pressed_to()
+    }
+
+    /// Whether a key is being pressed to this port.
+    #[inline]
+    pub fn is_pressed_to(&self) -> bool {
+        self.keys_out.as_ref().is_some_and(|keys| keys.is_pressing())
     }
 
     /// Whether what it hears was decoded by us.
@@ -320,7 +327,7 @@ impl Port {
         [
             // Nothing is said or pressed to a peer that has not said how.
             self.player.as_deref().filter(|_| described).map(Player::poll_timeout),
-            self.keys_out.poll_timeout().filter(|_| described),
+            self.keys_out.as_ref().and_then(|keys| keys.poll_timeout()).filter(|_| described),
             self.report.poll_timeout().filter(|_| described && self.carries == Carries::Audio),
             self.keys_in.poll_timeout(),
             self.watch.as_ref().and_then(|watch| watch.due),

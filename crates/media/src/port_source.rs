@@ -41,7 +41,7 @@ enum State {
     /// One source is believed.
     Locked(SocketAddr),
     /// One source is believed, and another may take over.
-    Reopened(Reopened),
+    Reopened(Box<Reopened>),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,17 +88,13 @@ impl PortSource {
     /// The peer said (again) where it listens.
     pub fn describe(&mut self, now: Instant, remote: SocketAddr) {
         let before = self.described.replace(remote);
-        let source = match self.state {
-            State::Open(_) => return,
-            State::Locked(source) => source,
-            State::Reopened(reopened) => reopened.source,
-        };
+        let Some(source) = self.locked() else { return };
         // Hold by 0.0.0.0 does not say where the peer is.
         let moved = before.is_some_and(|before| before != remote) && !remote.ip().is_unspecified();
         let told = if before == Some(source) { Before::True } else { Before::Untrue };
         let why = if moved { Why::Moved(told) } else { Why::Refreshed };
-        self.state =
-            State::Reopened(Reopened { source, until: now + MOMENT, why, heard: None, candidate: None });
+        let reopened = Reopened { source, until: now + MOMENT, why, heard: None, candidate: None };
+        self.state = State::Reopened(Box::new(reopened));
     }
 
     /// Whether a packet of stream `ssrc` from `source` is the peer's. A stranger's first packets are believed while
@@ -108,15 +104,16 @@ impl PortSource {
         match self.state {
             State::Locked(locked) => locked == source,
             State::Open(candidate) => self.open(now, source, ssrc, candidate),
-            State::Reopened(reopened) => self.reopened(now, source, ssrc, reopened),
+            State::Reopened(_) => self.reopened(now, source, ssrc),
         }
     }
 
     /// The source that is believed.
     pub fn locked(&self) -> Option<SocketAddr> {
-        match self.state {
+        match &self.state {
             State::Open(_) => None,
-            State::Locked(source) | State::Reopened(Reopened { source, .. }) => Some(source),
+            State::Locked(source) => Some(*source),
+            State::Reopened(reopened) => Some(reopened.source),
         }
     }
 
@@ -134,16 +131,15 @@ impl PortSource {
     pub fn target(&self) -> Option<SocketAddr> {
         let described =
             self.described.filter(|address| !address.ip().is_unspecified() && address.port() != 0);
-        match self.state {
+        match &self.state {
             State::Open(_) => described,
-            State::Locked(source) => Some(source),
-            // A carrier's new address is where it listens from now on, and that of a phone which told the truth before; one
-            // behind NAT is spoken to where it was.
-            State::Reopened(Reopened { why: Why::Moved(told), source, .. }) => match (&self.peer, told) {
-                (Peer::Trunk { .. }, _) | (Peer::Phone, Before::True) => described,
-                (Peer::Phone, Before::Untrue) => Some(source),
+            State::Locked(source) => Some(*source),
+            State::Reopened(reopened) => match (reopened.why, &self.peer) {
+                // A carrier's new address is where it listens from now on, and that of a phone which told the truth before;
+                // one behind NAT is spoken to where it was.
+                (Why::Moved(_), Peer::Trunk { .. }) | (Why::Moved(Before::True), Peer::Phone) => described,
+                (Why::Moved(Before::Untrue), Peer::Phone) | (Why::Refreshed, _) => Some(reopened.source),
             },
-            State::Reopened(Reopened { why: Why::Refreshed, source, .. }) => Some(source),
         }
     }
 
@@ -171,7 +167,11 @@ impl PortSource {
         }
     }
 
-    fn reopened(&mut self, now: Instant, source: SocketAddr, ssrc: u32, mut state: Reopened) -> bool {
+    fn reopened(&mut self, now: Instant, source: SocketAddr, ssrc: u32) -> bool {
+        let allowed = self.allows(source);
+        let is_trunk = matches!(self.peer, Peer::Trunk { .. });
+        let is_described = self.described == Some(source);
+        let State::Reopened(state) = &mut self.state else { return false };
         // A source that moved may take its time; one that was only refreshed is believed until the moment passes.
         let speaks = state.heard.is_some_and(|heard| now.since(heard) < FORGET);
         let over = now > state.until && (state.why == Why::Refreshed || speaks);
@@ -180,24 +180,21 @@ impl PortSource {
             if state.why == Why::Refreshed {
                 state.candidate = None;
             }
-            self.state = if over { State::Locked(source) } else { State::Reopened(state) };
-            return true;
+        } else if !over && allowed {
+            let at_once = matches!(state.why, Why::Moved(_)) && (is_described || is_trunk);
+            let next = Candidate::counted(state.candidate, now, source, ssrc);
+            let takes_over = at_once || next.packets >= ENOUGH;
+            state.candidate = Some(next);
+            if takes_over {
+                self.state = State::Locked(source);
+            }
+            return takes_over;
         }
+        let believed = state.source;
         if over {
-            self.state = State::Locked(state.source);
-            return false;
+            self.state = State::Locked(believed);
         }
-        if !self.allows(source) {
-            return false;
-        }
-        let is_described = self.described == Some(source);
-        let is_trunk = matches!(self.peer, Peer::Trunk { .. });
-        let at_once = matches!(state.why, Why::Moved(_)) && (is_described || is_trunk);
-        let next = Candidate::counted(state.candidate, now, source, ssrc);
-        let takes_over = at_once || next.packets >= ENOUGH;
-        state.candidate = Some(next);
-        self.state = if takes_over { State::Locked(source) } else { State::Reopened(state) };
-        takes_over
+        source == believed
     }
 
     /// A carrier sends from the described address, any port, or from its networks; a phone from anywhere.

@@ -19,7 +19,7 @@ use crate::sys;
 
 /// The sockets of a room's ports, by their index: beside the room, where a packet's way finds them without another look
 /// into memory.
-pub type Sockets = SmallVec<[Option<Pair>; 3]>;
+pub type Sockets = SmallVec<[Option<Pair>; 2]>;
 
 /// A recording of a room.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Running {
 pub struct Outlet<'a> {
     pub now: Instant,
     pub sockets: &'a Sockets,
-    pub running: &'a mut SmallVec<[Running; 1]>,
+    pub running: &'a mut Vec<Running>,
     /// Ends that the full ring did not take.
     pub untold: &'a mut Vec<Ended>,
     pub around: &'a Surroundings,

@@ -58,12 +58,12 @@ impl Port {
             Some(agreed) if agreed.keys == KeyWay::Events => KeySend::longest(agreed.dtmf_clock),
             _ => KeySend::LONGEST,
         };
-        self.keys_out.press(now, key, millis.min(longest));
+        self.keys_out.get_or_insert_default().press(now, key, millis.min(longest));
     }
 
     /// Sends the packets of our keys that are due.
     pub(super) fn press(&mut self, now: Instant, index: PortIndex, sink: &mut impl Sink) {
-        while let Some((packet, payload)) = self.keys_out.poll_packet(now) {
+        while let Some((packet, payload)) = self.keys_out.as_mut().and_then(|keys| keys.poll_packet(now)) {
             let Some(outlet) = self.outlet() else {
                 self.send.pause();
                 continue;

@@ -59,7 +59,7 @@ impl Port {
 
     /// Sends the frames of the playback that are due, and says when it ended.
     fn play(&mut self, now: Instant, (room, index): (CallId, PortIndex), sink: &mut impl Sink) {
-        let pressing = self.keys_out.is_pressing();
+        let pressing = self.is_pressed_to();
         let outlet = self.outlet();
         let Some(codec) = self.agreed.map(|agreed| agreed.codec) else { return };
         // Frames are sent while the player is out of the port, since both are needed.
