@@ -27,7 +27,7 @@ use clock::Instant;
 pub use config::{Advertised, EndpointConfig, OtherPorts};
 pub use flow::{Flow, Transport};
 pub use inspect::Rules;
-pub use mint::shard_of_call_id;
+pub use mint::{AckBranch, shard_of_call_id};
 pub use output::{DropCause, Drops, Live, Output};
 pub use reuse::{alias_of, response_fallback};
 pub use stateless::{Asked, NewCalls};
@@ -127,18 +127,19 @@ impl Endpoint {
         self.prune();
     }
 
-    /// Sends an ACK to a 2xx, on a branch of its own and without a transaction (RFC 3261 §13.2.2.4). Returns what
-    /// was sent, to be repeated by [`repeat`](Endpoint::repeat) for each retransmission of the 2xx.
-    pub fn send_ack(&mut self, _now: Instant, flow: Flow, request: &Request) -> Bytes {
-        let mut hop = self.hop(&flow);
-        self.mint.push_lone_branch(&mut hop);
-        let bytes = request.stamped(&hop, &self.config.user_agent);
-        self.transmit(flow, bytes.clone());
-        bytes
+    /// Sends an ACK to a 2xx, on a branch of its own and without a transaction (RFC 3261 §13.2.2.4). Returns the branch, on
+    /// which [`repeat_ack`](Endpoint::repeat_ack) sends it again for each retransmission of the 2xx.
+    pub fn send_ack(&mut self, flow: Flow, request: &Request) -> AckBranch {
+        let branch = self.mint.ack_branch();
+        self.repeat_ack(flow, request, branch);
+        branch
     }
 
-    /// Sends bytes again that [`send_ack`](Endpoint::send_ack) returned.
-    pub fn repeat(&mut self, flow: Flow, bytes: Bytes) {
+    /// Sends again what [`send_ack`](Endpoint::send_ack) sent.
+    pub fn repeat_ack(&mut self, flow: Flow, request: &Request, branch: AckBranch) {
+        let mut hop = self.hop(&flow);
+        branch.push_to(&mut hop);
+        let bytes = request.stamped(&hop, &self.config.user_agent);
         self.transmit(flow, bytes);
     }
 

@@ -46,7 +46,7 @@ pub use outgoing::Outgoing;
 
 use crate::auth::Login;
 use crate::dialog::Dialog;
-use crate::endpoint::{Endpoint, Flow};
+use crate::endpoint::{AckBranch, Endpoint, Flow};
 use crate::headers::{HeaderName, NameAddr};
 use crate::message::{Method, Request, Response};
 use crate::transaction::{ClientTx, ServerTx};
@@ -77,7 +77,7 @@ pub struct Session {
     /// A reliable provisional response that our final one overtook.
     unpracked: Option<Unpracked>,
     /// The ACK of the last 2xx that we received, for its retransmissions.
-    ack: Option<Box<Acked>>,
+    ack: Option<Acked>,
     peer: Peer,
     keepalive: Option<Keepalive>,
     /// The largest Min-SE heard in this dialog (RFC 4028 §7.4).
@@ -176,11 +176,14 @@ enum UnackedOf {
     DelayedReinvite,
 }
 
+/// An ACK of a 2xx, which says the same each time it is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Acked {
     cseq: u32,
-    flow: Flow,
-    bytes: Bytes,
+    branch: AckBranch,
+    /// What was sent, without Via, where it says more than the dialog does: credentials or an answer.
+    #[serde(with = "stored::optional")]
+    whole: Option<Box<Request>>,
 }
 
 /// A request of ours that awaits its final response.

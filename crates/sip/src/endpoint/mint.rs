@@ -77,11 +77,22 @@ impl Mint {
         (self.mac(b'b', id) >> 32 == mac).then_some(id)
     }
 
-    /// Writes a branch for an ACK to a 2xx, which has no transaction.
-    pub(crate) fn push_lone_branch(&mut self, to: &mut String) {
+    /// A branch for an ACK to a 2xx, which has no transaction.
+    pub(crate) fn ack_branch(&mut self) -> AckBranch {
+        AckBranch(self.fresh(b'a'))
+    }
+}
+
+/// The branch of an ACK to a 2xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AckBranch(u64);
+
+impl AckBranch {
+    /// Writes it behind what a Via has before its branch.
+    pub(crate) fn push_to(self, to: &mut String) {
         to.push_str(MAGIC);
         to.push('a');
-        push_hex(to, self.fresh(b'a'), 16);
+        push_hex(to, self.0, 16);
     }
 }
 

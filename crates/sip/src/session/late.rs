@@ -41,7 +41,7 @@ fn discard(now: Instant, ep: &mut Endpoint, tx: ClientTx, response: &Response, f
     };
     let Ok(mut dialog) = base.formed_by(response) else { return };
     let flow = way(&dialog, flow);
-    ep.send_ack(now, flow, &dialog.request_numbered(Method::Ack, cseq.number));
+    ep.send_ack(flow, &dialog.request_numbered(Method::Ack, cseq.number));
     // RFC 3261 §13.3.1.4: a 2xx comes again until its ACK has arrived; its dialog ends once.
     if !ep.ends_once(tx, dialog.remote.tag().unwrap_or_default()) {
         return;

@@ -117,7 +117,8 @@ impl Session {
             min_se: super::keepalive::ABSOLUTE_MIN,
             refers: super::refer::Refers::default(),
             login: invite.login.map(Box::new),
-            pending: Vec::new(),
+            // Mostly the INVITE; a vector that grows by itself begins with room for four.
+            pending: Vec::with_capacity(1),
             local_sdp: invite.sdp.clone(),
             timers: TimerTable::default(),
             events: std::collections::VecDeque::new(),
@@ -349,11 +350,12 @@ impl Session {
         }
         let number = response.headers.cseq().map(|cseq| cseq.number);
         if let Some(ack) = self.ack.as_ref().filter(|ack| Ok(ack.cseq) == number) {
-            ep.repeat(ack.flow, ack.bytes.clone());
+            let again = self.dialog.request_numbered(Method::Ack, ack.cseq);
+            ep.repeat_ack(self.way(), ack.whole.as_deref().unwrap_or(&again), ack.branch);
         }
     }
 
-    /// Sends the ACK of a 2xx and keeps it; `invite` lends its credentials (RFC 3261 §22.1).
+    /// Sends the ACK of a 2xx and knows it for a while; `invite` lends its credentials (RFC 3261 §22.1).
     pub(super) fn acknowledge(
         &mut self,
         now: Instant,
@@ -363,6 +365,7 @@ impl Session {
         sdp: Option<Bytes>,
     ) {
         let mut request = self.dialog.request_numbered(Method::Ack, cseq);
+        let of_dialog = request.headers.len();
         if let Some(invite) = invite {
             request.headers.copy_from(invite, HeaderName::Authorization);
             request.headers.copy_from(invite, HeaderName::ProxyAuthorization);
@@ -370,9 +373,9 @@ impl Session {
         if let Some(sdp) = sdp {
             request.set_body("application/sdp", sdp);
         }
-        let flow = self.way();
-        let bytes = ep.send_ack(now, flow, &request);
-        self.ack = Some(Box::new(Acked { cseq, flow, bytes }));
+        let branch = ep.send_ack(self.way(), &request);
+        let says_more = request.headers.len() > of_dialog;
+        self.ack = Some(Acked { cseq, branch, whole: says_more.then(|| Box::new(request)) });
         self.timers.set(Timer::AckEnd, now + ep.config().t1 * 64);
     }
 
