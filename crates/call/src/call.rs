@@ -92,7 +92,7 @@ pub(crate) struct Call {
     /// What people wrote on it.
     notes: Vec<Arc<str>>,
     /// Along which queue's escalation path it went, and how many steps of it.
-    escalated: Option<(QueueName, usize)>,
+    escalated: Option<Box<(QueueName, usize)>>,
     /// For whom the switch makes the call, while it is somebody else who was called first and is the caller.
     awaited: Option<AgentId>,
     /// How many parties have answered so far.
@@ -122,9 +122,9 @@ pub(crate) struct Call {
     /// A number that is being pressed behind a code.
     asking: Option<Box<consult::Asking>>,
     /// Keys that may become a code.
-    typed: Option<consult::Typed>,
+    typed: Option<Box<consult::Typed>>,
     /// The last place in a queue, which the call has again when nobody else can be had.
-    waited: Option<Waited>,
+    waited: Option<Box<Waited>>,
     /// What trunks' limits count for those who became the caller.
     tickets: Vec<routing::Ticket>,
     /// Ports whose figures have yet to come: the record is to have them.

@@ -130,7 +130,12 @@ fn one_node(tenant: &TenantId, name: &str, node: Node) -> Arc<Flow> {
 }
 
 /// The caller as records show it: the national form where it is one, `anonymous` where it is withheld.
-pub(crate) fn normalised(raw: &str, home_area: Option<&str>) -> Arc<str> {
+pub(crate) fn normalised(raw: &Arc<str>, home_area: Option<&str>) -> Arc<str> {
     let caller = model::numbers::Caller::parse(raw, home_area);
-    if caller.normalised.is_empty() { Arc::from("anonymous") } else { caller.normalised }
+    match &*caller.normalised {
+        "" => Arc::from("anonymous"),
+        // One text for both, as long as the call.
+        same if same == &**raw => raw.clone(),
+        _ => caller.normalised,
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Party {
     /// Legs that wait for their bindings or ports.
     pub pending: Vec<PendingLeg>,
     /// What the trunk's limit counts for it.
-    pub ticket: Option<Ticket>,
+    pub ticket: Option<Box<Ticket>>,
     /// What is tried after the present attempt.
     pub ways: VecDeque<Way>,
     /// The way that is tried at present.
@@ -102,7 +102,8 @@ pub(crate) enum PendingInvite {
 
 impl Party {
     pub fn new(offer: OfferId, asked_by: AskedBy, label: Arc<str>, target: DialTarget) -> Party {
-        let (legs, pending) = (Vec::new(), Vec::new());
+        // Most have one; a vector that grows by itself begins with room for four.
+        let (legs, pending) = (Vec::with_capacity(1), Vec::with_capacity(1));
         Party {
             offer,
             asked_by,

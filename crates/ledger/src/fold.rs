@@ -20,7 +20,8 @@ use crate::cdr::{
 /// The fold of all events of a node. Reading the same events again changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    open: MintedMap<CallId, Draft>,
+    /// By a pointer: half of a table's places are empty.
+    open: MintedMap<CallId, Box<Draft>>,
     last_seq: u64,
     strays: u64,
 }
@@ -85,16 +86,16 @@ impl Ledger {
 
     /// The open calls as records, in no order, each as if the switch had crashed at its last event.
     pub fn open_calls(&self) -> impl Iterator<Item = &Cdr> {
-        self.open.values().map(|draft| &*draft.cdr)
+        self.open.values().map(|draft| &draft.cdr)
     }
 
     /// For each open call, in order of ids, the fact that ends it after a crash, with the time to stamp it with:
     /// that of its last event, or of its last packet where `last_packet` knows a later one.
     pub fn close_open(&self, last_packet: impl Fn(CallId) -> Option<WallTime>) -> Vec<(WallTime, Event)> {
-        let mut drafts: Vec<&Draft> = self.open.values().collect();
+        let mut drafts: Vec<&Draft> = self.open.values().map(|draft| &**draft).collect();
         drafts.sort_by_key(|draft| draft.cdr.id);
         let close = |draft: &&Draft| {
-            let Cdr { id, tenant, times, ending, .. } = &*draft.cdr;
+            let Cdr { id, tenant, times, ending, .. } = &draft.cdr;
             let at = last_packet(*id).map_or(times.ended, |packet| packet.max(times.ended));
             let fact = CallFact::Ended { result: ending.result, by: ending.by, cause: ending.cause };
             (at, Event::Call { tenant: tenant.clone(), call: *id, fact })
@@ -112,7 +113,7 @@ impl Ledger {
         if let CallFact::Began { .. } = fact {
             match (self.open.entry(call), Draft::begin(stamped, tenant, call, fact)) {
                 (Entry::Vacant(place), Some(draft)) => {
-                    place.insert(draft);
+                    place.insert(Box::new(draft));
                 }
                 _ => self.strays += 1,
             }
@@ -174,8 +175,7 @@ impl From<&RecordingFact> for RecordingState {
 /// A call that has not ended. Its record is at every moment what it would be if the switch crashed now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Draft {
-    /// In a place of its own, where it stays when the call ends.
-    cdr: Box<Cdr>,
+    cdr: Cdr,
     first_seq: u64,
     /// Who holds, and since when somebody does.
     holders: Vec<HungUpBy>,
@@ -194,7 +194,7 @@ impl Draft {
         else {
             return None;
         };
-        let cdr = Box::new(Cdr {
+        let cdr = Cdr {
             id: call,
             tenant: tenant.clone(),
             direction: *direction,
@@ -232,7 +232,7 @@ impl Draft {
             quality: Vec::new(),
             ending: Ending { result: CallResult::Failure, by: HungUpBy::Switch, cause: Termination::Crashed },
             reason: None,
-        });
+        };
         Some(Draft {
             cdr,
             first_seq: stamped.seq,
@@ -355,7 +355,7 @@ impl Draft {
     }
 
     fn note_flow(&mut self, at: WallTime, fact: &CallFact) {
-        let Cdr { menu, times, parties, .. } = &mut *self.cdr;
+        let Cdr { menu, times, parties, .. } = &mut self.cdr;
         match fact {
             CallFact::Routed { number } => parties.number = Some(number.clone()),
             CallFact::CallerIs { agent } => parties.calling_agent = Some(agent.clone()),
@@ -516,7 +516,7 @@ impl Draft {
     }
 
     /// Ends what the call's end implies, and gives the record.
-    fn close(mut self, ending: Ending) -> Box<Cdr> {
+    fn close(mut self: Box<Self>, ending: Ending) -> Box<Cdr> {
         let at = self.cdr.times.ended;
         self.cdr.ending = ending;
         let unfinished = |s: &Segment| s.left.is_none().then_some((s.offer, s.answered.is_some()));
@@ -545,7 +545,7 @@ impl Draft {
         for recording in recordings {
             self.end_recording(at, recording);
         }
-        self.cdr
+        Box::new(self.cdr)
     }
 
     /// The place `entry`; while it is held, else as it was left.

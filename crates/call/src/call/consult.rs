@@ -114,9 +114,9 @@ impl Call {
             return;
         }
         let now = context.now;
-        let fresh = Typed { leg, keys: String::new(), until: now };
+        let fresh = || Box::new(Typed { leg, keys: String::new(), until: now });
         let typed = self.typed.take().filter(|typed| typed.leg == leg && typed.until >= now);
-        let mut typed = typed.unwrap_or(fresh);
+        let mut typed = typed.unwrap_or_else(fresh);
         typed.keys.push(key.as_char());
         typed.until = now + BETWEEN_KEYS;
         let meant = table.into_iter().find(|(code, _)| !code.is_empty() && typed.keys.ends_with(&**code));

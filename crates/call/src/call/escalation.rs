@@ -18,7 +18,7 @@ impl Call {
         let party = self.parties.iter().find(|party| party.offer == talk.offer)?;
         match party.queue() {
             Some(queue) => Some((queue.clone(), 0)),
-            None => self.escalated.clone(),
+            None => self.escalated.as_deref().cloned(),
         }
     }
 
@@ -30,6 +30,6 @@ impl Call {
 
     /// The transfer that begins is the next step of the path.
     pub fn note_escalation(&mut self) {
-        self.escalated = self.next_step().map(|(queue, step)| (queue, step + 1));
+        self.escalated = self.next_step().map(|(queue, step)| Box::new((queue, step + 1)));
     }
 }

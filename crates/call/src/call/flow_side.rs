@@ -119,7 +119,7 @@ impl Call {
     pub(super) fn enqueue_at(&mut self, context: &mut Context<'_>, waited: Waited) {
         let entry = context.ids.mint();
         let Waited { queue, priority, since } = waited.clone();
-        self.waited = Some(waited);
+        self.waited = Some(Box::new(waited));
         self.stage = Stage::Queued { entry, queue: queue.clone(), music: None };
         // Told here and not by the ACD, whose word may come after the caller has gone: no place without a record.
         self.fact(context, CallFact::Queued { entry, queue: queue.clone(), priority });

@@ -155,7 +155,7 @@ impl Call {
         let mut legs: Vec<Leg> = arriving.into_iter().chain(self.caller.take()).collect();
         for mut party in self.parties.drain(..) {
             if let Some(ticket) = party.ticket.take() {
-                context.admission.lock().release(ticket);
+                context.admission.lock().release(*ticket);
             }
             legs.append(&mut party.legs);
         }

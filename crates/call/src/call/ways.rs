@@ -67,10 +67,10 @@ impl Call {
         let (offer, target) = (self.parties[at].offer, self.parties[at].target.clone());
         let DialTarget::Trunk { number, .. } = target else { return false };
         if let Some(ticket) = self.parties[at].ticket.take() {
-            context.admission.lock().release(ticket);
+            context.admission.lock().release(*ticket);
         }
         match self.leg_out(context, offer, &way.trunk, &number) {
-            Ok(ticket) => self.parties[at].ticket = Some(ticket),
+            Ok(ticket) => self.parties[at].ticket = Some(Box::new(ticket)),
             Err((cause, status, why)) => {
                 self.parties[at].note_refusal(cause, status);
                 self.way_failed(context, offer, way, (status, why));

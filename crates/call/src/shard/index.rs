@@ -23,6 +23,8 @@ pub(super) struct Index {
     invites: MintedMap<ServerTx, Place>,
     /// What to forget with a call.
     of_call: MintedMap<CallId, Vec<Known>>,
+    /// Call-IDs that other shards handed over, by the call that they are for.
+    handed_over: MintedMap<CallId, Vec<Box<str>>>,
     /// Legs that began in another call, and where they are.
     moved: MintedMap<LegId, CallId>,
     /// Whose the ports are that are in other rooms.
@@ -45,13 +47,11 @@ impl DialogHashing {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Known {
     Dialog(DialogHash),
     Client(ClientTx),
     Invite(ServerTx),
-    /// A Call-ID that another shard handed over.
-    HandedOver(Box<str>),
 }
 
 impl Index {
@@ -97,20 +97,22 @@ impl Index {
 
     /// A dialog of `call` has a Call-ID that another shard handed over.
     pub fn note_handed_over(&mut self, call: CallId, call_id: Box<str>) {
-        self.of_call.entry(call).or_default().push(Known::HandedOver(call_id));
+        self.handed_over.entry(call).or_default().push(call_id);
     }
 
     /// What leads to `leg` leads to it in another call.
     fn move_leg(&mut self, leg: LegId, from: CallId, to: CallId) {
         self.moved.insert(leg, to);
+        // Whose dialog it is, is not known any more: it lasts with the call that goes on.
+        if let Some(call_ids) = self.handed_over.remove(&from) {
+            self.handed_over.entry(to).or_default().extend(call_ids);
+        }
         let Some(known) = self.of_call.remove(&from) else { return };
         let (moving, staying): (Vec<Known>, Vec<Known>) = known.into_iter().partition(|known| {
             let place = match known {
                 Known::Dialog(hash) => self.dialogs.get_mut(hash),
                 Known::Client(tx) => self.clients.get_mut(tx),
                 Known::Invite(tx) => self.invites.get_mut(tx),
-                // Whose dialog it is, is not known any more: it lasts with the call that goes on.
-                Known::HandedOver(_) => return true,
             };
             let place = place.filter(|place| place.1 == leg);
             place.map(|place| place.0 = to).is_some()
@@ -138,8 +140,11 @@ impl Index {
                 Known::Dialog(hash) => drop(self.dialogs.remove(&hash)),
                 Known::Client(tx) => drop(self.clients.remove(&tx)),
                 Known::Invite(tx) => drop(self.invites.remove(&tx)),
-                Known::HandedOver(call_id) => gone(&call_id),
             }
+        }
+        // One shard alone has none.
+        if !self.handed_over.is_empty() {
+            self.handed_over.remove(&call).unwrap_or_default().iter().for_each(|call_id| gone(call_id));
         }
     }
 

@@ -121,11 +121,10 @@ impl Shard {
 
     /// The conversation of the phone or agent with this number; of several the one that is not held.
     fn conversation_of(&self, tenant: &TenantId, number: &str) -> Option<(CallId, Side)> {
-        let of = |(id, slot): (&CallId, &Slot)| {
-            let call = Some(&slot.call).filter(|call| call.tenant == *tenant)?;
-            Some((call.is_open(), *id, call.talks(number)?))
-        };
-        let found = self.calls.iter().filter_map(of).max_by_key(|(open, id, _)| (*open, *id));
+        let of_tenant = self.calls.iter().filter(|(_, slot)| slot.call.tenant == *tenant);
+        let talking =
+            of_tenant.filter_map(|(id, slot)| Some((slot.call.is_open(), *id, slot.call.talks(number)?)));
+        let found = talking.max_by_key(|(open, id, _)| (*open, *id));
         found.map(|(_, id, side)| (id, side))
     }
 
