@@ -40,6 +40,7 @@ mod lamps;
 mod mailbox;
 mod registrar;
 pub(crate) mod reload;
+mod rest;
 mod services;
 pub(crate) mod settings;
 mod stop;

@@ -10,6 +10,7 @@ use store::EventJournal;
 use tokio::sync::oneshot;
 
 use super::registrar::Bindings;
+use super::rest::{self, Rest};
 use super::tenants::Tenants;
 
 /// Whom the figures come from.
@@ -27,8 +28,14 @@ pub(crate) struct Sources {
 
 /// Keeps the figures up to date, for ever.
 pub(crate) async fn keep_up(sources: Sources) {
+    let mut rest = Rest::default();
     for second in 0u64.. {
-        sources.signalling().await;
+        let live = sources.live().await;
+        // Before the figures say that nothing is left.
+        if rest.begins(sources.clock.now(), &live) {
+            rest::give_memory_back();
+        }
+        sources.signalling(&live);
         sources.queues().await;
         sources.names();
         sources.media();
@@ -41,7 +48,8 @@ pub(crate) async fn keep_up(sources: Sources) {
 }
 
 impl Sources {
-    async fn signalling(&self) {
+    /// What all shards hold.
+    async fn live(&self) -> call::Live {
         let mut live = call::Live::default();
         for inbox in self.boxes.iter() {
             let (answer, answered) = oneshot::channel();
@@ -59,6 +67,10 @@ impl Sources {
                 live.unheard += one.unheard;
             }
         }
+        live
+    }
+
+    fn signalling(&self, live: &call::Live) {
         set("calls", live.admitted);
         set("calls_unheard", live.unheard);
         set("calls_in_memory", live.calls);
