@@ -88,12 +88,21 @@ pub(crate) struct LegMedia {
     terms: MediaTerms,
     secrecy: Secrecy,
     numbers: sdp::Session,
-    /// The offer of ours that awaits its answer: a description, read when that comes.
-    offered: Option<Bytes>,
+    /// The offer of ours that awaits its answer.
+    offered: Option<Offered>,
     /// The peer's last description, read when it is asked for: our re-offers keep its streams in their places.
     peer: Option<Bytes>,
     pub agreed: Option<Negotiated>,
     carries: Carries,
+}
+
+/// An offer of ours.
+#[derive(Clone, Debug)]
+enum Offered {
+    /// The first description of the session: it says what the leg may agree on.
+    First,
+    /// One that follows a description of the peer, read when the answer comes.
+    Further(Bytes),
 }
 
 /// What is exchanged with the peer.
@@ -164,18 +173,24 @@ impl LegMedia {
     pub fn offer(&mut self) -> Bytes {
         let local = self.local();
         self.numbers.version += 1;
-        let text = match self.last_of_peer() {
-            Some(peer) => sdp::reoffer(&local, &peer),
-            None => sdp::offer(&local),
+        let Some(peer) = self.last_of_peer() else {
+            self.offered = Some(Offered::First);
+            return sdp::offer(&local);
         };
-        self.offered = Some(text.clone());
+        let text = sdp::reoffer(&local, &peer);
+        self.offered = Some(Offered::Further(text.clone()));
         text
     }
 
     /// Takes the peer's answer to our last offer.
     pub fn accept(&mut self, answer: &[u8]) -> Result<(), Unusable> {
         let answer = Description::parse(answer).map_err(|_| Unusable(488))?;
-        let negotiated = sdp::accept(&self.last_offered()?, &answer).map_err(|_| Unusable(488))?;
+        let negotiated = match &self.offered {
+            Some(Offered::First) => sdp::accept_first(&self.local(), &answer),
+            Some(Offered::Further(text)) => sdp::accept(&read_again(text)?, &answer),
+            None => return Err(Unusable(488)),
+        };
+        let negotiated = negotiated.map_err(|_| Unusable(488))?;
         self.agreed = Some(self.terms.applied_to(negotiated));
         self.carries = Carries::Audio;
         self.peer = Some(answer.into_bytes());
@@ -204,7 +219,7 @@ impl LegMedia {
         let local = self.local();
         self.numbers.version += 1;
         let text = sdp::offer_fax(&local, terms, self.last_of_peer().as_ref());
-        self.offered = Some(text.clone());
+        self.offered = Some(Offered::Further(text.clone()));
         text
     }
 
@@ -220,16 +235,11 @@ impl LegMedia {
     /// Takes the peer's answer to our offer of T.38.
     pub fn accept_fax(&mut self, answer: &[u8]) -> Result<Fax, Unusable> {
         let answer = Description::parse(answer).map_err(|_| Unusable(488))?;
-        let fax =
-            sdp::accept_fax(&self.last_offered()?, &answer, &self.local()).map_err(|_| Unusable(488))?;
+        let Some(Offered::Further(text)) = &self.offered else { return Err(Unusable(488)) };
+        let fax = sdp::accept_fax(&read_again(text)?, &answer, &self.local()).map_err(|_| Unusable(488))?;
         self.carries = Carries::Fax;
         self.peer = Some(answer.into_bytes());
         Ok(fax)
-    }
-
-    fn last_offered(&self) -> Result<Description, Unusable> {
-        let offered = self.offered.clone().and_then(|text| Description::parse_bytes(text).ok());
-        offered.ok_or(Unusable(488))
     }
 
     fn last_of_peer(&self) -> Option<Description> {
@@ -243,6 +253,12 @@ impl LegMedia {
         let rest = self.terms.codecs.iter().copied().filter(|codec| Some(*codec) != spoken);
         spoken.into_iter().chain(rest).collect()
     }
+}
+
+/// What we wrote.
+fn read_again(text: &Bytes) -> Result<Description, Unusable> {
+    // invariant: descriptions of ours can be read.
+    Description::parse_bytes(text.clone()).map_err(|_| Unusable(488))
 }
 
 impl Leg {

@@ -44,6 +44,11 @@ impl Suite {
     /// Those we speak, the best first.
     pub const ALL: [Suite; 2] = [Suite::Aes128Sha1Tag80, Suite::Aes128Sha1Tag32];
 
+    /// Those we speak, each with the tag under which we offer it.
+    pub(crate) fn tagged() -> impl Iterator<Item = (u32, Suite)> {
+        (1..).zip(Suite::ALL)
+    }
+
     /// The name in `a=crypto`.
     pub const fn name(self) -> &'static str {
         match self {

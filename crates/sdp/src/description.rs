@@ -9,8 +9,10 @@ use smallvec::SmallVec;
 
 use crate::Direction;
 
+mod attribute;
 mod formats;
 
+use attribute::Attribute;
 pub use formats::{Formats, RtpMap};
 
 /// A session description: the text as it came, byte for byte, and where its lines are.
@@ -18,8 +20,9 @@ pub use formats::{Formats, RtpMap};
 pub struct Description {
     text: Bytes,
     lines: SmallVec<[Line; 24]>,
-    /// Index in `lines` of each `m=`.
-    media: SmallVec<[u16; 2]>,
+    /// The first `c=` before any stream.
+    connection: Option<ConnectionLine>,
+    media: SmallVec<[Stream; 2]>,
 }
 
 impl Description {
@@ -46,7 +49,8 @@ impl Description {
             return Err(ParseError::TooLong(text.len()));
         }
         let mut lines: SmallVec<[Line; 24]> = SmallVec::new();
-        let mut media: SmallVec<[u16; 2]> = SmallVec::new();
+        let mut media: SmallVec<[Stream; 2]> = SmallVec::new();
+        let mut connection = None;
         let mut at = 0;
         let mut number = 0;
         while at < text.len() {
@@ -62,36 +66,42 @@ impl Description {
                 continue;
             };
             let value = line.start + 2..line.end;
+            // invariant: the text is no longer than `MAX_BYTES`, so that its places fit 16 bits.
+            let mut read = Line::of(kind, value.clone());
             match kind {
                 // RFC 8866 §5.1
                 _ if lines.is_empty() && (kind != b'v' || text[value.clone()].trim_ascii() != b"0") => {
                     return Err(ParseError::version(number, &text[line]));
                 }
                 b'm' => {
-                    MediaLine::read(&text[value.clone()]).ok_or_else(|| ParseError::Media {
-                        line: number,
-                        found: printable(&text[value.clone()]),
-                    })?;
+                    let found = &text[value.clone()];
+                    let stream = Stream::read(found, value.start, lines.len() as u16);
+                    let wrong = || ParseError::Media { line: number, found: printable(found) };
+                    let stream = stream.ok_or_else(wrong)?;
                     if media.len() == Description::MAX_MEDIA {
                         return Err(ParseError::TooManyMedia);
                     }
-                    media.push(lines.len() as u16);
+                    media.push(stream);
                 }
                 b'c' => {
-                    Connection::read(&text[value.clone()]).ok_or_else(|| ParseError::Connection {
-                        line: number,
-                        found: printable(&text[value.clone()]),
-                    })?;
+                    let found = &text[value.clone()];
+                    let wrong = || ParseError::Connection { line: number, found: printable(found) };
+                    let said = ConnectionLine::read(found, lines.len() as u16).ok_or_else(wrong)?;
+                    let of = media.last_mut().map_or(&mut connection, |stream| &mut stream.connection);
+                    of.get_or_insert(said);
+                }
+                b'a' => {
+                    let (attribute, value_at) = Attribute::of(&text[value.clone()]);
+                    read = Line { attribute, value_at: (value.start + value_at) as u16, ..read };
                 }
                 _ => {}
             }
-            // invariant: the text is no longer than `MAX_BYTES`, so that its places fit 16 bits.
-            lines.push(Line { kind, start: value.start as u16, end: value.end as u16 });
+            lines.push(read);
         }
         if lines.is_empty() {
             return Err(ParseError::Empty);
         }
-        Ok(Description { text, lines, media })
+        Ok(Description { text, lines, connection, media })
     }
 
     /// The text as it came, byte for byte.
@@ -116,7 +126,7 @@ impl Description {
 
     /// The `c=` line of the session.
     pub fn connection(&self) -> Option<Connection<'_>> {
-        self.session().find(b'c').and_then(Connection::read)
+        self.connection.and_then(|line| line.connection(self))
     }
 
     /// The media streams, in order, refused ones (port 0) included.
@@ -130,20 +140,23 @@ impl Description {
     }
 
     fn stream(&self, nth: usize) -> Media<'_> {
-        let first = usize::from(self.media[nth]);
-        let end = self.media.get(nth + 1).map_or(self.lines.len(), |end| usize::from(*end));
-        // invariant: `parse_bytes` has read this line already.
-        let line = MediaLine::read(self.value(&self.lines[first])).unwrap_or_default();
-        Media { description: self, line, section: Section { of: self, lines: &self.lines[first + 1..end] } }
+        let stream = &self.media[nth];
+        let end = self.media.get(nth + 1).map_or(self.lines.len(), |next| usize::from(next.line));
+        let lines = &self.lines[usize::from(stream.line) + 1..end];
+        Media { description: self, stream, section: Section { of: self, lines } }
     }
 
     fn session(&self) -> Section<'_> {
-        let end = self.media.first().map_or(self.lines.len(), |end| usize::from(*end));
+        let end = self.media.first().map_or(self.lines.len(), |stream| usize::from(stream.line));
         Section { of: self, lines: &self.lines[..end] }
     }
 
     fn value(&self, line: &Line) -> &[u8] {
-        &self.text[usize::from(line.start)..usize::from(line.end)]
+        self.part((line.start, line.end))
+    }
+
+    fn part(&self, (start, end): Part) -> &[u8] {
+        &self.text[usize::from(start)..usize::from(end)]
     }
 }
 
@@ -155,12 +168,25 @@ impl PartialEq for Description {
 
 impl Eq for Description {}
 
-/// Where a line's value lies: small, since calls keep their descriptions.
+/// Where a part of the text begins and ends.
+type Part = (u16, u16);
+
+/// Where a line's value lies, and what it is by its name if it is an attribute.
 #[derive(Clone, Copy, Debug)]
 struct Line {
     kind: u8,
+    attribute: Attribute,
     start: u16,
+    /// Where the attribute's own value begins.
+    value_at: u16,
     end: u16,
+}
+
+impl Line {
+    fn of(kind: u8, value: Range<usize>) -> Line {
+        let (start, end) = (value.start as u16, value.end as u16);
+        Line { kind, attribute: Attribute::Other, start, value_at: end, end }
+    }
 }
 
 /// The session's lines, or those of one media stream.
@@ -184,37 +210,19 @@ impl<'a> Section<'a> {
         self.values(b'a').map(attribute)
     }
 
-    fn attribute(self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let folded = |text: &[u8]| text.trim_ascii_start().first().map(u8::to_ascii_lowercase);
-        let first = folded(name.as_bytes());
-        self.values(b'a')
-            // Most lines are told apart by their first letter; each is asked for many times in a negotiation.
-            .filter(move |text| folded(text) == first)
-            .map(attribute)
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value.unwrap_or_default())
+    /// The values of one of those that are told apart.
+    fn known(self, attribute: Attribute) -> impl Iterator<Item = &'a [u8]> {
+        let called = move |line: &&Line| line.attribute == attribute;
+        self.lines.iter().filter(called).map(move |line| self.of.part((line.value_at, line.end)).trim_ascii())
     }
 
     fn direction(self) -> Option<Direction> {
-        // Most lines are told apart by their first letters.
-        let of = |text: &[u8]| {
-            let start = text.trim_ascii_start().get(..NAME)?;
-            if !matches!([start[0] | 0x20, start[1] | 0x20], [b's' | b'r', b'e'] | [b'i', b'n']) {
-                return None;
-            }
-            let named = |direction: &Direction| start.eq_ignore_ascii_case(direction.name().as_bytes());
-            let found = DIRECTIONS.into_iter().find(named)?;
-            (attribute(text).0.len() == NAME).then_some(found)
-        };
-        self.values(b'a').find_map(of)
+        self.lines.iter().find_map(|line| match line.attribute {
+            Attribute::Direction(direction) => Some(direction),
+            _ => None,
+        })
     }
 }
-
-const DIRECTIONS: [Direction; 4] =
-    [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
-
-/// How long the name of each of them is.
-const NAME: usize = 8;
 
 /// The originator of a description (RFC 8866 §5.2), as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,20 +293,58 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The `m=` line (RFC 8866 §5.14).
-#[derive(Clone, Copy, Debug, Default)]
-struct MediaLine<'a> {
-    kind: &'a [u8],
-    port: u16,
-    protocol: &'a [u8],
-    formats: &'a [u8],
+/// A `c=` line that was read.
+#[derive(Clone, Copy, Debug)]
+struct ConnectionLine {
+    /// Which line it is.
+    line: u16,
+    /// What it says, where that is an address and no more.
+    address: Option<IpAddr>,
 }
 
-impl<'a> MediaLine<'a> {
-    fn read(value: &'a [u8]) -> Option<MediaLine<'a>> {
-        let (kind, rest) = word(value)?;
-        let (port, rest) = word(rest)?;
-        let (protocol, formats) = word(rest)?;
+impl ConnectionLine {
+    fn read(value: &[u8], line: u16) -> Option<ConnectionLine> {
+        let address = match Connection::read(value)? {
+            Connection::Address(address) => Some(address),
+            Connection::Multicast(_) | Connection::Name(_) => None,
+        };
+        Some(ConnectionLine { line, address })
+    }
+
+    fn connection(self, of: &Description) -> Option<Connection<'_>> {
+        match self.address {
+            Some(address) => Some(Connection::Address(address)),
+            None => Connection::read(of.value(of.lines.get(usize::from(self.line))?)),
+        }
+    }
+}
+
+/// A stream by its `m=` line (RFC 8866 §5.14).
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    /// Which line it is.
+    line: u16,
+    kind: Part,
+    port: u16,
+    protocol: Part,
+    formats: Part,
+    /// Its first `c=`.
+    connection: Option<ConnectionLine>,
+}
+
+impl Stream {
+    /// Of the `m=` line `line`, whose `value` begins at `at`.
+    fn read(value: &[u8], at: usize, line: u16) -> Option<Stream> {
+        let (kind, behind_kind) = word(value)?;
+        let (port, behind_port) = word(behind_kind)?;
+        let (protocol, formats) = word(behind_port)?;
+        // What follows a part says where it ends.
+        let place = |part: &[u8], behind: &[u8]| -> Part {
+            let end = at + value.len() - behind.len();
+            ((end - part.len()) as u16, end as u16)
+        };
+        let (kind, protocol) = (place(kind, behind_kind), place(protocol, formats));
+        let formats = place(formats, b"");
         // `/count` is for layered codings only; each of our streams uses the first port.
         let (port, count) = match memchr::memchr(b'/', port) {
             Some(slash) => (&port[..slash], Some(&port[slash + 1..])),
@@ -307,7 +353,7 @@ impl<'a> MediaLine<'a> {
         if let Some(count) = count {
             number::<u16>(count)?;
         }
-        Some(MediaLine { kind, port: number(port)?, protocol, formats: formats.trim_ascii() })
+        Some(Stream { line, kind, port: number(port)?, protocol, formats, connection: None })
     }
 }
 
@@ -315,29 +361,29 @@ impl<'a> MediaLine<'a> {
 #[derive(Clone, Copy)]
 pub struct Media<'a> {
     description: &'a Description,
-    line: MediaLine<'a>,
+    stream: &'a Stream,
     section: Section<'a>,
 }
 
 impl<'a> Media<'a> {
     /// `audio`, `video`, `image`, `message`, or what the peer wrote.
     pub fn kind(&self) -> &'a [u8] {
-        self.line.kind
+        self.description.part(self.stream.kind)
     }
 
     /// The port; 0 refuses the stream.
     pub fn port(&self) -> u16 {
-        self.line.port
+        self.stream.port
     }
 
     /// `RTP/AVP` and its kin, as the peer wrote it.
     pub fn protocol(&self) -> &'a [u8] {
-        self.line.protocol
+        self.description.part(self.stream.protocol)
     }
 
     /// The formats, in the peer's order of preference.
     pub fn formats(&self) -> impl Iterator<Item = &'a [u8]> {
-        words(self.line.formats)
+        words(self.description.part(self.stream.formats))
     }
 
     /// The formats that are RTP payload types, 0–127.
@@ -347,7 +393,10 @@ impl<'a> Media<'a> {
 
     /// Where this stream goes: its own `c=`, else the session's.
     pub fn connection(&self) -> Option<Connection<'a>> {
-        self.section.find(b'c').and_then(Connection::read).or_else(|| self.description.connection())
+        match self.stream.connection {
+            Some(line) => line.connection(self.description),
+            None => self.description.connection(),
+        }
     }
 
     /// The direction as its writer sees it: the stream's own, else the session's, else both ways.
@@ -362,18 +411,34 @@ impl<'a> Media<'a> {
     }
 
     /// The first attribute of this stream called `name`.
-    pub fn attribute(&self, name: &'a str) -> Option<&'a [u8]> {
-        self.section.attribute(name).next()
+    pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
+        match Attribute::named(name.as_bytes()) {
+            Attribute::Other => {
+                let called = |(found, _): &(&[u8], _)| found.eq_ignore_ascii_case(name.as_bytes());
+                self.attributes().find(called).map(|(_, value)| value.unwrap_or_default())
+            }
+            known => self.section.known(known).next(),
+        }
+    }
+
+    /// Whether RTCP may come to the port of RTP (RFC 5761 §5.1.1).
+    pub fn rtcp_mux(&self) -> bool {
+        self.section.known(Attribute::RtcpMux).next().is_some()
+    }
+
+    /// Where RTCP is to go, as the peer wrote it (RFC 3605 §2.1).
+    pub fn rtcp(&self) -> Option<&'a [u8]> {
+        self.section.known(Attribute::Rtcp).next()
     }
 
     /// What the payload types mean, in the peer's order of preference: read once for all that is asked of them.
     pub fn formats_read(&self) -> Formats<'a> {
-        Formats::of(self.payload_types(), self.section.attribute("rtpmap").filter_map(RtpMap::read))
+        Formats::of(self.payload_types(), self.section.known(Attribute::RtpMap).filter_map(RtpMap::read))
     }
 
     /// The parameters of `payload_type`, from its `a=fmtp`.
     pub fn fmtp(&self, payload_type: u8) -> Option<&'a [u8]> {
-        self.section.attribute("fmtp").find_map(|value| {
+        self.section.known(Attribute::Fmtp).find_map(|value| {
             let (number_text, parameters) = word(value)?;
             (number(number_text) == Some(payload_type)).then(|| parameters.trim_ascii())
         })
@@ -382,8 +447,11 @@ impl<'a> Media<'a> {
     /// Milliseconds of audio per packet that the writer wants to receive (`a=ptime`, no more than `a=maxptime`).
     pub fn ptime(&self) -> Option<u16> {
         // Some write «20.0».
-        let of = |name| self.attribute(name).and_then(|text| number(text.split(|b| *b == b'.').next()?));
-        let (ptime, most): (Option<u16>, Option<u16>) = (of("ptime"), of("maxptime"));
+        let of = |attribute| {
+            let text = self.section.known(attribute).next()?;
+            number(text.split(|byte| *byte == b'.').next()?)
+        };
+        let (ptime, most): (Option<u16>, Option<u16>) = (of(Attribute::Ptime), of(Attribute::MaxPtime));
         match (ptime, most) {
             (Some(ptime), Some(most)) => Some(ptime.min(most)),
             (ptime, _) => ptime,
@@ -392,7 +460,7 @@ impl<'a> Media<'a> {
 
     /// Keys offered for SRTP (RFC 4568 §4), in order of preference.
     pub fn crypto(&self) -> impl Iterator<Item = Crypto<'a>> {
-        self.section.attribute("crypto").filter_map(Crypto::read)
+        self.section.known(Attribute::Crypto).filter_map(Crypto::read)
     }
 }
 

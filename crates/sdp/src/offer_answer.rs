@@ -4,9 +4,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
+
+mod written;
 
 use crate::crypto::{self, Chosen};
 use crate::description::{Connection, Description, Formats, Media};
+use written::{Ours, Written};
+
 use crate::{Codec, Direction, KeyWay, Local, Negotiated, Srtp, Suite, fax};
 
 /// The payload types under which we offer telephone-event at 8 and 48 kHz, as nearly all peers do.
@@ -77,6 +82,19 @@ pub fn answer(offer: &Description, local: &Local) -> Result<(Bytes, Negotiated),
 pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Unacceptable> {
     let (place, ours) =
         sent.media().enumerate().find(|(_, media)| media.port() != 0).ok_or(Unacceptable::NoAudio)?;
+    settle(&Ours::read(&ours), place, answer)
+}
+
+/// As [`accept`], where what we sent is what [`offer`] writes of `local`: its text is not needed.
+///
+/// # Errors
+/// As [`accept`].
+pub fn accept_first(local: &Local, answer: &Description) -> Result<Negotiated, Unacceptable> {
+    settle(&Ours::of(local), 0, answer)
+}
+
+/// What `answer` makes of our stream, which stands at `place`.
+fn settle(ours: &Ours<'_>, place: usize, answer: &Description) -> Result<Negotiated, Unacceptable> {
     // RFC 3264 §6: the nth stream of the answer answers the nth of the offer.
     let theirs = answer.nth_media(place).ok_or(Unacceptable::NoAudio)?;
     if !is_audio(&theirs) {
@@ -85,15 +103,15 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
     if theirs.port() == 0 {
         return Err(Unacceptable::Refused);
     }
-    let (said, offered) = (theirs.formats_read(), ours.formats_read());
+    let (said, offered) = (theirs.formats_read(), &ours.formats);
     let (codec, payload_type, receive_payload_type) =
-        first_common(&said, &offered).ok_or(Unacceptable::NoCodec)?;
+        first_common(&said, offered).ok_or(Unacceptable::NoCodec)?;
     let events =
         events_beside(codec, |clock| said.telephone_event(clock).zip(offered.telephone_event(clock)));
     let noise = said.comfort_noise().zip(offered.comfort_noise()).filter(|_| codec != Codec::Opus);
-    let srtp = accepted_keys(&theirs, &ours)?;
-    let target = Target::of(&theirs, family_of(&ours))?;
-    let direction = ours.direction().within(theirs.direction().reversed());
+    let srtp = accepted_keys(&theirs, ours)?;
+    let target = Target::of(&theirs, ours.address)?;
+    let direction = ours.direction.within(theirs.direction().reversed());
     Ok(Negotiated {
         remote: target.rtp,
         remote_rtcp: target.rtcp,
@@ -109,15 +127,14 @@ pub fn accept(sent: &Description, answer: &Description) -> Result<Negotiated, Un
         srtp,
         ptime_ms: ptime(&theirs),
         direction: target.direction(direction),
-        on_hold: target.is_held() || held(&theirs, ours.direction()),
-        rtcp_mux: target.mux && ours.attribute("rtcp-mux").is_some(),
+        on_hold: target.is_held() || held(&theirs, ours.direction),
+        rtcp_mux: target.mux && ours.rtcp_mux,
     })
 }
 
 /// A description without slack: it is kept as long as the call lasts.
-pub(crate) fn kept(mut text: String) -> Bytes {
-    text.shrink_to_fit();
-    Bytes::from(text)
+pub(crate) fn kept(text: String) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 /// Why no agreement is possible. SIP says 488 (Not Acceptable Here) with this in its Warning.
@@ -248,28 +265,19 @@ fn chosen_keys(media: &Media<'_>, local: &Local) -> Result<Option<Srtp>, Unaccep
 }
 
 /// The keys after `theirs` answered `ours`. RFC 4568 §5.1.3: the answer names one of the offered lines.
-fn accepted_keys(theirs: &Media<'_>, ours: &Media<'_>) -> Result<Option<Srtp>, Unacceptable> {
+fn accepted_keys(theirs: &Media<'_>, ours: &Ours<'_>) -> Result<Option<Srtp>, Unacceptable> {
     let Some(answered) = Chosen::of(theirs) else {
-        let insists = is_secure(ours) || is_secure(theirs) || theirs.crypto().next().is_some();
+        let insists = ours.is_secure || is_secure(theirs) || theirs.crypto().next().is_some();
         return if insists { Err(Unacceptable::NoKey) } else { Ok(None) };
     };
-    let offered =
-        ours.crypto().find(|line| line.tag == answered.tag && line.suite == answered.suite.name().as_bytes());
-    let key = offered.and_then(|_| Chosen::of(ours)).ok_or(Unacceptable::NoKey)?;
-    // All our lines have one key.
-    Ok(Some(answered.with(key.theirs)))
+    let offered = ours.lines.contains(&(answered.tag, answered.suite));
+    let key = ours.key.filter(|_| offered).ok_or(Unacceptable::NoKey)?;
+    Ok(Some(answered.with(key)))
 }
 
 /// RFC 3264 §8.4: a stream whose writer no longer listens, though we wanted to speak, is on hold.
 fn held(theirs: &Media<'_>, wanted: Direction) -> bool {
     wanted.sends() && !theirs.direction().receives()
-}
-
-fn family_of(ours: &Media<'_>) -> IpAddr {
-    match ours.connection() {
-        Some(Connection::Address(ip) | Connection::Multicast(ip)) => ip,
-        Some(Connection::Name(_)) | None => IpAddr::from([0, 0, 0, 0]),
-    }
 }
 
 /// Milliseconds per packet that the peer wants, in whole 10 ms from 10 to 60.
@@ -299,9 +307,9 @@ impl Target {
             return Err(Unacceptable::AddressFamily(ip));
         }
         let rtp = SocketAddr::new(ip, media.port());
-        let mux = media.attribute("rtcp-mux").is_some();
+        let mux = media.rtcp_mux();
         let next = SocketAddr::new(ip, media.port().checked_add(1).unwrap_or(media.port()));
-        let rtcp = if mux { rtp } else { media.attribute("rtcp").and_then(|a| rtcp(a, ip)).unwrap_or(next) };
+        let rtcp = if mux { rtp } else { media.rtcp().and_then(|a| rtcp(a, ip)).unwrap_or(next) };
         Ok(Target { rtp, rtcp, mux })
     }
 
@@ -376,7 +384,7 @@ struct Numbers {
 }
 
 /// Which profile an offer of ours names.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     /// What our own settings say.
     Ours,
@@ -413,38 +421,12 @@ impl Numbers {
 }
 
 fn our_stream(text: &mut String, local: &Local, numbers: &Numbers) {
-    let secure =
-        local.secrecy.is_required() || local.secrecy.key().is_some() && numbers.protocol == Protocol::Secure;
     text.push_str("m=audio ");
     push_number(text, local.port.into());
-    text.push_str(if secure { " RTP/SAVP" } else { " RTP/AVP" });
-    for codec in &local.codecs {
-        push_payload_type(text, numbers.of(*codec));
-    }
-    // RFC 3389 §4: 13 is static, and for codecs of 8 kHz.
-    let noise = local.noise && local.codecs.iter().any(|codec| *codec != Codec::Opus);
-    if noise {
-        push_payload_type(text, COMFORT_NOISE);
-    }
-    let spoken = |clock: u32| {
-        local.dtmf && local.codecs.iter().any(|codec| codec.clock_rate() == clock || clock == 8_000)
-    };
-    let clocks = numbers.events.into_iter().zip([8_000, 48_000]).filter(|(_, clock)| spoken(*clock));
-    for (number, _) in clocks.clone() {
-        push_payload_type(text, number);
-    }
-    text.push_str("\r\n");
-    for codec in &local.codecs {
-        format_of(text, numbers.of(*codec), *codec);
-    }
-    if noise {
-        push_rtpmap(text, COMFORT_NOISE, ("CN", 8_000), "");
-    }
-    for (number, clock) in clocks {
-        events(text, number, clock);
-    }
+    text.push_str(if numbers.protocol.is_secure(local) { " RTP/SAVP" } else { " RTP/AVP" });
+    push_formats(text, &Written::offered(local, numbers));
     if let Some(key) = local.secrecy.key() {
-        for (tag, suite) in (1..).zip(Suite::ALL) {
+        for (tag, suite) in Suite::tagged() {
             text.push_str(&crypto::line(tag, suite, key));
         }
     }
@@ -462,17 +444,11 @@ fn accept_stream(
     push_number(text, local.port.into());
     text.push(' ');
     text.push_str(&String::from_utf8_lossy(media.protocol()));
-    for number in [Some(agreed.payload_type), agreed.noise, agreed.dtmf].into_iter().flatten() {
-        push_payload_type(text, number);
-    }
-    text.push_str("\r\n");
-    format_of(text, agreed.payload_type, agreed.codec);
-    if let Some(number) = agreed.noise {
-        push_rtpmap(text, number, ("CN", 8_000), "");
-    }
-    if let Some(number) = agreed.dtmf {
-        events(text, number, agreed.dtmf_clock);
-    }
+    let codec = Written::codec(agreed.payload_type, agreed.codec);
+    let noise = agreed.noise.map(Written::noise);
+    let events = agreed.dtmf.map(|number| Written::events(number, agreed.dtmf_clock));
+    let formats: SmallVec<[Written; 3]> = [Some(codec), noise, events].into_iter().flatten().collect();
+    push_formats(text, &formats);
     if let (Some(srtp), Some(chosen)) = (agreed.srtp, Chosen::of(media)) {
         text.push_str(&crypto::line(chosen.tag, srtp.suite, srtp.ours));
     }
@@ -497,41 +473,14 @@ pub(crate) fn refuse(text: &mut String, media: &Media<'_>) {
     text.push_str("\r\n");
 }
 
-fn format_of(text: &mut String, number: u8, codec: Codec) {
-    push_rtpmap(text, number, (codec.name(), codec.clock_rate()), codec.rtpmap_channels());
-    if let Some(parameters) = codec.format_parameters() {
-        push_fmtp(text, number, parameters);
+/// Writes the rest of an `m=` line, and what its numbers mean.
+fn push_formats(text: &mut String, formats: &[Written]) {
+    for format in formats {
+        text.push(' ');
+        push_number(text, format.number.into());
     }
-}
-
-/// RFC 4733 §2.4.1: events 0–15 are the telephone's keys.
-fn events(text: &mut String, number: u8, clock: u32) {
-    push_rtpmap(text, number, ("telephone-event", clock), "");
-    push_fmtp(text, number, "0-15");
-}
-
-fn push_payload_type(text: &mut String, number: u8) {
-    text.push(' ');
-    push_number(text, number.into());
-}
-
-fn push_rtpmap(text: &mut String, number: u8, (name, clock): (&str, u32), channels: &str) {
-    text.push_str("a=rtpmap:");
-    push_number(text, number.into());
-    text.push(' ');
-    text.push_str(name);
-    text.push('/');
-    push_number(text, clock.into());
-    text.push_str(channels);
     text.push_str("\r\n");
-}
-
-fn push_fmtp(text: &mut String, number: u8, parameters: &str) {
-    text.push_str("a=fmtp:");
-    push_number(text, number.into());
-    text.push(' ');
-    text.push_str(parameters);
-    text.push_str("\r\n");
+    formats.iter().for_each(|format| format.push(text));
 }
 
 /// How packets are to come: of which length, which ways.

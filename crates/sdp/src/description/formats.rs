@@ -34,6 +34,11 @@ impl<'a> Formats<'a> {
         Formats { list }
     }
 
+    /// Payload types of ours, which are named each.
+    pub(crate) fn named(maps: impl Iterator<Item = RtpMap<'a>>) -> Formats<'a> {
+        Formats { list: maps.map(|map| (map.payload_type, Some(map))).collect() }
+    }
+
     /// The payload types, each once, in the peer's order of preference.
     pub fn payload_types(&self) -> impl Iterator<Item = u8> {
         self.list.iter().map(|(number, _)| *number)

@@ -278,6 +278,32 @@ fn agree(ours: &Local, theirs: &Local) -> Result<(Negotiated, Negotiated), Unacc
 }
 
 #[test]
+fn what_an_offer_was_written_of_says_the_same_of_its_answer_as_its_text() {
+    let codecs = [&Codec::ALL[..], &[Codec::Opus], &[Codec::Pcmu, Codec::G729]];
+    let secrecies = [Secrecy::Off, Secrecy::Optional(key(1)), Secrecy::Required(key(1))];
+    let sides = codecs.into_iter().flat_map(|codecs| secrecies.map(|secrecy| with(codecs, secrecy)));
+    let sides: Vec<Local> = sides
+        .flat_map(|side| {
+            let one_way = Local { direction: Direction::SendOnly, noise: true, ..side.clone() };
+            [Local { dtmf: false, ..side.clone() }, one_way, side]
+        })
+        .collect();
+    let (mut agreed, mut refused) = (0, 0);
+    for ours in &sides {
+        let sent = Description::parse(&offer(ours)).unwrap();
+        let answers = sides.iter().filter_map(|theirs| answer(&sent, theirs).ok()).map(|(text, _)| text);
+        // And what answers no offer of ours: other offers.
+        for text in answers.chain(sides.iter().map(offer)) {
+            let theirs = Description::parse(&text).unwrap();
+            let said = accept(&sent, &theirs);
+            assert_eq!(accept_first(ours, &theirs), said, "{ours:?} {text:?}");
+            *(if said.is_ok() { &mut agreed } else { &mut refused }) += 1;
+        }
+    }
+    assert!(agreed > 300 && refused > 100, "{agreed} {refused}");
+}
+
+#[test]
 fn every_codec_is_offered_and_answered_with_its_number_and_parameters() {
     for codec in Codec::ALL {
         let (offerer, answerer) =
