@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::headers::{HeaderError, HeaderName, NameAddr};
+use crate::headers::{HeaderError, HeaderName, Headers, NameAddr};
 use crate::message::{Method, Request, Response};
 use crate::uri::Uri;
 
@@ -85,6 +85,11 @@ impl Dialog {
     /// The peer's tag, once it is known.
     pub fn remote_tag(&self) -> Option<&str> {
         self.remote.tag()
+    }
+
+    /// Whether `name` of a message, From or To, has the peer's tag.
+    pub(crate) fn is_of_peer(&self, headers: &Headers, name: HeaderName) -> bool {
+        headers.tag_raw(name) == self.remote.tag_raw()
     }
 
     /// RFC 3261 §12.2.2: takes note of the number of the peer's request.

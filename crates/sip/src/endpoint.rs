@@ -58,6 +58,7 @@ pub struct Endpoint {
     drops: Drops,
     /// Whom long requests reach by TCP.
     large: HashSet<(u16, SocketAddr)>,
+    hop: large::Hop,
     new_calls: NewCalls,
     refused: stateless::Refused,
 }
@@ -76,6 +77,7 @@ impl Endpoint {
             outputs: VecDeque::new(),
             drops: Drops::default(),
             large: HashSet::new(),
+            hop: large::Hop::default(),
             new_calls: NewCalls::default(),
             refused: stateless::Refused::default(),
         }
@@ -89,6 +91,7 @@ impl Endpoint {
     /// Takes over what listeners are reached by, for what is sent from now on.
     pub fn set_advertised(&mut self, advertised: Vec<Advertised>) {
         self.config.advertised = advertised;
+        self.hop = large::Hop::default();
     }
 
     /// Time has passed. Early, late and repeated calls are harmless.
@@ -137,9 +140,7 @@ impl Endpoint {
 
     /// Sends again what [`send_ack`](Endpoint::send_ack) sent.
     pub fn repeat_ack(&mut self, flow: Flow, request: &Request, branch: AckBranch) {
-        let mut hop = self.hop(&flow);
-        branch.push_to(&mut hop);
-        let bytes = request.stamped(&hop, &self.config.user_agent);
+        let bytes = self.stamped(&flow, request, large::Branch::OfAck(branch));
         self.transmit(flow, bytes);
     }
 

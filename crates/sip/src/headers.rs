@@ -16,6 +16,7 @@ mod privacy;
 mod reason;
 mod replaces;
 mod retry_after;
+mod room;
 mod session_timer;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use privacy::{Privacy, PrivacyWish};
 pub use reason::Reason;
 pub use replaces::{ReplaceWhen, Replaces};
 pub use retry_after::RetryAfter;
+use room::Room;
 pub use session_timer::{Refresher, SessionExpires};
 pub(crate) use typed::AllContacts;
 pub use via::{MAGIC_COOKIE, Rport, Via};
@@ -51,9 +53,33 @@ pub enum HeaderError {
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     raw: Bytes,
-    added: Vec<u8>,
-    entries: Vec<Entry>,
+    room: Room,
+    names: Names,
     read: Read,
+}
+
+/// Which names the fields have, a bit for each: most names that are asked for are not there, and most others are there
+/// once. A field that was removed may still be noted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names {
+    some: u128,
+    several: u128,
+}
+
+impl Names {
+    fn note(&mut self, name: HeaderName) {
+        let bit = 1 << name as u8;
+        self.several |= self.some & bit;
+        self.some |= bit;
+    }
+
+    fn may_have(self, name: HeaderName) -> bool {
+        self.some >> name as u8 & 1 != 0
+    }
+
+    fn may_repeat(self, name: HeaderName) -> bool {
+        self.several >> name as u8 & 1 != 0
+    }
 }
 
 /// Where the parts of the fields lie that route each message: each is asked for several times. Nothing where one was not
@@ -65,6 +91,15 @@ struct Read {
     to: Option<name_addr::Parts>,
     /// Of the first Contact.
     contact: Option<name_addr::Parts>,
+    call_id: Checked,
+}
+
+/// Whether a value is known to be well-formed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Checked {
+    #[default]
+    No,
+    Yes,
 }
 
 impl Read {
@@ -82,6 +117,7 @@ impl Read {
             HeaderName::From => self.from = None,
             HeaderName::To => self.to = None,
             HeaderName::Contact => self.contact = None,
+            HeaderName::CallId => self.call_id = Checked::No,
             _ => {}
         }
     }
@@ -121,8 +157,7 @@ impl Headers {
 
     /// No fields yet, room for `fields` of `bytes` together.
     pub fn with_room(fields: usize, bytes: usize) -> Headers {
-        let (added, entries) = (Vec::with_capacity(bytes), Vec::with_capacity(fields));
-        Headers { added, entries, ..Headers::default() }
+        Headers { room: Room::of(fields, bytes), ..Headers::default() }
     }
 
     /// No fields yet, room for so many beside those that stay in the text of `other`.
@@ -130,8 +165,9 @@ impl Headers {
         Headers { raw: other.raw.clone(), ..Headers::with_room(fields, bytes) }
     }
 
-    pub(crate) fn over(raw: Bytes, capacity: usize) -> Headers {
-        Headers { raw, entries: Vec::with_capacity(capacity), ..Headers::default() }
+    /// No fields yet, room for so many that stay in `raw`.
+    pub(crate) fn over(raw: Bytes, fields: usize) -> Headers {
+        Headers { raw, ..Headers::with_room(fields, 0) }
     }
 
     /// Records a parsed field; ranges are of the raw buffer, which is shorter than 2 GiB.
@@ -141,7 +177,7 @@ impl Headers {
         name_at: std::ops::Range<usize>,
         value_at: std::ops::Range<usize>,
     ) {
-        self.entries.push(Entry {
+        self.append(Entry {
             name_at: name_at.start as u32,
             value_at: value_at.start as u32,
             value_len: value_at.len() as u32,
@@ -156,17 +192,17 @@ impl Headers {
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.room.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.room.entries.is_empty()
     }
 
     /// All fields in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> {
-        self.entries.iter().map(|entry| Field {
+        self.room.entries.iter().map(|entry| Field {
             name: entry.name,
             name_text: self.name_text(entry),
             value: self.bytes(entry.value_at, entry.value_len as usize),
@@ -211,18 +247,16 @@ impl Headers {
 
     /// The first element of the comma lists of all fields called `name`, trimmed.
     pub(crate) fn first_element(&self, name: HeaderName) -> Option<&[u8]> {
-        let mut named = self.entries.iter().filter(|entry| entry.name == name && entry.value_len > 0);
-        let first = named.next()?;
+        let first = self.matching(name.into()).find(|entry| entry.value_len > 0)?;
         Elements::of(self.bytes(first.value_at, first.value_len as usize)).next()
     }
 
     /// The value of the one field called `name`, which is a known name, when there is one.
     pub(crate) fn single(&self, name: HeaderName) -> Result<Option<&[u8]>, Several> {
-        let mut found = None;
-        for entry in self.entries.iter().filter(|entry| entry.name == name) {
-            if found.replace(entry).is_some() {
-                return Err(Several);
-            }
+        let mut named = self.matching(name.into());
+        let found = named.next();
+        if self.names.may_repeat(name) && named.next().is_some() {
+            return Err(Several);
         }
         Ok(found.map(|entry| self.bytes(entry.value_at, entry.value_len as usize)))
     }
@@ -239,23 +273,23 @@ impl Headers {
     /// Adds a field at the end. Line ends and NULs in `value` become spaces, so that no value adds a field.
     pub fn push<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
         let entry = self.store(name.into(), value.as_ref());
-        self.entries.push(entry);
+        self.append(entry);
     }
 
     /// Adds CSeq.
     pub(crate) fn push_cseq(&mut self, number: u32, method: &Method) {
-        let (name_at, value_at) = (ADDED, ADDED + self.added.len() as u32);
-        self.added.extend_from_slice(Decimal::of(number.into()).digits());
-        self.added.push(b' ');
-        self.added.extend_from_slice(method.as_str().as_bytes());
-        let value_len = ADDED + self.added.len() as u32 - value_at;
-        self.entries.push(Entry { name_at, value_at, value_len, name_len: 0, name: HeaderName::CSeq });
+        let (name_at, value_at) = (ADDED, ADDED + self.room.added.len() as u32);
+        self.room.added.extend_from_slice(Decimal::of(number.into()).digits());
+        self.room.added.push(b' ');
+        self.room.added.extend_from_slice(method.as_str().as_bytes());
+        let value_len = ADDED + self.room.added.len() as u32 - value_at;
+        self.append(Entry { name_at, value_at, value_len, name_len: 0, name: HeaderName::CSeq });
     }
 
     /// Adds a field before all others.
     pub fn push_front<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
         let entry = self.store(name.into(), value.as_ref());
-        self.entries.insert(0, entry);
+        self.insert(0, entry);
     }
 
     /// Puts one field in place of all called `name`: where the first stood, else at the end.
@@ -265,9 +299,9 @@ impl Headers {
         match self.position(name) {
             Some(at) => {
                 self.remove(name);
-                self.entries.insert(at, entry);
+                self.insert(at, entry);
             }
-            None => self.entries.push(entry),
+            None => self.append(entry),
         }
     }
 
@@ -275,17 +309,17 @@ impl Headers {
     pub(crate) fn extend(&mut self, name: HeaderName, more: &[u8]) {
         self.read.forget(name);
         let Some(at) = self.position(name.into()) else { return };
-        let Entry { value_at: from, value_len: length, .. } = self.entries[at];
-        let value_at = ADDED + self.added.len() as u32;
-        let mut added = std::mem::take(&mut self.added);
+        let Entry { value_at: from, value_len: length, .. } = self.room.entries[at];
+        let value_at = ADDED + self.room.added.len() as u32;
+        let mut added = std::mem::take(&mut self.room.added);
         match from.checked_sub(ADDED) {
             Some(from) => added.extend_from_within(from as usize..(from + length) as usize),
             None => added.extend_from_slice(self.bytes(from, length as usize)),
         }
         added.extend_from_slice(more);
-        self.added = added;
-        let value_len = ADDED + self.added.len() as u32 - value_at;
-        self.entries[at] = Entry { value_at, value_len, ..self.entries[at] };
+        self.room.added = added;
+        let value_len = ADDED + self.room.added.len() as u32 - value_at;
+        self.room.entries[at] = Entry { value_at, value_len, ..self.room.entries[at] };
     }
 
     /// Replaces the first field called `name`, or adds it before all others; further ones stay.
@@ -293,8 +327,8 @@ impl Headers {
         let name = name.into();
         let entry = self.store(name, value.as_ref());
         match self.position(name) {
-            Some(at) => self.entries[at] = entry,
-            None => self.entries.insert(0, entry),
+            Some(at) => self.room.entries[at] = entry,
+            None => self.insert(0, entry),
         }
     }
 
@@ -302,9 +336,12 @@ impl Headers {
     pub fn remove<'n>(&mut self, name: impl Into<Name<'n>>) {
         let name = name.into();
         self.read.forget(name.known);
-        let mut entries = std::mem::take(&mut self.entries);
+        if !self.names.may_have(name.known) {
+            return;
+        }
+        let mut entries = std::mem::take(&mut self.room.entries);
         entries.retain(|entry| !self.is_called(entry, name));
-        self.entries = entries;
+        self.room.entries = entries;
     }
 
     /// Removes the first field called `name`.
@@ -312,7 +349,7 @@ impl Headers {
         let name = name.into();
         self.read.forget(name.known);
         if let Some(at) = self.position(name) {
-            self.entries.remove(at);
+            self.room.entries.remove(at);
         }
     }
 
@@ -324,16 +361,16 @@ impl Headers {
         for entry in other.matching(name) {
             if shares && entry.value_at < ADDED {
                 // By its usual name: what stands for it may be a letter.
-                self.entries.push(Entry { name_len: 0, ..*entry });
+                self.append(Entry { name_len: 0, ..*entry });
                 continue;
             }
             let value = other.bytes(entry.value_at, entry.value_len as usize);
             let (name_at, name_len) = self.store_name(name);
-            let value_at = ADDED + self.added.len() as u32;
+            let value_at = ADDED + self.room.added.len() as u32;
             // No table's value holds a line end, so that nothing needs to be replaced.
-            self.added.extend_from_slice(value);
+            self.room.added.extend_from_slice(value);
             let value_len = value.len() as u32;
-            self.entries.push(Entry { name_at, value_at, value_len, name_len, name: name.known });
+            self.append(Entry { name_at, value_at, value_len, name_len, name: name.known });
         }
     }
 
@@ -341,15 +378,29 @@ impl Headers {
     pub(crate) fn written_len(&self) -> usize {
         let counts = |entry: &&Entry| entry.name != HeaderName::ContentLength;
         let length = |entry: &Entry| self.name_text(entry).len() + entry.value_len as usize + 4;
-        self.entries.iter().filter(counts).map(length).sum()
+        self.room.entries.iter().filter(counts).map(length).sum()
+    }
+
+    fn append(&mut self, entry: Entry) {
+        self.names.note(entry.name);
+        self.room.entries.push(entry);
+    }
+
+    fn insert(&mut self, at: usize, entry: Entry) {
+        self.names.note(entry.name);
+        self.room.entries.insert(at, entry);
     }
 
     fn position(&self, name: Name<'_>) -> Option<usize> {
-        self.entries.iter().position(|entry| self.is_called(entry, name))
+        if !self.names.may_have(name.known) {
+            return None;
+        }
+        self.room.entries.iter().position(|entry| self.is_called(entry, name))
     }
 
     fn matching<'a>(&'a self, name: Name<'a>) -> impl Iterator<Item = &'a Entry> {
-        self.entries.iter().filter(move |entry| self.is_called(entry, name))
+        let entries = if self.names.may_have(name.known) { &self.room.entries[..] } else { &[] };
+        entries.iter().filter(move |entry| self.is_called(entry, name))
     }
 
     fn is_called(&self, entry: &Entry, name: Name<'_>) -> bool {
@@ -367,7 +418,7 @@ impl Headers {
 
     fn bytes(&self, at: u32, length: usize) -> &[u8] {
         let (buffer, at) = match at.checked_sub(ADDED) {
-            Some(at) => (&self.added[..], at as usize),
+            Some(at) => (&self.room.added[..], at as usize),
             None => (&self.raw[..], at as usize),
         };
         buffer.get(at..at + length).unwrap_or_default()
@@ -376,23 +427,23 @@ impl Headers {
     fn store(&mut self, name: Name<'_>, value: &[u8]) -> Entry {
         self.read.forget(name.known);
         let (name_at, name_len) = self.store_name(name);
-        let value_at = ADDED + self.added.len() as u32;
-        self.added.extend_from_slice(value);
+        let value_at = ADDED + self.room.added.len() as u32;
+        self.room.added.extend_from_slice(value);
         if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
             let stored = (value_at - ADDED) as usize;
             let breaks = |byte: &&mut u8| matches!(**byte, b'\r' | b'\n' | 0);
-            self.added[stored..].iter_mut().filter(breaks).for_each(|byte| *byte = b' ');
+            self.room.added[stored..].iter_mut().filter(breaks).for_each(|byte| *byte = b' ');
         }
         Entry { name_at, value_at, value_len: value.len() as u32, name_len, name: name.known }
     }
 
     /// Keeps the text of a name that is not known; where it lies, and its length.
     fn store_name(&mut self, name: Name<'_>) -> (u32, u16) {
-        let name_at = ADDED + self.added.len() as u32;
+        let name_at = ADDED + self.room.added.len() as u32;
         if name.known == HeaderName::Other {
             let text = name.text.bytes().filter(|byte| crate::scan::is_token(*byte)).take(255);
-            self.added.extend(text);
+            self.room.added.extend(text);
         }
-        (name_at, (ADDED + self.added.len() as u32 - name_at) as u16)
+        (name_at, (ADDED + self.room.added.len() as u32 - name_at) as u16)
     }
 }

@@ -129,6 +129,11 @@ impl Request {
         write(Written { start_line, first, headers: &self.headers, last, body: &self.body })
     }
 
+    /// Whether the request belongs to a dialog: its To has a tag.
+    pub fn is_within_dialog(&self) -> bool {
+        self.headers.tag_raw(HeaderName::To).is_some()
+    }
+
     /// The tag of To, when the request belongs to a dialog.
     pub fn to_tag(&self) -> Option<&str> {
         self.headers.tag(HeaderName::To)

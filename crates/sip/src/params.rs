@@ -1,6 +1,7 @@
 //! Owns header parameters: `;name=value` after a value. Does not own those inside a URI (see [`crate::uri`]).
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -113,6 +114,11 @@ const fn is_plain(byte: u8) -> bool {
 
 /// Checks `*(SEMI generic-param)` to its end: RFC 3261 §25.1, with values as wide as the field sends them.
 pub(crate) fn check(raw: &[u8]) -> Option<()> {
+    check_each(raw, |_, _| {})
+}
+
+/// As [`check`]; `each` is told the name and where its value lies in `raw`, quotes included, which is nowhere for a flag.
+pub(crate) fn check_each(raw: &[u8], mut each: impl FnMut(&[u8], Range<usize>)) -> Option<()> {
     let mut at = scan::skip_lws(raw, 0);
     while at < raw.len() {
         if raw[at] != b';' {
@@ -124,21 +130,21 @@ pub(crate) fn check(raw: &[u8]) -> Option<()> {
         if at == name {
             return None;
         }
+        let name = &raw[name..at];
         at = scan::skip_lws(raw, at);
         if raw.get(at) == Some(&b'=') {
-            at = scan::skip_lws(raw, at + 1);
-            at = match raw.get(at) {
-                Some(b'"') => scan::quoted_end(raw, at)?,
-                _ => {
-                    let value = at;
-                    at = run_end(raw, at, is_value);
-                    if at == value {
-                        return None;
-                    }
-                    at
-                }
+            let value = scan::skip_lws(raw, at + 1);
+            at = match raw.get(value) {
+                Some(b'"') => scan::quoted_end(raw, value)?,
+                _ => run_end(raw, value, is_value),
             };
+            if at == value {
+                return None;
+            }
+            each(name, value..at);
             at = scan::skip_lws(raw, at);
+        } else {
+            each(name, at..at);
         }
     }
     Some(())

@@ -72,7 +72,7 @@ impl Shard {
         }
         let Ok(Message::Request(request)) = Message::parse_datagram(bytes.clone()) else { return None };
         // What has begun here ends here, wherever its phone has got a call meanwhile.
-        if request.to_tag().is_some() || self.endpoint.has_begun(&request) {
+        if request.is_within_dialog() || self.endpoint.has_begun(&request) {
             return None;
         }
         let shard = self.shard_meant_by(flow, &request).filter(|shard| *shard != self.number)?;

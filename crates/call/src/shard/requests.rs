@@ -72,7 +72,7 @@ impl Shard {
         if let Err(refusal) = self.endpoint.inspect(tx, &request, rules) {
             return self.endpoint.respond(now, tx, *refusal);
         }
-        if request.to_tag().is_some() {
+        if request.is_within_dialog() {
             return self.on_request_within(now, tx, flow, request);
         }
         match request.method {

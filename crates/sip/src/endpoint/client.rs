@@ -72,7 +72,7 @@ impl Endpoint {
             Ok(via) if response.headers.elements(HeaderName::Via).nth(1).is_none() => via,
             _ => return self.drop_message(DropCause::ForeignResponse),
         };
-        let id = via.param("branch").and_then(|branch| self.mint.tx_of(branch));
+        let id = self.mint.tx_of(via.branch_raw());
         let Some(id) = id.filter(|id| self.clients.get(*id).is_some()) else {
             return self.drop_message(DropCause::StrayResponse);
         };

@@ -120,7 +120,7 @@ impl Endpoint {
         if !request.uri.is_sip() && !matches!(request.uri.scheme(), crate::uri::Scheme::Tel) {
             return Err((416, None));
         }
-        let in_dialog = headers.tag(HeaderName::To).is_some();
+        let in_dialog = request.is_within_dialog();
         // §16.3 item 3: a request with no hop left goes no further than here; OPTIONS is answered (§11.2).
         if !in_dialog && headers.max_forwards() == Ok(Some(0)) && request.method != Method::Options {
             return Err((483, None));

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use clock::Instant;
 
-use super::{Endpoint, Flow, Transport};
+use super::{AckBranch, Endpoint, Flow, Transport};
 use crate::headers::{HeaderName, Via};
 use crate::message::{Message, Request};
 use crate::transaction::client::ClientState;
@@ -22,8 +22,8 @@ impl Endpoint {
     }
 
     /// The way that `request` of transaction `id` takes where `flow` was meant, and its bytes.
-    pub(super) fn sized(&self, flow: Flow, request: &Request, id: u64) -> (Flow, Bytes) {
-        let sent = self.stamped(&flow, request, id);
+    pub(super) fn sized(&mut self, flow: Flow, request: &Request, id: u64) -> (Flow, Bytes) {
+        let sent = self.stamped(&flow, request, Branch::Of(id));
         let goes_by_tcp = sent.len() > LARGEST
             && flow.transport == Transport::Udp
             && self.large.contains(&(flow.interface, flow.remote));
@@ -31,13 +31,13 @@ impl Endpoint {
             return (flow, sent);
         }
         let flow = Flow { transport: Transport::Tcp, ..flow };
-        (flow, self.stamped(&flow, request, id))
+        (flow, self.stamped(&flow, request, Branch::Of(id)))
     }
 
-    fn stamped(&self, flow: &Flow, request: &Request, id: u64) -> Bytes {
-        let mut hop = self.hop(flow);
-        self.mint.push_branch(&mut hop, id);
-        request.stamped(&hop, &self.config.user_agent)
+    /// `request` as it goes out on `flow`.
+    pub(super) fn stamped(&mut self, flow: &Flow, request: &Request, branch: Branch) -> Bytes {
+        self.write_hop(flow, branch);
+        request.stamped(&self.hop.text, &self.config.user_agent)
     }
 
     /// RFC 3261 §18.1.1: where TCP is refused, UDP is tried after all, and kept to from then on. Whether `id` was such a
@@ -56,9 +56,8 @@ impl Endpoint {
         // invariant: what we sent can be read again.
         let Ok(Message::Request(mut request)) = Message::parse_datagram(sent) else { return Retried::No };
         let flow = Flow { transport: Transport::Udp, ..flow };
-        let mut hop = self.hop(&flow);
-        self.mint.push_branch(&mut hop, id);
-        request.headers.set_first(HeaderName::Via, hop);
+        self.write_hop(&flow, Branch::Of(id));
+        request.headers.set_first(HeaderName::Via, &self.hop.text);
         let sent = request.to_bytes();
         self.transmit(flow, sent.clone());
         let Some(client) = self.clients.get_mut(id) else { return Retried::No };
@@ -73,13 +72,42 @@ impl Endpoint {
         Retried::Yes
     }
 
-    /// Our own hop on `flow` as it is written, up to its branch.
-    pub(super) fn hop(&self, flow: &Flow) -> String {
-        let (host, port) = self.advertised(flow);
-        let mut text = String::with_capacity(host.len() + 80);
-        Via::push_without_branch(&mut text, flow.transport.via(), host, port);
-        text
+    /// Writes our own hop on `flow` into `self.hop`, where all but its branch mostly stands already.
+    fn write_hop(&mut self, flow: &Flow, branch: Branch) {
+        let place = (flow.interface, flow.transport);
+        if self.hop.of != Some(place) {
+            let mut text = std::mem::take(&mut self.hop.text);
+            text.clear();
+            let (host, port) = self.advertised(flow);
+            Via::push_without_branch(&mut text, flow.transport.via(), host, port);
+            self.hop = Hop { of: Some(place), branch_at: text.len(), text };
+        }
+        let Hop { text, branch_at, .. } = &mut self.hop;
+        text.truncate(*branch_at);
+        match branch {
+            Branch::Of(id) => self.mint.push_branch(text, id),
+            Branch::OfAck(branch) => branch.push_to(text),
+        }
     }
+}
+
+/// Our own hop of the last request.
+#[derive(Debug, Default)]
+pub(super) struct Hop {
+    /// The listener and transport that it names.
+    of: Option<(u16, Transport)>,
+    text: String,
+    /// Where in the text the branch begins.
+    branch_at: usize,
+}
+
+/// What a branch is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Branch {
+    /// A client transaction.
+    Of(u64),
+    /// An ACK to a 2xx, which has no transaction.
+    OfAck(AckBranch),
 }
 
 /// Whether a request goes another way.

@@ -12,27 +12,24 @@ impl Endpoint {
     /// 414, 505, 513) where that is possible, else dropped and counted.
     pub fn receive(&mut self, now: Instant, flow: Flow, datagram: Bytes) {
         let raw = datagram.clone();
-        let valid = |mut message: Message| message.validate().map(|()| message);
-        match Message::parse_datagram(datagram).and_then(valid) {
-            Ok(message) => self.route(now, flow, message, &raw),
+        match Message::parse_datagram(datagram) {
+            Ok(message) => self.take_in(now, flow, message, &raw),
             Err(error) => self.refuse(flow, &error),
         }
         self.prune();
     }
 
     /// One message that was parsed before, by framing for example.
-    pub fn receive_message(&mut self, now: Instant, flow: Flow, mut message: Message) {
-        match message.validate() {
-            Ok(()) => {
-                let raw = message.to_bytes();
-                self.route(now, flow, message, &raw);
-            }
-            Err(error) => self.refuse(flow, &error),
-        }
+    pub fn receive_message(&mut self, now: Instant, flow: Flow, message: Message) {
+        let raw = message.to_bytes();
+        self.take_in(now, flow, message, &raw);
         self.prune();
     }
 
-    fn route(&mut self, now: Instant, flow: Flow, message: Message, raw: &Bytes) {
+    fn take_in(&mut self, now: Instant, flow: Flow, mut message: Message, raw: &Bytes) {
+        if let Err(error) = message.validate() {
+            return self.refuse(flow, &error);
+        }
         match message {
             Message::Request(request) => self.server_request(now, flow, request, raw),
             Message::Response(response) => self.client_response(now, response, raw),

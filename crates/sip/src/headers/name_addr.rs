@@ -17,6 +17,8 @@ pub struct NameAddr {
     uri: Uri,
     display: Span,
     params: Span,
+    /// The value of `tag`; empty without one.
+    tag: Span,
 }
 
 impl NameAddr {
@@ -28,8 +30,8 @@ impl NameAddr {
     }
 
     /// The address `raw`, whose parts lie there.
-    pub(super) fn within(raw: Bytes, Parts { display, uri, params }: Parts) -> NameAddr {
-        NameAddr { uri: Uri::within(raw, uri), display, params }
+    pub(super) fn within(raw: Bytes, Parts { display, uri, params, tag }: Parts) -> NameAddr {
+        NameAddr { uri: Uri::within(raw, uri), display, params, tag }
     }
 
     /// The header parameter `name` of the address `raw`, whose other parts are not read; the outer `None` is for what is
@@ -92,7 +94,12 @@ impl NameAddr {
 
     /// The `tag` parameter.
     pub fn tag(&self) -> Option<&str> {
-        text_of_tag(self.param("tag")?)
+        text_of_tag(self.tag_raw()?)
+    }
+
+    /// The `tag` parameter as it came; `None` when there is none.
+    pub(crate) fn tag_raw(&self) -> Option<&[u8]> {
+        Some(self.tag.of(self.raw())).filter(|tag| !tag.is_empty())
     }
 
     /// The `expires` parameter of a Contact, in seconds; `None` also when it is not a number.
@@ -122,7 +129,11 @@ impl NameAddr {
         params::push_into(&mut raw, name, value);
         // What is longer than a message can be stays as it is.
         let Some(params) = Span::new(self.params.range().start, raw.len()) else { return self.clone() };
-        NameAddr { uri: self.uri.moved_to(Bytes::from(raw), self.uri.place()), params, ..*self }
+        let tag = match self.tag.is_empty() && name == "tag" {
+            true => tag_span(&raw, params.range().start),
+            false => self.tag,
+        };
+        NameAddr { uri: self.uri.moved_to(Bytes::from(raw), self.uri.place()), params, tag, ..*self }
     }
 
     /// This address without the parameter `name`.
@@ -184,7 +195,8 @@ impl NameAddr {
         raw.push(b'>');
         let params = Span::new(raw.len(), raw.len() + tail.len()).unwrap_or_default();
         raw.extend_from_slice(&tail[..tail.len().min(limit.saturating_sub(raw.len()))]);
-        NameAddr { uri: uri.moved_to(Bytes::from(raw), uri_at), display, params }
+        let tag = tag_span(&raw, params.range().start);
+        NameAddr { uri: uri.moved_to(Bytes::from(raw), uri_at), display, params, tag }
     }
 }
 
@@ -194,6 +206,8 @@ pub(super) struct Parts {
     display: Span,
     uri: uri::Parts,
     params: Span,
+    /// The value of `tag`; empty without one.
+    tag: Span,
 }
 
 impl Parts {
@@ -201,13 +215,13 @@ impl Parts {
     pub(super) fn of(raw: &[u8]) -> Option<Parts> {
         let Shape { display_end, uri, params_at } = Shape::of(raw)?;
         let uri = uri::Parts::of(raw, uri).ok()?;
-        params::check(&raw[params_at..])?;
-        Some(Parts { display: Span::new(0, display_end)?, uri, params: Span::new(params_at, raw.len())? })
+        let (display, params) = (Span::new(0, display_end)?, Span::new(params_at, raw.len())?);
+        Some(Parts { display, uri, params, tag: checked_tag(raw, params_at)? })
     }
 
-    /// The `tag` parameter in `raw`, whose parts these are.
-    pub(super) fn tag_in<'a>(&self, raw: &'a [u8]) -> Option<&'a str> {
-        text_of_tag(params::find(self.params.of(raw), "tag")?)
+    /// The `tag` parameter in `raw`, whose parts these are; `None` when there is none.
+    pub(super) fn tag_in<'a>(&self, raw: &'a [u8]) -> Option<&'a [u8]> {
+        Some(self.tag.of(raw)).filter(|tag| !tag.is_empty())
     }
 }
 
@@ -252,12 +266,28 @@ impl Shape {
 }
 
 /// The `tag` parameter of an address, without reading the rest of it.
-pub(super) fn tag_of(raw: &[u8]) -> Option<&str> {
-    text_of_tag(NameAddr::param_of(raw, "tag")??)
+pub(super) fn tag_of(raw: &[u8]) -> Option<&[u8]> {
+    NameAddr::param_of(raw, "tag")?.filter(|tag| !tag.is_empty())
+}
+
+/// Checks the parameters of `raw` that begin at `params_at`: where the value of `tag` lies, which is nowhere without one.
+fn checked_tag(raw: &[u8], params_at: usize) -> Option<Span> {
+    let mut tag = Span::default();
+    params::check_each(&raw[params_at..], |name, value| {
+        if tag.is_empty() && name.eq_ignore_ascii_case(b"tag") {
+            tag = Span::new(params_at + value.start, params_at + value.end).unwrap_or_default();
+        }
+    })?;
+    Some(tag)
+}
+
+/// The same for an address of ours, whose parameters are well-formed unless they were cut.
+fn tag_span(raw: &[u8], params_at: usize) -> Span {
+    checked_tag(raw, params_at).unwrap_or_default()
 }
 
 fn text_of_tag(tag: &[u8]) -> Option<&str> {
-    std::str::from_utf8(tag).ok().filter(|tag| !tag.is_empty())
+    std::str::from_utf8(tag).ok()
 }
 
 impl PartialEq for NameAddr {

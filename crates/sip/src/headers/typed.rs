@@ -7,8 +7,8 @@ use crate::scan;
 use super::name_addr::seconds;
 use super::session_timer::seconds_and_params;
 use super::{
-    CSeq, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, Privacy, RAck, Read,
-    Reason, Replaces, RetryAfter, SessionExpires, Several, SubscriptionState, Via, name_addr, via,
+    CSeq, Checked, Contacts, Event, HeaderError, HeaderName, Headers, MediaType, NameAddr, Privacy, RAck,
+    Read, Reason, Replaces, RetryAfter, SessionExpires, Several, SubscriptionState, Via, name_addr, via,
 };
 
 impl Headers {
@@ -53,6 +53,11 @@ impl Headers {
 
     /// The tag of From or To, of a message that was validated; `None` when there is none.
     pub fn tag(&self, name: HeaderName) -> Option<&str> {
+        std::str::from_utf8(self.tag_raw(name)?).ok()
+    }
+
+    /// As [`Headers::tag`], as it came: to compare it.
+    pub(crate) fn tag_raw(&self, name: HeaderName) -> Option<&[u8]> {
         let raw = self.only(name).ok()??;
         match self.read.address(name) {
             Some(parts) => parts.tag_in(raw),
@@ -67,6 +72,9 @@ impl Headers {
     pub fn call_id(&self) -> Result<&str, HeaderError> {
         let name = HeaderName::CallId;
         let raw = self.only(name)?.ok_or(HeaderError::Missing(name))?;
+        if self.read.call_id == Checked::Yes {
+            return std::str::from_utf8(raw).map_err(|_| HeaderError::Malformed(name));
+        }
         // All bytes are looked at, several at once.
         let visible = raw.iter().fold(!raw.is_empty(), |all, byte| all & (*byte > b' ') & (*byte != 0x7f));
         match std::str::from_utf8(raw) {
@@ -263,12 +271,14 @@ impl Headers {
         self.optional(HeaderName::ContentType, MediaType::parse)
     }
 
-    /// Checks that there is a hop and that all are well-formed, and From and To; takes note of where their parts lie.
+    /// Checks that there is a hop and that all are well-formed, and From, To and Call-ID; takes note of where their parts
+    /// lie.
     pub(crate) fn read_routing(&mut self) -> Result<(), HeaderError> {
         let via = Some(self.checked_vias()?);
         let from = Some(self.checked_address(HeaderName::From)?);
         let to = Some(self.checked_address(HeaderName::To)?);
-        self.read = Read { via, from, to, contact: self.read.contact };
+        self.call_id()?;
+        self.read = Read { via, from, to, contact: self.read.contact, call_id: Checked::Yes };
         Ok(())
     }
 

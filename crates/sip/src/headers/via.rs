@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -23,6 +24,9 @@ pub(super) struct Parts {
     host: Span,
     port: Option<u16>,
     params: Span,
+    /// The value of `branch`; empty without one.
+    branch: Span,
+    rport: Rport,
 }
 
 impl Parts {
@@ -60,8 +64,26 @@ impl Parts {
             port = Some(scan::number(&raw[digits..at])?);
             at = scan::skip_lws(raw, at);
         }
-        params::check(&raw[at..])?;
-        Some(Parts { transport, host, port, params: Span::new(at, raw.len())? })
+        let params = Span::new(at, raw.len())?;
+        let mut parts =
+            Parts { transport, host, port, params, branch: Span::default(), rport: Rport::Absent };
+        params::check_each(&raw[at..], |name, value| {
+            parts.note(name, (at + value.start)..(at + value.end), raw)
+        })?;
+        Some(parts)
+    }
+
+    /// Takes note of a parameter that is asked for in each message; of several the first counts.
+    fn note(&mut self, name: &[u8], value: Range<usize>, raw: &[u8]) {
+        if self.branch.is_empty() && name.eq_ignore_ascii_case(b"branch") {
+            // invariant: `params`, which ends where `raw` does, has a span.
+            self.branch = Span::new(value.start, value.end).unwrap_or_default();
+        } else if self.rport == Rport::Absent && name.eq_ignore_ascii_case(b"rport") {
+            self.rport = match &raw[value] {
+                [] => Rport::Asked,
+                text => scan::number(text).map_or(Rport::Absent, Rport::Told),
+            };
+        }
     }
 }
 
@@ -130,14 +152,19 @@ impl Via {
 
     /// The branch, when it has one.
     pub fn branch(&self) -> Option<&str> {
-        std::str::from_utf8(self.param("branch")?).ok().filter(|branch| !branch.is_empty())
+        std::str::from_utf8(self.branch_raw()).ok().filter(|branch| !branch.is_empty())
+    }
+
+    /// The branch as it came; empty without one.
+    pub(crate) fn branch_raw(&self) -> &[u8] {
+        self.parts.branch.of(&self.raw)
     }
 
     /// The branch, when it identifies the transaction on its own: RFC 3261 §8.1.1.7, and something after the cookie.
-    pub fn rfc3261_branch(&self) -> Option<&str> {
-        let branch = self.branch()?;
-        let cookie = branch.get(..MAGIC_COOKIE.len())?;
-        (cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && branch.len() > MAGIC_COOKIE.len()).then_some(branch)
+    pub fn rfc3261_branch(&self) -> Option<&[u8]> {
+        let branch = self.branch_raw();
+        let (cookie, rest) = branch.split_at_checked(MAGIC_COOKIE.len())?;
+        (cookie.eq_ignore_ascii_case(MAGIC_COOKIE.as_bytes()) && !rest.is_empty()).then_some(branch)
     }
 
     /// The `received` address; RFC 5118 §4.5 allows IPv6 without brackets.
@@ -147,11 +174,7 @@ impl Via {
 
     /// Whether the sender asks for, or was told, its port (RFC 3581).
     pub fn rport(&self) -> Rport {
-        match self.param("rport") {
-            None => Rport::Absent,
-            Some(b"") => Rport::Asked,
-            Some(text) => scan::number(text).map_or(Rport::Absent, Rport::Told),
-        }
+        self.parts.rport
     }
 
     /// The `maddr` parameter.
@@ -198,9 +221,10 @@ impl Via {
 }
 
 /// What a hop says about `rport`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rport {
     /// Nothing.
+    #[default]
     Absent,
     /// `;rport`: the receiver is to fill it in.
     Asked,

@@ -65,7 +65,6 @@ impl Response {
 
 fn mandatory(headers: &mut Headers) -> Result<crate::headers::CSeq, HeaderError> {
     headers.read_routing()?;
-    headers.call_id()?;
     headers.cseq()
 }
 

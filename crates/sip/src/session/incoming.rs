@@ -314,7 +314,7 @@ impl Session {
     /// An ACK with our tag.
     pub fn handle_ack(&mut self, now: Instant, ep: &mut Endpoint, request: &Request) {
         let number = request.headers.cseq().map(|cseq| cseq.number);
-        if request.headers.tag(HeaderName::From) != self.dialog.remote_tag() {
+        if !self.dialog.is_of_peer(&request.headers, HeaderName::From) {
             return;
         }
         let Some(unacked) = self.unacked.take_if(|unacked| Ok(unacked.cseq) == number) else { return };

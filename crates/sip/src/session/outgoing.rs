@@ -191,7 +191,8 @@ impl Session {
         let sdp = sdp_of(&response.headers, &response.body);
         let rseq = response.headers.rseq().ok().flatten();
         let reliable = rseq.filter(|_| response.headers.lists(HeaderName::Require, "100rel"));
-        let known = inviting.forks.iter().position(|fork| fork.dialog.remote_tag() == Some(tag));
+        let is_it = |fork: &Fork| fork.dialog.is_of_peer(&response.headers, HeaderName::To);
+        let known = inviting.forks.iter().position(is_it);
         let at = match known {
             Some(at) => at,
             None if tag.is_empty() => usize::MAX,
@@ -283,8 +284,8 @@ impl Session {
         response: &Response,
     ) {
         let State::Inviting(inviting) = &mut self.state else { return };
-        let tag = response.headers.tag(HeaderName::To).unwrap_or_default();
-        let fork = inviting.forks.iter().find(|fork| fork.dialog.remote_tag() == Some(tag));
+        let is_it = |fork: &&Fork| fork.dialog.is_of_peer(&response.headers, HeaderName::To);
+        let fork = inviting.forks.iter().find(is_it);
         // RFC 3261 §13.2.2.4: the 2xx sets the route and the target anew, the numbers go on.
         let base = fork.map_or(&self.dialog, |fork| &fork.dialog);
         let Ok(mut dialog) = base.formed_by(response) else { return };
@@ -344,7 +345,7 @@ impl Session {
         tx: ClientTx,
         response: &Response,
     ) {
-        if response.headers.tag(HeaderName::To) != self.dialog.remote_tag() {
+        if !self.dialog.is_of_peer(&response.headers, HeaderName::To) {
             // RFC 3261 §13.2.2.4: another fork answered too: ACK, then BYE.
             return super::late::discard_fork(now, ep, tx, response);
         }

@@ -53,10 +53,11 @@ impl Session {
     /// RFC 3261 §12.2.2: is it of this dialog, and newer than the last?
     fn admit(&mut self, request: &Request) -> Result<(), u16> {
         let number = request.headers.cseq().map_err(|_| 400_u16)?.number;
-        let tag = request.headers.tag(HeaderName::From);
-        if tag == self.dialog.remote_tag() && !matches!(self.state, State::Inviting(_)) {
+        let of_peer = self.dialog.is_of_peer(&request.headers, HeaderName::From);
+        if of_peer && !matches!(self.state, State::Inviting(_)) {
             return self.dialog.advance_remote(number).map_err(|_| 500);
         }
+        let tag = request.headers.tag(HeaderName::From);
         let dialog = tag.and_then(|tag| self.early_dialog(tag)).ok_or(481_u16)?;
         // §15: a callee may not end an early dialog by BYE.
         if request.method == Method::Bye {

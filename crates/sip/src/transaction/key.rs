@@ -20,7 +20,7 @@ pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &M
     match via.rfc3261_branch() {
         // §17.2.3: branch, sent-by, method.
         Some(branch) => {
-            hasher.part(branch.as_bytes());
+            hasher.part(branch);
             hasher.part(via.sent_by());
         }
         // §17.2.3 for RFC 2543: Request-URI, From tag, Call-ID, CSeq number and top Via; the To tag need not be
@@ -28,7 +28,7 @@ pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &M
         None => {
             hasher.part(request.uri.as_bytes());
             hasher.part(request.headers.call_id().unwrap_or_default().as_bytes());
-            hasher.part(request.headers.tag(HeaderName::From).unwrap_or_default().as_bytes());
+            hasher.part(request.headers.tag_raw(HeaderName::From).unwrap_or_default());
             if let Ok(cseq) = request.headers.cseq() {
                 hasher.part(&cseq.number.to_be_bytes());
             }
@@ -44,13 +44,13 @@ pub(crate) fn merge_key_of(secret: &[u8; 16], request: &Request) -> Option<u64> 
         return None;
     }
     let headers = &request.headers;
-    if headers.tag(HeaderName::To).is_some() {
+    if headers.tag_raw(HeaderName::To).is_some() {
         return None;
     }
-    let (from, cseq) = (headers.tag(HeaderName::From)?, headers.get(HeaderName::CSeq)?);
+    let (from, cseq) = (headers.tag_raw(HeaderName::From)?, headers.get(HeaderName::CSeq)?);
     let mut hasher = Parts::new(secret);
     hasher.part(b"merge");
-    hasher.part(from.as_bytes());
+    hasher.part(from);
     hasher.part(headers.get(HeaderName::CallId)?);
     hasher.part(cseq);
     Some(hasher.finish().max(1))

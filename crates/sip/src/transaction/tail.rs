@@ -18,18 +18,23 @@ impl Tail {
     pub(crate) fn new(source: &[u8], message: &[u8]) -> Tail {
         let mut recipe: Text = SmallVec::new();
         if source.len() <= usize::from(u16::MAX) && message.len() <= usize::from(u16::MAX) {
-            let lines = lines_of(source);
+            let mut lines = Lines::of(source);
             // How much of the message has been looked at, and how much is in the recipe.
             let (mut at, mut done) = (0, 0);
-            for line in message.split_inclusive(|byte| *byte == b'\n') {
-                let (from, len) = longest_prefix(source, &lines, line);
-                if len >= WORTH {
+            while at < message.len() {
+                if let Some(from) = lines.begin_as(&message[at..]) {
+                    // Lines that follow each other in both are one piece.
+                    let len = shared_len(&source[from..], &message[at..]).min(COPY - 1);
                     push_literal(&mut recipe, &message[done..at]);
                     push_u16(&mut recipe, COPY | len);
                     push_u16(&mut recipe, from);
-                    done = at + len;
+                    (at, done) = (at + len, at + len);
+                    lines.pass(from + len);
+                    if message[..at].ends_with(b"\n") {
+                        continue;
+                    }
                 }
-                at += line.len();
+                at += memchr::memchr(b'\n', &message[at..]).map_or(message.len() - at, |end| end + 1);
             }
             push_literal(&mut recipe, &message[done..]);
         }
@@ -72,31 +77,39 @@ const WORTH: usize = 12;
 /// Bytes that mostly need no place on the heap.
 type Text = SmallVec<[u8; 128]>;
 
-/// Where the lines of `source` begin.
-fn lines_of(source: &[u8]) -> SmallVec<[usize; 32]> {
-    std::iter::once(0).chain(memchr::memchr_iter(b'\n', source).map(|end| end + 1)).collect()
+/// The lines of a source, of which a message has most in the same order.
+struct Lines<'a> {
+    source: &'a [u8],
+    /// Where they begin.
+    starts: SmallVec<[u16; 32]>,
+    /// The first that is not copied yet.
+    next: usize,
 }
 
-/// Where in `source` a line begins that shares the longest beginning with `line`, and how long that is; nothing where that
-/// would be too short to be worth a copy.
-fn longest_prefix(source: &[u8], lines: &[usize], line: &[u8]) -> (usize, usize) {
-    let mut best = (0, 0);
-    let Some(start) = line.get(..WORTH) else { return best };
-    for at in lines {
-        let candidate = &source[*at..];
-        // Most lines differ at once, or in the byte that would make them the better one.
-        if candidate.first() != line.first()
-            || !candidate.starts_with(start)
-            || candidate.get(best.1) != line.get(best.1)
-        {
-            continue;
-        }
-        let shared = shared_len(candidate, line).min(COPY - 1);
-        if shared > best.1 {
-            best = (*at, shared);
-        }
+impl<'a> Lines<'a> {
+    /// Of `source`, which is shorter than 64 KiB.
+    fn of(source: &'a [u8]) -> Lines<'a> {
+        let behind = memchr::memchr_iter(b'\n', source).map(|end| (end + 1) as u16);
+        Lines { source, starts: std::iter::once(0).chain(behind).collect(), next: 0 }
     }
-    best
+
+    /// Where a line begins as `text` does: the next one if it can be, which keeps lines of one name apart; nothing where
+    /// that is too short to be worth a copy.
+    fn begin_as(&self, text: &[u8]) -> Option<usize> {
+        let start = text.get(..WORTH)?;
+        let fits = |at: &&u16| {
+            let line = &self.source[usize::from(**at)..];
+            // Most lines differ at once.
+            line.first() == start.first() && line.starts_with(start)
+        };
+        let (before, behind) = self.starts.split_at(self.next);
+        behind.iter().chain(before).find(fits).map(|at| usize::from(*at))
+    }
+
+    /// Lines that begin before `at` are copied.
+    fn pass(&mut self, at: usize) {
+        self.next = self.starts.partition_point(|start| usize::from(*start) < at);
+    }
 }
 
 /// How many bytes both begin with.
@@ -124,11 +137,13 @@ fn take_u16(rest: &mut &[u8]) -> Option<usize> {
     Some(usize::from(u16::from_be_bytes([head[0], head[1]])))
 }
 
+/// Tells a retransmission from another message that came under its name. Whoever makes two that are alike to it is sent
+/// lines of his own.
 fn fingerprint(bytes: &[u8]) -> u64 {
-    use std::hash::{Hash, Hasher};
-    let mut hasher = std::hash::DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
+    let mix = |sum: u64, word: u64| (sum.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let sum = words.iter().fold(bytes.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
 }
 
 #[cfg(test)]
