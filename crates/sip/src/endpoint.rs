@@ -36,7 +36,7 @@ pub use crate::transaction::{ClientTx, ServerTx};
 
 use crate::message::Request;
 use crate::transaction::client::{Client, ClientState};
-use crate::transaction::key::KeyMap;
+use crate::transaction::key::{KeyMap, Keys};
 use crate::transaction::server::Server;
 use crate::transaction::slab::Slab;
 use crate::transaction::timers::{Due, Kind, Lane, Timers};
@@ -47,6 +47,7 @@ use mint::Mint;
 pub struct Endpoint {
     config: EndpointConfig,
     mint: Mint,
+    keys: Keys,
     servers: Slab<Server>,
     clients: Slab<Client>,
     /// Server transactions by what retransmissions are matched by.
@@ -68,6 +69,7 @@ impl Endpoint {
     pub fn new(config: EndpointConfig) -> Endpoint {
         Endpoint {
             mint: Mint::new(&config),
+            keys: Keys::new(&config.secret),
             config,
             servers: Slab::default(),
             clients: Slab::default(),

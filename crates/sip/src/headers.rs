@@ -58,27 +58,29 @@ pub struct Headers {
     read: Read,
 }
 
-/// Which names the fields have, a bit for each: most names that are asked for are not there, and most others are there
-/// once. A field that was removed may still be noted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Names {
-    some: u128,
-    several: u128,
+/// How many fields each name has at most: most names that are asked for are not there, and most others are there once. A
+/// field that was removed may still be counted.
+#[derive(Clone, Copy, Debug)]
+struct Names([u8; HeaderName::COUNT]);
+
+impl Default for Names {
+    fn default() -> Names {
+        Names([0; HeaderName::COUNT])
+    }
 }
 
 impl Names {
     fn note(&mut self, name: HeaderName) {
-        let bit = 1 << name as u8;
-        self.several |= self.some & bit;
-        self.some |= bit;
+        let count = &mut self.0[name as usize];
+        *count = count.saturating_add(1);
     }
 
-    fn may_have(self, name: HeaderName) -> bool {
-        self.some >> name as u8 & 1 != 0
+    fn may_have(&self, name: HeaderName) -> bool {
+        self.0[name as usize] > 0
     }
 
-    fn may_repeat(self, name: HeaderName) -> bool {
-        self.several >> name as u8 & 1 != 0
+    fn may_repeat(&self, name: HeaderName) -> bool {
+        self.0[name as usize] > 1
     }
 }
 
@@ -253,7 +255,10 @@ impl Headers {
 
     /// The value of the one field called `name`, which is a known name, when there is one.
     pub(crate) fn single(&self, name: HeaderName) -> Result<Option<&[u8]>, Several> {
-        let mut named = self.matching(name.into());
+        if !self.names.may_have(name) {
+            return Ok(None);
+        }
+        let mut named = self.room.entries.iter().filter(|entry| entry.name == name);
         let found = named.next();
         if self.names.may_repeat(name) && named.next().is_some() {
             return Err(Several);
@@ -400,7 +405,8 @@ impl Headers {
 
     fn matching<'a>(&'a self, name: Name<'a>) -> impl Iterator<Item = &'a Entry> {
         let entries = if self.names.may_have(name.known) { &self.room.entries[..] } else { &[] };
-        entries.iter().filter(move |entry| self.is_called(entry, name))
+        let most = if self.names.may_repeat(name.known) { usize::MAX } else { 1 };
+        entries.iter().filter(move |entry| self.is_called(entry, name)).take(most)
     }
 
     fn is_called(&self, entry: &Entry, name: Name<'_>) -> bool {

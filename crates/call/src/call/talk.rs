@@ -87,12 +87,16 @@ impl Call {
         self.connect(context);
         context.media(Command::Watch { port: leg, rtp_timeout: self.settings.plan.rtp_timeout });
         self.fact(context, CallFact::Bridged { offer });
-        self.take_over_holds(context);
+        self.note_holds(context);
     }
 
     /// Whoever held before the conversation began holds in it.
     pub(super) fn take_over_holds(&mut self, context: &mut Context<'_>) {
         self.connect(context);
+        self.note_holds(context);
+    }
+
+    fn note_holds(&mut self, context: &mut Context<'_>) {
         let Stage::Talking(talk) = &self.stage else { return };
         let caller = self.caller.as_ref().map(|caller| caller.id);
         for leg in [Some(talk.leg), caller].into_iter().flatten() {

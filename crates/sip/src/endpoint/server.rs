@@ -93,9 +93,7 @@ impl Endpoint {
     /// Whether `request`, as it came, is a retransmission: it has begun a transaction here.
     pub fn has_begun(&self, request: &Request) -> bool {
         let via = request.headers.via();
-        via.is_ok_and(|via| {
-            self.by_key.contains_key(&key_of(&self.config.secret, request, &via, &request.method))
-        })
+        via.is_ok_and(|via| self.by_key.contains_key(&key_of(&self.keys, request, &via, &request.method)))
     }
 
     /// A request that may begin a transaction or belongs to one. `raw` is what came.
@@ -105,7 +103,7 @@ impl Endpoint {
             Method::Ack | Method::Cancel => Method::Invite,
             ref own => own.clone(),
         };
-        let key = key_of(&self.config.secret, &request, &via, &invite);
+        let key = key_of(&self.keys, &request, &via, &invite);
         if request.method == Method::Ack {
             return self.acknowledged(now, flow, request, key);
         }
@@ -124,7 +122,7 @@ impl Endpoint {
             Method::Invite => ServerState::Proceeding(Kept::Datagram(raw.clone())),
             _ => ServerState::Trying { datagram: raw.clone() },
         };
-        let merge = merge_key_of(&self.config.secret, &request).unwrap_or(0);
+        let merge = merge_key_of(&self.keys, &request).unwrap_or(0);
         let tx = self.new_server(now, key, merge, response_flow(flow, &via), state);
         self.outputs.push_back(Output::Request { tx, flow, request });
     }
@@ -133,7 +131,7 @@ impl Endpoint {
     fn cancel_request(&mut self, now: Instant, flow: Flow, request: Request, raw: &Bytes, invite: u64) {
         let Ok(via) = request.headers.via() else { return self.drop_message(DropCause::Malformed) };
         // The key of the CANCEL itself; its Via was completed, the retransmission's is too.
-        let key = key_of(&self.config.secret, &request, &via, &Method::Cancel);
+        let key = key_of(&self.keys, &request, &via, &Method::Cancel);
         if let Some(id) = self.by_key.get(&key).copied() {
             return self.retransmitted(id, raw);
         }

@@ -31,7 +31,7 @@ impl Endpoint {
     /// anew, with the same tag (§8.2.7).
     pub fn respond_statelessly(&mut self, flow: Flow, request: &Request, mut response: Response) {
         let Ok(via) = request.headers.via() else { return };
-        let key = key_of(&self.config.secret, request, &via, &request.method);
+        let key = key_of(&self.keys, request, &via, &request.method);
         let tag = format!("{key:016x}");
         // invariant: To was checked when the request came in.
         let _checked = response.set_to_tag(&tag);

@@ -92,6 +92,9 @@ names! {
 }
 
 impl HeaderName {
+    /// How many there are, with [`HeaderName::Other`].
+    pub(super) const COUNT: usize = TEXTS.len();
+
     /// The name spelled by `text`, in any case, long or compact.
     pub fn parse(text: &[u8]) -> HeaderName {
         if let [letter] = text {

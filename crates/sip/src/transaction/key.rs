@@ -12,10 +12,33 @@ pub(crate) type KeyMap = HashMap<u64, u64, BuildHasherDefault<KeyHasher>>;
 /// Keys alone.
 pub(crate) type KeySet = HashSet<u64, BuildHasherDefault<KeyHasher>>;
 
+/// Makes keys: a keyed hash over length-prefixed parts, so that peers who do not know the secret cannot make keys
+/// collide.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys(DefaultHasher);
+
+impl Keys {
+    /// Keys that depend on `secret`.
+    pub(crate) fn new(secret: &[u8; 16]) -> Keys {
+        let mut hasher = DefaultHasher::new();
+        secret.hash(&mut hasher);
+        Keys(hasher)
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.write_usize(bytes.len());
+        self.0.write(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
 /// What `request` is matched by. ACK and CANCEL have the key of their INVITE: ask for it by `method`. Of 300,000
 /// transactions at once, as many as 10,000 new ones a second leave, two share a key once in some 200 years.
-pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &Method) -> u64 {
-    let mut hasher = Parts::new(secret);
+pub(crate) fn key_of(keys: &Keys, request: &Request, via: &Via, method: &Method) -> u64 {
+    let mut hasher = keys.clone();
     hasher.part(method.as_str().as_bytes());
     match via.rfc3261_branch() {
         // §17.2.3: branch, sent-by, method.
@@ -39,7 +62,7 @@ pub(crate) fn key_of(secret: &[u8; 16], request: &Request, via: &Via, method: &M
 }
 
 /// What all copies of a request outside a dialog share (RFC 3261 §8.2.2.2); `None` within a dialog.
-pub(crate) fn merge_key_of(secret: &[u8; 16], request: &Request) -> Option<u64> {
+pub(crate) fn merge_key_of(keys: &Keys, request: &Request) -> Option<u64> {
     if matches!(request.method, Method::Ack | Method::Cancel) {
         return None;
     }
@@ -48,32 +71,12 @@ pub(crate) fn merge_key_of(secret: &[u8; 16], request: &Request) -> Option<u64> 
         return None;
     }
     let (from, cseq) = (headers.tag_raw(HeaderName::From)?, headers.get(HeaderName::CSeq)?);
-    let mut hasher = Parts::new(secret);
+    let mut hasher = keys.clone();
     hasher.part(b"merge");
     hasher.part(from);
     hasher.part(headers.get(HeaderName::CallId)?);
     hasher.part(cseq);
     Some(hasher.finish().max(1))
-}
-
-/// A keyed hash over length-prefixed parts: peers who do not know the secret cannot make keys collide.
-struct Parts(DefaultHasher);
-
-impl Parts {
-    fn new(secret: &[u8; 16]) -> Parts {
-        let mut hasher = DefaultHasher::new();
-        secret.hash(&mut hasher);
-        Parts(hasher)
-    }
-
-    fn part(&mut self, bytes: &[u8]) {
-        self.0.write_usize(bytes.len());
-        self.0.write(bytes);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0.finish()
-    }
 }
 
 /// A key is a hash already.
