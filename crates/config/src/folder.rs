@@ -17,6 +17,7 @@ use crate::fields::{NameKind, Object};
 use crate::loaded::Loaded;
 use crate::reading::{Reading, Spot, nearest};
 use crate::record::Record;
+use crate::sources::SourceFile;
 use crate::tables::{
     self, AGENT, AGENTS, CONFERENCE, FLOW, HOTLINE, MAILBOX, MAILBOXES, NUMBER, NUMBERS, PHONE, PHONES,
     QUEUE, TENANT, TRUNK,
@@ -542,7 +543,7 @@ fn unknown_file(inner: &str, is_root: bool, reading: &mut Reading<'_>) {
 fn read_root(file: &File, object: &'static Object, reading: &mut Reading<'_>) -> Record {
     reading.enter(file.index, &file.tenant);
     let sources = reading.sources;
-    let table = parse(&sources.files[file.index].text, file.kind, reading);
+    let table = parse(&sources.files[file.index], file.kind, reading);
     let spot = reading.whole_file();
     reading.read(object, &table, &spot)
 }
@@ -557,7 +558,7 @@ fn read_many(
 ) -> Vec<Record> {
     reading.enter(file.index, &file.tenant);
     let sources = reading.sources;
-    let table = parse(&sources.files[file.index].text, file.kind, reading);
+    let table = parse(&sources.files[file.index], file.kind, reading);
     let spot = reading.whole_file();
     let is_many = table.get(key).is_some_and(|value| value.get_ref().is_array())
         || table.iter().any(|(_, value)| {
@@ -570,8 +571,12 @@ fn read_many(
 }
 
 /// What a file says; of one that is no TOML, what can be made out of it.
-fn parse<'i>(text: &'i str, kind: FileKind, reading: &mut Reading<'_>) -> DeTable<'i> {
-    let (table, errors) = DeTable::parse_recoverable(text);
+fn parse<'i>(file: &'i SourceFile, kind: FileKind, reading: &mut Reading<'_>) -> DeTable<'i> {
+    if let Some(at) = file.not_utf8_from {
+        reading.not_utf8(at, kind.defines());
+        return DeTable::new();
+    }
+    let (table, errors) = DeTable::parse_recoverable(&file.text);
     for error in &errors {
         reading.broken(error.span().unwrap_or(0..0), error.message(), kind.defines());
     }

@@ -17,6 +17,7 @@ mod reference;
 mod schema;
 mod sources;
 mod starter;
+mod syntax;
 mod tables;
 #[cfg(test)]
 mod tests;

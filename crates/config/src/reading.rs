@@ -7,7 +7,7 @@ use std::ops::Range;
 use model::TenantId;
 
 use crate::fields::NameKind;
-use crate::{Diagnostic, Diagnostics, Place, Severity, Sources};
+use crate::{Diagnostic, Diagnostics, Place, Severity, Sources, syntax};
 
 /// The state of reading one folder.
 pub(crate) struct Reading<'s> {
@@ -102,8 +102,24 @@ impl<'s> Reading<'s> {
     /// The file that is read now is no TOML; it may define names of `kind`.
     pub fn broken(&mut self, error: Range<usize>, message: &str, kind: Option<NameKind>) {
         let spot = self.spot(error);
-        let (zh, en) = (format!("TOML 语法错误: {message}"), format!("TOML syntax: {message}"));
+        let (zh, en) =
+            (format!("TOML 语法错误: {}", syntax::in_chinese(message)), format!("TOML syntax: {message}"));
         self.error(&spot, SYNTAX, zh, en);
+        self.give_up(kind);
+    }
+
+    /// The file that is read now is not UTF-8 from byte `at` on; it may define names of `kind`.
+    pub fn not_utf8(&mut self, at: usize, kind: Option<NameKind>) {
+        // What stands there now is the mark for what cannot be read.
+        let spot = self.spot(at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+        let zh = "文件不是 UTF-8 编码 (多半是 GBK): 请在编辑器里另存为 UTF-8".to_owned();
+        let en = "the file is not UTF-8 (GBK, it seems): save it as UTF-8".to_owned();
+        self.error(&spot, "encoding", zh, en);
+        self.give_up(kind);
+    }
+
+    /// What the file that is read now says cannot be known.
+    fn give_up(&mut self, kind: Option<NameKind>) {
         self.broken.insert(self.file);
         self.unsure.extend(kind);
     }

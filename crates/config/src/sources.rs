@@ -12,8 +12,28 @@ use model::{PromptName, TenantId};
 pub struct SourceFile {
     /// Its path below the folder, with `/` between parts: `queues/sales.toml`.
     pub path: String,
-    /// Its contents.
+    /// Its contents; what is not UTF-8 in it is replaced.
     pub text: String,
+    /// Where it stops being UTF-8, in bytes.
+    pub not_utf8_from: Option<usize>,
+}
+
+impl SourceFile {
+    fn new(path: String, text: String) -> SourceFile {
+        SourceFile { path, text, not_utf8_from: None }
+    }
+
+    /// A file of these bytes. A text of another encoding is a mistake in the file, told with all others.
+    fn of_bytes(path: String, bytes: Vec<u8>) -> SourceFile {
+        match String::from_utf8(bytes) {
+            Ok(text) => SourceFile::new(path, text),
+            Err(error) => SourceFile {
+                path,
+                text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                not_utf8_from: Some(error.utf8_error().valid_up_to()),
+            },
+        }
+    }
 }
 
 /// All files of a folder, in the order of their paths.
@@ -31,10 +51,9 @@ pub struct Sources {
 impl Sources {
     /// A folder made of `(path, text)`.
     pub fn from_files<P: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (P, T)>) -> Sources {
-        let mut files: Vec<SourceFile> = files
-            .into_iter()
-            .map(|(path, text)| SourceFile { path: path.into(), text: text.into() })
-            .collect();
+        let files = files.into_iter();
+        let mut files: Vec<SourceFile> =
+            files.map(|(path, text)| SourceFile::new(path.into(), text.into())).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Sources { files, ..Sources::default() }
     }
@@ -46,7 +65,7 @@ impl Sources {
     /// and every caller (run, check, reload, tests) must agree on it.
     ///
     /// # Errors
-    /// When the folder, or a file in it, cannot be read or is not UTF-8.
+    /// When the folder, or a file in it, cannot be read.
     pub fn read_dir(folder: &Path) -> Result<Sources, ReadError> {
         let mut sources = Sources::default();
         sources.read_tree(folder, "", &TenantId::default())?;
@@ -88,8 +107,8 @@ impl Sources {
     }
 
     fn read_file(&mut self, path: &Path, relative: String) -> Result<(), ReadError> {
-        let text = fs::read_to_string(path).map_err(|source| ReadError { path: path.to_owned(), source })?;
-        self.files.push(SourceFile { path: relative, text });
+        let bytes = fs::read(path).map_err(|source| ReadError { path: path.to_owned(), source })?;
+        self.files.push(SourceFile::of_bytes(relative, bytes));
         Ok(())
     }
 

@@ -71,6 +71,47 @@ fn every_syntax_error_of_every_file_is_told() {
 }
 
 #[test]
+fn syntax_errors_are_told_in_chinese_first() {
+    for (wrong, chinese) in [
+        ("title = \"a\" b", "这里不能再写内容, 应为 换行 或 `#`"),
+        ("title", "键后面没有 `=` 和值, 应为 `=`"),
+        ("title = \"a", "双引号字符串写得不对, 应为 `\"`"),
+        ("title = 业务", "缺值, 或字符串没有加引号, 应为"),
+        ("标题 = \"a\"", "键里有不能用的字符"),
+        ("agents = [\"8001\"", "数组缺 `]`, 应为 `]`"),
+        ("title = \"a\"\ntitle = \"b\"", "这一项写了两次"),
+        ("ring_seconds = 020", "数字不能以 0 开头"),
+        ("title = \"C:\\q\"", "反斜杠后面缺内容"),
+        ("title = ", "缺值, 或字符串没有加引号"),
+        ("agents = [1,, 2]", "数组里多了一个逗号"),
+    ] {
+        let found = found_after("queues/sales.toml", |_| format!("{wrong}\n"));
+        let first = &found.items[0];
+        assert_eq!(first.code, "syntax", "{found}");
+        assert!(first.zh.starts_with(&format!("TOML 语法错误: {chinese}")), "{wrong}: {found}");
+    }
+}
+
+#[test]
+fn a_file_in_gbk_is_told_with_its_place_beside_all_other_mistakes() {
+    let root = std::env::temp_dir().join(format!("hotline-gbk-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("queues")).unwrap();
+    std::fs::write(root.join("hotline.toml"), "[nod]\n").unwrap();
+    // «业务» in GBK, of which the first two bytes are a letter of UTF-8 too.
+    std::fs::write(root.join("queues/sales.toml"), b"agents = []\ntitle = \"\xd2\xb5\xce\xf1\"\n").unwrap();
+    let sources = Sources::read_dir(&root);
+    std::fs::remove_dir_all(&root).unwrap();
+    let found = load(&sources.unwrap()).unwrap_err();
+    let encoding = found.items.iter().find(|found| found.code == "encoding").unwrap();
+    assert_eq!(
+        (encoding.place.file.as_str(), encoding.place.line, encoding.place.column),
+        ("queues/sales.toml", 2, 11)
+    );
+    assert!(encoding.zh.contains("GBK"), "{found}");
+    assert!(found.items.iter().any(|found| found.code == "unknown-key"), "{found}");
+}
+
+#[test]
 fn a_name_defined_in_a_file_with_a_mistake_does_not_dangle_elsewhere() {
     let found =
         found_after("queues/sales.toml", |text| text.replace("ring_seconds = 20", "ring_seconds = \"x\""));
