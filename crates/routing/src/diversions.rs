@@ -15,6 +15,8 @@ pub struct Diversions {
     last_callers: HashMap<Aor, Arc<str>>,
     /// Whose settings have yet to be written down.
     unsaved: HashSet<(TenantId, Aor)>,
+    /// Whose last caller has yet to be written down.
+    unsaved_callers: HashSet<(TenantId, Aor)>,
 }
 
 impl Diversions {
@@ -53,13 +55,36 @@ impl Diversions {
     }
 
     /// `caller` rang at `aor`.
-    pub fn note_caller(&mut self, aor: &Aor, caller: &Arc<str>) {
-        self.last_callers.insert(aor.clone(), caller.clone());
+    pub fn note_caller(&mut self, tenant: &TenantId, aor: &Aor, caller: &Arc<str>) {
+        if self.last_callers.get(aor) != Some(caller) {
+            self.unsaved_callers.insert((tenant.clone(), aor.clone()));
+            self.restore_caller(aor.clone(), caller.clone());
+        }
     }
 
-    /// Who rang at `aor` last, since the switch runs.
+    /// Takes over who rang last, as it was written down.
+    pub fn restore_caller(&mut self, aor: Aor, caller: Arc<str>) {
+        self.last_callers.insert(aor, caller);
+    }
+
+    /// Who rang at `aor` last.
     pub fn last_caller(&self, aor: &Aor) -> Option<&Arc<str>> {
         self.last_callers.get(aor)
+    }
+
+    /// Who rang last where another did when it was last taken, for writing down.
+    pub fn take_unsaved_callers(&mut self) -> Vec<(TenantId, Aor, Arc<str>)> {
+        let unsaved = std::mem::take(&mut self.unsaved_callers);
+        let with_caller = |(tenant, aor): (TenantId, Aor)| {
+            let caller = self.last_callers.get(&aor)?.clone();
+            Some((tenant, aor, caller))
+        };
+        unsaved.into_iter().filter_map(with_caller).collect()
+    }
+
+    /// Could not be written down: it is to be tried again.
+    pub fn put_back_callers(&mut self, unsaved: impl IntoIterator<Item = (TenantId, Aor)>) {
+        self.unsaved_callers.extend(unsaved);
     }
 }
 
@@ -88,5 +113,23 @@ mod tests {
         phones.change(&tenant, &aor, |set| *set = Diversion::default());
         assert_eq!(phones.take_unsaved(), [(tenant, aor, Diversion::default())]);
         assert!(phones.set.is_empty());
+    }
+
+    #[test]
+    fn who_called_last_is_written_down_when_it_is_another() {
+        let (tenant, aor) = (TenantId::default(), Aor::new("8001", "pbx"));
+        let mut phones = Diversions::default();
+        let [ann, bob] = ["13800138001", "13800138002"].map(Arc::<str>::from);
+        phones.note_caller(&tenant, &aor, &ann);
+        phones.note_caller(&tenant, &aor, &bob);
+        assert_eq!(phones.take_unsaved_callers(), [(tenant.clone(), aor.clone(), bob.clone())]);
+        phones.note_caller(&tenant, &aor, &bob);
+        assert!(phones.take_unsaved_callers().is_empty(), "it stands there already");
+        phones.put_back_callers([(tenant.clone(), aor.clone())]);
+        assert_eq!(phones.take_unsaved_callers(), [(tenant, aor.clone(), bob.clone())]);
+        let mut restarted = Diversions::default();
+        restarted.restore_caller(aor.clone(), bob.clone());
+        assert_eq!(restarted.last_caller(&aor), Some(&bob));
+        assert!(restarted.take_unsaved_callers().is_empty());
     }
 }

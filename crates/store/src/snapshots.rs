@@ -20,6 +20,8 @@ pub enum Kind {
     Subscription,
     /// What a phone has set for calls that come to it.
     Diversion,
+    /// Who called a phone last.
+    LastCaller,
     /// A hotline number's night switch that is on.
     Night,
 }
@@ -32,6 +34,7 @@ impl Kind {
             Kind::Registration => "registration",
             Kind::Subscription => "subscription",
             Kind::Diversion => "diversion",
+            Kind::LastCaller => "last-caller",
             Kind::Night => "night",
         }
     }

@@ -189,7 +189,7 @@ impl Call {
             && self.facts.originated == Originated::No
             && &**caller != "anonymous"
         {
-            context.diversions.lock().note_caller(aor, caller);
+            context.diversions.lock().note_caller(&self.tenant, aor, caller);
         }
     }
 

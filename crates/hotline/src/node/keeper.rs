@@ -191,13 +191,22 @@ pub(crate) async fn restore_subscriptions(
     notifier.restore(clock.anchor(), clock.now(), known);
 }
 
-/// Gives phones that are still configured the forwards and do-not-disturb of the last run.
+/// Gives phones that are still configured the forwards and do-not-disturb of the last run, and who called them last.
 pub(crate) async fn restore_diversions(store: &Store, diversions: &Shared<Diversions>, router: &Router) {
+    // A phone that comes back later finds its own again: what is not known is left where it is.
+    let is_there = |aor: &Aor, snapshot: &Snapshot| {
+        router.phone(aor).is_some_and(|phone| phone.tenant == snapshot.tenant)
+    };
     for snapshot in read(store, Kind::Diversion).await {
         let Some((aor, diversion)) = parsed::<(Aor, Diversion)>(&snapshot) else { continue };
-        // A phone that comes back later finds its own again: what is not known is left where it is.
-        if router.phone(&aor).is_some_and(|phone| phone.tenant == snapshot.tenant) {
+        if is_there(&aor, &snapshot) {
             diversions.lock().restore(aor, diversion);
+        }
+    }
+    for snapshot in read(store, Kind::LastCaller).await {
+        let Some((aor, caller)) = parsed::<(Aor, Arc<str>)>(&snapshot) else { continue };
+        if is_there(&aor, &snapshot) {
+            diversions.lock().restore_caller(aor, caller);
         }
     }
 }
@@ -277,7 +286,7 @@ impl Keeper {
         let mut written = self.written.lock().await;
         let bindings = self.save_bindings().await;
         let subscriptions = self.save_subscriptions().await;
-        let diversions = self.save_diversions().await;
+        let diversions = self.save_diversions().await.and(self.save_callers().await);
         let night = self.save_night().await;
         let saved =
             bindings.and(subscriptions).and(diversions).and(night).and(self.save_agents(&mut written).await);
@@ -346,6 +355,22 @@ impl Keeper {
         if saved.is_err() {
             let again = unsaved.into_iter().map(|(tenant, aor, _)| (tenant, aor));
             self.diversions.lock().put_back(again);
+        }
+        saved
+    }
+
+    async fn save_callers(&self) -> Result<(), StoreError> {
+        let unsaved = self.diversions.lock().take_unsaved_callers();
+        if unsaved.is_empty() {
+            return Ok(());
+        }
+        let rows = unsaved
+            .iter()
+            .filter_map(|(tenant, aor, caller)| self.snapshot(tenant, aor.to_string(), &(aor, caller)));
+        let saved = self.store.save_snapshots(Kind::LastCaller, &rows.collect::<Vec<_>>(), &[]).await;
+        if saved.is_err() {
+            let again = unsaved.into_iter().map(|(tenant, aor, _)| (tenant, aor));
+            self.diversions.lock().put_back_callers(again);
         }
         saved
     }

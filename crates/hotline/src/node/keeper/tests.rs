@@ -86,8 +86,15 @@ async fn forwards_outlive_a_restart_while_their_phone_is_configured() {
         .collect();
     assert_eq!(rows.len(), 2);
     store.save_snapshots(Kind::Diversion, &rows, &[]).await.unwrap();
+    let callers = ["8001", "8009"].map(|user| {
+        let aor = phone(user);
+        row(&aor.to_string(), NOON, json!((&aor, "13800138001")))
+    });
+    store.save_snapshots(Kind::LastCaller, &callers, &[]).await.unwrap();
     let after = Shared::<Diversions>::default();
     restore_diversions(&store, &after, &router).await;
+    let last_caller = |user| after.lock().last_caller(&phone(user)).cloned();
+    assert_eq!((last_caller("8001").as_deref(), last_caller("8009")), (Some("13800138001"), None));
     let always = |user| after.lock().of(&phone(user)).always;
     assert_eq!(
         [always("8001").as_deref(), always("8002").as_deref(), always("8009").as_deref()],
