@@ -27,6 +27,10 @@ pub struct Mailbox {
     pub longest: Duration,
     /// What is shorter is not kept.
     pub shortest: Duration,
+    /// Who is silent for so long has spoken; None: goes on until a key, or the longest.
+    pub silence: Option<Duration>,
+    /// Who has spoken may hear the message, and speak it anew.
+    pub review: bool,
     /// Messages at a time; who calls then cannot leave one.
     pub most: usize,
     /// How long a message lies there; None: until it is deleted.
@@ -153,6 +157,8 @@ mod tests {
             greeting: Vec::new(),
             longest: Duration::from_secs(60),
             shortest: Duration::from_secs(2),
+            silence: None,
+            review: false,
             most: 2,
             keep: Some(Duration::from_secs(10)),
         };

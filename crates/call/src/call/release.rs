@@ -1,5 +1,7 @@
 //! Owns the one release of a call: other legs, media, recording, ACD, result. It never plays and never waits.
 
+use std::time::Duration;
+
 use media::command::Command;
 use model::event::{CallFact, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, Termination};
@@ -26,7 +28,7 @@ impl Call {
             return;
         }
         // Who hangs up in the middle of a message has left it.
-        self.end_message(context);
+        self.end_message(context, Duration::ZERO);
         let result = result.unwrap_or_else(|| self.result_now(by));
         self.drop_transfer(context, TransferOutcome::CallOver);
         for ticket in self.tickets.drain(..) {

@@ -61,6 +61,8 @@ impl Call {
         if let Some(known) = self.alarms.of(leg) {
             *known = Some(how);
             self.fact(context, CallFact::Unheard { leg, how });
+        } else {
+            self.on_silent_caller(context, leg);
         }
     }
 

@@ -2,14 +2,17 @@
 //! what a listener is asked (see `ivr::Retrieval`) nor which messages there are (see `routing::Mailboxes`).
 //!
 //! ```text
-//!            1 room for it        2 greeting said: it is kept from here        4 #, longest: kept
-//!  TakeMessage ─────────▶ Greeting ──────────────▶ Speaking ─────────────────────────▶ Closing ─▶ MessageLeft
-//!       │ 3 full, disk                   ▲            │ 5 too short, again
-//!       ▼                                └── Again ◀──┘ 6 too short for the third time ─▶ NoMessage
-//!   NoMessage                    a caller who hangs up while Speaking has left the message
+//!            1 room for it        2 greeting said: it is kept from here        4 #, longest, silence: kept
+//!  TakeMessage ─────────▶ Greeting ──────────────▶ Speaking ─────────────▶ Reviewing ───────────▶ Closing ─▶ MessageLeft
+//!       │ 3 full, disk        ▲                       │ 5 too short           │  ▲ 7 1: heard again  9 3, #, no key
+//!       ▼                     └──────── Again ◀───────┤                       └──┘
+//!   NoMessage                             ▲           └ 6 for the third time ─▶ NoMessage
+//!                                         └───────────────────── 8 2: spoken anew
+//!                a caller who hangs up while Speaking or Reviewing has left the message
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clock::{Instant, Machine, WallTime};
 use ivr::{Opening, Parked, Retrieval, RetrievalOutput};
@@ -18,7 +21,7 @@ use model::event::{CallFact, Event};
 use model::outcome::HungUpBy;
 use model::say::{Key, SayItem, Tone};
 use model::voicemail::{MailboxFact, Message, MessageFate};
-use model::{MailboxName, PlayId, PromptName, RecordingId};
+use model::{LegId, MailboxName, PlayId, PromptName, RecordingId};
 use routing::Mailbox;
 
 use super::{Call, Playing, Stage};
@@ -30,8 +33,10 @@ use crate::context::Context;
 pub(crate) struct Leaving {
     mailbox: Arc<Mailbox>,
     step: Step,
-    /// How often a message was begun.
+    /// How often what was said was too short.
     tries: u8,
+    /// How often a message was begun.
+    takes: u8,
     /// What is said at present.
     play: Option<PlayId>,
 }
@@ -42,7 +47,9 @@ enum Step {
     Greeting,
     /// (2) What the caller says is the message.
     Speaking { message: RecordingId, since: Instant },
-    /// (4) The last words are said.
+    /// (4) The message lies in the mailbox; the caller may hear it, or speak it anew, until then.
+    Reviewing { message: RecordingId, began: WallTime, until: Option<Instant> },
+    /// (9) The last words are said.
     Closing,
 }
 
@@ -59,20 +66,21 @@ impl Leaving {
     pub fn message(&self) -> Option<RecordingId> {
         match self.step {
             Step::Speaking { message, .. } => Some(message),
-            Step::Greeting | Step::Closing => None,
+            Step::Greeting | Step::Reviewing { .. } | Step::Closing => None,
         }
     }
 
     fn due(&self) -> Option<Instant> {
         match self.step {
             Step::Speaking { since, .. } => Some(since + self.mailbox.longest),
+            Step::Reviewing { until, .. } => until,
             Step::Greeting | Step::Closing => None,
         }
     }
 }
 
 impl Call {
-    /// When the message is as long as it may be, or a listener was silent for long enough.
+    /// When the message is as long as it may be, or who is asked was silent for long enough.
     pub(super) fn voicemail_due(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Leaving(leaving) => leaving.due(),
@@ -86,7 +94,10 @@ impl Call {
             return;
         }
         match &mut self.stage {
-            Stage::Leaving(_) => self.message_spoken(context),
+            Stage::Leaving(leaving) => match leaving.step {
+                Step::Reviewing { .. } => self.close_message(context),
+                _ => self.message_spoken(context, Duration::ZERO),
+            },
             Stage::Listening(listening) => listening.retrieval.handle_timeout(context.now),
             _ => {}
         }
@@ -109,7 +120,8 @@ impl Call {
         };
         self.answer_caller(context);
         let greeting = mailbox.greeting.clone();
-        self.stage = Stage::Leaving(Leaving { mailbox, step: Step::Greeting, tries: 0, play: None });
+        self.stage =
+            Stage::Leaving(Leaving { mailbox, step: Step::Greeting, tries: 0, takes: 0, play: None });
         self.say_in_voicemail(context, greeting);
     }
 
@@ -132,9 +144,10 @@ impl Call {
     pub(super) fn voicemail_said(&mut self, context: &mut Context<'_>) {
         let Stage::Leaving(leaving) = &mut self.stage else { return };
         leaving.play = None;
-        match leaving.step {
+        match &mut leaving.step {
             Step::Greeting => self.begin_message(context),
             Step::Speaking { .. } => {}
+            Step::Reviewing { until, .. } => *until = Some(context.now + ASKED_FOR),
             Step::Closing => self.resume_flow(context, Parked::MessageLeft),
         }
     }
@@ -145,11 +158,15 @@ impl Call {
         let Stage::Leaving(leaving) = &mut self.stage else { return };
         let message: RecordingId = context.ids.mint();
         leaving.step = Step::Speaking { message, since: context.now };
-        leaving.tries += 1;
+        leaving.takes = leaving.takes.saturating_add(1);
+        let silence = leaving.mailbox.silence;
         let (tenant, mailbox) = (self.tenant.clone(), leaving.mailbox.name.clone());
         let started = context.anchor.wall(context.now);
         let (room, persons) = (self.id, Vec::new());
         context.media(Command::Record { room, recording: message, tenant, caller, persons, started });
+        if silence.is_some() {
+            context.media(Command::Alarm { port: caller, after: silence });
+        }
         self.fact(context, CallFact::RecordingBegan { recording: message });
         let caller = self.facts.caller.clone();
         self.fact(context, CallFact::MessageBegan { mailbox, message, caller, began: started });
@@ -157,44 +174,113 @@ impl Call {
         self.play_to_caller(context, Playing::Background, beep, PlayMode::Once);
     }
 
-    /// (4), (5), (6) The caller pressed `#`, or spoke for as long as one may.
-    fn message_spoken(&mut self, context: &mut Context<'_>) {
-        let fate = self.end_message(context);
-        let tenant = self.tenant.clone();
-        let prompt = |name: &str| vec![SayItem::Prompt(PromptName::new(&tenant, name))];
-        let Stage::Leaving(leaving) = &mut self.stage else { return };
-        match fate {
-            Some(MessageFate::Kept) => {
-                leaving.step = Step::Closing;
-                self.say_in_voicemail(context, prompt("vm_saved"));
-            }
-            Some(MessageFate::TooShort) if leaving.tries < TRIES => {
-                leaving.step = Step::Greeting;
-                self.say_in_voicemail(context, prompt("vm_short"));
-            }
-            Some(MessageFate::TooShort) | None => self.resume_flow(context, Parked::NoMessage),
+    /// Who leaves a message is silent.
+    pub(super) fn on_silent_caller(&mut self, context: &mut Context<'_>, leg: LegId) {
+        let Stage::Leaving(Leaving { mailbox, step: Step::Speaking { .. }, .. }) = &self.stage else {
+            return;
+        };
+        if let (Some(silent), true) = (mailbox.silence, self.caller.as_ref().is_some_and(|c| c.id == leg)) {
+            self.message_spoken(context, silent);
         }
     }
 
-    /// The message that is spoken, if one is, lies in its mailbox from now on, or was too short.
-    pub(super) fn end_message(&mut self, context: &mut Context<'_>) -> Option<MessageFate> {
+    /// (4), (5), (6) The caller pressed `#`, spoke for as long as one may, or was `silent` for as long as one may be.
+    fn message_spoken(&mut self, context: &mut Context<'_>, silent: Duration) {
+        let Some((message, began, fate)) = self.end_message(context, silent) else { return };
+        let Stage::Leaving(leaving) = &mut self.stage else { return };
+        match fate {
+            MessageFate::Kept if leaving.mailbox.review => {
+                leaving.step = Step::Reviewing { message, began, until: None };
+                let asked = self.prompt("vm_opts");
+                self.say_in_voicemail(context, vec![asked]);
+            }
+            MessageFate::Kept => self.close_message(context),
+            MessageFate::TooShort if leaving.tries + 1 < TRIES => {
+                leaving.tries += 1;
+                leaving.step = Step::Greeting;
+                let again = self.prompt("vm_short");
+                self.say_in_voicemail(context, vec![again]);
+            }
+            MessageFate::TooShort => self.resume_flow(context, Parked::NoMessage),
+        }
+    }
+
+    /// (9) The message stays.
+    fn close_message(&mut self, context: &mut Context<'_>) {
+        let saved = self.prompt("vm_saved");
+        if let Stage::Leaving(leaving) = &mut self.stage {
+            leaving.step = Step::Closing;
+            self.say_in_voicemail(context, vec![saved]);
+        }
+    }
+
+    /// (7), (8), (9) Who has left a message pressed `key`.
+    fn on_review_key(&mut self, context: &mut Context<'_>, key: Key) {
+        let Stage::Leaving(leaving) = &mut self.stage else { return };
+        let Step::Reviewing { message: recording, began, .. } = leaving.step else { return };
+        leaving.step = Step::Reviewing { message: recording, began, until: None };
+        let may_speak_anew = leaving.takes < MOST_TAKES;
+        match key.as_char() {
+            '3' | '#' => self.close_message(context),
+            '2' if may_speak_anew => self.speak_anew(context, recording),
+            '1' => {
+                let items = vec![SayItem::Recorded { recording, began }, self.prompt("vm_opts")];
+                self.say_in_voicemail(context, items);
+            }
+            _ => {
+                let asked = self.prompt("vm_opts");
+                self.say_in_voicemail(context, vec![asked]);
+            }
+        }
+    }
+
+    /// (8) The message is thrown away for another.
+    fn speak_anew(&mut self, context: &mut Context<'_>, message: RecordingId) {
+        let Stage::Leaving(leaving) = &mut self.stage else { return };
+        leaving.step = Step::Greeting;
+        let name = leaving.mailbox.name.clone();
+        self.so_far.message = false;
+        if context.mailboxes.lock().take_out(&name, message) {
+            let by = self.facts.caller.clone();
+            self.mailbox_fact(context, &name, MailboxFact::Deleted { message, by });
+            context.out.push_back(Output::MailboxChanged(name));
+        }
+        self.begin_message(context);
+    }
+
+    fn prompt(&self, name: &str) -> SayItem {
+        SayItem::Prompt(PromptName::new(&self.tenant, name))
+    }
+
+    /// The message that is spoken, if one is, lies in its mailbox from now on, or was too short: what was spoken until the
+    /// caller was `silent` for so long. Which it is, and when it began.
+    pub(super) fn end_message(
+        &mut self,
+        context: &mut Context<'_>,
+        silent: Duration,
+    ) -> Option<(RecordingId, WallTime, MessageFate)> {
         let Stage::Leaving(leaving) = &mut self.stage else { return None };
         let Step::Speaking { message, since } = leaving.step else { return None };
         leaving.step = Step::Closing;
         let mailbox = leaving.mailbox.clone();
         let length = context.now.since(since);
-        let fate = if length < mailbox.shortest { MessageFate::TooShort } else { MessageFate::Kept };
+        let spoken = length.saturating_sub(silent);
+        let fate = if spoken < mailbox.shortest { MessageFate::TooShort } else { MessageFate::Kept };
+        if let (Some(caller), true) = (self.caller.as_ref(), mailbox.silence.is_some()) {
+            context.media(Command::Alarm { port: caller.id, after: None });
+        }
         context.media(Command::StopRecording { room: self.id, recording: message });
         self.fact(context, CallFact::RecordingEnded { recording: message });
         let millis = clock::millis(length);
         self.fact(context, CallFact::MessageEnded { message, fate, millis });
+        let began = context.anchor.wall(since);
         if fate == MessageFate::Kept {
             self.so_far.message = true;
-            let left = self.message(message, context.anchor.wall(since), Some(millis));
+            let left = self.message(message, began, Some(millis));
             context.mailboxes.lock().put(&mailbox.name, left);
             context.out.push_back(Output::MailboxChanged(mailbox.name.clone()));
         }
-        Some(fate)
+        Some((message, began, fate))
     }
 
     /// The message that is spoken, as it stands when nobody can end it in order any more.
@@ -301,19 +387,31 @@ impl Call {
             Stage::Leaving(leaving) => match leaving.step {
                 // Who knows the greeting goes on to the beep.
                 Step::Greeting => {
-                    let play = leaving.play.take();
-                    if let (Some(play), Some(port)) = (play, self.caller.as_ref().map(|caller| caller.id)) {
-                        self.playing.remove(&play);
-                        self.stop_playing(context, port, Some(play));
+                    if self.stop_voicemail(context) {
                         self.voicemail_said(context);
                     }
                 }
-                Step::Speaking { .. } if key.as_char() == '#' => self.message_spoken(context),
+                Step::Speaking { .. } if key.as_char() == '#' => self.message_spoken(context, Duration::ZERO),
+                Step::Reviewing { .. } => {
+                    self.stop_voicemail(context);
+                    self.on_review_key(context, key);
+                }
                 Step::Speaking { .. } | Step::Closing => {}
             },
             Stage::Listening(listening) => listening.retrieval.handle(context.now, ivr::Input::Key(key)),
             _ => {}
         }
+    }
+
+    /// What is said to who leaves a message stops; whether something was.
+    fn stop_voicemail(&mut self, context: &mut Context<'_>) -> bool {
+        let Stage::Leaving(leaving) = &mut self.stage else { return false };
+        let play = leaving.play.take();
+        if let (Some(play), Some(port)) = (play, self.caller.as_ref().map(|caller| caller.id)) {
+            self.playing.remove(&play);
+            self.stop_playing(context, port, Some(play));
+        }
+        play.is_some()
     }
 
     fn mailbox_fact(&self, context: &mut Context<'_>, mailbox: &MailboxName, fact: MailboxFact) {
@@ -322,5 +420,9 @@ impl Call {
     }
 }
 
-/// How often a caller whose message was too short is asked again.
+/// How often a message may be too short.
 const TRIES: u8 = 3;
+/// How often a caller may speak a message anew, too short ones included.
+const MOST_TAKES: u8 = 8;
+/// Who presses no key for so long after the question keeps the message.
+const ASKED_FOR: Duration = Duration::from_secs(5);

@@ -58,6 +58,20 @@ pub(crate) static MAILBOX: Object = Object {
             "短于此值的留言不保留",
             "a shorter message is not kept",
         ),
+        default(
+            "silence_seconds",
+            Kind::Seconds(0, 60),
+            "10",
+            "静音多少秒即认为留言结束; 0: 只到按键, 挂机或最长时间",
+            "a caller who is silent for so long has spoken; 0: only a key, hanging up or the longest ends it",
+        ),
+        default(
+            "review",
+            Kind::Bool,
+            "true",
+            "留言后可以收听, 重录或确认",
+            "who has spoken may hear the message, speak it anew or keep it",
+        ),
         default("max_messages", Kind::Integer(1, 10_000), "100", "最多留言数", "messages at a time"),
         default(
             "keep_days",
@@ -101,6 +115,8 @@ pub(crate) fn mailboxes(record: &Record, reading: &mut Reading<'_>) -> Vec<Mailb
             greeting: record.say("greeting"),
             longest: record.seconds("max_seconds"),
             shortest: record.seconds("min_seconds"),
+            silence: Some(record.seconds("silence_seconds")).filter(|silence| !silence.is_zero()),
+            review: record.bool("review"),
             most: record.integer("max_messages"),
             keep: (days > 0).then(|| Duration::from_secs(days * 86_400)),
         });

@@ -86,8 +86,11 @@ fn a_message_is_what_the_caller_says_from_the_beep_to_the_hash_key() {
     let caller = after_the_beep(&mut stage, "4008001111");
     stage.run(seconds(5));
     stage.press(caller, '#');
+    stage.run(seconds(1));
+    assert!(was_said(&stage.world, "vm_leave") && was_said(&stage.world, "vm_opts"));
+    stage.press(caller, '3');
     stage.run(seconds(6));
-    assert!(was_said(&stage.world, "vm_leave") && was_said(&stage.world, "vm_saved"));
+    assert!(was_said(&stage.world, "vm_saved"));
     let messages = stage.world.messages("600");
     assert_eq!(messages.len(), 1);
     let length = messages[0].millis.expect("a length");
@@ -152,13 +155,108 @@ fn one_that_is_too_short_is_asked_for_again_three_times_and_one_that_is_too_long
     let phone = stage.phone("8002");
     stage.tell(phone, Command::Say(Sound::Tone(440.0)));
     stage.dial(phone, "*998001");
-    stage.run(seconds(40));
+    // It is asked what to do with the message, and says nothing to that.
+    stage.run(seconds(60));
     assert!(!stage.world.peer(phone).is_in_call());
     let length = stage.world.messages("8001")[0].millis.expect("a length");
     assert!((19_900..20_200).contains(&length), "{length}");
     let finished = stage.finish();
     let results: Vec<CallResult> = finished.cdrs.iter().map(|cdr| cdr.ending.result).collect();
     assert_eq!(results, [CallResult::EndedInMenu, CallResult::Voicemail]);
+}
+
+#[test]
+fn who_is_silent_after_speaking_has_left_a_message_and_who_never_speaks_has_not() {
+    let mut stage = office();
+    let caller = after_the_beep(&mut stage, "4008001111");
+    stage.run(seconds(5));
+    stage.tell(caller, Command::Say(Sound::Silence));
+    stage.run(seconds(9));
+    assert!(fates(&stage.world).is_empty(), "a pause");
+    stage.run(seconds(2));
+    assert_eq!(fates(&stage.world), [MessageFate::Kept]);
+    // Whoever presses nothing afterwards keeps the message.
+    stage.until(seconds(30), |world| was_said(world, "vm_saved"));
+    stage.run(seconds(6));
+    assert!(!stage.world.peer(caller).is_in_call());
+    assert_eq!(stage.world.messages("600").len(), 1);
+    let silent = stage.call("4008001111");
+    stage.tell(silent, Command::Say(Sound::Silence));
+    stage.run(seconds(60));
+    assert_eq!(fates(&stage.world)[1..], [MessageFate::TooShort; 3]);
+    assert!(!stage.world.peer(silent).is_in_call());
+    // No packets at all are silence too.
+    let mute = stage.call("4008001111");
+    stage.tell(mute, Command::Say(Sound::Nothing));
+    stage.until(seconds(20), |world| fates(world).len() == 5);
+    assert_eq!(fates(&stage.world)[4], MessageFate::TooShort);
+    stage.hang_up(mute);
+    stage.run(seconds(1));
+    assert_eq!(stage.world.messages("600").len(), 1);
+    stage.finish();
+}
+
+#[test]
+fn a_message_may_be_heard_and_spoken_anew_before_it_is_kept() {
+    let mut stage = office();
+    let caller = after_the_beep(&mut stage, "4008001111");
+    stage.run(seconds(3));
+    stage.press(caller, '#');
+    stage.run(seconds(1));
+    let first = stage.world.messages("600")[0].recording;
+    // (7) In the middle of the question.
+    stage.press(caller, '1');
+    let is_heard = |world: &World| {
+        let is = |item: &SayItem| matches!(item, SayItem::Recorded { recording, .. } if *recording == first);
+        world.said().iter().any(|said| said.items.iter().any(is))
+    };
+    stage.until(seconds(2), is_heard);
+    stage.run(seconds(2));
+    // (8) The first is gone at once.
+    stage.press(caller, '2');
+    stage.run(millis(500));
+    assert!(stage.world.messages("600").is_empty());
+    assert!(
+        matches!(&mailbox_facts(&stage.world)[..], [MailboxFact::Deleted { message, .. }] if *message == first)
+    );
+    stage.run(seconds(4));
+    stage.press(caller, '#');
+    stage.run(seconds(1));
+    let second = stage.world.messages("600")[0].recording;
+    assert_ne!(first, second);
+    // (9) Another key asks again, hash keeps.
+    stage.press(caller, '7');
+    stage.run(seconds(1));
+    stage.press(caller, '#');
+    stage.run(seconds(6));
+    assert!(!stage.world.peer(caller).is_in_call() && was_said(&stage.world, "vm_saved"));
+    assert_eq!(stage.world.messages("600").len(), 1);
+    let finished = stage.finish();
+    assert_eq!(ending(only(&finished)), (CallResult::Voicemail, HungUpBy::Switch));
+}
+
+#[test]
+fn who_hangs_up_instead_of_saying_what_to_do_has_left_the_message_and_anew_without_words_none() {
+    for (key, result, left) in [
+        (None, CallResult::Voicemail, 1),
+        (Some('1'), CallResult::Voicemail, 1),
+        (Some('2'), CallResult::EndedInMenu, 0),
+    ] {
+        let mut stage = office();
+        let caller = after_the_beep(&mut stage, "4008001111");
+        stage.run(seconds(3));
+        stage.press(caller, '#');
+        stage.run(seconds(1));
+        if let Some(key) = key {
+            stage.press(caller, key);
+            stage.run(millis(800));
+        }
+        stage.hang_up(caller);
+        stage.run(seconds(1));
+        assert_eq!(stage.world.messages("600").len(), left, "{key:?}");
+        let finished = stage.finish();
+        assert_eq!(ending(only(&finished)), (result, HungUpBy::Caller), "{key:?}");
+    }
 }
 
 #[test]
