@@ -27,8 +27,12 @@ impl Call {
         if self.is_over() {
             return;
         }
-        // Who hangs up in the middle of a message has left it.
-        self.end_message(context, Duration::ZERO);
+        // Who hangs up in the middle of a message has left it; of whom nothing came has said nothing in that time.
+        let silent = match cause {
+            Termination::MediaTimeout => self.settings.plan.rtp_timeout.unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        self.end_message(context, silent);
         let result = result.unwrap_or_else(|| self.result_now(by));
         self.drop_transfer(context, TransferOutcome::CallOver);
         for ticket in self.tickets.drain(..) {
