@@ -101,6 +101,8 @@ impl Capture {
         for ring in &self.rings {
             let mut ring = locked(ring);
             ring.limits = of_one;
+            // Foreseen: a table in which entries come and go doubles when it has long been full.
+            ring.legs.reserve((of_one.messages / MESSAGES_PER_LEG).min(MOST_FORESEEN));
             ring.make_room(None);
         }
     }
@@ -315,6 +317,10 @@ fn locked(ring: &Mutex<Ring>) -> MutexGuard<'_, Ring> {
 const UNNAMED: usize = 256;
 /// One part in so many of the bytes is theirs.
 const UNNAMED_SHARE: usize = 8;
+/// A leg that says hello and goodbye says more; half of the table's places stay free.
+const MESSAGES_PER_LEG: usize = 3;
+/// Legs that room is made for before there are any.
+const MOST_FORESEEN: usize = 1 << 16;
 /// Legs that are not over are known for longer than their messages are kept, so that a long call's end is kept too.
 const LEGS_PER_MESSAGE: usize = 4;
 

@@ -93,8 +93,13 @@ impl Shelf {
     fn block_for(&mut self, length: usize) -> &mut Block {
         let last = self.blocks.back();
         if last.is_none_or(|last| last.text.capacity() - last.text.len() < length) {
+            // Most blocks hold about as many messages as the one before: to double the room would waste half of it.
+            let records = last.map_or(0, |last| last.records.len());
             let spare = self.spare.take().filter(|spare| spare.text.capacity() >= length);
-            let new = || Block { text: Vec::with_capacity(BLOCK.max(length)), records: VecDeque::new() };
+            let new = || Block {
+                text: Vec::with_capacity(BLOCK.max(length)),
+                records: VecDeque::with_capacity(records + records / 8),
+            };
             let mut block = spare.unwrap_or_else(new);
             block.text.clear();
             self.blocks.push_back(block);
