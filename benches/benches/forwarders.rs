@@ -2,8 +2,8 @@
 //! 20 ms each way, by CPU time of the forwarder's thread. `cargo bench -p hotline-benches --bench forwarders -- CALLS`
 //!
 //! They decide how workers read and send: `level` is told of a socket as long as something is there, and reads one datagram;
-//! `edge` is told once and looks itself whether more is there, as workers do; `connected` beside that has sockets that know
-//! their peer; `uring` receives by multishot into provided buffers and sends what came with the next entry of the kernel.
+//! `edge` is told once and looks itself whether more is there; `connected` beside that has sockets that know their peer, as
+//! workers do; `uring` receives by multishot into provided buffers and sends what came with the next entry of the kernel.
 
 use std::io;
 use std::mem::MaybeUninit;

@@ -25,9 +25,6 @@ impl Room {
         let room = self.id;
         for place in 0..self.ports.len() {
             let Some(port) = &mut self.ports[place] else { continue };
-            if port.poll_timeout().is_none_or(|due| due > now) {
-                continue;
-            }
             if let Some(pressed) = port.keys_in.handle_timeout(now) {
                 self.tell_key(now, PortIndex(place as u16), pressed, KeyWay::Events, sink);
             }
@@ -35,8 +32,7 @@ impl Room {
         // What was pressed in these frames is passed on at once.
         self.mix(now, sink);
         for (place, port) in self.ports.iter_mut().enumerate() {
-            let Some(port) = port else { continue };
-            if port.poll_timeout().is_some_and(|due| due <= now) {
+            if let Some(port) = port {
                 port.tick(now, (room, PortIndex(place as u16)), sink);
             }
         }
@@ -59,12 +55,11 @@ impl Port {
 
     /// Sends the frames of the playback that are due, and says when it ended.
     fn play(&mut self, now: Instant, (room, index): (CallId, PortIndex), sink: &mut impl Sink) {
-        let pressing = self.is_pressed_to();
-        let outlet = self.outlet();
-        let Some(codec) = self.agreed.map(|agreed| agreed.codec) else { return };
+        let Some(codec) = self.agreed.as_ref().map(|agreed| agreed.codec) else { return };
         // Frames are sent while the player is out of the port, since both are needed.
-        let Some(mut player) = self.player.take() else { return };
-        if pressing && player.poll_timeout() <= now {
+        let Some(mut player) = self.player.take_if(|player| player.poll_timeout() <= now) else { return };
+        let outlet = self.outlet();
+        if self.is_pressed_to() {
             player.wait(now);
         }
         loop {
