@@ -277,8 +277,8 @@ pub fn connect(socket: &OwnedFd, peer: Option<SocketAddr>) -> io::Result<()> {
 #[inline]
 pub fn send_on(socket: &OwnedFd, datagram: &[u8]) -> bool {
     let send = || send_to(socket, datagram, std::ptr::null(), 0) >= 0;
-    // That an earlier datagram found nobody is told instead of sending this one.
-    send() || io::Error::last_os_error().kind() == io::ErrorKind::ConnectionRefused && send()
+    // What became of an earlier datagram, such as that nobody was there, is told once instead of sending this one.
+    send() || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock && send()
 }
 
 /// Sends one datagram; `false` when the system did not take it.
