@@ -41,7 +41,7 @@ pub use moving::Passenger;
 pub struct Room {
     id: CallId,
     ports: SmallVec<[Option<Box<Port>>; 2]>,
-    recordings: Vec<Tapped>,
+    recordings: SmallVec<[Tapped; 1]>,
     /// When the next mixed frame is due; `None` while nobody hears several.
     mix_at: Option<Instant>,
     /// When [`Room::tick`] has something to do.
@@ -70,7 +70,7 @@ impl Room {
         Room {
             id,
             ports: SmallVec::new(),
-            recordings: Vec::new(),
+            recordings: SmallVec::new(),
             mix_at: None,
             due: None,
             echo: None,

@@ -32,7 +32,7 @@ pub struct Running {
 pub struct Outlet<'a> {
     pub now: Instant,
     pub sockets: &'a Sockets,
-    pub running: &'a mut Vec<Running>,
+    pub running: &'a mut SmallVec<[Running; 1]>,
     /// Ends that the full ring did not take.
     pub untold: &'a mut Vec<Ended>,
     pub around: &'a Surroundings,

@@ -59,7 +59,7 @@ struct Slot {
     room: Room,
     sockets: Sockets,
     legs: SmallVec<[LegId; 2]>,
-    running: Vec<Running>,
+    running: SmallVec<[Running; 1]>,
     /// When it is looked at next: when the room has something to do, or before.
     armed: Option<Instant>,
     players: usize,
@@ -413,7 +413,7 @@ impl Rooms {
             room: Room::new(call),
             sockets: SmallVec::new(),
             legs: SmallVec::new(),
-            running: Vec::new(),
+            running: SmallVec::new(),
             armed: None,
             players: 0,
             looks: false,
