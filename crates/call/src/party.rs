@@ -26,7 +26,7 @@ pub(crate) struct Party {
     /// Legs that wait for their bindings or ports.
     pub pending: Vec<PendingLeg>,
     /// What the trunk's limit counts for it.
-    pub ticket: Option<Box<Ticket>>,
+    ticket: Option<Box<Ticket>>,
     /// What is tried after the present attempt.
     pub ways: VecDeque<Way>,
     /// The way that is tried at present.
@@ -120,6 +120,16 @@ impl Party {
             holder: None,
             refusal: None,
         }
+    }
+
+    /// What the trunk's limit counts for it is somebody else's from now on.
+    pub fn take_ticket(&mut self) -> Option<Ticket> {
+        self.ticket.take().map(|ticket| *ticket)
+    }
+
+    /// What the trunk's limit counts for it, which had none, from now on.
+    pub fn set_ticket(&mut self, ticket: Option<Ticket>) {
+        self.ticket = ticket.map(Box::new);
     }
 
     /// When it stops ringing by itself; the ACD keeps that time for its own.

@@ -25,6 +25,9 @@ pub struct Poll {
 #[derive(Clone, Debug)]
 pub struct Registry(Arc<OwnedFd>);
 
+/// The largest datagram that is read, in bytes; RTP and RTCP stay below a path's MTU.
+pub const DATAGRAM: usize = 2_048;
+
 /// How many ready sockets are told at a time.
 const BATCH: usize = 512;
 

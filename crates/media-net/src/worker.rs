@@ -32,9 +32,6 @@ use shelf::Shelf;
 /// wait for memory.
 const INBOX: usize = 1_024;
 
-/// The largest datagram that is read, in bytes; RTP and RTCP stay below a path's MTU.
-const DATAGRAM: usize = 2_048;
-
 /// Commands taken between two looks at the sockets.
 const COMMANDS_AT_A_TIME: usize = 64;
 
@@ -186,7 +183,7 @@ enum Go {
 
 impl Worker {
     fn run(mut self) {
-        let mut datagram = [0; DATAGRAM];
+        let mut datagram = [0; sys::DATAGRAM];
         let mut next_step = self.clock.now();
         let mut go = Go::On;
         // Sockets that had more than one datagram: the system tells of them no more until something else comes. Each turn

@@ -95,7 +95,7 @@ impl Call {
                 let who = Who { label: party.label.clone(), target: party.target.clone(), agent };
                 let leg = party.legs.swap_remove(place);
                 let mut mover = self.moving(context, leg, who, into);
-                mover.ticket = party.ticket.take().map(|ticket| *ticket);
+                mover.ticket = party.take_ticket();
                 Some(Departed::Talking(Box::new(mover)))
             }
             Stage::Dialling { waiting, .. } if waiting.is_empty() && self.rings_one() => {
@@ -195,7 +195,7 @@ impl Call {
             Departed::Talking(mover) => self.send_away(context, *mover),
             Departed::Ringing(mut party, measured) => {
                 self.measured.extend(measured);
-                let ticket = party.ticket.take().map(|ticket| *ticket);
+                let ticket = party.take_ticket();
                 for leg in party.legs.drain(..) {
                     let who = Who { label: party.label.clone(), target: party.target.clone(), agent: None };
                     let measured = Measured::Already;

@@ -194,7 +194,7 @@ impl Call {
         self.answers += 1;
         party.answered_as = self.answers;
         party.state = PartyState::Accepted(leg.id);
-        party.ticket = ticket.map(Box::new);
+        party.set_ticket(ticket);
         party.legs.push(leg);
         self.parties.push(party);
         offer
@@ -282,11 +282,12 @@ impl Call {
             self.measured.push(new);
         }
         let party = &mut self.parties[at];
-        let before = std::mem::replace(&mut party.ticket, ticket.map(Box::new));
+        let before = party.take_ticket();
+        party.set_ticket(ticket);
         party.state = PartyState::Talking(new);
         party.legs.push(leg);
         if let Some(ticket) = before {
-            context.admission.lock().release(*ticket);
+            context.admission.lock().release(ticket);
         }
         self.hang_up_leg(context, at, old, None);
         if let Stage::Talking(talk) = &mut self.stage {

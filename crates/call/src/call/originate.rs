@@ -394,8 +394,8 @@ impl Call {
     /// Hangs up everything of a party and forgets it.
     pub(super) fn drop_party(&mut self, context: &mut Context<'_>, at: usize, reason: Option<&str>) {
         let mut party = self.parties.remove(at);
-        if let Some(ticket) = party.ticket.take() {
-            context.admission.lock().release(*ticket);
+        if let Some(ticket) = party.take_ticket() {
+            context.admission.lock().release(ticket);
         }
         for pending in party.pending.drain(..) {
             if matches!(pending.invite, PendingInvite::Port(_)) {

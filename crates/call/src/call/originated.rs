@@ -42,7 +42,7 @@ impl Call {
         let Some(place) = party.legs.iter().position(|known| known.id == leg) else { return };
         let is_agents = party.agent() == self.facts.calling_agent.as_ref();
         self.caller = Some(party.legs.swap_remove(place));
-        self.tickets.extend(party.ticket.take().map(|ticket| *ticket));
+        self.tickets.extend(party.take_ticket());
         if !is_agents {
             let agent = party.agent().cloned();
             self.awaited = std::mem::replace(&mut self.facts.calling_agent, agent);

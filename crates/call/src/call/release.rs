@@ -160,8 +160,8 @@ impl Call {
         };
         let mut legs: Vec<Leg> = arriving.into_iter().chain(self.caller.take()).collect();
         for mut party in self.parties.drain(..) {
-            if let Some(ticket) = party.ticket.take() {
-                context.admission.lock().release(*ticket);
+            if let Some(ticket) = party.take_ticket() {
+                context.admission.lock().release(ticket);
             }
             legs.append(&mut party.legs);
         }

@@ -501,7 +501,7 @@ impl Call {
         let mut party = self.parties.remove(at);
         let PartyState::Talking(leg) = party.state else { return };
         let Some(place) = party.legs.iter().position(|known| known.id == leg) else { return };
-        self.tickets.extend(party.ticket.take().map(|ticket| *ticket));
+        self.tickets.extend(party.take_ticket());
         let agent = party.agent().cloned();
         let Some(mut old) = self.caller.replace(party.legs.swap_remove(place)) else { return };
         old.session.hang_up(context.now, context.endpoint, None, 480);

@@ -43,7 +43,7 @@ impl Call {
     pub(super) fn summoned(&mut self, context: &mut Context<'_>, at: usize) {
         let Stage::Summoning(visit) = std::mem::replace(&mut self.stage, Stage::InFlow) else { return };
         let mut party = self.parties.remove(at);
-        self.tickets.extend(party.ticket.take().map(|ticket| *ticket));
+        self.tickets.extend(party.take_ticket());
         let Some(leg) = party.legs.pop() else { return };
         let (offer, leg_id) = (party.offer, leg.id);
         // From here on it is the supervisor's call, whom the phone showed the customer's number.

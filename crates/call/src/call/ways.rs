@@ -66,11 +66,11 @@ impl Call {
     fn try_trunk(&mut self, context: &mut Context<'_>, at: usize, way: &WayOut) -> bool {
         let (offer, target) = (self.parties[at].offer, self.parties[at].target.clone());
         let DialTarget::Trunk { number, .. } = target else { return false };
-        if let Some(ticket) = self.parties[at].ticket.take() {
-            context.admission.lock().release(*ticket);
+        if let Some(ticket) = self.parties[at].take_ticket() {
+            context.admission.lock().release(ticket);
         }
         match self.leg_out(context, offer, &way.trunk, &number) {
-            Ok(ticket) => self.parties[at].ticket = Some(Box::new(ticket)),
+            Ok(ticket) => self.parties[at].set_ticket(Some(ticket)),
             Err((cause, status, why)) => {
                 self.parties[at].note_refusal(cause, status);
                 self.way_failed(context, offer, way, (status, why));

@@ -142,10 +142,7 @@ impl Index {
                 Known::Invite(tx) => drop(self.invites.remove(&tx)),
             }
         }
-        // One shard alone has none.
-        if !self.handed_over.is_empty() {
-            self.handed_over.remove(&call).unwrap_or_default().iter().for_each(|call_id| gone(call_id));
-        }
+        self.handed_over.remove(&call).unwrap_or_default().iter().for_each(|call_id| gone(call_id));
     }
 
     /// The call of a port that is in another room.

@@ -222,6 +222,11 @@ pub(super) fn set(
         let (value, length) = ((&raw const value).cast(), size_of_val(&value) as libc::socklen_t);
         libc::setsockopt(socket.as_raw_fd(), level, option, value, length)
     };
+    checked(done)
+}
+
+/// What a system call that returns 0 or −1 came to.
+pub(super) fn checked(done: libc::c_int) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

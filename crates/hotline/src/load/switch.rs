@@ -7,6 +7,8 @@ use std::time::Duration;
 use clock::{Instant, SystemClock};
 use serde::Serialize;
 
+use super::post::checked;
+
 /// CPU times of a process's threads at one moment.
 pub(super) struct Usage {
     pid: Option<u32>,
@@ -148,7 +150,7 @@ pub(super) fn keep_to(cpu: usize) -> io::Result<()> {
         libc::CPU_SET(cpu.min(libc::CPU_SETSIZE as usize - 1), &mut set);
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    checked(done)
 }
 
 /// Lets the calling thread go before those of ordinary priority; threads that it starts are ordinary.
@@ -162,5 +164,5 @@ pub(super) fn run_first() -> io::Result<()> {
         lowest.sched_priority = 1;
         libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &lowest)
     };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    checked(done)
 }

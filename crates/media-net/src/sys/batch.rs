@@ -8,13 +8,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use clock::WallTime;
 
-use super::{address_of, checked};
+use super::{DATAGRAM, address_of, checked};
 
 /// Datagrams that one call of the system takes.
 const MOST: usize = 4;
-
-/// The largest datagram that is read, in bytes.
-const DATAGRAM: usize = 2_048;
 
 /// Room for the one control message that is asked for: its header and three times, in words of 8 bytes.
 const CONTROL: usize = 8;
