@@ -117,19 +117,7 @@ impl Switch {
         while made() < calls as usize {
             wait(Duration::from_millis(200));
         }
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("threads");
-        let of_finisher = tasks.flatten().filter(|task| {
-            std::fs::read_to_string(task.path().join("comm"))
-                .is_ok_and(|name| name.trim_end() == "rec-finish")
-        });
-        let nanos = of_finisher.map(|task| {
-            let text = std::fs::read_to_string(task.path().join("schedstat")).expect("schedstat");
-            text.split_ascii_whitespace()
-                .next()
-                .and_then(|nanos| nanos.parse::<f64>().ok())
-                .expect("a number")
-        });
-        nanos.sum::<f64>() / 1e9
+        thread_seconds(self.pid(), "rec-finish")
     }
 }
 
@@ -141,6 +129,23 @@ impl Drop for Switch {
         let _ended = self.child.wait();
         let _removed = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// CPU seconds of the threads called `name` of process `pid`.
+///
+/// # Panics
+/// When it runs no more.
+pub fn thread_seconds(pid: u32, name: &str) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads").flatten();
+    let named = tasks.filter(|task| {
+        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    });
+    let nanos = named.map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).expect("schedstat");
+        let nanos = text.split_ascii_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
+        nanos.expect("a number")
+    });
+    nanos.sum::<f64>() / 1e9
 }
 
 /// Resident memory of process `pid` in KB.

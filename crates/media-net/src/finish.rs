@@ -5,6 +5,7 @@
 
 mod chain;
 mod files;
+mod uncached;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -29,6 +30,7 @@ use crate::journal::{Ended, ToJournal};
 use crate::manifest::Manifest;
 use chain::Chain;
 use files::{Folders, Fresh};
+use uncached::Memory;
 
 /// How long a disk that refused a file is left alone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -146,10 +148,10 @@ impl Finisher {
 
     /// Makes files and tells of them. Those jobs come back that the disk refused.
     fn finish(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let (mut chain, mut folders) = (Chain::new(&self.journal), Folders::default());
+        let mut batch = Batch::new(&self.journal);
         let (mut found, mut refused) = (Vec::new(), Vec::new());
         for job in jobs {
-            match begin(&self.data, &mut chain, &mut folders, &job) {
+            match begin(&self.data, &mut batch, &job) {
                 Ok(files) => found.push((job, files)),
                 Err(error @ FinishError::Nothing) => {
                     tracing::error!(recording = %job.ended.recording, call = %job.ended.call, %error, "recording lost");
@@ -159,7 +161,7 @@ impl Finisher {
             }
         }
         let fresh = found.iter().filter_map(|(_, begun)| begun.fresh());
-        let entered = files::name(fresh, &folders).and_then(|()| self.enter(&found));
+        let entered = files::name(fresh, &batch.folders).and_then(|()| self.enter(&found));
         match entered {
             Ok(all) => {
                 let recordings: Vec<RecordingId> = found.iter().map(|(job, _)| job.ended.recording).collect();
@@ -270,8 +272,23 @@ impl Begun {
     }
 }
 
+/// What recordings that are finished together share.
+#[derive(Debug)]
+struct Batch {
+    chain: Chain,
+    folders: Folders,
+    memory: Memory,
+}
+
+impl Batch {
+    fn new(journal: &Path) -> Batch {
+        Batch { chain: Chain::new(journal), folders: Folders::default(), memory: Memory::default() }
+    }
+}
+
 /// Writes the file of `job` below `data`, not yet by its name; one that is there already is taken as it is.
-fn begin(data: &Path, chain: &mut Chain, folders: &mut Folders, job: &Job) -> Result<Begun, FinishError> {
+fn begin(data: &Path, batch: &mut Batch, job: &Job) -> Result<Begun, FinishError> {
+    let Batch { chain, folders, .. } = batch;
     let last = job.last.ok_or(FinishError::Nothing)?;
     chain.follow(job.ended.recording, last)?;
     let mut survey = Survey::default();
@@ -288,7 +305,7 @@ fn begin(data: &Path, chain: &mut Chain, folders: &mut Folders, job: &Job) -> Re
         folders.begin(target.parent().unwrap_or(&target))?;
         return Ok(Begun::There(already_made(&target, path)?));
     }
-    Ok(Begun::Fresh(files::write((&target, path), plan, chain, folders)?))
+    Ok(Begun::Fresh(files::write((&target, path), plan, batch)?))
 }
 
 /// Makes the file of `job` below `data`; one that is there already is taken as it is.
@@ -296,9 +313,9 @@ fn begin(data: &Path, chain: &mut Chain, folders: &mut Folders, job: &Job) -> Re
 /// # Errors
 /// When the disk refuses, or nothing of the recording is in the journal.
 pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Made, FinishError> {
-    let (mut chain, mut folders) = (Chain::new(journal), Folders::default());
-    let begun = begin(data, &mut chain, &mut folders, job)?;
-    files::name(begun.fresh().into_iter(), &folders)?;
+    let mut batch = Batch::new(journal);
+    let begun = begin(data, &mut batch, job)?;
+    files::name(begun.fresh().into_iter(), &batch.folders)?;
     Ok(match begun {
         Begun::Fresh(fresh) => fresh.made,
         Begun::There(made) => made,

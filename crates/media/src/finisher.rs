@@ -166,11 +166,11 @@ impl Plan {
 
 /// Where the files of a recording grow.
 #[derive(Debug)]
-pub struct Files<W> {
+pub struct Files<S, P> {
     /// Stereo WAV.
-    pub sound: W,
+    pub sound: S,
     /// A waveform in the format of BBC audiowaveform, version 2: 8 bits, 80 samples a pixel, two channels.
-    pub peaks: W,
+    pub peaks: P,
 }
 
 /// The second pass: the same blocks again, in the same order.
@@ -229,7 +229,7 @@ impl Stereo {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn begin<W: io::Write>(plan: Plan, out: &mut Files<W>) -> io::Result<Stereo> {
+    pub fn begin<S: io::Write, P: io::Write>(plan: Plan, out: &mut Files<S, P>) -> io::Result<Stereo> {
         let samples = match plan.format {
             Format::G711(Law::Pcma) => Samples::Alaw(Timeline::new(plan.frames, plan.layout)),
             Format::G711(Law::Pcmu) => Samples::Ulaw(Timeline::new(plan.frames, plan.layout)),
@@ -248,14 +248,17 @@ impl Stereo {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn block<W: io::Write>(&mut self, block: &AudioBlock<'_>, out: &mut Files<W>) -> io::Result<()> {
+    pub fn block<S: io::Write, P: io::Write>(
+        &mut self,
+        block: &AudioBlock<'_>,
+        out: &mut Files<S, P>,
+    ) -> io::Result<()> {
         let Stereo { samples, placement, sound, peaks, .. } = self;
         let mut write = |bytes: &[u8], waveform: &[u8]| {
             sound.write(bytes, &mut out.sound)?;
             peaks.write(waveform, &mut out.peaks)
         };
-        for entry in block.entries() {
-            let Entry::Packet(packet) = entry else { continue };
+        for packet in block.packets() {
             let at = placement.place(&packet);
             match samples {
                 Samples::Alaw(timeline) => timeline.packet(&packet, at, &mut write)?,
@@ -270,7 +273,7 @@ impl Stereo {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn finish<W: io::Write>(mut self, out: &mut Files<W>) -> io::Result<Written> {
+    pub fn finish<S: io::Write, P: io::Write>(mut self, out: &mut Files<S, P>) -> io::Result<Written> {
         let Stereo { samples, sound, peaks, .. } = &mut self;
         let mut write = |bytes: &[u8], waveform: &[u8]| {
             sound.write(bytes, &mut out.sound)?;

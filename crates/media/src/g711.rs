@@ -34,7 +34,7 @@ pub const fn silence(law: Law) -> u8 {
 
 /// The linear sample (16 bit) of one code.
 #[inline]
-pub fn decode(law: Law, code: u8) -> i16 {
+pub const fn decode(law: Law, code: u8) -> i16 {
     match law {
         Law::Pcma => FROM_PCMA[code as usize],
         Law::Pcmu => FROM_PCMU[code as usize],

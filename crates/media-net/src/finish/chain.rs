@@ -7,14 +7,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use media::recording::{AudioBlock, BlockView, Found, MAX_BLOCK, Place, scan};
+use media::recording::{AudioBlock, BlockView, FULL_BLOCK, Found, MAX_BLOCK, Place, scan};
 use model::RecordingId;
 
 use crate::journal::{segment_path, segments_in};
 
-/// Bytes of a recording's last blocks that stay in memory once the way back has led through them: some minutes of a
-/// call, which are then read once.
-const HELD: usize = 4 << 20;
+/// How many of a recording's last blocks stay in memory once the way back has led through them: some minutes of a call,
+/// which are then read once.
+const HELD: usize = 512;
 
 /// The blocks of one recording, in order; and of the next one, with the same memory and open files.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Chain {
     reader: Reader,
     /// Where blocks are that are not held.
     earlier: Vec<Place>,
-    /// The last blocks, one behind the other, from `held_from` on.
+    /// The last blocks, from `held_from` on: each at the beginning of its [`FULL_BLOCK`] bytes.
     held: Box<[u8]>,
     held_from: usize,
 }
@@ -33,9 +33,9 @@ impl Chain {
         Chain::holding(folder, HELD)
     }
 
-    /// The same with so many bytes in memory.
-    fn holding(folder: &Path, bytes: usize) -> Chain {
-        let held = vec![0; bytes].into_boxed_slice();
+    /// The same with so many blocks in memory.
+    fn holding(folder: &Path, blocks: usize) -> Chain {
+        let held = vec![0; blocks * FULL_BLOCK].into_boxed_slice();
         Chain { reader: Reader::new(folder), earlier: Vec::new(), held_from: held.len(), held }
     }
 
@@ -74,13 +74,11 @@ impl Chain {
                 look(&block)?;
             }
         }
-        let mut rest = &self.held[self.held_from..];
-        while let Ok(size) = BlockView::size(rest) {
-            let (bytes, behind) = rest.split_at(size);
-            if let Some(block) = AudioBlock::again(bytes) {
+        for held in self.held[self.held_from..].chunks_exact(FULL_BLOCK) {
+            let size = BlockView::size(held).unwrap_or_default();
+            if let Some(block) = held.get(..size).and_then(AudioBlock::again) {
                 look(&block)?;
             }
-            rest = behind;
         }
         Ok(())
     }
@@ -128,37 +126,29 @@ impl Reader {
         Reader { folder: folder.to_owned(), files: HashMap::new(), buffer }
     }
 
-    /// The audio block at `place`, at the end of `room` if that is large enough; `None` when there is none.
+    /// The audio block at `place`, in the last [`FULL_BLOCK`] bytes of `room` if it has them; `None` when there is none.
     fn read<'a>(
         &'a mut self,
         place: Place,
         room: &'a mut [u8],
     ) -> io::Result<Option<(AudioBlock<'a>, Lies)>> {
-        if !self.files.contains_key(&place.segment) {
-            // A chain leaves a segment for good; a few open files do for any.
-            if self.files.len() >= 4 {
-                self.files.clear();
-            }
-            match File::open(segment_path(&self.folder, place.segment)) {
-                Ok(file) => self.files.insert(place.segment, file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            };
-        }
-        let Some(file) = self.files.get(&place.segment) else { return Ok(None) };
+        let Some(file) = file_of(&mut self.files, &self.folder, place.segment)? else { return Ok(None) };
         let position = u64::from(place.position);
-        let mut prefix = [0; BlockView::PREFIX];
-        if let Err(error) = file.read_exact_at(&mut prefix, position) {
-            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
-        }
-        let Ok(size) = BlockView::size(&prefix) else { return Ok(None) };
-        let (bytes, lies) = match room.len().checked_sub(size) {
-            Some(from) => (&mut room[from..], Lies::Held(from)),
-            None => (&mut self.buffer[..size], Lies::Beside),
+        let held = room.len().checked_sub(FULL_BLOCK);
+        // What a block may have: its size is known when it is there.
+        let first = held.map_or(&mut self.buffer[..FULL_BLOCK], |from| &mut room[from..]);
+        let mut read = read_up_to(file, first, position)?;
+        let Ok(size) = BlockView::size(&first[..read]) else { return Ok(None) };
+        let (bytes, lies) = match held {
+            // An earlier version wrote it.
+            _ if size > FULL_BLOCK => {
+                read = read_up_to(file, &mut self.buffer, position)?;
+                (&self.buffer[..], Lies::Beside)
+            }
+            Some(from) => (&room[from..], Lies::Held(from)),
+            None => (&self.buffer[..], Lies::Beside),
         };
-        if let Err(error) = file.read_exact_at(bytes, position) {
-            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
-        }
+        let bytes = &bytes[..read];
         match BlockView::parse(bytes, place) {
             Ok(BlockView::Audio(block)) => Ok(Some((block, lies))),
             _ => Ok(None),
@@ -166,11 +156,45 @@ impl Reader {
     }
 }
 
+/// The file of segment `number` in `folder`; `None` when there is none.
+fn file_of<'a>(
+    files: &'a mut HashMap<u64, File>,
+    folder: &Path,
+    number: u64,
+) -> io::Result<Option<&'a File>> {
+    if !files.contains_key(&number) {
+        // A chain leaves a segment for good; a few open files do for any.
+        if files.len() >= 4 {
+            files.clear();
+        }
+        match File::open(segment_path(folder, number)) {
+            Ok(file) => files.insert(number, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(files.get(&number))
+}
+
+/// Fills `bytes` from `position` on, as far as the file goes. How many it was.
+fn read_up_to(file: &File, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], position + read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
 /// Where a block was read to.
 enum Lies {
-    /// Into the room it was given, from this byte on.
+    /// In the room it was given, from this byte on.
     Held(usize),
-    /// Into the reader's own memory, until the next is read.
+    /// In the reader's own memory, until the next is read.
     Beside,
 }
 
@@ -206,8 +230,8 @@ mod tests {
             2 * 1_002,
             "start, packets, end"
         );
-        for held in [0, 1_000, 20_000, 60_000] {
-            assert_eq!(places(Chain::holding(&journal, held)), whole, "{held} bytes held");
+        for held in [0, 1, 3, 8] {
+            assert_eq!(places(Chain::holding(&journal, held)), whole, "{held} blocks held");
         }
     }
 }

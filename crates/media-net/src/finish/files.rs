@@ -1,10 +1,10 @@
-//! Owns the files of recordings on the disk: written under another name, made to survive a power cut together, and
-//! named. Does not own what stands in them (see `media::finisher`), nor which recordings are due (see [`super`]).
+//! Owns the files of recordings on the disk: the sound written under another name, all made to survive a power cut
+//! together, and the sound named. Does not own what stands in them (see `media::finisher`), nor which recordings are due (see [`super`]).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use media::finisher::{Checksum, Files, Plan, Stereo, Sum};
 use model::recording::{PEAKS, TIMELINE};
 
-use super::chain::Chain;
-use super::{Made, beside};
+use super::uncached::Uncached;
+use super::{Batch, Made, beside};
 
 /// The folders that files of one batch go to, open since before the first file: whoever waits for the disk through them
 /// hears of all that went wrong since.
@@ -55,57 +55,48 @@ impl Folders {
     }
 }
 
-/// The files of one recording, complete and not yet named.
+/// The files of one recording, complete and the sound not yet named.
 #[derive(Debug)]
 pub struct Fresh {
-    /// What they will be.
+    /// What they are.
     pub made: Made,
-    parts: [Part; 3],
+    sound: Part,
 }
 
 /// Writes the file `target`, which `path` is below the data folder, and those beside it.
 ///
 /// # Errors
 /// Those of the disk.
-pub fn write(
-    (target, path): (&Path, String),
-    plan: Plan,
-    chain: &mut Chain,
-    folders: &mut Folders,
-) -> io::Result<Fresh> {
+pub fn write((target, path): (&Path, String), plan: Plan, batch: &mut Batch) -> io::Result<Fresh> {
+    let Batch { chain, folders, memory } = batch;
     folders.begin(target.parent().unwrap_or(target))?;
     let millis = plan.millis();
-    let (sound, peaks, timeline) = (
-        Part::of(target),
-        Part::of(&target.with_extension(PEAKS)),
-        Part::of(&target.with_extension(TIMELINE)),
-    );
-    let mut out = Files { sound: sound.create()?, peaks: peaks.create()? };
+    let sound = Part::of(target);
+    let mut out = Files { sound: Uncached::create(&sound.part, memory)?, peaks: Vec::new() };
     let mut stereo = Stereo::begin(plan, &mut out)?;
     chain.each(|block| stereo.block(block, &mut out))?;
     let written = stereo.finish(&mut out)?;
-    out.sound.flush()?;
-    out.peaks.flush()?;
+    out.sound.finish()?;
+    fs::write(target.with_extension(PEAKS), &out.peaks)?;
     let events = serde_json::to_vec_pretty(&written.events)?;
-    fs::write(&timeline.part, &events)?;
+    fs::write(target.with_extension(TIMELINE), &events)?;
     let mut checksum = Checksum::default();
     checksum.update(&events);
     let told = Sum { bytes: events.len() as u64, sha256: checksum.hex() };
     let shares = Some(written.shares());
     let beside = vec![(beside(&path, TIMELINE), told), (beside(&path, PEAKS), written.peaks)];
     let Sum { bytes, sha256 } = written.sound;
-    let made = Made { path, millis, bytes, sha256, shares, beside };
-    Ok(Fresh { made, parts: [timeline, peaks, sound] })
+    Ok(Fresh { made: Made { path, millis, bytes, sha256, shares, beside }, sound })
 }
 
-/// Makes files survive a power cut and names them. The sound gets its name last: whoever finds it finds the others.
+/// Makes files survive a power cut and names the sounds: whoever finds one finds the others.
 ///
 /// # Errors
 /// Those of the disk; any of the files may have their names then.
 pub fn name<'a>(fresh: impl Iterator<Item = &'a Fresh>, folders: &Folders) -> io::Result<()> {
     folders.sync_files()?;
-    for part in fresh.flat_map(|fresh| &fresh.parts) {
-        fs::rename(&part.part, &part.target)?;
+    for Fresh { sound, .. } in fresh {
+        fs::rename(&sound.part, &sound.target)?;
     }
     // The names must survive a power cut before the journal forgets the recordings.
     folders.sync_names()
@@ -123,9 +114,5 @@ impl Part {
         let mut part = target.as_os_str().to_owned();
         part.push(".part");
         Part { part: PathBuf::from(part), target: target.to_owned() }
-    }
-
-    fn create(&self) -> io::Result<BufWriter<File>> {
-        Ok(BufWriter::with_capacity(64 * 1024, File::create(&self.part)?))
     }
 }

@@ -11,6 +11,7 @@ use super::Layout;
 use super::events::{Course, Phase};
 use super::timeline::Sample;
 use crate::codec::SAMPLE_RATE;
+use crate::g711::{self, Law};
 
 /// Samples of one pixel of a waveform: 10 ms.
 pub const PIXEL: usize = 80;
@@ -36,12 +37,20 @@ pub struct Loudness {
 impl Loudness {
     /// Takes what comes next, of equal length; all but the last in whole pixels. Their waveform goes to `out`.
     pub fn hear<S: Sample>(&mut self, left: &[S], right: &[S], out: &mut Vec<u8>) {
-        for channels in left.chunks(PIXEL).zip(right.chunks(PIXEL)) {
-            for (samples, levels) in [channels.0, channels.1].into_iter().zip(&mut self.levels) {
-                let (least, greatest) = S::extremes(samples);
-                out.extend([least, greatest].map(|sample| (sample >> 8) as u8));
-                levels.push(level(least.unsigned_abs().max(greatest.unsigned_abs())));
-            }
+        let ((left, left_rest), (right, right_rest)) =
+            (left.as_chunks::<PIXEL>(), right.as_chunks::<PIXEL>());
+        for (left, right) in left.iter().zip(right) {
+            self.pixel(S::extremes(left), S::extremes(right), out);
+        }
+        if !left_rest.is_empty() {
+            self.pixel(S::extremes(left_rest), S::extremes(right_rest), out);
+        }
+    }
+
+    fn pixel(&mut self, left: (Shown, Shown), right: (Shown, Shown), out: &mut Vec<u8>) {
+        out.extend_from_slice(&[left.0.wave, left.1.wave, right.0.wave, right.1.wave]);
+        for (levels, (least, greatest)) in self.levels.iter_mut().zip([left, right]) {
+            levels.push(least.level.max(greatest.level));
         }
     }
 
@@ -52,25 +61,58 @@ impl Loudness {
             left.fill(false);
         }
         let mut shares = TalkShares::default();
-        let mut phases = course.phases().into_iter().peekable();
-        let mut phase = Phase::Open;
-        for (place, (caller, persons)) in left.into_iter().zip(right).enumerate() {
-            while let Some((_, next)) = phases.next_if(|(at_us, _)| *at_us <= place as u64 * PIXEL_US) {
-                phase = next;
-            }
-            if phase == Phase::Masked {
-                shares.masked_ms += PIXEL_MS;
+        let phases = course.phases();
+        let mut from = 0;
+        for (nth, (_, phase)) in phases.iter().enumerate() {
+            let end = phases.get(nth + 1).map(|(at_us, _)| at_us.div_ceil(PIXEL_US));
+            let to = end.map_or(left.len(), |end| (end as usize).clamp(from, left.len()));
+            let (caller, persons) = (&left[from..to], &right[from..to]);
+            let length = (to - from) as u64 * PIXEL_MS;
+            from = to;
+            if *phase == Phase::Masked {
+                shares.masked_ms += length;
                 continue;
             }
-            let count = |here: bool| if here { PIXEL_MS } else { 0 };
-            shares.caller_ms += count(caller);
-            shares.persons_ms += count(persons);
-            shares.both_ms += count(caller && persons);
-            let nobody = !caller && !persons;
-            shares.held_ms += count(nobody && phase == Phase::Held);
-            shares.silence_ms += count(nobody && phase == Phase::Open);
+            let millis = |here: usize| here as u64 * PIXEL_MS;
+            let one = |channel: &[bool]| millis(channel.iter().filter(|speaks| **speaks).count());
+            let both =
+                millis(caller.iter().zip(persons).filter(|(caller, persons)| **caller && **persons).count());
+            let (caller, persons) = (one(caller), one(persons));
+            shares.caller_ms += caller;
+            shares.persons_ms += persons;
+            shares.both_ms += both;
+            let nobody = length + both - caller - persons;
+            match phase {
+                Phase::Held => shares.held_ms += nobody,
+                Phase::Open | Phase::Masked => shares.silence_ms += nobody,
+            }
         }
         shares
+    }
+}
+
+/// What a sample is in a waveform, and how loud it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    wave: u8,
+    level: u8,
+}
+
+impl Shown {
+    /// A linear sample.
+    pub const fn of(sample: i16) -> Shown {
+        Shown { wave: (sample >> 8) as u8, level: level(sample.unsigned_abs()) }
+    }
+
+    /// Each code of `law`.
+    pub const fn of_codes(law: Law) -> [Shown; 256] {
+        let mut all = [Shown::of(0); 256];
+        let mut code = 0;
+        while code < 256 {
+            all[code] = Shown::of(g711::decode(law, code as u8));
+            code += 1;
+        }
+        all
     }
 }
 

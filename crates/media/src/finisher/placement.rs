@@ -163,6 +163,7 @@ impl Placement {
 }
 
 /// When the packet's first sample was spoken, were the way here without delay: in samples since the beginning.
+#[inline]
 fn spoken(packet: &Packet<'_>) -> i64 {
     samples(packet.at_us) as i64 - codec::length(packet.codec, packet.payload) as i64
 }

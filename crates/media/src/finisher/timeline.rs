@@ -12,7 +12,7 @@ use crate::recording::Packet;
 use crate::sink::Side;
 
 use super::Layout;
-use super::loudness::{Loudness, PIXEL};
+use super::loudness::{Loudness, PIXEL, Shown};
 use super::placement::samples;
 
 /// One sample of the output.
@@ -25,8 +25,8 @@ pub trait Sample: Copy {
     fn linear(sample: i16) -> Self;
     /// Two sounds at once.
     fn mixed(self, other: Self) -> Self;
-    /// The least and the greatest of `samples`, linear; silence when there are none.
-    fn extremes(samples: &[Self]) -> (i16, i16);
+    /// The least and the greatest of `samples`; silence when there are none.
+    fn extremes(samples: &[Self]) -> (Shown, Shown);
     /// The bytes of a file take the place of `out`: left, right, left, right…
     fn interleave(left: &[Self], right: &[Self], out: &mut Vec<u8>);
 }
@@ -67,11 +67,14 @@ macro_rules! g711_sample {
                 let sum = g711::decode($law, self.0).saturating_add(g711::decode($law, other.0));
                 $name(g711::encode($law, sum))
             }
-            fn extremes(samples: &[$name]) -> (i16, i16) {
+            #[inline]
+            fn extremes(samples: &[$name]) -> (Shown, Shown) {
+                static SHOWN: [Shown; 256] = Shown::of_codes($law);
                 // Codes are compared as numbers that ascend with the amplitude: eight bits at a time are quick.
                 let ascending = |code: u8| {
                     let code = code ^ $even;
-                    if code & 0x80 == 0 { code ^ 0x7f } else { code }
+                    let positive = (code as i8 >> 7) as u8;
+                    code ^ (0x7f & !positive)
                 };
                 let (mut least, mut greatest) = (u8::MAX, u8::MIN);
                 for sample in samples {
@@ -80,13 +83,13 @@ macro_rules! g711_sample {
                     greatest = greatest.max(code);
                 }
                 if least > greatest {
-                    return (0, 0);
+                    return (Shown::of(0), Shown::of(0));
                 }
-                let linear = |code: u8| {
-                    let code = if code & 0x80 == 0 { code ^ 0x7f } else { code };
-                    g711::decode($law, code ^ $even)
+                let code = |ascending: u8| {
+                    let code = if ascending & 0x80 == 0 { ascending ^ 0x7f } else { ascending };
+                    code ^ $even
                 };
-                (linear(least), linear(greatest))
+                (SHOWN[usize::from(code(least))], SHOWN[usize::from(code(greatest))])
             }
             fn interleave(left: &[$name], right: &[$name], out: &mut Vec<u8>) {
                 out.resize(2 * left.len(), 0);
@@ -115,11 +118,9 @@ impl Sample for i16 {
     fn mixed(self, other: i16) -> i16 {
         self.saturating_add(other)
     }
-    fn extremes(samples: &[i16]) -> (i16, i16) {
-        match (samples.iter().min(), samples.iter().max()) {
-            (Some(least), Some(greatest)) => (*least, *greatest),
-            _ => (0, 0),
-        }
+    fn extremes(samples: &[i16]) -> (Shown, Shown) {
+        let (least, greatest) = (samples.iter().min(), samples.iter().max());
+        (Shown::of(*least.unwrap_or(&0)), Shown::of(*greatest.unwrap_or(&0)))
     }
     fn interleave(left: &[i16], right: &[i16], out: &mut Vec<u8>) {
         out.resize(4 * left.len(), 0);
@@ -130,24 +131,25 @@ impl Sample for i16 {
     }
 }
 
-/// Samples that a leg's ring holds: a power of two, 4.1 s.
-const RING: usize = 32_768;
+/// Frames written at a time: 1 s, whole pixels of a waveform.
+const CHUNK: usize = 8_000;
+
+/// Samples that a leg's ring holds: 4 s. What is written at a time never wraps.
+const RING: usize = 4 * CHUNK;
 
 /// What is older than this behind the newest arrival is written: 2.5 s.
 const SETTLED: i64 = 20_000;
 
-/// Frames written at a time: 1 s, whole pixels of a waveform.
-const CHUNK: i64 = 8_000;
-
-const _: () = assert!(CHUNK % PIXEL as i64 == 0);
+const _: () = assert!(CHUNK.is_multiple_of(PIXEL));
 
 /// Both channels from the first frame to the last.
 pub struct Timeline<S> {
     tracks: Vec<Track<S>>,
-    /// Frames written.
+    /// Frames written: whole chunks until the last.
     written: i64,
     frames: i64,
-    channels: [Vec<S>; 2],
+    /// Where more than one leg sounds in a channel.
+    mixes: [Vec<S>; 2],
     layout: Layout,
     loudness: Loudness,
     bytes: Vec<u8>,
@@ -177,7 +179,7 @@ impl<S: Sample> Timeline<S> {
             tracks: Vec::new(),
             written: 0,
             frames: i64::try_from(frames).unwrap_or(i64::MAX),
-            channels: [Vec::new(), Vec::new()],
+            mixes: [Vec::new(), Vec::new()],
             layout,
             loudness: Loudness::default(),
             bytes: Vec::new(),
@@ -193,8 +195,8 @@ impl<S: Sample> Timeline<S> {
         out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let settled = samples(packet.at_us) as i64 - SETTLED;
-        while settled - self.written >= CHUNK && self.written < self.frames {
-            self.write(CHUNK.min(self.frames - self.written), out)?;
+        while settled - self.written >= CHUNK as i64 && self.written < self.frames {
+            self.write(out)?;
         }
         let (from, to) = (self.written, (self.written + RING as i64).min(self.frames));
         self.track(packet.leg, packet.side).put(packet, at, from, to);
@@ -204,7 +206,7 @@ impl<S: Sample> Timeline<S> {
     /// Writes what is left. How loud both channels were.
     pub fn finish(&mut self, out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<Loudness> {
         while self.written < self.frames {
-            self.write(CHUNK.min(self.frames - self.written), out)?;
+            self.write(out)?;
         }
         Ok(std::mem::take(&mut self.loudness))
     }
@@ -220,39 +222,56 @@ impl<S: Sample> Timeline<S> {
         &mut self.tracks[index]
     }
 
-    fn write(&mut self, frames: i64, out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
-        let length = frames as usize;
-        for channel in &mut self.channels {
-            channel.clear();
-            channel.resize(length, S::SILENCE);
-        }
-        let (written, limit) = (self.written, self.written + RING as i64);
+    /// Writes the next chunk, or what is left of the last.
+    fn write(&mut self, out: &mut impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
+        let from = self.written;
+        let to = (from + CHUNK as i64).min(self.frames);
         for track in &mut self.tracks {
-            track.decode(written, written + frames, limit.min(self.frames));
+            track.decode(from, to, (from + RING as i64).min(self.frames));
         }
-        let mut beside = [Beside::Nobody; 2];
-        for track in self.tracks.iter_mut().filter(|track| track.filled > self.written) {
-            let side = track.side as usize;
-            track.take(self.written, &mut self.channels[side], beside[side]);
-            beside[side] = Beside::Another;
-        }
-        let [left, right] = &mut self.channels;
-        if self.layout == Layout::Both {
-            left.copy_from_slice(right);
-        }
+        let length = (to - from) as usize;
+        let start = from as usize % RING;
+        let place = start..start + length;
+        let [left, right] = &mut self.mixes;
+        let sounding = |side| move |track: &&Track<S>| track.side == side && track.filled > from;
+        let of = |side| self.tracks.iter().filter(sounding(side)).map(|track| &track.ring[place.clone()]);
+        let right = together(of(Side::Right), length, right);
+        let left = match self.layout {
+            Layout::Apart => together(of(Side::Left), length, left),
+            Layout::Both => right,
+        };
         S::interleave(left, right, &mut self.bytes);
         self.waveform.clear();
         self.loudness.hear(left, right, &mut self.waveform);
-        self.written += frames;
+        for track in self.tracks.iter_mut().filter(|track| track.filled > from) {
+            track.ring[place.clone()].fill(S::SILENCE);
+        }
+        self.written = to;
         out(&self.bytes, &self.waveform)
     }
 }
 
-/// Whether another leg of the channel has sounded in the same second.
-#[derive(Clone, Copy, PartialEq)]
-enum Beside {
-    Nobody,
-    Another,
+/// What a channel's legs sound like together, for `length` samples; `mix` is where it is made when there are several.
+fn together<'a, S: Sample>(
+    mut legs: impl Iterator<Item = &'a [S]>,
+    length: usize,
+    mix: &'a mut Vec<S>,
+) -> &'a [S] {
+    mix.clear();
+    match (legs.next(), legs.next()) {
+        (None, _) => {
+            mix.resize(length, S::SILENCE);
+            mix
+        }
+        (Some(one), None) => one,
+        (Some(one), Some(another)) => {
+            mix.extend_from_slice(one);
+            for leg in std::iter::once(another).chain(legs) {
+                mix.iter_mut().zip(leg).for_each(|(slot, sample)| *slot = slot.mixed(*sample));
+            }
+            mix
+        }
+    }
 }
 
 impl<S: Sample> Track<S> {
@@ -304,31 +323,12 @@ impl<S: Sample> Track<S> {
             return;
         }
         let mut next = (first - at) as usize;
-        for part in parts(first, (last - first) as usize) {
+        for part in parts(first, (last - first) as usize).into_iter().filter(|part| !part.is_empty()) {
             let taken = next..next + part.len();
             next = taken.end;
             fill(taken, &mut self.ring[part]);
         }
         self.filled = self.filled.max(last);
-    }
-
-    /// Moves the samples from position `from` on into `channel`, beside what another leg put there.
-    fn take(&mut self, from: i64, channel: &mut [S], beside: Beside) {
-        let mut done = 0;
-        for part in parts(from, channel.len()) {
-            let ring = &mut self.ring[part];
-            let (channel, length) = (&mut channel[done..], ring.len());
-            match beside {
-                Beside::Nobody => channel[..length].copy_from_slice(ring),
-                Beside::Another => {
-                    for (slot, sample) in channel.iter_mut().zip(&*ring) {
-                        *slot = slot.mixed(*sample);
-                    }
-                }
-            }
-            ring.fill(S::SILENCE);
-            done += length;
-        }
     }
 }
 

@@ -310,6 +310,11 @@ impl<'a> AudioBlock<'a> {
         Entries { legs: self.legs, rest: self.entries, base_us: self.u64(72) }
     }
 
+    /// The same without the marks.
+    pub fn packets(&self) -> impl Iterator<Item = Packet<'a>> + use<'a> {
+        Packets(self.entries())
+    }
+
     // The header's 80 bytes are there: `parse` took them.
     fn u32(&self, at: usize) -> u32 {
         read_u32(self.block, at).unwrap_or_default()
@@ -375,18 +380,20 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    #[inline]
     fn leg(&self, index: u8) -> Option<(LegId, Side)> {
-        let leg = self.legs.get(usize::from(index) * LEG..)?;
-        Some((LegId::from(read_u64(leg, 0)?), if *leg.get(8)? == 0 { Side::Left } else { Side::Right }))
+        let leg = self.legs.as_chunks::<LEG>().0.get(usize::from(index))?;
+        Some((LegId::from(read_u64(leg, 0)?), if leg[8] == 0 { Side::Left } else { Side::Right }))
     }
 
-    fn packet(&mut self) -> Option<Entry<'a>> {
-        let (header, rest) = self.rest.split_at_checked(PACKET_HEADER)?;
+    #[inline]
+    fn packet(&mut self) -> Option<Packet<'a>> {
+        let (header, rest) = self.rest.split_first_chunk::<PACKET_HEADER>()?;
         let (leg, side) = self.leg(header[1])?;
         let codec = codec_of(header[2])?;
         let (payload, rest) = rest.split_at_checked(usize::from(read_u16(header, 4)?))?;
         self.rest = rest;
-        Some(Entry::Packet(Packet {
+        Some(Packet {
             at_us: self.base_us.saturating_add(u64::from(read_u32(header, 12)?)),
             side,
             leg,
@@ -394,7 +401,7 @@ impl<'a> Entries<'a> {
             media_time: read_u64(header, 16)?,
             codec,
             payload,
-        }))
+        })
     }
 
     fn moment(&mut self) -> Option<Entry<'a>> {
@@ -434,9 +441,10 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
         let entry = match *self.rest.first()? {
-            TAG_PACKET => self.packet(),
+            TAG_PACKET => self.packet().map(Entry::Packet),
             TAG_MOMENT => self.moment(),
             _ => None,
         };
@@ -444,6 +452,22 @@ impl<'a> Iterator for Entries<'a> {
             self.rest = &[];
         }
         entry
+    }
+}
+
+/// The packets of one block, without what stands between them.
+#[derive(Clone, Copy, Debug)]
+struct Packets<'a>(Entries<'a>);
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Packet<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Packet<'a>> {
+        while self.0.rest.first() != Some(&TAG_PACKET) {
+            self.0.next()?;
+        }
+        self.0.packet()
     }
 }
 
