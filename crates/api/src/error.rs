@@ -1,7 +1,6 @@
 //! Owns how the server says no: a status and words in two languages.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use model::command::Refused;
@@ -38,12 +37,6 @@ impl Problem {
         let (zh, en) = words.split_once(" / ").unwrap_or((words, words));
         Problem::new(status, zh, en)
     }
-}
-
-/// What a request's body says; `zh` is told beside the reader's own words when it says nothing that is understood.
-pub(crate) fn read<T>(body: Result<Json<T>, JsonRejection>, zh: &str) -> Result<T, Problem> {
-    let Json(said) = body.map_err(|error| Problem::new(error.status(), zh, error.body_text()))?;
-    Ok(said)
 }
 
 impl IntoResponse for Problem {

@@ -12,6 +12,7 @@ mod numbers;
 mod recordings;
 mod records;
 mod routes;
+mod said;
 mod server;
 mod switch;
 mod token;

@@ -3,70 +3,50 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State, rejection::QueryRejection};
+use axum::extract::State;
 use ledger::{Day, ExportedCdr};
-use model::TenantId;
 use model::outcome::CallResult;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use store::CallFilter;
 
 use crate::error::Problem;
-use crate::routes::{Id, Shared, Tenant, bad_query};
+use crate::routes::{Id, Shared, Tenant};
+use crate::said::{Asked, Field};
 use crate::server::ending;
 
 /// The most records that one answer holds.
-const MOST_RECORDS: u32 = 10_000;
+const MOST_RECORDS: u64 = 10_000;
+/// The most days that figures are asked for at once.
+const MOST_DAYS: i32 = 1_100;
 /// The most events that one answer holds.
-const MOST_EVENTS: usize = 1_000;
-/// The longest an answer waits for an event.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CdrQuery {
-    tenant: Option<String>,
-    number: Option<String>,
-    caller: Option<String>,
-    agent: Option<String>,
-    queue: Option<String>,
-    result: Option<CallResult>,
-    from: Option<String>,
-    to: Option<String>,
-    limit: Option<u32>,
-    after: Option<String>,
-}
+const MOST_EVENTS: u64 = 1_000;
+/// The longest an answer waits for an event, in seconds.
+const LONGEST_WAIT: u64 = 60;
+/// How long it waits unless another time is asked for, in seconds.
+const USUAL_WAIT: u64 = 25;
 
 /// The records that a query wants, newest last.
 pub(crate) async fn cdrs(
     State(shared): State<Shared>,
-    query: Result<Query<CdrQuery>, QueryRejection>,
+    Asked(mut said): Asked,
 ) -> Result<Json<Vec<ExportedCdr>>, Problem> {
-    let Query(query) = query.map_err(bad_query)?;
-    let limit = query.limit.unwrap_or(CallFilter::LIMIT);
-    if limit > MOST_RECORDS {
-        return Err(Problem::bad_request(
-            format!("limit 最多 {MOST_RECORDS}"),
-            format!("limit is at most {MOST_RECORDS}"),
-        ));
-    }
-    let after = query.after.map(|id| id.parse::<model::CallId>()).transpose();
-    let time = |text: Option<String>| {
+    let time = |field: &Field, text: Option<String>| {
         let parsed = text.map(|text| shared.exporter.offset.parse(&text)).transpose();
-        parsed.map_err(|error| Problem::in_words(axum::http::StatusCode::BAD_REQUEST, &error.to_string()))
+        parsed.map_err(|error| field.refused(&error))
     };
     let filter = CallFilter {
-        tenant: Some(TenantId::new(query.tenant.as_deref().unwrap_or(TenantId::DEFAULT))),
-        number: query.number,
-        caller: query.caller,
-        agent: query.agent,
-        queue: query.queue,
-        result: query.result,
-        from: time(query.from)?,
-        to: time(query.to)?,
-        limit: Some(limit),
-        after: after.map_err(|error| Problem::bad_request("after 不是通话编号", error.to_string()))?,
+        tenant: Some(said.tenant()?),
+        number: said.text_if(&NUMBER)?,
+        caller: said.text_if(&CALLER)?,
+        agent: said.text_if(&AGENT)?,
+        queue: said.text_if(&QUEUE)?,
+        result: said.one_of_if(&RESULT, &CallResult::ALL)?,
+        from: time(&FROM, said.text_if(&FROM)?)?,
+        to: time(&TO, said.text_if(&TO)?)?,
+        limit: said.number_if(&LIMIT, 1..=MOST_RECORDS)?.and_then(|limit| u32::try_from(limit).ok()),
+        after: said.parsed_if(&AFTER_CALL)?,
     };
+    said.end()?;
     let found = shared.store.calls(&filter).await?;
     Ok(Json(found.iter().map(|cdr| shared.exporter.cdr(cdr)).collect()))
 }
@@ -82,21 +62,20 @@ pub(crate) async fn cdr(
     Ok(Json(shared.exporter.cdr(&cdr)))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FigureQuery {
-    tenant: Option<String>,
-    from: Day,
-    to: Day,
-}
-
 /// The sums per day of each number, queue and agent.
 pub(crate) async fn figures(
     State(shared): State<Shared>,
-    query: Result<Query<FigureQuery>, QueryRejection>,
+    Asked(mut said): Asked,
 ) -> Result<Json<Value>, Problem> {
-    let Query(FigureQuery { tenant, from, to }) = query.map_err(bad_query)?;
-    let tenant = TenantId::new(tenant.as_deref().unwrap_or(TenantId::DEFAULT));
+    let tenant = said.tenant()?;
+    let (from, to): (Day, Day) = (said.parsed(&FROM)?, said.parsed(&TO)?);
+    said.end()?;
+    if to.0.saturating_sub(from.0) >= MOST_DAYS {
+        return Err(TO.wrong(
+            format!("与 from 相隔太久, 一次最多 {MOST_DAYS} 天"),
+            format!("is too far from `from`: {MOST_DAYS} days at a time"),
+        ));
+    }
     let numbers = shared.store.number_figures(&tenant, from, to).await?;
     let queues = shared.store.queue_figures(&tenant, from, to).await?;
     let agents = shared.store.agent_figures(&tenant, from, to).await?;
@@ -107,25 +86,17 @@ fn rows<F: serde::Serialize>(figures: &[(Day, String, F)]) -> Vec<Value> {
     figures.iter().map(|(day, name, sums)| json!({ "day": day, "name": name, "sums": sums })).collect()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EventQuery {
-    tenant: Option<String>,
-    after: Option<u64>,
-    wait_seconds: Option<u64>,
-    limit: Option<usize>,
-}
-
 /// The events behind `after` (else those to come), waiting for one at most `wait_seconds`.
 pub(crate) async fn events(
     State(shared): State<Shared>,
-    query: Result<Query<EventQuery>, QueryRejection>,
+    Asked(mut said): Asked,
 ) -> Result<Json<Value>, Problem> {
-    let Query(query) = query.map_err(bad_query)?;
-    let tenant = TenantId::new(query.tenant.as_deref().unwrap_or(TenantId::DEFAULT));
-    let after = query.after.unwrap_or_else(|| shared.recent.last_seq());
-    let limit = query.limit.unwrap_or(MOST_EVENTS).clamp(1, MOST_EVENTS);
-    let wait = Duration::from_secs(query.wait_seconds.unwrap_or(25)).min(LONGEST_WAIT);
+    let tenant = said.tenant()?;
+    let after = said.number_if(&AFTER_EVENT, 0..=u64::MAX)?.unwrap_or_else(|| shared.recent.last_seq());
+    let limit = said.number_if(&LIMIT, 1..=MOST_EVENTS)?.unwrap_or(MOST_EVENTS);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let wait = Duration::from_secs(said.number_if(&WAIT, 0..=LONGEST_WAIT)?.unwrap_or(USUAL_WAIT));
+    said.end()?;
     let mut closed = shared.closed.clone();
     let found = tokio::select! {
         found = shared.recent.after(after, &tenant, limit, wait) => found,
@@ -141,3 +112,15 @@ pub(crate) async fn events(
     })?;
     Ok(Json(json!({ "events": events, "last_seq": last_seq })))
 }
+
+const NUMBER: Field = Field::named("number", "热线号码");
+const CALLER: Field = Field::named("caller", "呼入号码");
+const AGENT: Field = Field::named("agent", "工号");
+const QUEUE: Field = Field::named("queue", "队列");
+const RESULT: Field = Field::named("result", "结果");
+const FROM: Field = Field::named("from", "起始时间");
+const TO: Field = Field::named("to", "截止时间");
+const LIMIT: Field = Field::named("limit", "条数");
+const AFTER_CALL: Field = Field::named("after", "通话编号");
+const AFTER_EVENT: Field = Field::named("after", "事件序号");
+const WAIT: Field = Field::named("wait_seconds", "等待秒数");

@@ -4,9 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Query, Request, State};
-use axum::http::{StatusCode, header, request::Parts};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request, State};
+use axum::http::{Method, StatusCode, header, request::Parts};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -16,18 +15,18 @@ use model::command::{Command, ConferenceWish, First, Originate};
 use model::event::AgentState;
 use model::supervision::Verb;
 use model::{AgentId, CallId, ConferenceName, TenantId};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::error::{Problem, read};
+use crate::error::Problem;
 use crate::events::Recent;
 use crate::metrics::Metrics;
 use crate::numbers;
 use crate::recordings;
 use crate::records;
-use crate::server::{Closing, Server};
+use crate::said::{Asked, Body, Field, InPath};
+use crate::server::{Closing, Limits, Server};
 use crate::switch::Switch;
 use crate::token::Token;
 use crate::view::{
@@ -43,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
     pub(crate) exporter: Arc<Exporter>,
     pub(crate) closed: watch::Receiver<Closing>,
+    pub(crate) limits: Limits,
     token: Token,
     metrics: Metrics,
 }
@@ -55,6 +55,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         recent,
         exporter: Arc::new(server.exporter),
         closed,
+        limits: server.limits,
         token: server.token,
         metrics: server.metrics,
     };
@@ -93,11 +94,11 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/numbers/{number}/night", put(numbers::turn_night))
         .route("/v1/reload", post(reload))
         .fallback(async || Problem::not_found("没有这个地址", "there is no such path"))
-        .method_not_allowed_fallback(async || {
+        .method_not_allowed_fallback(async |method: Method| {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "不支持这个方法",
-                "this method is not supported here",
+                format!("这个地址不支持 {method}, 可用的见 Allow"),
+                format!("{method} is not supported here; Allow says what is"),
             )
         })
         .layer(body)
@@ -162,22 +163,16 @@ async fn messages(
     }
 }
 
-/// Whom to join, as a client writes it.
-#[derive(Deserialize)]
-struct Join {
-    agent: String,
-    to: Arc<str>,
-    #[serde(default)]
-    first: First,
-}
-
 async fn originate(
     State(shared): State<Shared>,
     tenant: Tenant,
-    body: Result<Json<Join>, JsonRejection>,
+    Body(mut said): Body,
 ) -> Result<Json<Value>, Problem> {
-    let Join { agent, to, first } = read(body, "呼叫写得不对")?;
-    let wish = Originate { agent: AgentId::new(&tenant.0, &agent), to, first };
+    let agent = AgentId::new(&tenant.0, &said.text(&AGENT)?);
+    let to = said.text(&TO)?.into();
+    let first = said.one_of_if(&FIRST, &[First::Agent, First::Number])?.unwrap_or_default();
+    said.end()?;
+    let wish = Originate { agent, to, first };
     let call = shared.switch.originate(wish).await?;
     Ok(Json(json!({ "id": call.to_string() })))
 }
@@ -205,72 +200,41 @@ async fn resume_recording(
     command(&shared, Command::ResumeRecording { call: id.0 }).await
 }
 
-/// Where a call is to be sent.
-#[derive(Deserialize)]
-struct To {
-    to: Arc<str>,
-}
-
 async fn transfer(
     State(shared): State<Shared>,
     tenant: Tenant,
     id: Id,
-    body: Result<Json<To>, JsonRejection>,
+    Body(mut said): Body,
 ) -> Result<Json<Value>, Problem> {
-    let To { to } = read(body, "去向写得不对")?;
+    let to = said.text(&TO)?.into();
+    said.end()?;
     find_live(&shared, &tenant.0, id.0).await?;
     command(&shared, Command::Transfer { call: id.0, to }).await
 }
-
-/// A note on a call.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Note {
-    text: String,
-    /// Whose note, an agent's number.
-    #[serde(default)]
-    by: Option<String>,
-}
-
-/// The longest note, in characters.
-const LONGEST_NOTE: usize = 2_000;
 
 async fn note(
     State(shared): State<Shared>,
     tenant: Tenant,
     id: Id,
-    body: Result<Json<Note>, JsonRejection>,
+    Body(mut said): Body,
 ) -> Result<Json<Value>, Problem> {
-    let Note { text, by } = read(body, "备注写得不对")?;
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > LONGEST_NOTE {
-        let (zh, en) = ("备注为空或超过 2000 字", "the note is empty or has more than 2,000 characters");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, zh, en));
-    }
+    let text = said.text(&NOTE)?.into();
+    let by = said.text_if(&WRITER)?.map(|number| AgentId::new(&tenant.0, &number));
+    said.end()?;
     find_live(&shared, &tenant.0, id.0).await?;
-    let by = by.map(|number| AgentId::new(&tenant.0, &number));
-    command(&shared, Command::Note { call: id.0, by, text: text.into() }).await
-}
-
-/// What a supervisor asks of a call.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Supervise {
-    verb: Verb,
-    /// The supervisor's number; that agent's phone is called.
-    #[serde(rename = "as")]
-    by: String,
+    command(&shared, Command::Note { call: id.0, by, text }).await
 }
 
 async fn supervise(
     State(shared): State<Shared>,
     tenant: Tenant,
     id: Id,
-    wish: Result<Json<Supervise>, JsonRejection>,
+    Body(mut said): Body,
 ) -> Result<Json<Value>, Problem> {
-    let Supervise { verb, by } = read(wish, "监听请求写得不对")?;
+    let verb = said.one_of(&VERB, &Verb::ALL)?;
+    let by = AgentId::new(&tenant.0, &said.text(&SUPERVISOR)?);
+    said.end()?;
     find_live(&shared, &tenant.0, id.0).await?;
-    let by = AgentId::new(&tenant.0, &by);
     command(&shared, Command::Supervise { call: id.0, by, verb }).await
 }
 
@@ -286,12 +250,18 @@ async fn agents(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<AgentV
 async fn set_agent_state(
     State(shared): State<Shared>,
     tenant: Tenant,
-    id: Result<Path<String>, PathRejection>,
-    state: Result<Json<AgentState>, JsonRejection>,
+    InPath(id): InPath<String>,
+    Body(mut said): Body,
 ) -> Result<Json<Value>, Problem> {
-    let Path(id) = id.map_err(|error| Problem::bad_request("工号不对", error.body_text()))?;
-    let state = read(state, "状态写得不对")?;
-    command(&shared, Command::SetAgentState { agent: AgentId::new(&tenant.0, &id), state }).await
+    let agent = AgentId::new(&tenant.0, &AGENT.checked(&id)?);
+    let state = match said.word(&STATE, &["offline", "ready", "busy", "break"])? {
+        0 => AgentState::Offline,
+        1 => AgentState::Ready,
+        2 => AgentState::Busy,
+        _ => AgentState::Break { reason: said.text(&REASON)?.into() },
+    };
+    said.end()?;
+    command(&shared, Command::SetAgentState { agent, state }).await
 }
 
 async fn queues(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<QueueView>> {
@@ -305,35 +275,45 @@ async fn conferences(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<C
 async fn confer(
     State(shared): State<Shared>,
     tenant: Tenant,
-    name: Result<Path<String>, PathRejection>,
-    wish: Result<Json<ConferenceWish>, JsonRejection>,
+    InPath(name): InPath<String>,
+    Body(mut said): Body,
 ) -> Result<Json<Value>, Problem> {
-    let Path(name) = name.map_err(|error| Problem::bad_request("会议室不对", error.body_text()))?;
-    let wish = read(wish, "会议请求写得不对")?;
-    command(&shared, Command::Conference { name: ConferenceName::new(&tenant.0, &name), wish }).await
+    let name = ConferenceName::new(&tenant.0, &ROOM.checked(&name)?);
+    let wish = match said.word(&WISH, &["mute", "unmute", "remove", "lock", "unlock", "end"])? {
+        0 => ConferenceWish::Mute(said.parsed(&PARTICIPANT)?),
+        1 => ConferenceWish::Unmute(said.parsed(&PARTICIPANT)?),
+        2 => ConferenceWish::Remove(said.parsed(&PARTICIPANT)?),
+        3 => ConferenceWish::Lock,
+        4 => ConferenceWish::Unlock,
+        _ => ConferenceWish::End,
+    };
+    said.end()?;
+    command(&shared, Command::Conference { name, wish }).await
 }
 
 async fn phones(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<PhoneView>> {
     Json(shared.switch.phones(tenant.0).await)
 }
 
-async fn trunks(State(shared): State<Shared>) -> Json<Vec<TrunkView>> {
+async fn trunks(State(shared): State<Shared>, _: Tenant) -> Json<Vec<TrunkView>> {
     Json(shared.switch.trunks().await)
 }
 
-async fn bans(State(shared): State<Shared>) -> Json<Vec<BanView>> {
+async fn bans(State(shared): State<Shared>, _: Tenant) -> Json<Vec<BanView>> {
     Json(shared.switch.bans().await)
 }
 
 async fn lift_ban(
     State(shared): State<Shared>,
-    source: Result<Path<IpAddr>, PathRejection>,
+    _: Tenant,
+    InPath(source): InPath<String>,
 ) -> Result<Json<Value>, Problem> {
-    let Path(source) = source.map_err(|error| Problem::bad_request("地址不对", error.body_text()))?;
+    let no_address = |_| SOURCE.wrong("不是 IP 地址", "is no IP address");
+    let source: IpAddr = SOURCE.checked(&source)?.parse().map_err(no_address)?;
     command(&shared, Command::LiftBan { source }).await
 }
 
-async fn reload(State(shared): State<Shared>) -> Result<Json<Value>, Problem> {
+async fn reload(State(shared): State<Shared>, _: Tenant) -> Result<Json<Value>, Problem> {
     command(&shared, Command::Reload).await
 }
 
@@ -342,19 +322,17 @@ pub(crate) async fn command(shared: &Shared, command: Command) -> Result<Json<Va
     Ok(Json(json!({ "ok": true })))
 }
 
-/// The tenant that a request is about; other keys of the query are those of its route.
+/// The tenant that a request is about, where its query says nothing else. What the node has is no tenant's: there it says
+/// nothing.
 pub(crate) struct Tenant(pub(crate) TenantId);
-
-#[derive(Deserialize)]
-struct TenantQuery {
-    tenant: Option<String>,
-}
 
 impl<S: Send + Sync> FromRequestParts<S> for Tenant {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Tenant, Problem> {
-        let query = Query::<TenantQuery>::from_request_parts(parts, state).await.map_err(bad_query)?;
-        Ok(Tenant(query.0.tenant.map_or_else(TenantId::default, |tenant| TenantId::new(&tenant))))
+        let Asked(mut said) = Asked::from_request_parts(parts, state).await?;
+        let tenant = said.tenant()?;
+        said.end()?;
+        Ok(Tenant(tenant))
     }
 }
 
@@ -364,15 +342,22 @@ pub(crate) struct Id(pub(crate) CallId);
 impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(text) = path.map_err(|error| Problem::bad_request("通话编号不对", error.body_text()))?;
-        let id = text.parse().map_err(|error: model::ParseIdError| {
-            Problem::in_words(StatusCode::BAD_REQUEST, &error.to_string())
-        })?;
-        Ok(Id(id))
+        let InPath(text) = InPath::<String>::from_request_parts(parts, state).await?;
+        CALL.parse(&text).map(Id)
     }
 }
 
-pub(crate) fn bad_query(error: QueryRejection) -> Problem {
-    Problem::bad_request("查询条件写得不对", error.body_text())
-}
+const CALL: Field = Field::named("id", "通话编号");
+const AGENT: Field = Field::named("agent", "工号");
+const SUPERVISOR: Field = Field::named("as", "班长席工号");
+const WRITER: Field = Field::named("by", "备注人工号");
+const VERB: Field = Field::named("verb", "监听方式");
+const TO: Field = Field::line("to", "去向", 128);
+const FIRST: Field = Field::named("first", "先呼谁");
+const NOTE: Field = Field::lines("text", "备注", 2_000);
+const STATE: Field = Field::named("state", "坐席状态");
+const REASON: Field = Field::named("reason", "小休原因");
+const ROOM: Field = Field::named("name", "会议室");
+const WISH: Field = Field::named("wish", "会议请求");
+const PARTICIPANT: Field = Field::named("call", "与会者的通话编号");
+const SOURCE: Field = Field::named("source", "封禁的地址");

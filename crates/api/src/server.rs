@@ -50,6 +50,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How long a request's header may take to come.
     pub header_time: Duration,
+    /// How long its body may take.
+    pub body_time: Duration,
     /// How long answers may take after the end was asked for.
     pub closing_time: Duration,
 }
@@ -60,6 +62,7 @@ impl Default for Limits {
             connections: 128,
             body_bytes: 64 << 10,
             header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(10),
             closing_time: Duration::from_secs(3),
         }
     }

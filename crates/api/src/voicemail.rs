@@ -2,8 +2,7 @@
 //! message, which is a recording (see `media`).
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use model::command::{Command, MessageDeed};
@@ -12,9 +11,8 @@ use serde_json::Value;
 
 use crate::error::Problem;
 use crate::routes::{Shared, Tenant, command};
+use crate::said::{Field, InPath};
 use crate::view::MailboxView;
-
-type Asked = Result<Path<(String, String)>, PathRejection>;
 
 pub(crate) async fn mailboxes(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<MailboxView>> {
     Json(shared.switch.mailboxes(tenant.0).await)
@@ -23,7 +21,7 @@ pub(crate) async fn mailboxes(State(shared): State<Shared>, tenant: Tenant) -> J
 pub(crate) async fn delete(
     State(shared): State<Shared>,
     tenant: Tenant,
-    asked: Asked,
+    asked: InPath<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let (mailbox, message) = meant(&tenant.0, asked)?;
     command(&shared, Command::Message { mailbox, message, deed: MessageDeed::Delete }).await
@@ -32,7 +30,7 @@ pub(crate) async fn delete(
 pub(crate) async fn heard(
     State(shared): State<Shared>,
     tenant: Tenant,
-    asked: Asked,
+    asked: InPath<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     let (mailbox, message) = meant(&tenant.0, asked)?;
     command(&shared, Command::Message { mailbox, message, deed: MessageDeed::Heard }).await
@@ -42,7 +40,7 @@ pub(crate) async fn heard(
 pub(crate) async fn audio(
     State(shared): State<Shared>,
     tenant: Tenant,
-    asked: Asked,
+    asked: InPath<(String, String)>,
 ) -> Result<Response, Problem> {
     let (mailbox, message) = meant(&tenant.0, asked)?;
     let none = || Problem::not_found("没有这个留言,或者它的文件还没有", "no such message, or no file yet");
@@ -61,11 +59,10 @@ pub(crate) async fn audio(
     }
 }
 
-fn meant(tenant: &TenantId, asked: Asked) -> Result<(MailboxName, RecordingId), Problem> {
-    let Path((mailbox, message)) =
-        asked.map_err(|error| Problem::bad_request("信箱或留言不对", error.body_text()))?;
-    let message = message
-        .parse()
-        .map_err(|error: model::ParseIdError| Problem::bad_request("留言编号不对", error.to_string()))?;
-    Ok((MailboxName::new(tenant, &mailbox), message))
+fn meant(tenant: &TenantId, asked: InPath<(String, String)>) -> Result<(MailboxName, RecordingId), Problem> {
+    let InPath((mailbox, message)) = asked;
+    Ok((MailboxName::new(tenant, &MAILBOX.checked(&mailbox)?), MESSAGE.parse(&message)?))
 }
+
+const MAILBOX: Field = Field::named("name", "信箱");
+const MESSAGE: Field = Field::named("id", "留言编号");
