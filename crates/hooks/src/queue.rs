@@ -100,6 +100,20 @@ impl Hooks {
         }
     }
 
+    /// `count` times nobody was told of `trigger`, as nobody knew of it in time: so often each of its hooks is dropped.
+    pub fn missed(&self, trigger: Trigger, count: u64) {
+        let hooks = self.hooks.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let dropped = hooks.iter().filter(|(on, _)| *on == trigger).count() as u64 * count;
+        if dropped > 0 {
+            metrics::counter!("hotline_hooks_dropped_total").increment(dropped);
+            tracing::warn!(
+                dropped,
+                trigger = trigger.word(),
+                "钩子跟不上话单，丢弃 / hooks lag behind the records: dropped"
+            );
+        }
+    }
+
     /// Waits until nothing waits or runs, at most `limit`; says whether that is so.
     pub async fn finish(&self, limit: Duration) -> bool {
         let all = u32::try_from(self.limits.waiting).unwrap_or(u32::MAX);

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clock::{SystemClock, WallTime};
-use ledger::{Amendment, Cdr, Figures, Ledger, ServiceRules, Touched, Update};
+use ledger::{Amendment, Cdr, Figures, Ledger, RecordingState, ServiceRules, Touched, Update};
 use model::CallId;
 use model::event::Stamped;
 use sqlx::SqliteConnection;
@@ -137,10 +137,49 @@ async fn open(data_dir: &Path, on_thread: fn()) -> Result<Store, StartError> {
 
 /// The running loop. Dropping it leaves the rest of the journal to the next start.
 pub struct Folder {
-    updates: broadcast::Sender<Arc<[Update]>>,
+    updates: broadcast::Sender<Written>,
     folded: watch::Receiver<u64>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a transaction wrote.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// In order.
+    pub updates: Arc<[Update]>,
+    /// How much was written before it: who missed a transaction knows what was in it.
+    pub before: Totals,
+}
+
+impl Written {
+    /// How much is written with it.
+    pub fn after(&self) -> Totals {
+        self.updates.iter().fold(self.before, |totals, update| totals.and(update))
+    }
+}
+
+/// How much was written since the start, of what others are told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Records of calls.
+    pub closed: u64,
+    /// Recordings whose file is complete.
+    pub finished: u64,
+}
+
+impl Totals {
+    fn and(self, update: &Update) -> Totals {
+        let Totals { closed, finished } = self;
+        match update {
+            Update::Closed(_) => Totals { closed: closed + 1, finished },
+            Update::Amended {
+                amendment: Amendment::Recording { state: RecordingState::Finished { .. }, .. },
+                ..
+            } => Totals { closed, finished: finished + 1 },
+            Update::Amended { .. } => self,
+        }
+    }
 }
 
 /// How many transactions a follower may lie behind.
@@ -170,7 +209,7 @@ impl Folder {
 
     /// What is written from now on, each transaction's together and after it: closed calls' records, and what was learned
     /// later.
-    pub fn updates(&self) -> broadcast::Receiver<Arc<[Update]>> {
+    pub fn updates(&self) -> broadcast::Receiver<Written> {
         self.updates.subscribe()
     }
 
@@ -212,7 +251,8 @@ struct Fold {
     /// Changes of messages that wait, in order.
     messages: Vec<MessageChange>,
     figures: Figures,
-    updates: broadcast::Sender<Arc<[Update]>>,
+    updates: broadcast::Sender<Written>,
+    written: Totals,
     folded: watch::Sender<u64>,
 }
 
@@ -228,6 +268,7 @@ impl Fold {
             messages: Vec::new(),
             figures: Figures::default(),
             updates: broadcast::channel(FOLLOWED_UPDATES).0,
+            written: Totals::default(),
             folded: watch::channel(committed.folded).0,
         }
     }
@@ -317,9 +358,10 @@ impl Fold {
                 self.committed = position;
                 self.messages.clear();
                 metrics::counter!("hotline_cdr_rows_total").increment(self.pending.len() as u64);
-                let updates: Arc<[Update]> = self.pending.take().collect();
+                let written = Written { updates: self.pending.take().collect(), before: self.written };
+                self.written = written.after();
                 // Nobody may be following: that is no error.
-                let _ = self.updates.send(updates);
+                let _ = self.updates.send(written);
                 self.folded.send_replace(position.folded);
             }
             Err(error) => {

@@ -24,7 +24,7 @@ use sqlx::{Connection, SqlitePool};
 
 pub use calls::CallFilter;
 pub use data_dir::{DataDir, DataDirError};
-pub use folder::{Folder, FolderConfig, StartConfig, StartError, Started, start};
+pub use folder::{Folder, FolderConfig, StartConfig, StartError, Started, Totals, Written, start};
 pub use journal::{EventJournal, JournalConfig, JournalError, Recovered};
 pub use recordings::{RecordingRow, Standing};
 pub use rows::FoldPosition;

@@ -70,9 +70,14 @@ async fn an_ended_call_becomes_one_row_and_its_finished_recording_is_added() {
     assert_eq!((cdrs.len(), cdrs[0].id), (1, call));
     assert!(matches!(cdrs[0].recordings[0].state, RecordingState::Finished { millis: 24_000, .. }));
     let mut told = Vec::new();
+    let mut totals = Totals::default();
     while told.len() < 2 {
-        told.extend_from_slice(&updates.recv().await.unwrap());
+        let written = updates.recv().await.unwrap();
+        assert_eq!(written.before, totals);
+        totals = written.after();
+        told.extend_from_slice(&written.updates);
     }
+    assert_eq!(totals, Totals { closed: 1, finished: 1 });
     assert!(matches!(&told[..], [Update::Closed(cdr), Update::Amended { .. }] if cdr.id == call), "{told:?}");
     assert_eq!(counted(&started.store).await, 1);
 }
