@@ -1,7 +1,5 @@
 //! Owns the one release of a call: other legs, media, recording, ACD, result. It never plays and never waits.
 
-use std::time::Duration;
-
 use media::command::Command;
 use model::event::{CallFact, TransferOutcome};
 use model::outcome::{CallResult, HungUpBy, Termination};
@@ -27,12 +25,8 @@ impl Call {
         if self.is_over() {
             return;
         }
-        // Who hangs up in the middle of a message has left it; of whom nothing came has said nothing in that time.
-        let silent = match cause {
-            Termination::MediaTimeout => self.settings.plan.rtp_timeout.unwrap_or_default(),
-            _ => Duration::ZERO,
-        };
-        self.end_message(context, silent);
+        // Who hangs up in the middle of a message has left it.
+        self.end_message(context);
         let result = result.unwrap_or_else(|| self.result_now(by));
         self.drop_transfer(context, TransferOutcome::CallOver);
         for ticket in self.tickets.drain(..) {

@@ -8,6 +8,7 @@ use model::outcome::Unheard;
 use smallvec::SmallVec;
 
 use super::hearing::Stands;
+use super::voicemail::PAUSE;
 use super::{Call, Stage};
 use crate::context::Context;
 use crate::live::LiveAudio;
@@ -62,13 +63,15 @@ impl Call {
             *known = Some(how);
             self.fact(context, CallFact::Unheard { leg, how });
         } else {
-            self.on_silent_caller(context, leg);
+            self.on_pause(leg, Some(context.now.saturating_sub(PAUSE)));
         }
     }
 
     pub(super) fn on_heard_again(&mut self, context: &mut Context<'_>, leg: LegId) {
         if self.alarms.of(leg).and_then(Option::take).is_some() {
             self.fact(context, CallFact::HeardAgain { leg });
+        } else {
+            self.on_pause(leg, None);
         }
     }
 

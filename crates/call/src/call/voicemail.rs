@@ -46,7 +46,7 @@ enum Step {
     /// (1), (5) The greeting is said, or that it was too short.
     Greeting,
     /// (2) What the caller says is the message.
-    Speaking { message: RecordingId, since: Instant },
+    Speaking { message: RecordingId, since: Instant, silent_since: Option<Instant> },
     /// (4) The message lies in the mailbox; the caller may hear it, or speak it anew, until then.
     Reviewing { message: RecordingId, began: WallTime, until: Option<Instant> },
     /// (9) The last words are said.
@@ -72,7 +72,10 @@ impl Leaving {
 
     fn due(&self) -> Option<Instant> {
         match self.step {
-            Step::Speaking { since, .. } => Some(since + self.mailbox.longest),
+            Step::Speaking { since, silent_since, .. } => {
+                let silent = silent_since.zip(self.mailbox.silence).map(|(since, most)| since + most);
+                Some(silent.map_or(since + self.mailbox.longest, |at| at.min(since + self.mailbox.longest)))
+            }
             Step::Reviewing { until, .. } => until,
             Step::Greeting | Step::Closing => None,
         }
@@ -80,7 +83,7 @@ impl Leaving {
 }
 
 impl Call {
-    /// When the message is as long as it may be, or who is asked was silent for long enough.
+    /// When the message is as long as it may be, its caller or who is asked was silent for long enough.
     pub(super) fn voicemail_due(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Leaving(leaving) => leaving.due(),
@@ -96,7 +99,7 @@ impl Call {
         match &mut self.stage {
             Stage::Leaving(leaving) => match leaving.step {
                 Step::Reviewing { .. } => self.close_message(context),
-                _ => self.message_spoken(context, Duration::ZERO),
+                _ => self.message_spoken(context),
             },
             Stage::Listening(listening) => listening.retrieval.handle_timeout(context.now),
             _ => {}
@@ -157,16 +160,13 @@ impl Call {
         let Some(caller) = self.caller.as_ref().map(|caller| caller.id) else { return };
         let Stage::Leaving(leaving) = &mut self.stage else { return };
         let message: RecordingId = context.ids.mint();
-        leaving.step = Step::Speaking { message, since: context.now };
+        leaving.step = Step::Speaking { message, since: context.now, silent_since: None };
         leaving.takes = leaving.takes.saturating_add(1);
-        let silence = leaving.mailbox.silence;
         let (tenant, mailbox) = (self.tenant.clone(), leaving.mailbox.name.clone());
         let started = context.anchor.wall(context.now);
         let (room, persons) = (self.id, Vec::new());
         context.media(Command::Record { room, recording: message, tenant, caller, persons, started });
-        if silence.is_some() {
-            context.media(Command::Alarm { port: caller, after: silence });
-        }
+        context.media(Command::Alarm { port: caller, after: Some(PAUSE) });
         self.fact(context, CallFact::RecordingBegan { recording: message });
         let caller = self.facts.caller.clone();
         self.fact(context, CallFact::MessageBegan { mailbox, message, caller, began: started });
@@ -174,19 +174,20 @@ impl Call {
         self.play_to_caller(context, Playing::Background, beep, PlayMode::Once);
     }
 
-    /// Who leaves a message is silent.
-    pub(super) fn on_silent_caller(&mut self, context: &mut Context<'_>, leg: LegId) {
-        let Stage::Leaving(Leaving { mailbox, step: Step::Speaking { .. }, .. }) = &self.stage else {
-            return;
-        };
-        if let (Some(silent), true) = (mailbox.silence, self.caller.as_ref().is_some_and(|c| c.id == leg)) {
-            self.message_spoken(context, silent);
+    /// Who leaves a message has paused, or speaks again.
+    pub(super) fn on_pause(&mut self, leg: LegId, pause: Option<Instant>) {
+        let Stage::Leaving(leaving) = &mut self.stage else { return };
+        if let Step::Speaking { since, silent_since, .. } = &mut leaving.step
+            && self.caller.as_ref().is_some_and(|caller| caller.id == leg)
+        {
+            // That no packet comes either is told in the middle of a silence.
+            *silent_since = pause.map(|pause| silent_since.unwrap_or(pause).max(*since));
         }
     }
 
-    /// (4), (5), (6) The caller pressed `#`, spoke for as long as one may, or was `silent` for as long as one may be.
-    fn message_spoken(&mut self, context: &mut Context<'_>, silent: Duration) {
-        let Some((message, began, fate)) = self.end_message(context, silent) else { return };
+    /// (4), (5), (6) The caller pressed `#`, spoke for as long as one may, or was silent for as long as one may be.
+    fn message_spoken(&mut self, context: &mut Context<'_>) {
+        let Some((message, began, fate)) = self.end_message(context) else { return };
         let Stage::Leaving(leaving) = &mut self.stage else { return };
         match fate {
             MessageFate::Kept if leaving.mailbox.review => {
@@ -252,21 +253,23 @@ impl Call {
         SayItem::Prompt(PromptName::new(&self.tenant, name))
     }
 
-    /// The message that is spoken, if one is, lies in its mailbox from now on, or was too short: what was spoken until the
-    /// caller was `silent` for so long. Which it is, and when it began.
+    /// The message that is spoken, if one is, lies in its mailbox from now on, or was too short: silence at its end is not
+    /// counted, so that who says nothing leaves none. Which it is, and when it began.
     pub(super) fn end_message(
         &mut self,
         context: &mut Context<'_>,
-        silent: Duration,
     ) -> Option<(RecordingId, WallTime, MessageFate)> {
         let Stage::Leaving(leaving) = &mut self.stage else { return None };
-        let Step::Speaking { message, since } = leaving.step else { return None };
+        let Step::Speaking { message, since, silent_since } = leaving.step else { return None };
         leaving.step = Step::Closing;
         let mailbox = leaving.mailbox.clone();
         let length = context.now.since(since);
-        let spoken = length.saturating_sub(silent);
-        let fate = if spoken < mailbox.shortest { MessageFate::TooShort } else { MessageFate::Kept };
-        if let (Some(caller), true) = (self.caller.as_ref(), mailbox.silence.is_some()) {
+        let spoken = silent_since.unwrap_or(context.now).since(since);
+        let fate = match spoken < mailbox.shortest.max(SHORTEST_WORD) {
+            true => MessageFate::TooShort,
+            false => MessageFate::Kept,
+        };
+        if let Some(caller) = &self.caller {
             context.media(Command::Alarm { port: caller.id, after: None });
         }
         context.media(Command::StopRecording { room: self.id, recording: message });
@@ -286,7 +289,7 @@ impl Call {
     /// The message that is spoken, as it stands when nobody can end it in order any more.
     pub fn open_message(&self, anchor: &clock::WallAnchor) -> Option<(MailboxName, Message)> {
         let Stage::Leaving(leaving) = &self.stage else { return None };
-        let Step::Speaking { message: recording, since } = leaving.step else { return None };
+        let Step::Speaking { message: recording, since, .. } = leaving.step else { return None };
         Some((leaving.mailbox.name.clone(), self.message(recording, anchor.wall(since), None)))
     }
 
@@ -391,7 +394,7 @@ impl Call {
                         self.voicemail_said(context);
                     }
                 }
-                Step::Speaking { .. } if key.as_char() == '#' => self.message_spoken(context, Duration::ZERO),
+                Step::Speaking { .. } if key.as_char() == '#' => self.message_spoken(context),
                 Step::Reviewing { .. } => {
                     self.stop_voicemail(context);
                     self.on_review_key(context, key);
@@ -420,6 +423,10 @@ impl Call {
     }
 }
 
+/// Who is not heard for so long has paused.
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
+/// Less than this is no word, whatever the mailbox takes.
+const SHORTEST_WORD: Duration = Duration::from_millis(300);
 /// How often a message may be too short.
 const TRIES: u8 = 3;
 /// How often a caller may speak a message anew, too short ones included.

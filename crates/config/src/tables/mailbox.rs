@@ -55,8 +55,8 @@ pub(crate) static MAILBOX: Object = Object {
             "min_seconds",
             Kind::Seconds(0, 60),
             "2",
-            "短于此值的留言不保留",
-            "a shorter message is not kept",
+            "短于此值 (不算末尾的静音) 的留言不保留",
+            "a shorter message is not kept; silence at its end is not counted",
         ),
         default(
             "silence_seconds",

@@ -18,6 +18,11 @@ const FLOW: &str = "start = \"vm\"\n[node.vm]\nkind = \"voicemail\"\nmailbox = \
 /// The office, where 4008001111 leads to the mailbox 600 and is closed at night, 8001 and 8003 have their own mailboxes, and
 /// calls that 8001 does not take go to its own.
 fn office() -> Stage {
+    office_with("min_seconds = 2\n")
+}
+
+/// The same, where the mailbox 600 has these lines.
+fn office_with(lines: &str) -> Stage {
     let (numbers, all) = edited(
         "numbers/all.toml",
         "flow = \"plain\"\nrecord = \"off\"",
@@ -32,12 +37,13 @@ fn office() -> Stage {
         + &phone("user = \"8004\"", "");
     let boxes = "[[mailbox]]\nrange = \"8001-8001\"\nmin_seconds = 2\nmax_seconds = 20\nmax_messages = 2\n\
                  [[mailbox]]\nname = \"8003\"\npin = \"33\"\nown_phone_asks_pin = true\n\
-                 [[mailbox]]\nname = \"600\"\npin = \"4711\"\nmin_seconds = 2\nmax_messages = 2\nkeep_days = 1\n";
+                 [[mailbox]]\nname = \"600\"\npin = \"4711\"\nmax_messages = 2\nkeep_days = 1\n";
+    let boxes = format!("{boxes}{lines}");
     let files = [
         (numbers, &*all),
         ("phones/all.toml", &*phones),
         ("flows/vm.toml", FLOW),
-        ("mailboxes/all.toml", boxes),
+        ("mailboxes/all.toml", &boxes),
     ];
     let mut stage = Stage::of(&folder(&files), 1, Weather::FAIR);
     stage.sign_in(&["8001", "8002"]);
@@ -193,6 +199,63 @@ fn who_is_silent_after_speaking_has_left_a_message_and_who_never_speaks_has_not(
     assert!(fates(&stage.world).len() > 4 && !stage.world.peer(mute).is_in_call());
     assert_eq!(stage.world.messages("600").len(), 1);
     stage.finish();
+}
+
+#[test]
+fn who_hangs_up_after_a_silence_has_left_what_was_said_before_it() {
+    use Sound::{Nothing, Silence};
+    let voice = Sound::Tone(440.0);
+    let table = [
+        // Never a word, with packets and without: no message, no lamp.
+        (vec![(Silence, seconds(5))], 0),
+        (vec![(Nothing, seconds(5))], 0),
+        (vec![(Silence, seconds(2)), (Nothing, seconds(2))], 0),
+        // One second of two that a message has.
+        (vec![(voice, seconds(1)), (Silence, seconds(4))], 0),
+        (vec![(voice, seconds(3)), (Silence, seconds(4))], 1),
+        // A thought comes first.
+        (vec![(Silence, seconds(4)), (voice, seconds(1))], 1),
+        (vec![(voice, seconds(1)), (Silence, seconds(3)), (voice, seconds(1))], 1),
+    ];
+    for (sounds, messages) in table {
+        for hash in [false, true] {
+            let mut stage = office();
+            let caller = after_the_beep(&mut stage, "4008001111");
+            for (sound, length) in &sounds {
+                stage.tell(caller, Command::Say(*sound));
+                stage.run(*length);
+            }
+            if hash {
+                stage.press(caller, '#');
+                stage.run(millis(500));
+            }
+            stage.hang_up(caller);
+            stage.run(seconds(1));
+            let fate = if messages == 0 { MessageFate::TooShort } else { MessageFate::Kept };
+            assert_eq!(fates(&stage.world), [fate], "{sounds:?} {hash}");
+            assert_eq!(stage.world.messages("600").len(), messages, "{sounds:?} {hash}");
+            let finished = stage.finish();
+            // R5: what came is the call's recording, message or not.
+            assert_eq!(only(&finished).recordings.len(), 1, "{sounds:?}");
+            let result = if messages == 0 { CallResult::EndedInMenu } else { CallResult::Voicemail };
+            assert_eq!(only(&finished).ending.result, result, "{sounds:?} {hash}");
+        }
+    }
+}
+
+#[test]
+fn a_mailbox_that_takes_messages_of_any_length_takes_none_without_a_word() {
+    for (sound, messages) in [(Sound::Silence, 0), (Sound::Tone(440.0), 1)] {
+        let mut stage = office_with("min_seconds = 0\nsilence_seconds = 0\n");
+        let caller = after_the_beep(&mut stage, "4008001111");
+        stage.tell(caller, Command::Say(sound));
+        stage.run(seconds(15));
+        assert!(fates(&stage.world).is_empty(), "silence does not end it");
+        stage.hang_up(caller);
+        stage.run(seconds(1));
+        assert_eq!(stage.world.messages("600").len(), messages, "{sound:?}");
+        stage.finish();
+    }
 }
 
 #[test]
