@@ -169,7 +169,7 @@ impl Drop for SippRun {
 }
 
 /// Words that scenarios share: a caller's header fields, and its description.
-const SHARED: [(&str, &str); 5] = [
+const SHARED: [(&str, &str); 8] = [
     (
         "BEGINS",
         "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -215,6 +215,10 @@ const SHARED: [(&str, &str); 5] = [
     ),
     // The payload type of keys.
     ("EVENTS", "101"),
+    // What a phone watches, and the end of a call that it sees.
+    ("PACKAGE", "dialog"),
+    ("SHOWS", "application/dialog-info+xml"),
+    ("OVER", "terminated&lt;/state&gt;"),
 ];
 
 static NEXT_MEDIA: AtomicU32 = AtomicU32::new(0);

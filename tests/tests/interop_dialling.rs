@@ -12,13 +12,20 @@ const TRUNK: &str = "trunks/loopback.toml";
 
 /// A switch whose phones call out behind a 9, by a carrier at `carrier`.
 fn switch(carrier: SocketAddr) -> Switch {
+    switch_with(carrier, &[])
+}
+
+/// The same, with these changes.
+fn switch_with(carrier: SocketAddr, changes: &[(&str, &str, &str)]) -> Switch {
     let trunk =
         format!("home_area = \"010\"\nheartbeat_seconds = 0\nto = \"{carrier}\"\ncaller = \"01065551234\"\n");
-    Switch::start(&[
+    let from = format!("{}/32", carrier.ip());
+    let outside = [
         ("hotline.toml", "[limits]", "[dialling]\nprefix = \"9\"\ntrunk = \"loopback\"\n[limits]"),
-        (TRUNK, "127.0.0.0/8", &format!("{}/32", carrier.ip())),
-        (TRUNK, "home_area = \"010\"\n", &trunk),
-    ])
+        (TRUNK, "127.0.0.0/8", &*from),
+        (TRUNK, "home_area = \"010\"\n", &*trunk),
+    ];
+    Switch::start(&[&outside, changes].concat())
 }
 
 /// The phone of 9001 dials `number`.
@@ -115,6 +122,39 @@ fn forwards_and_do_not_disturb_are_dialled_shown_and_outlive_a_kill() {
     assert_eq!(diversion(&switch, "9001@"), nothing);
     // The echo is a call like any other.
     dials("phone_dials", &switch, "*9196", &[]).succeed(SOON);
+    switch.stop();
+}
+
+/// R38: whom a phone missed before the switch was killed is called back by `*69` after it, by the carrier.
+#[test]
+fn a_missed_call_is_called_back_after_a_kill() {
+    let _turn = turn();
+    let (carrier, phone) = (Place::free(Place::mine().carrier), Place::free(Place::mine().phones));
+    let of_9001 = ("flows/bound.toml", "uri = \"sip:uas@127.0.0.1:5090\"", "phone = \"9001\"");
+    let switch = switch_with(carrier, &[of_9001]);
+    switch.register(phone, 9001..=9001);
+    let ringing = Sipp::new("phone_declines", phone, &[]).with(&["-d", "500"]).answer(1);
+    Sipp::at("carrier_waits_in_vain", Place::mine().carrier, &[])
+        .call(switch.sip, "4000000002", 1, 1)
+        .succeed(SOON);
+    ringing.succeed(SOON);
+    let missed = &switch.wait_calls(1, SOON)[0];
+    assert_eq!(
+        (&missed["caller"], &missed["result_zh"]),
+        (&"13800138000".into(), &"振铃未接".into()),
+        "{missed:#}"
+    );
+    // Written down within the second.
+    let rung = now();
+    until("the keeper's second", SOON, || (now() > rung + 2.5).then_some(()));
+    let switch = Switch::run(switch.kill());
+    let answering = Sipp::new("phone_hangs_up_unheard", carrier, &[]).traced().with(&["-d", "500"]).answer(1);
+    dials_code(&switch, "*69");
+    let invite = answering.succeed_traced(SOON);
+    assert!(invite.contains("INVITE sip:13800138000@"), "{invite}");
+    let calls = switch.wait_calls(2, SOON);
+    let back = calls.iter().find(|call| call["direction"] == "out").expect("a call back");
+    assert_eq!((&back["result_zh"], &back["called"]), (&"接通".into(), &"*69".into()), "{back:#}");
     switch.stop();
 }
 
