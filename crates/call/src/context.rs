@@ -7,7 +7,7 @@ use clock::{Instant, WallAnchor};
 use media::command::Command;
 use model::event::{CallFact, DiskState, Event};
 use model::{CallId, IdGen, LegId, OfferId, TenantId, TrunkName};
-use routing::{Admission, Diversions, Mailboxes, Router, Shared, TrunkChange, TrunkNews, TrunkStates};
+use routing::{Admission, Diversions, Hours, Mailboxes, Router, Shared, TrunkChange, TrunkNews, TrunkStates};
 use sdp::MasterKey;
 use sha2::{Digest, Sha256};
 use sip::endpoint::Endpoint;
@@ -106,14 +106,6 @@ impl Route {
     }
 }
 
-/// Minutes since Monday 00:00 at `now`, local time being `utc_offset` seconds east of UTC.
-pub(crate) fn minute_of_week(anchor: WallAnchor, utc_offset: i32, now: Instant) -> u16 {
-    // 1970-01-01 was a Thursday.
-    let seconds = anchor.wall(now).0.div_euclid(1_000_000) + i64::from(utc_offset);
-    let minute = (seconds.div_euclid(60) + 3 * 24 * 60).rem_euclid(7 * 24 * 60);
-    u16::try_from(minute).unwrap_or(0)
-}
-
 impl Context<'_> {
     /// The key with which we encrypt what `leg` is sent: the same for the leg's whole life, and known to nobody who
     /// does not know the process's secret.
@@ -129,7 +121,7 @@ impl Context<'_> {
 
     /// Minutes since Monday 00:00, local time.
     pub fn minute_of_week(&self) -> u16 {
-        minute_of_week(self.anchor, self.utc_offset, self.now)
+        Hours::minute_of_week(self.anchor.wall(self.now), self.utc_offset)
     }
 
     /// Tells another call of the shard.

@@ -90,6 +90,7 @@ fn settings() -> Settings {
         record: RecordPolicy::Talk,
         when_disk_full: WhenDiskFull::GoOn,
         night_flow: None,
+        open: Vec::new(),
         max_calls: None,
     };
     let phone = Phone {

@@ -560,8 +560,10 @@ fn read_many(
     let sources = reading.sources;
     let table = parse(&sources.files[file.index], file.kind, reading);
     let spot = reading.whole_file();
+    // Tables of another name are taken for misspelled ones, unless one object has them too.
+    let of_one = |name: &str| one.field(name).is_some();
     let is_many = table.get(key).is_some_and(|value| value.get_ref().is_array())
-        || table.iter().any(|(_, value)| {
+        || table.iter().filter(|(name, _)| !of_one(name.get_ref())).any(|(_, value)| {
             value.get_ref().as_array().is_some_and(|a| a.iter().any(|v| v.get_ref().is_table()))
         });
     if !is_many {

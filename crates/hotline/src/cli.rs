@@ -9,12 +9,14 @@ mod calls;
 mod check;
 mod conferences;
 mod doctor;
+mod hours;
 mod live;
 mod numbers;
 pub(crate) mod output;
 mod phones;
 mod prompts;
 mod recordings;
+mod region;
 mod run;
 mod switch_client;
 mod trace;
@@ -91,6 +93,23 @@ enum Command {
     Numbers {
         #[command(subcommand)]
         command: Option<Numbers>,
+    },
+    /// 号码现在或某时是否开放, 原因, 到何时 / whether numbers are open now or at a time, why, until when
+    Hours {
+        /// 只看这个号码 / of this number alone
+        number: Option<String>,
+        /// 何时, 如 20:00 或 "2026-11-23 20:00" / when
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// 号码归属地 / where numbers belong
+    Region {
+        /// 号码 / the numbers
+        #[arg(required = true, value_name = "NUMBER")]
+        numbers: Vec<String>,
+        /// 无区号固话所在的区号 / the area of fixed numbers without an area code
+        #[arg(long, value_name = "AREA")]
+        home_area: Option<String>,
     },
     /// 语音信箱与留言 / mailboxes and their messages
     Voicemail {
@@ -506,6 +525,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Queues => live::queues(&global),
         Command::Phones => phones::phones(&global),
         Command::Numbers { command } => numbers::run(&global, command.unwrap_or(Numbers::List)),
+        Command::Hours { number, at } => hours::run(&global, number.as_deref(), at.as_deref()),
+        Command::Region { numbers, home_area } => region::run(&global, &numbers, home_area.as_deref()),
         Command::Voicemail { command } => {
             voicemail::run(&global, command.unwrap_or(Voicemail::List { mailbox: None }))
         }

@@ -334,6 +334,7 @@ impl Draft {
             | CallFact::ParticipantLeft { .. }
             | CallFact::MessageBegan { .. }
             | CallFact::MessageEnded { .. }
+            | CallFact::OutOfHours
             | CallFact::WentToNight { .. } => {}
             CallFact::FaxBegan => drop(self.cdr.fax.get_or_insert(at)),
             CallFact::FaxEnded | CallFact::FaxRefused { .. } => {}

@@ -2,7 +2,7 @@
 //! Does not own where a number belongs beyond its area code.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 /// A caller's number as written and as kept.
@@ -77,6 +77,11 @@ pub fn national(called: &str) -> &str {
         Some(national) if national.len() >= MIN_NATIONAL && is_digits(national) => national,
         _ => called,
     }
+}
+
+/// An area code as written in the table, with its province and city: `0755`, 广东, 深圳.
+pub fn place_of_area(area: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    AREAS.get_key_value(area).map(|(code, (province, city))| (*code, *province, *city))
 }
 
 /// What was written, before its digits are looked at.
@@ -197,7 +202,8 @@ fn classify<'n>(written: &'n str, home_area: Option<&str>) -> Found<'n> {
 
 /// A number that begins with a known area code: fixed, short, or a mobile dialled behind it.
 fn behind_area(number: &str) -> Option<Found<'_>> {
-    let area = [3, 4].into_iter().filter_map(|len| number.get(..len)).find(|code| AREAS.contains(code))?;
+    let area =
+        [3, 4].into_iter().filter_map(|len| number.get(..len)).find(|code| AREAS.contains_key(code))?;
     let rest = &number[area.len()..];
     let found = if is_mobile(rest) {
         Found::new(CallerKind::Mobile, rest)
@@ -298,9 +304,13 @@ const WITHHELD: [&str; 7] =
 /// `86` is a country code only before this many digits.
 const MIN_NATIONAL: usize = 10;
 
-/// The area codes with their 0.
-static AREAS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    include_str!("../data/area_codes.csv").lines().skip(1).filter_map(|line| line.split(',').next()).collect()
+/// The area codes with their 0, each with its province and city.
+static AREAS: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> = LazyLock::new(|| {
+    let of_line = |line: &'static str| {
+        let mut parts = line.split(',');
+        Some((parts.next()?, (parts.next()?, parts.next()?)))
+    };
+    include_str!("../data/area_codes.csv").lines().skip(1).filter_map(of_line).collect()
 });
 
 #[cfg(test)]

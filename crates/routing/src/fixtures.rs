@@ -28,6 +28,7 @@ pub fn number(tenant: &str, number: &str, aliases: &[&str]) -> Number {
         aliases: aliases.iter().map(|alias| Arc::from(*alias)).collect(),
         flow: FlowName::new(&tenant, "main"),
         night_flow: None,
+        open: Vec::new(),
         answer: AnswerMode::AtOnce,
         record: RecordPolicy::Talk,
         when_disk_full: WhenDiskFull::GoOn,

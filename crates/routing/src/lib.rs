@@ -1,5 +1,5 @@
-//! Owns where a call may come from and go to: trunks known by address, the number plan, admission, classes of service,
-//! and the guard against those who are nobody.
+//! Owns where a call may come from and go to: trunks known by address, the number plan, hours, regions, admission, classes
+//! of service, and the guard against those who are nobody.
 //! Does not own signalling (see `sip`) or what a flow does (see `ivr`).
 
 mod admission;
@@ -16,6 +16,7 @@ mod night;
 mod overload;
 mod phone_services;
 mod pulse;
+mod region;
 mod router;
 mod service;
 mod settings;
@@ -37,6 +38,7 @@ pub use night::NightSwitches;
 pub use overload::Overload;
 pub use phone_services::{MessagePolicy, MessageRelay, PhoneServices, RegistrarLimits, SubscriptionLimits};
 pub use pulse::{Beat, Life, Pulse};
+pub use region::{KnownBy, Place, Region};
 pub use router::{Claim, Dialled, Facts, Router, Source, Tie};
 pub use service::{
     Barred, ClassOfService, Destination, DestinationKind, Holder, Hours, OutboundFacts, Verdict,

@@ -1,4 +1,4 @@
-//! Owns which hotline numbers are switched to their night flow. Does not own who may switch (see [`crate::Phone`]), what a
+//! Owns which hotline numbers are in their night flow: by their hours, and by their night switch. Does not own who may switch (see [`crate::Phone`]), what a
 //! call does then (see `call`), nor where it is kept over a restart (see the node).
 
 use std::collections::{HashMap, HashSet};
@@ -8,7 +8,7 @@ use clock::WallTime;
 use model::night::{NightSwitch, Turn};
 use model::{HotlineNumber, TenantId};
 
-use crate::{Number, Plan};
+use crate::{Hours, Number, Plan};
 
 /// The night switches that are on. Only numbers of the configuration are ever switched.
 #[derive(Debug, Default)]
@@ -63,6 +63,19 @@ impl NightSwitches {
     }
 }
 
+impl Number {
+    /// Whether its hours have this minute of the week (Monday 00:00 is 0).
+    pub fn is_open(&self, minute_of_week: u16) -> bool {
+        self.open.is_empty() || self.open.iter().any(|hours| hours.contain(minute_of_week))
+    }
+
+    /// In how many minutes its hours begin or end, at `minute_of_week`; None: never.
+    pub fn changes_in(&self, minute_of_week: u16) -> Option<u16> {
+        let open = self.is_open(minute_of_week);
+        (1..=Hours::WEEK).find(|minutes| self.is_open((minute_of_week + minutes) % Hours::WEEK) != open)
+    }
+}
+
 impl Plan {
     /// The numbers of `tenant` that have a night flow.
     pub fn night_numbers(&self, tenant: &TenantId) -> impl Iterator<Item = &Number> {
@@ -73,6 +86,27 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_open_in_its_hours_and_says_when_they_change() {
+        let weekdays = [true, true, true, true, true, false, false];
+        let hours = |from: u16, until: u16| Hours { days: weekdays, from: from * 60, until: until * 60 };
+        let always = crate::fixtures::number("default", "4008001234", &[]);
+        let number = Number { open: vec![hours(9, 12), hours(13, 18)], ..always.clone() };
+        let (day, hour) = (24 * 60, 60);
+        let table = [
+            // Monday morning, noon, afternoon; Friday evening; Sunday.
+            (9 * hour, true, 3 * hour),
+            (12 * hour, false, hour),
+            (13 * hour + 59, true, 4 * hour + 1),
+            (4 * day + 18 * hour, false, 63 * hour),
+            (6 * day, false, 33 * hour),
+        ];
+        for (minute, open, change) in table {
+            assert_eq!((number.is_open(minute), number.changes_in(minute)), (open, Some(change)), "{minute}");
+        }
+        assert!(always.is_open(0) && always.changes_in(0).is_none());
+    }
 
     #[test]
     fn a_switch_remembers_who_turned_it_on_first_and_is_written_down_once() {

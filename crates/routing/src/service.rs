@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use clock::WallTime;
 use model::numbers::{Caller, CallerKind};
 use model::{Aor, TrunkName};
 
@@ -209,6 +210,17 @@ impl ClassOfService {
 }
 
 impl Hours {
+    /// Minutes in a week.
+    pub const WEEK: u16 = 7 * DAY;
+
+    /// Minutes since Monday 00:00 at `at`, local time being `utc_offset` seconds east of UTC.
+    pub fn minute_of_week(at: WallTime, utc_offset: i32) -> u16 {
+        // 1970-01-01 was a Thursday.
+        let seconds = at.0.div_euclid(1_000_000) + i64::from(utc_offset);
+        let minute = (seconds.div_euclid(60) + 3 * i64::from(DAY)).rem_euclid(i64::from(Hours::WEEK));
+        u16::try_from(minute).unwrap_or(0)
+    }
+
     /// Whether this minute of the week (Monday 00:00 is 0) is within.
     pub fn contain(&self, minute_of_week: u16) -> bool {
         let (day, minute) = (usize::from(minute_of_week / DAY) % 7, minute_of_week % DAY);

@@ -14,7 +14,8 @@ use model::{
 use crate::trunk::{Trunk, TrunkGroup};
 
 use crate::{
-    ClassOfService, ConferenceProfile, Dialling, FeatureCodes, Holder, Mailbox, PhoneServices, Supervision,
+    ClassOfService, ConferenceProfile, Dialling, FeatureCodes, Holder, Hours, Mailbox, PhoneServices,
+    Supervision,
 };
 
 /// Everything a shard must know to route a call. Never changed in place: a reload makes a new one.
@@ -237,8 +238,10 @@ pub struct Number {
     pub aliases: Vec<Arc<str>>,
     /// What its callers enter.
     pub flow: FlowName,
-    /// What they enter while the night switch is on; None: there is no switch.
+    /// What they enter out of hours and while the night switch is on; None: there is no switch.
     pub night_flow: Option<FlowName>,
+    /// When it is open; none: always.
+    pub open: Vec<Hours>,
     /// When the caller is answered.
     pub answer: AnswerMode,
     /// What is recorded.

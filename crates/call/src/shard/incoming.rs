@@ -11,7 +11,8 @@ use model::event::{CallFact, Direction, Event};
 use model::outcome::{CallResult, HungUpBy, Termination};
 use model::{AgentId, CallId, LegId, TenantId};
 use routing::{
-    Claim, Facts, Holder, Number, RecordPolicy, Refusal, Reliable, Source, Ticket, Tie, Trunk, WhenDiskFull,
+    Claim, Facts, Holder, Hours, Number, RecordPolicy, Refusal, Reliable, Source, Ticket, Tie, Trunk,
+    WhenDiskFull,
 };
 use sip::endpoint::Flow;
 use sip::headers::Replaces;
@@ -200,7 +201,7 @@ impl Shard {
         let mut ticket = self.admit(now, Some(trunk))?;
         let plan = match takes {
             Some(place) => Ok(CallPlan::taking(&newcomer.tenant, place)),
-            None => self.plan_of(number, newcomer, &mut ticket),
+            None => self.plan_of(now, number, newcomer, &mut ticket),
         };
         match plan {
             Ok(plan) => Ok(Welcome {
@@ -248,6 +249,7 @@ impl Shard {
     /// The number's flow and its own limit: 486, since a 503 would take the whole trunk out of service.
     fn plan_of(
         &mut self,
+        now: Instant,
         number: Option<&Number>,
         newcomer: &Newcomer<'_>,
         ticket: &mut Ticket,
@@ -262,17 +264,23 @@ impl Shard {
         }
         self.node.admission.lock().admit_to(ticket, number)?;
         // R40: out of hours a flow answers all the same.
-        let night = number.night_flow.as_ref();
-        let night = night.and_then(|flow| Some((flow, self.node.night.lock().of(&number.number)?.clone())));
+        let night = number.night_flow.as_ref().and_then(|flow| Some((flow, self.closed(now, number)?)));
         let flow = self.settings.flows.get(night.as_ref().map_or(&number.flow, |(flow, _)| flow)).cloned();
         let flow = flow.ok_or(Refused::with(500, CallResult::Failure))?;
         let otherwise = night.is_some().then_some(CallResult::Closed);
-        if let Some((_, switch)) = night {
-            let fact = CallFact::WentToNight { by: switch.by, since: switch.since };
+        if let Some((_, fact)) = night {
             self.out.push_back(call_event(&newcomer.tenant, newcomer.id, fact));
         }
         let (answer, record) = (number.answer, number.record);
         Ok(CallPlan { answer, record, otherwise, ..CallPlan::through(flow) })
+    }
+
+    /// Why `number` is closed, if it is.
+    fn closed(&self, now: Instant, number: &Number) -> Option<CallFact> {
+        let switch = self.node.night.lock().of(&number.number).cloned();
+        let turned = switch.map(|switch| CallFact::WentToNight { by: switch.by, since: switch.since });
+        let minute_of_week = Hours::minute_of_week(self.anchor.wall(now), self.utc_offset);
+        turned.or_else(|| (!number.is_open(minute_of_week)).then_some(CallFact::OutOfHours))
     }
 
     fn newcomer<'a>(&mut self, flow: Flow, request: &'a Request, newborn: Newborn<'_>) -> Newcomer<'a> {

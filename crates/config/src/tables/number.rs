@@ -1,8 +1,9 @@
 //! Owns `numbers/*.toml`.
 
 use model::{FlowName, HotlineNumber};
-use routing::{AnswerMode, Number, RecordPolicy, WhenDiskFull};
+use routing::{AnswerMode, Hours, Number, RecordPolicy, WhenDiskFull};
 
+use super::security::{ON_DAYS, hours};
 use super::{MANY, default, optional, required, word};
 use crate::fields::{Kind, NameKind, Object};
 use crate::reading::Reading;
@@ -32,8 +33,15 @@ pub(crate) static NUMBER: Object = Object {
         optional(
             "night_flow",
             Kind::Ref(NameKind::Flow),
-            "夜间模式打开时来电进入的流程; 省略则不能切换",
-            "the flow its callers enter while the night switch is on; without it there is no switch",
+            "非开放时段, 或夜间模式打开时来电进入的流程; 省略则不能切换",
+            "the flow its callers enter out of hours, and while the night switch is on; without it there is no switch",
+        ),
+        default(
+            "open",
+            Kind::Tables(&OPEN),
+            "[]",
+            "开放时段, 省略则总是开放",
+            "when it is open; always, unless written",
         ),
         default(
             "answer",
@@ -71,6 +79,21 @@ pub(crate) static NUMBER: Object = Object {
     ],
 };
 
+static OPEN: Object = Object {
+    name: "open",
+    zh: "开放时段",
+    en: "hours in which a number is open",
+    fields: &[
+        optional(
+            "hours",
+            Kind::Text,
+            "时段, 如 \"09:00-18:00\", 可跨零点; 省略则全天",
+            "the time of day, such as \"09:00-18:00\"; may go over midnight; the whole day unless written",
+        ),
+        ON_DAYS,
+    ],
+};
+
 /// One number.
 pub(crate) fn number(record: &Record, reading: &mut Reading<'_>) -> Number {
     let number = record.text("number");
@@ -82,7 +105,19 @@ pub(crate) fn number(record: &Record, reading: &mut Reading<'_>) -> Number {
             reading.define(NameKind::Number, text, &alias.spot);
         }
     }
+    let all_day = Hours { days: [true; 7], from: 0, until: 0 };
+    let open: Vec<Hours> =
+        record.records("open").map(|open| hours(open, reading).unwrap_or(all_day)).collect();
+    if !open.is_empty() && !record.is_written("night_flow") {
+        reading.error(
+            record.spot_of("open"),
+            "missing-key",
+            "有开放时段的号码要写 «night_flow», 其余时间的来电由它接听".into(),
+            "a number with hours needs \"night_flow\", which takes its callers out of hours".into(),
+        );
+    }
     Number {
+        open,
         number: HotlineNumber::new(&reading.tenant, &number),
         aliases: record.texts("aliases"),
         flow: FlowName::new(&reading.tenant, &record.text("flow")),

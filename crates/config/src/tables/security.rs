@@ -6,7 +6,7 @@ use std::sync::Arc;
 use routing::{ClassOfService, DestinationKind, Hours, Security, StrangeOptions};
 
 use super::{MANY, default, optional, required, word};
-use crate::fields::{Choice, Kind, NameKind, Object};
+use crate::fields::{Choice, Field, Kind, NameKind, Object};
 use crate::reading::Reading;
 use crate::record::{Record, Value};
 
@@ -114,15 +114,20 @@ pub(crate) static CLASS_OF_SERVICE: Object = Object {
             "可以呼出的时段, 如 \"08:00-20:00\", 可跨零点",
             "when calls may go out, such as \"08:00-20:00\"; may go over midnight",
         ),
-        default(
-            "days",
-            Kind::List(&Kind::Choice(&DAYS)),
-            "['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']",
-            "时段所在的星期",
-            "on which days",
-        ),
+        ON_DAYS,
     ],
 };
+
+static DAY: Kind = Kind::Choice(&DAYS);
+
+/// On which days hours are.
+pub(crate) const ON_DAYS: Field = default(
+    "days",
+    Kind::List(&DAY),
+    "['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']",
+    "时段所在的星期",
+    "on which days",
+);
 
 static DESTINATIONS: [Choice; 6] = [
     word("internal", "内部分机", "phones of the tenant"),
@@ -194,7 +199,8 @@ pub(crate) fn classes(hotline: &Record, reading: &mut Reading<'_>) -> HashMap<Ar
     classes
 }
 
-fn hours(record: &Record, reading: &mut Reading<'_>) -> Option<Hours> {
+/// The hours of a record with `hours` and `days`; None: always.
+pub(crate) fn hours(record: &Record, reading: &mut Reading<'_>) -> Option<Hours> {
     let mut days = [false; 7];
     places(record, "days").for_each(|place| days[place] = true);
     let all_day = (days != [true; 7]).then_some(Hours { days, from: 0, until: 0 });

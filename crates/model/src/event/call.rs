@@ -61,6 +61,8 @@ pub enum CallFact {
         /// When.
         since: WallTime,
     },
+    /// The number is not open at this time: its caller enters the night flow (非工作时间).
+    OutOfHours,
     /// An agent's own phone calls, or an agent is to be called first.
     CallerIs {
         /// Who.

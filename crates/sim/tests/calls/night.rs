@@ -15,8 +15,13 @@ const DUTY: &str = "start = \"duty\"\n[node.duty]\nkind = \"dial\"\nphones = [{ 
 
 /// The office, whose main number and number of a queue have a night flow; 8001 may turn their switches, 8002 may not.
 fn office(night: &str) -> Stage {
-    let (numbers, all) =
-        edited("numbers/all.toml", "flow = \"main\"", "flow = \"main\"\nnight_flow = \"night\"");
+    office_open(night, "[]")
+}
+
+/// The same; the main number is open at these times.
+fn office_open(night: &str, open: &str) -> Stage {
+    let open = format!("flow = \"main\"\nnight_flow = \"night\"\nopen = {open}");
+    let (numbers, all) = edited("numbers/all.toml", "flow = \"main\"", &open);
     let all = all.replace(
         "flow = \"plain\"\nrecord = \"off\"",
         "flow = \"plain\"\nrecord = \"off\"\nnight_flow = \"night\"",
@@ -112,6 +117,36 @@ fn a_caller_at_night_hears_the_night_flow_and_the_record_says_closed_whoever_han
         assert!(stage.world.has(|fact| matches!(fact, CallFact::WentToNight { by, .. } if &**by == "API")));
         let finished = stage.finish();
         assert_eq!(ending(only(&finished)), (CallResult::Closed, by));
+    }
+}
+
+/// The world begins on a Wednesday at 09:20, local time.
+#[test]
+fn a_number_takes_its_callers_in_its_hours_and_its_night_flow_takes_them_else() {
+    let noon = "[{ hours = \"12:00-18:00\" }]";
+    let weekdays = "[{ days = [\"sat\", \"sun\"] }, { days = [\"wed\"], hours = \"09:00-12:00\" }]";
+    for (open, minutes, closed) in [
+        ("[{ hours = \"09:00-18:00\" }]", 0, false),
+        (noon, 0, true),
+        (noon, 161, false),
+        ("[{ days = [\"sat\", \"sun\"] }]", 0, true),
+        (weekdays, 0, false),
+        (weekdays, 161, true),
+        // Over midnight, and the morning after.
+        ("[{ days = [\"tue\"], hours = \"22:00-09:30\" }]", 0, false),
+        ("[{ days = [\"tue\"], hours = \"22:00-09:30\" }]", 11, true),
+    ] {
+        let mut stage = office_open(CLOSED, open);
+        stage.run(seconds(60 * minutes));
+        let caller = stage.call("4008001234");
+        stage.until_fact(seconds(10), |fact| node_is(fact, if closed { "closed" } else { "menu" }));
+        stage.hang_up(caller);
+        stage.run(seconds(1));
+        let told = stage.world.has(|fact| matches!(fact, CallFact::OutOfHours));
+        assert_eq!(told, closed, "{open} {minutes}");
+        let finished = stage.finish();
+        let result = if closed { CallResult::Closed } else { CallResult::EndedInMenu };
+        assert_eq!(ending(only(&finished)), (result, HungUpBy::Caller), "{open} {minutes}");
     }
 }
 

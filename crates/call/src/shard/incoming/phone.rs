@@ -13,7 +13,7 @@ use model::supervision::Verb;
 use model::voicemail::MailboxFact;
 use model::{AgentId, Aor, ConferenceName, DialTarget, MailboxName, QueueName};
 use routing::{
-    AnswerMode, Barred, Destination, DestinationKind, Dialled, Feature, Holder, NoWayOut, Number,
+    AnswerMode, Barred, Destination, DestinationKind, Dialled, Feature, Holder, Hours, NoWayOut, Number,
     OutboundFacts, Outside, Phone, RecordPolicy, Verdict,
 };
 use sip::Request;
@@ -242,7 +242,7 @@ impl Shard {
                 .visit_by_code(phone, (verb, &extension), newcomer)
                 .map(|visit| CallPlan { visits: Some(visit), ..CallPlan::of_code(&phone.tenant) }),
             Wish::PickUp(place) => Ok(CallPlan::taking(&phone.tenant, place)),
-            Wish::Number(number) => self.plan_of(Some(&number), newcomer, &mut ticket),
+            Wish::Number(number) => self.plan_of(now, Some(&number), newcomer, &mut ticket),
             Wish::Outside(Outside { number, trunk }) => {
                 let target = DialTarget::Trunk { trunk, number };
                 let flow = dialled::extension(&phone.tenant, target, dialled::OUTSIDE_RINGS);
@@ -295,7 +295,7 @@ impl Shard {
         let DialTarget::Trunk { trunk, number } = target else { return self.permit_inside(holder) };
         let plan = &self.settings.plan;
         let destination = Destination::of_number(number, plan.home_area_of(trunk));
-        let minute_of_week = crate::context::minute_of_week(self.anchor, self.utc_offset, now);
+        let minute_of_week = Hours::minute_of_week(self.anchor.wall(now), self.utc_offset);
         let facts = OutboundFacts { minute_of_week, ..OutboundFacts::default() };
         match plan.class_of(holder).permits(&destination, &facts) {
             Verdict::Permitted => Ok(()),

@@ -70,6 +70,7 @@ fn call_sentence(exporter: &Exporter, fact: &CallFact) -> Option<String> {
                 live::short(&exporter.time(*since))
             )
         }
+        CallFact::OutOfHours => "不在号码的开放时段, 进入夜间流程 / out of the number's hours".to_owned(),
         CallFact::SwitchAnswered => "系统应答 / answered by the switch".to_owned(),
         CallFact::EarlyMediaBegan => "应答前放音 / early media".to_owned(),
         CallFact::NoticePlayed => "录音告知已播放 / recording notice played".to_owned(),
