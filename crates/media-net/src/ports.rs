@@ -311,9 +311,10 @@ impl Pair {
             return;
         }
         self.dscp = wanted;
+        let address = self.lease.address();
         for socket in [&self.rtp, &self.rtcp] {
             // Marked packets are a courtesy of the network: where the system refuses the mark, calls still work.
-            if let Err(error) = mark(socket, wanted) {
+            if let Err(error) = mark(socket, address, wanted) {
                 tracing::debug!(port = self.lease.port, wanted, %error, "no DSCP mark");
             }
         }
@@ -333,7 +334,7 @@ impl Lease {
     /// refuse calls for want of descriptors.
     pub fn keep(&self, worker: usize, place: u32) -> bool {
         let PortPool { bound, most_bound, clock, .. } = &*self.pool;
-        if bound.load(Ordering::Relaxed) > most_bound - most_bound / 4 {
+        if bound.load(Ordering::Relaxed) > most_bound - (most_bound / KEPT_FREE).max(1) {
             return false;
         }
         let now = clock.now();
@@ -347,6 +348,10 @@ impl Lease {
 
     fn table(&self) -> Option<&Mutex<PairTable>> {
         self.pool.interfaces.get(usize::from(self.index)).map(|(_, table)| table)
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.pool.interfaces.get(usize::from(self.index)).map(|(interface, _)| interface.bind)
     }
 }
 
@@ -370,6 +375,10 @@ fn descriptors() -> usize {
 /// Pairs that rest have two descriptors each: together they may take half of all.
 const DESCRIPTORS_PER_KEPT: usize = 4;
 
+/// Of the pairs that may be bound, this part is left to new calls before one that ended keeps its pair: each that cannot
+/// costs its successor a dozen system calls.
+const KEPT_FREE: usize = 16;
+
 /// An eighth of the descriptors, and so many at least, are never taken by ports: the database opens files at each
 /// transaction, a recording at its beginning and end, and connections come.
 const LEAST_FOR_OTHERS: usize = 256;
@@ -385,8 +394,8 @@ fn bind_pair(address: IpAddr, port: u16) -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 fn bind(address: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let datagrams = Type::DGRAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), datagrams, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -395,9 +404,12 @@ fn bind(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// RFC 2474 §3: the mark is the upper six bits of the byte.
-fn mark(socket: &OwnedFd, dscp: u8) -> io::Result<()> {
+fn mark(socket: &OwnedFd, address: Option<IpAddr>, dscp: u8) -> io::Result<()> {
     let (socket, class) = (SockRef::from(socket), u32::from(dscp) << 2);
-    if socket.domain()? == Domain::IPV6 { socket.set_tclass_v6(class) } else { socket.set_tos_v4(class) }
+    match address {
+        Some(IpAddr::V6(_)) => socket.set_tclass_v6(class),
+        _ => socket.set_tos_v4(class),
+    }
 }
 
 #[cfg(test)]
