@@ -4,6 +4,10 @@
 //! `setup 1000` makes a thousand calls at one number of dialogs and prints nothing else: for
 //! `valgrind --tool=callgrind --toggle-collect='*Seat*give*'`. `setup memory` asks for the bytes alone, `setup shards` for
 //! shards of one node on a thread each.
+//!
+//! `setup cold` walks through more memory than the core's caches hold before each turn of the shard, as a switch that slept
+//! finds them; `setup cold 200` does so for `valgrind --tool=callgrind --toggle-collect='*Seat*turn_of_shard*'
+//! --cache-sim=yes --LL=262144,8,64`, which counts the lines of code and data that a call touches.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -23,10 +27,15 @@ use sip::endpoint::{Advertised, Flow};
 static ALLOCATOR: Counting = Counting;
 
 fn main() {
+    let cold = std::env::args().any(|argument| argument == "cold");
     if let Some(calls) = std::env::args().skip(1).find_map(|argument| argument.parse().ok()) {
         let mut seat = Seat::new();
         seat.fill(100);
+        seat.walked = vec![0; if cold { COUNTED } else { 0 }];
         return seat.turn(calls);
+    }
+    if cold {
+        return print_cold();
     }
     if std::env::args().any(|argument| argument == "memory") {
         return print_memory();
@@ -50,6 +59,18 @@ fn main() {
         );
     }
     print_memory();
+}
+
+fn print_cold() {
+    for talking in [100, 1_000] {
+        let mut seat = Seat::new();
+        seat.fill(talking);
+        seat.turn(PER_SECOND);
+        seat.walked = vec![0; WALKED];
+        let measured = seat.measured(MEASURED / 10);
+        let nanos = measured.nanos / f64::from(MEASURED / 10);
+        println!("{:<44}{nanos:10.0} ns", format!("{talking} calls talking, caches cold"));
+    }
 }
 
 fn print_memory() {
@@ -86,6 +107,10 @@ fn print_shards() {
 /// Calls that begin in a second of virtual time.
 const PER_SECOND: u32 = 2_000;
 const MEASURED: u32 = 20_000;
+/// Bytes walked before a turn: more than a core's own caches hold.
+const WALKED: usize = 8 << 20;
+/// The same for a simulated last cache of 256 KB.
+const COUNTED: usize = 512 << 10;
 
 struct Memory {
     /// Bytes per established call whose INVITE transactions are over.
@@ -129,6 +154,8 @@ struct Seat {
     room_of: HashMap<LegId, CallId>,
     /// What the shard alone has cost.
     cost: Cost,
+    /// Walked before each turn, if not empty.
+    walked: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -170,6 +197,7 @@ impl Seat {
             rooms: HashMap::new(),
             room_of: HashMap::new(),
             cost: Cost::default(),
+            walked: Vec::new(),
         }
     }
 
@@ -270,9 +298,19 @@ impl Seat {
         }
     }
 
-    /// One turn of the shard: what is measured.
-    #[inline(never)]
+    /// One turn of the shard, and what comes of it.
     fn give(&mut self, input: Option<Input>) {
+        self.walked.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
+        self.turn_of_shard(input);
+        while let Some(output) = self.shard.poll_output() {
+            self.outputs += 1;
+            self.perform(output);
+        }
+    }
+
+    /// What is measured.
+    #[inline(never)]
+    fn turn_of_shard(&mut self, input: Option<Input>) {
         let (began, allocated) = (cpu_nanos(), allocations());
         match input {
             Some(input) => self.shard.handle(self.now, input),
@@ -282,10 +320,6 @@ impl Seat {
         self.cost.nanos += (cpu_nanos() - began) as f64;
         self.cost.allocations += (allocations() - allocated) as f64;
         std::hint::black_box(next);
-        while let Some(output) = self.shard.poll_output() {
-            self.outputs += 1;
-            self.perform(output);
-        }
     }
 
     fn perform(&mut self, output: Output) {

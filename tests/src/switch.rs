@@ -234,12 +234,21 @@ impl Switch {
     /// # Panics
     /// When a call fails.
     pub fn load(&self, number: &str, phone: SocketAddr, calls: u32, rate: u32) -> Value {
+        let (calls, rate) = (calls.to_string(), rate.to_string());
+        self.load_with(phone, &["--number", number, "--calls", &calls, "--rate", &rate])
+    }
+
+    /// As [`load`](Switch::load), with these words on its command line.
+    ///
+    /// # Panics
+    /// When a call fails.
+    pub fn load_with(&self, phone: SocketAddr, words: &[&str]) -> Value {
         let carrier = Place::free(Place::mine().carrier);
-        let (calls, rate, pid) = (calls.to_string(), rate.to_string(), self.pid().to_string());
         let output = Command::new(binary())
-            .args(["load", "--json", "--number", number, "--calls", &calls, "--rate", &rate, "--pid", &pid])
+            .args(["load", "--json", "--pid", &self.pid().to_string()])
             .args(["--to", &self.sip.to_string(), "--caller", &carrier.to_string()])
             .args(["--callee", &phone.to_string()])
+            .args(words)
             .output()
             .expect("the load starts");
         let said = String::from_utf8_lossy(&output.stdout);
