@@ -14,11 +14,11 @@ use std::time::Duration;
 use anyhow::Context;
 use api::metrics::Metrics;
 use arc_swap::ArcSwap;
-use clock::SystemClock;
+use clock::{Precedence, SystemClock};
 use config::{HookEvent, Loaded, Pinning};
 use hooks::{CommandHook, CommandLimits, Hooks, QueueLimits, Trigger};
 use ledger::{Exporter, UtcOffset};
-use media_net::{MediaConfig, MediaNet, yield_to_others};
+use media_net::{MediaConfig, MediaNet};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
 use sip::subscription::Notifier;
@@ -120,7 +120,7 @@ impl Node {
         });
         let last_packet = move |call| heard.get(&call).copied();
         // A transaction of thousands of rows would else take half the core from calls that are being set up.
-        let folder = FolderConfig { on_thread: || yield_to_others(10), ..FolderConfig::default() };
+        let folder = FolderConfig { on_thread: || Precedence::Later.take(), ..FolderConfig::default() };
         let rows = StartConfig { folder, ..StartConfig::default() };
         let started = store::start(&data, clock, rows, last_packet).await?;
         let journal = started.journal;

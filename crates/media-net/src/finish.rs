@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-use clock::{SystemClock, WallTime};
+use clock::{Precedence, SystemClock, WallTime};
 use media::finisher::{Checksum, Sum, Survey};
 use media::recording::Place;
 use media::recording::manifest::{Deed, Entry};
@@ -106,7 +106,7 @@ impl Finisher {
     /// When the system gives no thread.
     pub fn spawn(mut self, jobs: Receiver<Job>) -> io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name("rec-finish".to_owned()).spawn(move || {
-            yield_to_others(19);
+            Precedence::Last.take();
             self.run(&jobs);
         })
     }
@@ -392,18 +392,6 @@ pub(crate) fn path_of(tenant: &TenantId, recording: RecordingId, started: WallTi
 pub(crate) fn date(at: WallTime) -> (i64, i64, i64) {
     const CHINA_SECS: i64 = 8 * 3_600;
     clock::civil_of_epoch_day((at.as_secs() + CHINA_SECS).div_euclid(86_400))
-}
-
-/// Lets workers and signalling go before the calling thread and those that it starts: finishing has time. With
-/// sched_autogroup, niceness counts only inside the session's group, which is where our own threads are.
-///
-/// `niceness`: at 10 a thread has a tenth of what one of theirs has, at 19 a seventieth (sched(7)).
-pub fn yield_to_others(niceness: i32) {
-    // SAFETY: setpriority takes three integers; 0 is the calling thread.
-    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) } != 0;
-    if failed {
-        tracing::debug!(error = %io::Error::last_os_error(), "a thread keeps its priority");
-    }
 }
 
 #[cfg(test)]

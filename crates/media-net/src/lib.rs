@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub use config::{MediaConfig, MediaInterface};
 pub use disk::{RecordingLimits, free_bytes};
-pub use finish::{FinishError, Made, checksum_of, yield_to_others};
+pub use finish::{FinishError, Made, checksum_of};
 pub use journal::{held, last_heard};
 pub use manifest::{Manifest, read_manifest};
 pub use net::{MediaLive, MediaNet};

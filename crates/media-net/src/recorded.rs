@@ -104,7 +104,7 @@ impl MediaNet {
         let busy = loading.threads.fetch_add(1, Ordering::AcqRel) >= MOST_THREADS;
         let media = self.clone();
         let read = move || {
-            crate::finish::yield_to_others(19);
+            clock::Precedence::Later.take();
             media.read_and_play(command);
             media.loading().threads.fetch_sub(1, Ordering::AcqRel);
         };

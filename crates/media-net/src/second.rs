@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use clock::{Instant, SystemClock};
+use clock::{Instant, Precedence, SystemClock};
 use media::recording::{Place, SEGMENT_HEADER};
 use model::event::{Event, NodeFact};
 
@@ -99,7 +99,8 @@ impl Copier {
     /// When the system gives no thread.
     pub fn spawn(self, stop: Arc<AtomicBool>) -> io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name("rec-copy".to_owned()).spawn(move || {
-            go_idle();
+            Precedence::Last.take();
+            leave_the_disk_to_others();
             self.run(&stop);
         })
     }
@@ -160,15 +161,12 @@ impl Copier {
     }
 }
 
-/// Lets everybody else go first, at the processor and at the disk.
-fn go_idle() {
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the structure lives for the call; 0 is the calling thread.
-    let scheduled = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) } == 0;
+/// Lets everybody else go first at the disk.
+fn leave_the_disk_to_others() {
     // SAFETY: ioprio_set takes three integers: a thread, the calling one, the idle class.
     let queued = unsafe { libc::syscall(libc::SYS_ioprio_set, 1, 0, 3 << 13) } == 0;
-    if !(scheduled && queued) {
-        tracing::debug!(error = %io::Error::last_os_error(), "the copier keeps its priority");
+    if !queued {
+        tracing::debug!(error = %io::Error::last_os_error(), "the copier keeps its place at the disk");
     }
 }
 

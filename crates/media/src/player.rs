@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clock::Instant;
 use model::PlayId;
+use smallvec::SmallVec;
 
 use crate::clip::{Clip, ClipFrame};
 use crate::codec::Codec;
@@ -23,7 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub struct Player {
     /// Its id.
     pub play: PlayId,
-    clips: Vec<Arc<Clip>>,
+    /// Few as a rule, which lie beside the rest.
+    clips: SmallVec<[Arc<Clip>; 2]>,
     mode: PlayMode,
     clip: usize,
     frame: usize,
@@ -40,6 +42,7 @@ impl Player {
         let audible = clips.iter().any(|clip| clip.frames() > 0);
         // Silence in a loop would never end and never be heard.
         let mode = if audible { mode } else { PlayMode::Once };
+        let clips = SmallVec::from_iter(clips);
         Player { play, clips, mode, clip: 0, frame: 0, next_at: now, own_voice: false, ahead: 0 }
     }
 

@@ -92,8 +92,21 @@ impl Room {
     /// before a packet comes to them.
     #[inline]
     pub fn whereabouts(&self) -> impl Iterator<Item = (*const u8, usize)> {
+        self.few_ports().map(|port| (std::ptr::from_ref(port).cast(), size_of::<Port>()))
+    }
+
+    /// The same of their playbacks; the ports themselves are looked at.
+    #[inline]
+    pub fn players_whereabouts(&self) -> impl Iterator<Item = (*const u8, usize)> {
+        let players = self.few_ports().filter_map(|port| port.player.as_deref());
+        players.map(|player| (std::ptr::from_ref(player).cast(), size_of::<Player>()))
+    }
+
+    /// The ports of a room of few, none of a larger one.
+    #[inline]
+    fn few_ports(&self) -> impl Iterator<Item = &Port> {
         let few = if self.ports.len() <= FEW { &self.ports[..] } else { &[] };
-        few.iter().flatten().map(|port| (std::ptr::from_ref(&**port).cast(), size_of::<Port>()))
+        few.iter().filter_map(Option::as_deref)
     }
 
     /// Number of playbacks that run.

@@ -25,7 +25,7 @@ impl Preparer {
     pub fn spawn() -> io::Result<Preparer> {
         let (asked, clips) = sync_channel::<(Arc<Clip>, Codec)>(WAITING);
         thread::Builder::new().name("prompt-encoder".to_owned()).spawn(move || {
-            crate::finish::yield_to_others(19);
+            clock::Precedence::Last.take();
             for (clip, codec) in clips {
                 clip.prepare(codec);
             }

@@ -29,7 +29,11 @@ const ONE_PACKET: usize = 184 + 63;
 /// Batches that are read of one socket at a time.
 const MOST_BATCHES: usize = 16;
 
-/// What waits for a tick waits for two frames, or longer where the worker is late.
+/// What waits is read with each so many frames of ours: a key over a prompt is heard 80 ms later at the most, which is
+/// less than anybody notices, and a call of the system for each datagram would cost as much as sending does.
+const FRAMES_UNREAD: u8 = 4;
+
+/// What waits for a tick waits for so many frames, or longer where the worker is late.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The rooms of one worker.
@@ -63,8 +67,8 @@ struct Slot {
     /// When it is looked at next: when the room has something to do, or before.
     armed: Option<Instant>,
     players: usize,
-    /// Whether the next tick reads what waits: each second one does.
-    looks: bool,
+    /// Ticks since what waits was read.
+    unread: u8,
 }
 
 impl Rooms {
@@ -132,6 +136,12 @@ impl Rooms {
         }
     }
 
+    #[inline]
+    fn expect_players_of(&self, at: u32) {
+        let Some(slot) = self.slots.get(at as usize).and_then(Option::as_deref) else { return };
+        slot.room.players_whereabouts().for_each(|(at, length)| sys::prefetch(at, length));
+    }
+
     /// Reads one datagram of a socket and lets its room forward it. Whether there are more.
     #[inline]
     pub fn readable(&mut self, now: Instant, token: Token, buffer: &mut [u8]) -> Left {
@@ -167,8 +177,9 @@ impl Rooms {
         self.agenda.take(now, &mut due);
         for nth in 0..due.len() {
             // Rooms that are due are asked for ahead, as those of packets are.
-            due.get(nth + 2).into_iter().for_each(|at| self.expect_slot(*at));
-            due.get(nth + 1).into_iter().for_each(|at| self.expect_ports_of(*at));
+            due.get(nth + 3).into_iter().for_each(|at| self.expect_slot(*at));
+            due.get(nth + 2).into_iter().for_each(|at| self.expect_ports_of(*at));
+            due.get(nth + 1).into_iter().for_each(|at| self.expect_players_of(*at));
             self.tick_room(now, due[nth]);
         }
         due.clear();
@@ -189,8 +200,8 @@ impl Rooms {
             return;
         }
         slot.armed = None;
-        slot.looks = !slot.looks;
-        if slot.looks {
+        slot.unread += 1;
+        if slot.unread >= FRAMES_UNREAD {
             self.read_waiting(now, at);
         }
         self.act(now, at, |room, outlet| room.tick(now, outlet));
@@ -199,7 +210,8 @@ impl Rooms {
     /// Reads what waits at those sockets of a room that are read with our own packets.
     fn read_waiting(&mut self, now: Instant, at: u32) {
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
-        let Slot { room, sockets, running, .. } = &mut **slot;
+        let Slot { room, sockets, running, unread, .. } = &mut **slot;
+        *unread = 0;
         for (place, pair) in sockets.iter().enumerate() {
             let Some(pair) = pair.as_ref().filter(|pair| pair.reading == Reading::WithOurs) else { continue };
             let from = (PortIndex(place as u16), Channel::Rtp);
@@ -416,7 +428,7 @@ impl Rooms {
             running: SmallVec::new(),
             armed: None,
             players: 0,
-            looks: false,
+            unread: 0,
         }));
         let at = match self.free.pop() {
             Some(at) => {
