@@ -12,13 +12,14 @@ use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use ledger::Exporter;
 use model::command::{Command, ConferenceWish, First, Originate};
-use model::event::AgentState;
+use model::event::{AgentState, Event, RecordingFact};
 use model::supervision::Verb;
-use model::{AgentId, CallId, ConferenceName, TenantId};
+use model::{AgentId, CallId, ConferenceName, RecordingId, TenantId};
 use serde_json::{Value, json};
-use store::Store;
+use store::{EventJournal, Store};
 use tokio::sync::watch;
 
+use crate::console;
 use crate::error::Problem;
 use crate::events::Recent;
 use crate::metrics::Metrics;
@@ -43,8 +44,17 @@ pub(crate) struct Shared {
     pub(crate) exporter: Arc<Exporter>,
     pub(crate) closed: watch::Receiver<Closing>,
     pub(crate) limits: Limits,
+    journal: EventJournal,
     token: Token,
     metrics: Metrics,
+}
+
+impl Shared {
+    /// The sound of a recording is handed out.
+    pub(crate) fn listened(&self, tenant: TenantId, call: CallId, recording: RecordingId) {
+        let fact = RecordingFact::Listened { by: "API".into() };
+        self.journal.append(Event::Recording { tenant, call, recording, fact });
+    }
 }
 
 pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Closing>) -> Router {
@@ -56,10 +66,14 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         exporter: Arc::new(server.exporter),
         closed,
         limits: server.limits,
+        journal: server.journal,
         token: server.token,
         metrics: server.metrics,
     };
     Router::new()
+        .route("/", get(console::page))
+        .route("/console.css", get(console::style))
+        .route("/console.js", get(console::script))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .route("/v1/calls", get(live_calls).post(originate))
@@ -68,6 +82,7 @@ pub(crate) fn router(server: Server, recent: Recent, closed: watch::Receiver<Clo
         .route("/v1/calls/{id}/hangup", post(hang_up))
         .route("/v1/calls/{id}/recording/pause", post(pause_recording))
         .route("/v1/calls/{id}/recording/resume", post(resume_recording))
+        .route("/v1/recordings/{id}/audio", get(recordings::audio))
         .route("/v1/recordings/{id}/timeline", get(recordings::timeline))
         .route("/v1/recordings/{id}/peaks", get(recordings::peaks))
         .route("/v1/calls/{id}/transfer", post(transfer))
@@ -115,6 +130,7 @@ async fn authorize(
 ) -> Response {
     let open = match request.uri().path() {
         "/healthz" => true,
+        path if console::PATHS.contains(&path) => true,
         "/metrics" => peer.ip().to_canonical().is_loopback(),
         _ => false,
     };

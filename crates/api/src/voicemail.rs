@@ -3,8 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use model::command::{Command, MessageDeed};
 use model::{MailboxName, RecordingId, TenantId};
 use serde_json::Value;
@@ -12,6 +11,7 @@ use serde_json::Value;
 use crate::error::Problem;
 use crate::routes::{Shared, Tenant, command};
 use crate::said::{Field, InPath};
+use crate::sound;
 use crate::view::MailboxView;
 
 pub(crate) async fn mailboxes(State(shared): State<Shared>, tenant: Tenant) -> Json<Vec<MailboxView>> {
@@ -50,13 +50,11 @@ pub(crate) async fn audio(
     if !of_box.flat_map(|one| &one.messages).any(|one| one.id == id) {
         return Err(none());
     }
-    let path = shared.store.recording_path(&tenant.0, message).await?.ok_or_else(none)?;
-    let path = shared.exporter.data_dir.join(path);
-    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
-        Ok(Ok(bytes)) => Ok(([(header::CONTENT_TYPE, "audio/wav")], bytes).into_response()),
-        // Deleted by its time.
-        _ => Err(none()),
-    }
+    let (path, call) = shared.store.recording_path(&tenant.0, message).await?.ok_or_else(none)?;
+    // Deleted by its time.
+    let response = sound::of_file(shared.exporter.data_dir.join(path)).await.ok_or_else(none)?;
+    shared.listened(tenant.0, call, message);
+    Ok(response)
 }
 
 fn meant(tenant: &TenantId, asked: InPath<(String, String)>) -> Result<(MailboxName, RecordingId), Problem> {

@@ -57,7 +57,7 @@ impl Ledger {
         match &stamped.event {
             Event::Call { tenant, call, fact } => self.fold_call(stamped, tenant, *call, fact),
             Event::Recording { tenant, call, recording, fact } => {
-                let state = RecordingState::from(fact);
+                let state = state_of(fact)?;
                 self.learn_of_recording(stamped.at, tenant, *call, *recording, state)
             }
             Event::Agent { .. }
@@ -160,16 +160,16 @@ impl Ledger {
     }
 }
 
-impl From<&RecordingFact> for RecordingState {
-    fn from(fact: &RecordingFact) -> RecordingState {
-        match fact.clone() {
-            RecordingFact::Finished { path, millis, bytes, sha256, shares } => {
-                RecordingState::Finished { path, millis, bytes, sha256, shares }
-            }
-            RecordingFact::Failed { error } => RecordingState::Failed { error },
-            RecordingFact::Expired { path, sha256 } => RecordingState::Expired { path, sha256 },
+/// The state that `fact` leads to, if it changes it.
+fn state_of(fact: &RecordingFact) -> Option<RecordingState> {
+    Some(match fact.clone() {
+        RecordingFact::Finished { path, millis, bytes, sha256, shares } => {
+            RecordingState::Finished { path, millis, bytes, sha256, shares }
         }
-    }
+        RecordingFact::Failed { error } => RecordingState::Failed { error },
+        RecordingFact::Expired { path, sha256 } => RecordingState::Expired { path, sha256 },
+        RecordingFact::Listened { .. } => return None,
+    })
 }
 
 /// A call that has not ended. Its record is at every moment what it would be if the switch crashed now.

@@ -241,6 +241,11 @@ pub enum RecordingFact {
         /// Why, in words.
         error: Arc<str>,
     },
+    /// Its sound was handed out (R28).
+    Listened {
+        /// To whom.
+        by: Arc<str>,
+    },
     /// Its time was over, and its file is deleted.
     Expired {
         /// Where it was, below the data folder.

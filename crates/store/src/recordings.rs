@@ -48,7 +48,7 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// Where the file of a recording of `tenant` is, below the data folder; `None` when there is none.
+    /// Where the file of a recording of `tenant` is, below the data folder, and whose call's it is; `None` when there is none.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,24 +56,27 @@ impl Store {
         &self,
         tenant: &TenantId,
         recording: RecordingId,
-    ) -> Result<Option<String>, StoreError> {
-        let kept = "SELECT path FROM recording WHERE id = ? AND tenant = ? AND state = 'finished'";
-        let path: Option<Option<String>> = sqlx::query_scalar(kept)
+    ) -> Result<Option<(String, CallId)>, StoreError> {
+        let kept = "SELECT path, call FROM recording WHERE id = ? AND tenant = ? AND state = 'finished' AND path IS NOT NULL";
+        let found: Option<(String, String)> = sqlx::query_as(kept)
             .bind(recording.to_string())
             .bind(tenant.to_string())
             .fetch_optional(&self.read)
             .await?;
-        Ok(path.flatten())
+        let Some((path, call)) = found else { return Ok(None) };
+        let call = call.parse().map_err(|error| no_id(&recording.to_string(), error))?;
+        Ok(Some((path, call)))
     }
+}
+
+fn no_id(recording: &str, error: model::ParseIdError) -> StoreError {
+    StoreError::Content { what: format!("recording {recording}"), source: serde::de::Error::custom(error) }
 }
 
 fn read(
     (id, call, state, path, sha256): (String, String, String, Option<String>, Option<String>),
 ) -> Result<RecordingRow, StoreError> {
-    let content = |error: model::ParseIdError| StoreError::Content {
-        what: format!("recording {id}"),
-        source: serde::de::Error::custom(error),
-    };
+    let content = |error| no_id(&id, error);
     let standing = match (&*state, path, sha256) {
         ("finished", Some(path), Some(sha256)) => Standing::Kept { path, sha256 },
         ("expired", ..) => Standing::Expired,

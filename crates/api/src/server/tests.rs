@@ -20,6 +20,7 @@ use crate::view::{
     QueueView, RecordingView, TrunkView, VoiceMessageView,
 };
 
+mod console;
 mod rubbish;
 
 const LONG: Duration = Duration::from_secs(30);

@@ -44,6 +44,9 @@ fn sentence(exporter: &Exporter, stamped: &Stamped) -> Option<String> {
         Event::Recording { fact: RecordingFact::Expired { path, .. }, .. } => {
             Some(format!("录音到期删除 / recording deleted, its time was over: {path}"))
         }
+        Event::Recording { fact: RecordingFact::Listened { by }, .. } => {
+            Some(format!("录音被听取或下载, {by} / recording handed out, to {by}"))
+        }
         Event::Recording { fact: RecordingFact::Failed { error }, .. } => {
             Some(format!("录音失败 / recording failed: {error}"))
         }
