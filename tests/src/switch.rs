@@ -111,6 +111,11 @@ impl Switch {
         socket["address"].as_str().and_then(|text| text.parse().ok()).expect("an address")
     }
 
+    /// Where its API listens.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
     /// The switch's process.
     pub fn pid(&self) -> u32 {
         self.child.id()
