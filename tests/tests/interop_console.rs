@@ -57,9 +57,9 @@ fn the_console_shows_agents_queues_trunks_and_a_call_and_plays_its_recording() {
     assert_eq!(row(&page["board"]["trunks"], "loopback")[1], "正常 / fine");
     assert!(page["figures"][0].as_str().is_some_and(|figure| figure.contains("在线通话")), "{page:#}");
     let record = &page["records"][1];
-    let expected = ["呼入", "13800138000", "4000000003", "9001", "已接听"];
-    assert_eq!(record.as_array().expect("cells")[1..6], expected.map(Value::from), "{page:#}");
-    assert!(record[9].as_str().is_some_and(|cell| cell.starts_with('▶')), "{record}");
+    let expected = ["呼入", "13800138000", "北京", "4000000003", "9001", "已接听"];
+    assert_eq!(record.as_array().expect("cells")[1..7], expected.map(Value::from), "{page:#}");
+    assert!(record[10].as_str().is_some_and(|cell| cell.starts_with('▶')), "{record}");
     let bytes = call["recordings"][0]["bytes"].as_u64().expect("a size");
     assert_eq!((page["heard"].as_u64(), &page["playing"]), (Some(bytes), &true.into()), "{page:#}");
     let story = switch.show(&["calls", "explain", call["id"].as_str().expect("an id")]);

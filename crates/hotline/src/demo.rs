@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use api::metrics::Metrics;
 use config::{Loaded, Sources};
-use ledger::{ExportedCdr, Exporter, UtcOffset};
+use ledger::{ExportedCdr, UtcOffset};
 use store::CallFilter;
 
 use crate::cli::{Answer, Global};
@@ -57,7 +57,7 @@ async fn play(global: &Global) -> anyhow::Result<Outcome> {
     let data = std::path::absolute(FOLDER)?.join(std::process::id().to_string());
     let calendar = Calendar::new(&loaded.node.time_zone)?;
     let offset = UtcOffset(calendar.offset_at(clock::SystemClock::start().wall()));
-    let exporter = Exporter { offset, data_dir: data.clone() };
+    let exporter = crate::node::settings::exporter(offset, data.clone());
     let metrics = Metrics::install()?;
     let setup = Setup { loaded, origin: Origin::Embedded, data: data.clone(), metrics };
     let node =

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use clock::{Precedence, SystemClock};
 use config::{HookEvent, Loaded, Pinning};
 use hooks::{CommandHook, CommandLimits, Hooks, QueueLimits, Trigger};
-use ledger::{Exporter, UtcOffset};
+use ledger::UtcOffset;
 use media_net::{MediaConfig, MediaNet};
 use model::event::{Event, NodeFact};
 use sip::registrar::{Registrar, RegistrarConfig};
@@ -127,8 +127,7 @@ impl Node {
         let data = std::path::absolute(&data).unwrap_or(data);
         journal.append(Event::Node { fact: NodeFact::Started { version: env!("CARGO_PKG_VERSION").into() } });
         let calendar = calendar::Calendar::new(&loaded.node.time_zone)?;
-        let exporter =
-            Exporter { offset: UtcOffset(calendar.offset_at(clock.wall())), data_dir: data.clone() };
+        let exporter = settings::exporter(UtcOffset(calendar.offset_at(clock.wall())), data.clone());
         // Ports are bound before anything is told of them.
         let tls = Arc::new(Tls::load(settings::tls(&origin, &loaded))?);
         let bound = sip_net::bind(&settings::listeners(&loaded))?;

@@ -17,6 +17,8 @@ pub struct Exporter {
     pub offset: UtcOffset,
     /// Put before the paths of recordings, so that they can be opened; empty leaves them below the data folder.
     pub data_dir: std::path::PathBuf,
+    /// The region of a number (归属地) in users' words; where there is none, records show no regions.
+    pub region_of: Option<fn(&str) -> String>,
 }
 
 /// A record as JSON shows it. Times are RFC 3339 texts, lengths whole milliseconds.
@@ -31,6 +33,7 @@ pub struct ExportedCdr {
     pub trunk: Option<String>,
     pub caller: String,
     pub caller_raw: String,
+    pub caller_region: Option<String>,
     pub called: String,
     pub queue: Option<String>,
     pub agent: Option<String>,
@@ -179,6 +182,10 @@ impl Exporter {
             trunk: parties.trunk.as_ref().map(ToString::to_string),
             caller: parties.caller.to_string(),
             caller_raw: parties.caller_raw.to_string(),
+            caller_region: self
+                .region_of
+                .filter(|_| cdr.direction == Direction::In)
+                .map(|region_of| region_of(&parties.caller)),
             called: parties.called.to_string(),
             queue: parties.queue.as_ref().map(|q| q.as_str().to_owned()),
             agent: parties.agent_of_record().map(|a| a.as_str().to_owned()),

@@ -66,6 +66,11 @@ impl Region {
             }
         }
     }
+
+    /// The region of a number as records have it, in the words Chinese users know.
+    pub fn in_words(number: &str) -> String {
+        Region::of(&Caller::parse(number, None)).place.zh()
+    }
 }
 
 impl Place {
@@ -192,6 +197,10 @@ mod tests {
         ];
         for (raw, place, by) in table {
             assert_eq!(of(raw), (place.to_owned(), by), "{raw}");
+            let kept = Caller::parse(raw, Some("010"));
+            if kept.kind == CallerKind::Mobile || kept.normalised.starts_with('0') {
+                assert_eq!(Region::in_words(&kept.normalised), place, "as records have it: {raw}");
+            }
         }
     }
 

@@ -131,9 +131,9 @@ function listenTo(call) {
 async function showRecords() {
   const wanted = Object.fromEntries(new FormData(at("filter")));
   const found = await json("/v1/cdrs", wanted);
-  const heads = ["时间", "方向", "呼入号码", "热线号码", "接听", "结果", "等待", "通话", "挂机方", "录音"];
+  const heads = ["时间", "方向", "呼入号码", "地区", "热线号码", "接听", "结果", "等待", "通话", "挂机方", "录音"];
   fill(at("found"), heads, found.reverse().map((call) => [
-    time(call.began), call.direction_zh, call.caller, call.number || call.called, call.answered_by || call.agent,
+    time(call.began), call.direction_zh, call.caller, call.caller_region, call.number || call.called, call.answered_by || call.agent,
     [call.result_zh, call.result === "answered" ? "good" : "busy"], clock(call.wait_ms / 1000),
     clock(call.talk_ms / 1000), call.hung_up_by_zh, listenTo(call)]));
 }

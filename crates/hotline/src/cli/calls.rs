@@ -58,7 +58,7 @@ impl Records {
         let calendar = Calendar::new(&place.loaded.node.time_zone)?;
         let offset = UtcOffset(calendar.offset_at(SystemClock::start().wall()));
         let store = runtime.block_on(Store::open_read_only(&place.data))?;
-        Ok(Records { store, exporter: Exporter { offset, data_dir: place.data }, runtime })
+        Ok(Records { store, exporter: crate::node::settings::exporter(offset, place.data), runtime })
     }
 
     /// The record of a call that has ended; `None` when there is none.
@@ -111,12 +111,14 @@ fn list(global: &Global, wanted: &Wanted) -> anyhow::Result<Answer> {
         output::json(&exported)?;
         return Ok(Answer::Yes);
     }
-    let mut table = Table::new(["编号", "开始", "呼入号码", "热线", "接听", "结果", "等待", "通话", "录音"]);
+    let mut table =
+        Table::new(["编号", "开始", "呼入号码", "地区", "热线", "接听", "结果", "等待", "通话", "录音"]);
     for cdr in exported {
         table.row([
             cdr.id,
             live::short(&cdr.began),
             cdr.caller,
+            cdr.caller_region.unwrap_or_default(),
             cdr.number.unwrap_or(cdr.called),
             cdr.answered_by.unwrap_or_default(),
             cdr.result_zh.to_owned(),
@@ -163,10 +165,11 @@ fn export(global: &Global, wanted: &Wanted, format: Format) -> anyhow::Result<An
 }
 
 /// R9's fields, in its order.
-const HEADS: [&str; 18] = [
+const HEADS: [&str; 19] = [
     "通话编号",
     "热线号码",
     "呼入号码",
+    "呼入地区",
     "接听号码",
     "工号",
     "队列",
@@ -191,6 +194,7 @@ fn csv_line(cdr: &ExportedCdr) -> String {
         cdr.id.clone(),
         maybe(&cdr.number),
         cdr.caller.clone(),
+        maybe(&cdr.caller_region),
         maybe(&cdr.answered_by),
         maybe(&cdr.agent),
         maybe(&cdr.queue),

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Loaded, OldestTls, Sources};
+use ledger::{Exporter, UtcOffset};
 use media::command::Language;
 use media::import::{Limits, Loudness};
 use media::speech::DigitOne;
 use media_net::{MediaInterface, PromptCache, PromptError, PromptRules, RecordingLimits, SecondPlace};
 use model::TenantId;
-use routing::{ClientCertificate, TargetHost, TrunkTransport};
+use routing::{ClientCertificate, Region, TargetHost, TrunkTransport};
 use sip::endpoint::{Advertised, OtherPorts, Transport};
 use sip_net::{Clients, DnsConfig, Listen, ListenerFiles, OldestVersion, PeerRule, StreamLimits, TlsConfig};
 
@@ -22,6 +23,11 @@ pub(crate) enum Origin {
     Folder(PathBuf),
     /// The sample within the program.
     Embedded,
+}
+
+/// How records are shown, with the regions of callers.
+pub(crate) fn exporter(offset: UtcOffset, data_dir: PathBuf) -> Exporter {
+    Exporter { offset, data_dir, region_of: Some(Region::in_words) }
 }
 
 /// The text of the folder, with the names of the built-in prompts known.

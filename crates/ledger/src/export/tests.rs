@@ -16,7 +16,8 @@ fn exported(data_dir: &str) -> serde_json::Value {
             None => {}
         }
     }
-    let exporter = Exporter { data_dir: data_dir.into(), ..Exporter::default() };
+    let region_of = |number: &str| format!("归属 {number}");
+    let exporter = Exporter { data_dir: data_dir.into(), region_of: Some(region_of), ..Exporter::default() };
     serde_json::to_value(exporter.cdr(&made.unwrap())).unwrap()
 }
 
@@ -29,6 +30,8 @@ fn a_record_is_shown_flat_with_civil_times_and_both_words() {
         ("direction_zh", json!("呼入")),
         ("number", json!("4008001234")),
         ("caller", json!("13800138000")),
+        // R9: 呼入地区.
+        ("caller_region", json!("归属 13800138000")),
         ("agent", json!("8001")),
         ("queue", json!("sales")),
         ("began", json!("2026-11-22T09:30:00.000+08:00")),

@@ -18,6 +18,7 @@ const NAMES: &[(&str, &str)] = &[
     ("trunk", "中继"),
     ("number", "热线号码"),
     ("caller", "呼入号码"),
+    ("caller_region", "呼入地区"),
     ("caller_raw", "原始主叫"),
     ("called", "被叫"),
     ("answered_by", "接听号码"),
