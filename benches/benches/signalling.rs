@@ -2,7 +2,7 @@
 //!
 //! `cargo build --release -p hotline && cargo bench -p hotline-benches --bench signalling -- WHAT`, where WHAT is
 //! `rates RATE…` (calls per second, 8 s of each), `peak FROM STEP` (more and more until a thousandth fails),
-//! `dialogs RATE` (the same rate with 100 to 4,000 calls talking), `memory RATE` (resident memory of a call, at a quarter of
+//! `dialogs RATE` (the same rate with 100 to 4,000 calls talking, of two dialogs each), `memory RATE` (resident memory of a call, at a quarter of
 //! `RATE` and at `RATE`, after 80 s), `limited` (500 a second admitted, 5,000 offered), `overload PEAK` (three times
 //! `PEAK` offered, while 500 calls talk, and what follows) or `shards N RATE`.
 //! CPU time is the system's for each thread; times are measured by the load, which says when it was late itself.
@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use hotline_benches::switch::{SECOND_NUMBER, Switch, binary, by_thread, report, said, wait, words};
+use hotline_benches::switch::{
+    SECOND_NUMBER, Switch, binary, by_thread, process_seconds, report, said, thread_seconds, wait, words,
+};
 use serde_json::Value;
 
 fn main() {
@@ -67,11 +69,29 @@ impl Bench {
         println!("{most:?} calls a second with fewer than one in a thousand failed");
     }
 
+    /// Each second `rate` calls begin and as many end. What it costs to come so far is not counted: ports are opened then.
     fn dialogs(&self, rate: u32) {
+        // Ports of calls that ended rest for a second before they are used again.
+        const SETTLES: u32 = 3;
         for talking in [100, 1_000, 2_000, 4_000] {
             let hold = f64::from(talking) / f64::from(rate);
-            print!("{talking:>5} talk: ");
-            self.run(&[], rate, talking + rate * SECONDS, hold).print();
+            let switch = Switch::start(&self.binary, &[]);
+            let calls = talking + rate * (SETTLES + SECONDS + 1);
+            let mut load = self.load(&switch, rate, calls, hold);
+            let load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the load starts");
+            wait(Duration::from_secs_f64(hold) + Duration::from_secs(SETTLES.into()));
+            let used = || (process_seconds(switch.pid()), thread_seconds(switch.pid(), "shard-0"));
+            let before = used();
+            wait(Duration::from_secs(SECONDS.into()));
+            let after = used();
+            let micros = |seconds: f64| seconds * 1e6 / f64::from(rate * SECONDS);
+            println!(
+                "{talking:>5} talk, {:>5} dialogs: {:.1} µs of CPU a call, shard {:.1}",
+                2 * talking,
+                micros(after.0 - before.0),
+                micros(after.1 - before.1)
+            );
+            Run { rate, said: said(load) }.print();
         }
     }
 

@@ -136,11 +136,23 @@ impl Drop for Switch {
 /// # Panics
 /// When it runs no more.
 pub fn thread_seconds(pid: u32, name: &str) -> f64 {
+    seconds_of(pid, |thread| thread == name)
+}
+
+/// CPU seconds of process `pid`.
+///
+/// # Panics
+/// When it runs no more.
+pub fn process_seconds(pid: u32) -> f64 {
+    seconds_of(pid, |_| true)
+}
+
+fn seconds_of(pid: u32, counts: impl Fn(&str) -> bool) -> f64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads").flatten();
-    let named = tasks.filter(|task| {
-        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    let counted = tasks.filter(|task| {
+        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| counts(comm.trim_end()))
     });
-    let nanos = named.map(|task| {
+    let nanos = counted.map(|task| {
         let text = std::fs::read_to_string(task.path().join("schedstat")).expect("schedstat");
         let nanos = text.split_ascii_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok());
         nanos.expect("a number")
