@@ -467,6 +467,9 @@ async fn a_body_beyond_the_limit_and_a_header_that_never_ends_are_refused() {
     // The server closes it after its time; `raw` reads to the end.
     let answer = running.raw("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
     assert!(!answer.contains("200"), "{answer}");
+    // So it does one that was answered and asks for nothing more: it would keep others out.
+    let idle = running.raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(idle.starts_with("HTTP/1.1 200"), "{idle}");
     let answer = running.raw("rubbish\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     assert!(running.switch.asked.lock().unwrap().is_empty());
