@@ -5,6 +5,7 @@
 
 mod chain;
 mod files;
+mod pace;
 mod uncached;
 
 use std::fs::{self, File};
@@ -30,6 +31,7 @@ use crate::journal::{Ended, ToJournal};
 use crate::manifest::Manifest;
 use chain::Chain;
 use files::{Folders, Fresh};
+use pace::Pace;
 use uncached::Memory;
 
 /// How long a disk that refused a file is left alone.
@@ -148,7 +150,7 @@ impl Finisher {
 
     /// Makes files and tells of them. Those jobs come back that the disk refused.
     fn finish(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let mut batch = Batch::new(&self.journal);
+        let mut batch = Batch::new(&self.journal, Pace::beside_calls(self.clock));
         let (mut found, mut refused) = (Vec::new(), Vec::new());
         for job in jobs {
             match begin(&self.data, &mut batch, &job) {
@@ -281,8 +283,8 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(journal: &Path) -> Batch {
-        Batch { chain: Chain::new(journal), folders: Folders::default(), memory: Memory::default() }
+    fn new(journal: &Path, pace: Pace) -> Batch {
+        Batch { chain: Chain::new(journal, pace), folders: Folders::default(), memory: Memory::default() }
     }
 }
 
@@ -313,7 +315,7 @@ fn begin(data: &Path, batch: &mut Batch, job: &Job) -> Result<Begun, FinishError
 /// # Errors
 /// When the disk refuses, or nothing of the recording is in the journal.
 pub fn make(data: &Path, journal: &Path, job: &Job) -> Result<Made, FinishError> {
-    let mut batch = Batch::new(journal);
+    let mut batch = Batch::new(journal, Pace::alone());
     let begun = begin(data, &mut batch, job)?;
     files::name(begun.fresh().into_iter(), &batch.folders)?;
     Ok(match begun {

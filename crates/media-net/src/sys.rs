@@ -45,23 +45,8 @@ impl Registry {
         self.control(libc::EPOLL_CTL_ADD, socket, (ONCE_FOR_EACH, token))
     }
 
-    /// Tells of nothing that comes to `socket` until it is asked to go on: it costs no look and wakes nobody.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn pause(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, socket, (libc::EPOLLET as u32, token))
-    }
-
-    /// Tells of `socket` as at first.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn go_on(&self, socket: &impl AsRawFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, socket, (ONCE_FOR_EACH, token))
-    }
-
-    /// Tells of `socket` no more.
+    /// Tells of `socket` no more: what comes to it costs no look and wakes nobody. Nor does what is sent from it, which the
+    /// system would tell the poll too, to see that it did not ask.
     ///
     /// # Errors
     /// When the system refuses.

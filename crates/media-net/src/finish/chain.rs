@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use media::recording::{AudioBlock, BlockView, FULL_BLOCK, Found, MAX_BLOCK, Place, scan};
 use model::RecordingId;
 
+use super::pace::Pace;
 use crate::journal::{segment_path, segments_in};
 
 /// How many of a recording's last blocks stay in memory once the way back has led through them: some minutes of a call,
@@ -25,18 +26,21 @@ pub struct Chain {
     /// The last blocks, from `held_from` on: each at the beginning of its [`FULL_BLOCK`] bytes.
     held: Box<[u8]>,
     held_from: usize,
+    /// A block is a piece of work.
+    pace: Pace,
 }
 
 impl Chain {
-    /// A way through the journal in `folder`.
-    pub fn new(folder: &Path) -> Chain {
-        Chain::holding(folder, HELD)
+    /// A way through the journal in `folder`, at `pace`.
+    pub fn new(folder: &Path, pace: Pace) -> Chain {
+        Chain { pace, ..Chain::holding(folder, HELD) }
     }
 
     /// The same with so many blocks in memory.
     fn holding(folder: &Path, blocks: usize) -> Chain {
         let held = vec![0; blocks * FULL_BLOCK].into_boxed_slice();
-        Chain { reader: Reader::new(folder), earlier: Vec::new(), held_from: held.len(), held }
+        let (earlier, held_from) = (Vec::new(), held.len());
+        Chain { reader: Reader::new(folder), earlier, held, held_from, pace: Pace::alone() }
     }
 
     /// Follows the blocks of `recording` back from `last`. Where the chain is broken, the segments are searched.
@@ -59,6 +63,7 @@ impl Chain {
                 Lies::Held(from) => self.held_from = from,
                 Lies::Beside => self.earlier.push(place),
             }
+            self.pace.step();
         }
         self.earlier.reverse();
         Ok(())
@@ -73,12 +78,14 @@ impl Chain {
             if let Some((block, _)) = self.reader.read(*place, &mut [])? {
                 look(&block)?;
             }
+            self.pace.step();
         }
         for held in self.held[self.held_from..].chunks_exact(FULL_BLOCK) {
             let size = BlockView::size(held).unwrap_or_default();
             if let Some(block) = held.get(..size).and_then(AudioBlock::again) {
                 look(&block)?;
             }
+            self.pace.step();
         }
         Ok(())
     }
@@ -220,7 +227,7 @@ mod tests {
             chain.each(&mut look).unwrap();
             seen
         };
-        let whole = places(Chain::new(&journal));
+        let whole = places(Chain::new(&journal, Pace::alone()));
         let blocks = whole.len() / 2;
         assert!(blocks > 10, "{blocks} blocks");
         assert_eq!(whole[..blocks], whole[blocks..]);

@@ -133,8 +133,8 @@ impl Shelf {
         let token = Token { place: pair.place, channel: Channel::Rtp }.pack();
         let changed = match reading {
             // When a packet came is what jitter is measured by.
-            Reading::WithOurs => sys::stamp(&pair.rtp).and_then(|()| self.registry.pause(&pair.rtp, token)),
-            Reading::AtOnce => self.registry.go_on(&pair.rtp, token).and_then(|()| sys::unstamp(&pair.rtp)),
+            Reading::WithOurs => sys::stamp(&pair.rtp).and_then(|()| self.registry.remove(&pair.rtp)),
+            Reading::AtOnce => self.registry.add(&pair.rtp, token).and_then(|()| sys::unstamp(&pair.rtp)),
         };
         match changed {
             Ok(()) => pair.reading = reading,
