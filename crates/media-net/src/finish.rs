@@ -115,6 +115,7 @@ impl Finisher {
 
     fn run(&mut self, jobs: &Receiver<Job>) {
         let (mut due, mut refused) = (Vec::new(), Vec::new());
+        let mut batch = Batch::new(&self.journal, Pace::beside_calls(self.clock));
         let begun = self.clock.now();
         let (mut next_look, mut next_batch, mut next_try) = (begun, begun, begun);
         loop {
@@ -127,14 +128,14 @@ impl Finisher {
                 due.append(&mut refused);
             }
             if due.len() >= BATCH || (now >= next_batch && !due.is_empty()) {
-                refused.extend(self.finish(due.drain(..due.len().min(BATCH)).collect()));
+                refused.extend(self.finish(&mut batch, due.drain(..due.len().min(BATCH)).collect()));
                 next_batch = now.max(self.clock.now()) + GATHERS;
                 next_try = next_batch + PATIENCE;
                 continue;
             }
-            let batch = (!due.is_empty()).then_some(next_batch);
+            let ready = (!due.is_empty()).then_some(next_batch);
             let again = (!refused.is_empty()).then_some(next_try);
-            let next = [batch, again].into_iter().flatten().fold(next_look, Ord::min);
+            let next = [ready, again].into_iter().flatten().fold(next_look, Ord::min);
             match jobs.recv_timeout(next.since(now)) {
                 Ok(job) => due.push(job),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -143,17 +144,16 @@ impl Finisher {
         }
         // What the disk refuses to the end is finished by the next start.
         due.append(&mut refused);
-        for batch in due.chunks(BATCH) {
-            self.finish(batch.to_vec());
+        for jobs in due.chunks(BATCH) {
+            self.finish(&mut batch, jobs.to_vec());
         }
     }
 
     /// Makes files and tells of them. Those jobs come back that the disk refused.
-    fn finish(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let mut batch = Batch::new(&self.journal, Pace::beside_calls(self.clock));
+    fn finish(&mut self, batch: &mut Batch, jobs: Vec<Job>) -> Vec<Job> {
         let (mut found, mut refused) = (Vec::new(), Vec::new());
         for job in jobs {
-            match begin(&self.data, &mut batch, &job) {
+            match begin(&self.data, batch, &job) {
                 Ok(files) => found.push((job, files)),
                 Err(error @ FinishError::Nothing) => {
                     tracing::error!(recording = %job.ended.recording, call = %job.ended.call, %error, "recording lost");
@@ -164,6 +164,7 @@ impl Finisher {
         }
         let fresh = found.iter().filter_map(|(_, begun)| begun.fresh());
         let entered = files::name(fresh, &batch.folders).and_then(|()| self.enter(&found));
+        batch.close();
         match entered {
             Ok(all) => {
                 let recordings: Vec<RecordingId> = found.iter().map(|(job, _)| job.ended.recording).collect();
@@ -274,7 +275,8 @@ impl Begun {
     }
 }
 
-/// What recordings that are finished together share.
+/// What recordings that are finished together share. Its memory serves one batch after the other: giving megabytes back and
+/// asking for them anew would cost more than reading the journal, and holds up whoever else asks meanwhile.
 #[derive(Debug)]
 struct Batch {
     chain: Chain,
@@ -285,6 +287,12 @@ struct Batch {
 impl Batch {
     fn new(journal: &Path, pace: Pace) -> Batch {
         Batch { chain: Chain::new(journal, pace), folders: Folders::default(), memory: Memory::default() }
+    }
+
+    /// Closes what it has open.
+    fn close(&mut self) {
+        self.chain.close();
+        self.folders = Folders::default();
     }
 }
 

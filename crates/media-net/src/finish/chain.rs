@@ -90,6 +90,11 @@ impl Chain {
         Ok(())
     }
 
+    /// Closes the segments: those that nobody needs any more give their room back.
+    pub fn close(&mut self) {
+        self.reader.files.clear();
+    }
+
     fn forget(&mut self) {
         self.earlier.clear();
         self.held_from = self.held.len();
