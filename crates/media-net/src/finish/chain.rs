@@ -212,9 +212,12 @@ enum Lies {
 
 #[cfg(test)]
 mod tests {
+    use clock::WallTime;
+    use media::recording::segment_header;
+
     use super::*;
     use crate::finish::tests::recorded;
-    use crate::testing::TempFolder;
+    use crate::testing::{TempFolder, blocks_of};
 
     #[test]
     fn a_recording_that_memory_does_not_hold_is_read_again_and_the_same() {
@@ -245,5 +248,47 @@ mod tests {
         for held in [0, 1, 3, 8] {
             assert_eq!(places(Chain::holding(&journal, held)), whole, "{held} blocks held");
         }
+    }
+
+    #[test]
+    fn a_block_as_large_as_earlier_versions_wrote_is_read_too() {
+        let folder = TempFolder::new("chain");
+        let mut blocks = blocks_of(7, 3);
+        let mut segment = segment_header(0, WallTime(0)).to_vec();
+        let mut previous = None;
+        for (nth, block) in blocks.iter_mut().enumerate() {
+            let place = Place { segment: 0, position: segment.len() as u32 };
+            let mut bytes = block.seal(place, previous).to_vec();
+            if nth == 1 {
+                // Zeros end a block's entries.
+                bytes.resize(MAX_BLOCK, 0);
+                bytes[4..8].copy_from_slice(&(MAX_BLOCK as u32).to_le_bytes());
+                let checksum = crc32c(&bytes[12..]);
+                bytes[8..12].copy_from_slice(&checksum.to_le_bytes());
+            }
+            segment.extend(bytes);
+            previous = Some(place);
+        }
+        fs::write(segment_path(folder.path(), 0), segment).unwrap();
+        for held in [0, 1, 3, 8] {
+            let mut chain = Chain::holding(folder.path(), held);
+            chain.follow(7.into(), previous.unwrap()).unwrap();
+            let mut seen = Vec::new();
+            let look = |block: &AudioBlock<'_>| {
+                seen.push((block.index(), block.entries().count()));
+                Ok(())
+            };
+            chain.each(look).unwrap();
+            let [(0, first), (1, second), (2, _)] = seen[..] else { panic!("{seen:?}, {held} blocks held") };
+            assert_eq!(first, second + 1, "the first has the beginning too");
+        }
+    }
+
+    /// RFC 3720 appendix B.4, bit by bit.
+    fn crc32c(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |sum: u32, byte| {
+            (0..8)
+                .fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0x82f6_3b78 & (sum & 1).wrapping_neg()))
+        })
     }
 }
