@@ -86,9 +86,10 @@ impl Sniffer {
 
 impl Drop for Sniffer {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        // SAFETY: the child is ours and not yet waited for. Killed outright it would leave the program that captures for it.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        let _ended = self.child.wait();
     }
 }
 
