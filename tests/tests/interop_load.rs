@@ -77,7 +77,10 @@ fn number(report: &Value, path: &str) -> f64 {
 /// The load takes its time before a packet is sent and tshark when it is; the load's steps are 10 µs. On a crowded machine
 /// either is put off now and then, but not every second time.
 fn assert_same(what: &str, said: f64, seen: f64) {
-    assert!(said > seen - 0.05 && said < 2.0 * seen + 0.5, "{what}: the load says {said} ms, tshark saw {seen} ms");
+    assert!(
+        said > seen - 0.05 && said < 2.0 * seen + 0.5,
+        "{what}: the load says {said} ms, tshark saw {seen} ms"
+    );
 }
 
 #[test]
