@@ -5,9 +5,9 @@
 //! which needs a right:
 //!
 //! - The slice (Linux 6.12 and later). A woken thread waits until the running one has had its slice, and that is looked at
-//!   with each tick of the kernel, 4 ms where it ticks 250 times a second; but who asks for a shorter slice than the
-//!   running one goes first. So those that packets wait for ask for less than the system's own 1.4 to 3 ms, and those that
-//!   may lag for more.
+//!   with each tick of the kernel, 4 ms where it ticks 250 times a second; but who has a shorter slice than the running one
+//!   goes first. So those that may lag ask for more than the system's own 1.4 to 3 ms. Those that packets wait for ask for
+//!   nothing: with less, each tick finds their slice used up and gives the CPU to another until the next.
 //! - The policy. A thread of `SCHED_BATCH` stops nobody when it wakes, one of `SCHED_IDLE` is also stopped by everybody.
 //! - Niceness: the share where there is too little for all. Who must keep up has a share.
 //!
@@ -17,11 +17,9 @@ use std::io;
 use std::mem::size_of;
 use std::time::Duration;
 
-/// A thread's place among those of the process.
+/// The place of a thread behind those that packets wait for, workers of media and shards, which take none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precedence {
-    /// A packet waits for it: workers of media, shards.
-    AtOnce,
     /// It may come some milliseconds later, but must keep up: the writer of recordings.
     Soon,
     /// It works through much at a time, and seconds later is early enough: rows of a database.
@@ -43,32 +41,26 @@ impl Precedence {
         let before = attributes()?;
         match self.wanted(before) {
             // A system that knows no slices, or forbids to ask for them, knows niceness.
-            Some(wanted) => set(&wanted).or_else(|refused| match self {
-                Precedence::AtOnce => Err(refused),
-                _ => set_niceness(wanted.sched_nice),
-            }),
+            Some(wanted) => set(&wanted).or_else(|_| set_niceness(wanted.sched_nice)),
             None => Ok(()),
         }
     }
 
     /// What is asked for by a thread that has `now`; `None`: all stays. Who starts the whole process in a real-time class
-    /// means those that must be on time or keep up, not those that have time.
+    /// means those that must keep up, not those that have time.
     fn wanted(self, now: libc::sched_attr) -> Option<libc::sched_attr> {
         let ordinary = [libc::SCHED_OTHER, libc::SCHED_BATCH].contains(&policy_of(&now));
-        let (policy, niceness, slice) = match self {
-            Precedence::AtOnce => (policy_of(&now), now.sched_nice, SHORT),
-            Precedence::Soon => (libc::SCHED_BATCH, 5, LONG),
-            Precedence::Later => (libc::SCHED_BATCH, 10, LONG),
-            Precedence::Last => (libc::SCHED_IDLE, 19, LONG),
+        let (policy, niceness) = match self {
+            Precedence::Soon if !ordinary => return None,
+            Precedence::Soon => (libc::SCHED_BATCH, 5),
+            Precedence::Later => (libc::SCHED_BATCH, 10),
+            Precedence::Last => (libc::SCHED_IDLE, 19),
         };
-        if !ordinary && matches!(self, Precedence::AtOnce | Precedence::Soon) {
-            return None;
-        }
         Some(libc::sched_attr {
             sched_policy: policy.unsigned_abs(),
             sched_nice: niceness.max(now.sched_nice),
             sched_priority: 0,
-            sched_runtime: slice.as_nanos() as u64,
+            sched_runtime: SLICE_OF_LAGGARDS.as_nanos() as u64,
             ..now
         })
     }
@@ -103,11 +95,8 @@ fn checked(result: libc::c_long) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Less than the slice that the system gives on any number of CPUs, and more than most of the work that one wait brings.
-const SHORT: Duration = Duration::from_millis(1);
-
 /// More than the slice of anybody who did not ask.
-const LONG: Duration = Duration::from_millis(20);
+const SLICE_OF_LAGGARDS: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
@@ -139,18 +128,15 @@ mod tests {
             let niceness = niceness.max(before.sched_nice);
             assert_eq!((policy_of(&now), now.sched_nice), (policy, niceness), "{place:?}");
         }
-        let now = after(&[Precedence::AtOnce]);
-        assert_eq!((now.sched_policy, now.sched_nice), (before.sched_policy, before.sched_nice));
-        // Earlier kernels tell, and give, none.
-        assert!([0, SHORT.as_nanos() as u64].contains(&now.sched_runtime), "{} ns", now.sched_runtime);
         assert_eq!(after(&[]).sched_policy, before.sched_policy, "other threads keep theirs");
     }
 
     #[test]
-    fn threads_that_are_on_time_have_shorter_slices_than_those_that_may_lag() {
-        let slice = |place: Precedence| place.wanted(ordinary()).expect("asked for").sched_runtime;
+    fn threads_that_may_lag_have_longer_slices_than_those_who_ask_for_none() {
         for lags in [Precedence::Soon, Precedence::Later, Precedence::Last] {
-            assert!(slice(Precedence::AtOnce) < slice(lags), "{lags:?}");
+            let slice = lags.wanted(ordinary()).expect("asked for").sched_runtime;
+            // The system gives 3 ms at most.
+            assert!(slice > 3_000_000, "{lags:?}");
         }
     }
 
@@ -158,8 +144,8 @@ mod tests {
     fn nobody_becomes_less_nice() {
         let nice = libc::sched_attr { sched_nice: 7, ..ordinary() };
         let niceness = |place: Precedence| place.wanted(nice).expect("asked for").sched_nice;
-        let all = [Precedence::AtOnce, Precedence::Soon, Precedence::Later, Precedence::Last];
-        assert_eq!(all.map(niceness), [7, 7, 10, 19]);
+        let all = [Precedence::Soon, Precedence::Later, Precedence::Last];
+        assert_eq!(all.map(niceness), [7, 10, 19]);
     }
 
     #[test]
@@ -169,7 +155,6 @@ mod tests {
             sched_priority: 10,
             ..ordinary()
         };
-        assert!(Precedence::AtOnce.wanted(real_time).is_none());
         assert!(Precedence::Soon.wanted(real_time).is_none());
         for (place, policy) in [(Precedence::Later, libc::SCHED_BATCH), (Precedence::Last, libc::SCHED_IDLE)]
         {

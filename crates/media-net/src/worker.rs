@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use clock::{Instant, Precedence, SystemClock};
+use clock::{Instant, SystemClock};
 use media::Clip;
 use media::command::{Command, Peer, PlayMode};
 use media::room::Passenger;
@@ -126,10 +126,7 @@ pub fn spawn(number: usize, around: Surroundings) -> io::Result<(WorkerInlet, th
     let asleep = Arc::new(AtomicBool::new(false));
     let told = Told { inbox, first: None, asleep: Arc::clone(&asleep) };
     let worker = Worker { poll, bell: bell.clone(), told, rooms, clock: around.clock };
-    let thread = thread::Builder::new().name(format!("media-{number}")).spawn(move || {
-        Precedence::AtOnce.take();
-        worker.run();
-    })?;
+    let thread = thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run())?;
     Ok((WorkerInlet { inbox: inlet, bell, asleep, figures }, thread))
 }
 

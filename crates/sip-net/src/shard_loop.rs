@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use call::{Input, Output};
-use clock::{Instant, Machine, Precedence, SystemClock};
+use clock::{Instant, Machine, SystemClock};
 use sip::endpoint::{Flow, Transport};
 
 use crate::capture::{Capture, Way};
@@ -99,7 +99,6 @@ where
             if let Some(cpu) = self.cpu {
                 keep_to(cpu);
             }
-            Precedence::AtOnce.take();
             Running::new(inbox, epoll, self).run();
         })?;
         Ok(ShardThread { thread })
