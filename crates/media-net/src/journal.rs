@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendErr
 use std::time::Duration;
 use std::{io, thread};
 
-use clock::{Instant, Precedence, SystemClock};
+use clock::{Instant, SystemClock};
 use media::recording::{Block, Place, finished_blocks};
 use model::event::NodeFact;
 use model::{CallId, RecordingId, TenantId};
@@ -187,17 +187,13 @@ impl Journal {
         let facts = self.facts.clone();
         // A slow fdatasync must not hold up the ring: it has a thread of its own.
         thread::Builder::new().name("rec-sync".to_owned()).spawn(move || {
-            Precedence::Soon.take();
             for file in asked.into_iter().flatten() {
                 if let Err(error) = file.sync() {
                     tell(&facts, &error);
                 }
             }
         })?;
-        thread::Builder::new().name("rec-write".to_owned()).spawn(move || {
-            Precedence::Soon.take();
-            self.run(&syncs);
-        })
+        thread::Builder::new().name("rec-write".to_owned()).spawn(move || self.run(&syncs))
     }
 
     fn run(mut self, syncs: &SyncSender<Vec<Arc<dyn SegmentFile>>>) {

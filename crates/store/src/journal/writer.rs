@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use clock::{Instant, Precedence};
+use clock::Instant;
 use model::event::{Event, NodeFact, Stamped};
 
 use super::files::{self, Tail};
@@ -25,11 +25,7 @@ pub(super) fn spawn(shared: Arc<Shared>, tail: Option<Tail>) -> Result<JoinHandl
         Writer { shared, tail, buffer: Vec::new(), unsynced: None, synced_to: 0, last_chances: LAST_CHANCES };
     std::thread::Builder::new()
         .name("event-journal".into())
-        .spawn(move || {
-            // It wakes for each fact, and the shard that wrote it has more to do.
-            Precedence::Soon.take();
-            writer.run();
-        })
+        .spawn(move || writer.run())
         .map_err(|source| JournalError::Io { path, source })
 }
 
