@@ -1,8 +1,9 @@
 //! Owns the HTTP server, what it shows, and the client that the command line speaks to it with. Does not own state:
 //! live state comes through [`Switch`], past calls from `store`. No other crate serves HTTP.
 //!
-//! Every request but those of the console's page and `/healthz`, and `/metrics` from this machine, carries `Authorization: Bearer <token>`. Names are
-//! those of tenant `default` unless `?tenant=` says otherwise. Errors are `{"error": {"zh": …, "en": …}}`.
+//! Every request but those of the console's page and `/healthz`, and `/metrics` from this machine, carries
+//! `Authorization: Bearer <token>`. Names are those of tenant `default` unless `?tenant=` says otherwise. Errors are
+//! `{"error": {"zh": …, "en": …}}`.
 
 pub mod client;
 mod console;
