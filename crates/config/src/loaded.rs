@@ -139,6 +139,8 @@ pub struct StreamSettings {
     pub handshake: Duration,
     /// A new connection's first message must be complete after this.
     pub first_message: Duration,
+    /// A connection whose peer has got nothing but refusals is closed this long after its beginning.
+    pub refused: Duration,
     /// Every message must be complete this long after its first byte.
     pub message: Duration,
     /// A connection on which nothing came for this long is closed.

@@ -184,8 +184,8 @@ fn source_of(from: SocketAddr) -> IpAddr {
     block_of(from.ip())
 }
 
-/// Whoever has one IPv6 address has its whole /64.
-fn block_of(source: IpAddr) -> IpAddr {
+/// Whose requests and connections are counted together: whoever has one IPv6 address has its whole /64.
+pub fn block_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
         v4 => v4,

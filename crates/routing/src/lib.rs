@@ -32,7 +32,7 @@ pub use codes::{Argument, Feature, FeatureCodes, TalkCodes};
 pub use conference::{ConferenceProfile, JoinTones};
 pub use dialling::{Dialling, NoWayOut, Outside, OutsideRoute};
 pub use diversions::Diversions;
-pub use guard::{Ban, BanCause, Guard, Pass, is_of_scanner, is_strange_options};
+pub use guard::{Ban, BanCause, Guard, Pass, block_of, is_of_scanner, is_strange_options};
 pub use mailbox::{Mailbox, Mailboxes, Waiting};
 pub use night::NightSwitches;
 pub use overload::Overload;

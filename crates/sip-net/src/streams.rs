@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use dashmap::DashMap;
+use routing::block_of;
 use sip::endpoint::{Flow, Transport, response_fallback};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -66,6 +67,7 @@ struct Shared<M> {
     table: DashMap<u64, Stream>,
     /// The stream to use for a peer whose flow names none.
     by_remote: DashMap<Peer, u64>,
+    /// Connections with one source: an IPv4 address, an IPv6 /64.
     per_source: DashMap<IpAddr, usize>,
     next: AtomicU64,
     closing: watch::Sender<()>,
@@ -83,6 +85,15 @@ struct Stream {
     /// Over TLS: the host whose certificate its peer must show, or has shown for its alias.
     host: Option<Box<str>>,
     outbox: mpsc::Sender<Bytes>,
+    /// Its peer has got more than refusals: an answer that takes something, or a request of ours.
+    served: AtomicBool,
+}
+
+/// Who opens a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opener {
+    Peer,
+    Us,
 }
 
 impl<M: Send + 'static> Streams<M> {
@@ -224,7 +235,7 @@ impl<M: Send + 'static> Shared<M> {
 
     /// A stream that a peer opened.
     fn take_in(self: &Arc<Self>, peer: Peer, stream: TcpStream) {
-        let Some((id, outbox)) = self.admit(peer) else { return };
+        let Some((id, outbox)) = self.admit(peer, Opener::Peer) else { return };
         let (interface, transport, remote) = peer;
         let flow = Flow { interface, transport, remote, connection: Some(id) };
         let shared = Arc::clone(self);
@@ -239,7 +250,7 @@ impl<M: Send + 'static> Shared<M> {
         if matches!(flow.transport, Transport::Ws | Transport::Wss) {
             return Err(SendError::Closed);
         }
-        let admitted = self.admit((flow.interface, flow.transport, flow.remote));
+        let admitted = self.admit((flow.interface, flow.transport, flow.remote), Opener::Us);
         let (id, outbox) = admitted.ok_or(SendError::Closed)?;
         let host = self.host_at(flow.remote);
         if let Some(mut stream) = self.table.get_mut(&id) {
@@ -255,14 +266,19 @@ impl<M: Send + 'static> Shared<M> {
         Ok(())
     }
 
-    /// A place in the table, where the limits allow one.
-    fn admit(&self, peer: Peer) -> Option<(u64, mpsc::Receiver<Bytes>)> {
+    /// A place in the table, where the limits allow one. Strangers cannot keep us from our carriers: what we open has
+    /// places of its own, and is not held against an address.
+    fn admit(&self, peer: Peer, opener: Opener) -> Option<(u64, mpsc::Receiver<Bytes>)> {
         let limits = self.limits.load();
         {
-            let mut of_source = self.per_source.entry(peer.2.ip()).or_insert(0);
-            let end = if self.table.len() >= limits.open {
+            let mut of_source = self.per_source.entry(block_of(peer.2.ip())).or_insert(0);
+            let open = match opener {
+                Opener::Peer => limits.open,
+                Opener::Us => limits.open + limits.open.div_ceil(SHARE_FOR_US),
+            };
+            let end = if self.table.len() >= open {
                 Some(StreamEnd::TooMany)
-            } else if *of_source >= limits.open_per_source {
+            } else if opener == Opener::Peer && *of_source >= limits.open_per_source {
                 Some(StreamEnd::TooManyOfSource)
             } else {
                 None
@@ -275,15 +291,25 @@ impl<M: Send + 'static> Shared<M> {
         }
         let (outbox, queue) = mpsc::channel(limits.queued);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.table.insert(id, Stream { peer, alias: None, host: None, outbox });
+        self.table
+            .insert(id, Stream { peer, alias: None, host: None, outbox, served: AtomicBool::new(false) });
         self.by_remote.insert(peer, id);
         Some((id, queue))
     }
 
     fn enqueue(&self, id: u64, bytes: Bytes) -> Result<(), SendError> {
         let stream = self.table.get(&id).ok_or(SendError::Closed)?;
+        if is_service(&bytes) {
+            stream.served.store(true, Ordering::Relaxed);
+        }
         // A full queue is a peer that does not read: what is queued may still arrive, this message cannot.
         stream.outbox.try_send(bytes).map_err(|_| SendError::Closed)
+    }
+
+    /// Whether the peer of `flow` has got more than refusals.
+    fn is_served(&self, flow: Flow) -> bool {
+        let stream = flow.connection.and_then(|id| self.table.get(&id));
+        stream.is_some_and(|stream| stream.served.load(Ordering::Relaxed))
     }
 
     /// RFC 5923 §8: requests to `alias` go by this connection, whose peer has proved to be who is expected there.
@@ -328,7 +354,7 @@ impl<M: Send + 'static> Shared<M> {
         for address in [Some(remote), stream.alias].into_iter().flatten() {
             self.by_remote.remove_if(&(interface, transport, address), |_, known| *known == id);
         }
-        let source = remote.ip();
+        let source = block_of(remote.ip());
         if let Some(mut of_source) = self.per_source.get_mut(&source) {
             *of_source = of_source.saturating_sub(1);
         }
@@ -337,6 +363,21 @@ impl<M: Send + 'static> Shared<M> {
     }
 }
 
+/// Whether what is sent shows that its receiver is somebody: strangers get refusals and answers to their line ends.
+fn is_service(bytes: &[u8]) -> bool {
+    match bytes.strip_prefix(b"SIP/2.0 ") {
+        Some(status) => matches!(status.first(), Some(b'1' | b'2')),
+        None => !is_line_ends(bytes),
+    }
+}
+
+/// Keepalives of streams (RFC 5626 §4.4.1), and nothing at all.
+fn is_line_ends(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// Of so many connections that peers may open, one more may be ours.
+const SHARE_FOR_US: usize = 10;
 /// Addresses whose hosts are kept: more names than any node has carriers.
 const MOST_EXPECTED: usize = 4_096;
 

@@ -107,6 +107,13 @@ pub(super) static STREAMS: Object = Object {
             "a new connection's first message is complete within this",
         ),
         default(
+            "refused_seconds",
+            Kind::Seconds(1, 3_600),
+            "60",
+            "只得到拒绝的连接, 建立多久后断开",
+            "a connection whose peer has got nothing but refusals is closed this long after its beginning",
+        ),
+        default(
             "message_seconds",
             Kind::Seconds(1, 3_600),
             "20",
@@ -260,6 +267,7 @@ pub(crate) fn transports(hotline: &Record) -> TransportSettings {
             max_connections_per_address: number("max_connections_per_address"),
             handshake: length(streams, "handshake_seconds"),
             first_message: length(streams, "first_message_seconds"),
+            refused: length(streams, "refused_seconds"),
             message: length(streams, "message_seconds"),
             idle: length(streams, "idle_seconds"),
             connect: length(streams, "connect_seconds"),

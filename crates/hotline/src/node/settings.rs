@@ -68,6 +68,7 @@ pub(crate) fn stream_limits(loaded: &Loaded) -> StreamLimits {
         open_per_source: streams.max_connections_per_address,
         handshake: streams.handshake,
         first_message: streams.first_message,
+        refused: streams.refused,
         message: streams.message,
         idle: streams.idle,
         connect: streams.connect,

@@ -270,10 +270,34 @@ fn a_stream_that_says_nothing_or_trickles_is_closed_in_time() {
         }
     }
     assert!(sent < 10_000);
-    rig.ended.recv_timeout(PATIENCE).unwrap();
-    rig.ended.recv_timeout(PATIENCE).unwrap();
+    // Line ends are answered and are no message.
+    let mut idling = tcp_peer(rig.address);
+    idling.write_all(b"\r\n\r\n").unwrap();
+    idling.read_exact(&mut [0; 2]).unwrap();
+    assert_eq!(idling.read(&mut [0; 10]).unwrap(), 0);
+    for _ in 0..3 {
+        rig.ended.recv_timeout(PATIENCE).unwrap();
+    }
     let ended = rig.transports.counts().streams_ended;
-    assert_eq!((ended.of(StreamEnd::FirstMessageSlow), ended.of(StreamEnd::MessageSlow)), (1, 1));
+    assert_eq!((ended.of(StreamEnd::FirstMessageSlow), ended.of(StreamEnd::MessageSlow)), (2, 1));
+    rig.stop();
+}
+
+#[test]
+fn a_stream_that_gets_nothing_but_refusals_is_closed_in_time_whatever_it_sends() {
+    let rig = Rig::start(1, StreamLimits { refused: Duration::from_millis(150), ..StreamLimits::default() });
+    let mut served = tcp_peer(rig.address);
+    let hears = |peer: &mut TcpStream, message: Vec<u8>| {
+        let mut came = vec![0; message.len()];
+        peer.write_all(&message).is_ok() && peer.read_exact(&mut came).is_ok() && came == message
+    };
+    // The machine sends back what comes: a request here, refusals there.
+    assert!(hears(&mut served, message("OPTIONS", 1)));
+    let mut refused = tcp_peer(rig.address);
+    while hears(&mut refused, message("SIP/2.0 401", 2)) {}
+    rig.ended.recv_timeout(PATIENCE).unwrap();
+    assert!(hears(&mut served, message("OPTIONS", 3)), "it is older than the one that is closed");
+    assert_eq!(rig.transports.counts().streams_ended.of(StreamEnd::Refused), 1);
     rig.stop();
 }
 

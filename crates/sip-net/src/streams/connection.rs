@@ -70,12 +70,20 @@ impl<M: Send + 'static> Shared<M> {
         let limits = self.limits.load_full();
         let mut splitter = Splitter::new(sip::Limits::default());
         let mut piece = vec![0u8; PIECE];
-        let (mut deadline, mut too_late) =
-            (Instant::now() + limits.first_message, StreamEnd::FirstMessageSlow);
+        let began = Instant::now();
+        let (mut deadline, mut too_late) = (began + limits.first_message, StreamEnd::FirstMessageSlow);
+        let mut greeted = false;
+        let mut served = false;
         // RFC 5923: who has proved its name may say at which address it wants to be reached here.
         let mut unaliased = names;
         loop {
-            let length = match timeout_at(deadline, reader.read(&mut piece)).await {
+            served = served || self.is_served(flow);
+            let refused = began + limits.refused;
+            let until = if served { deadline } else { deadline.min(refused) };
+            let length = match timeout_at(until, reader.read(&mut piece)).await {
+                // What was sent meanwhile may show that its peer is somebody.
+                Err(_) if until < deadline && self.is_served(flow) => continue,
+                Err(_) if until < deadline => return Over::Ended(StreamEnd::Refused),
                 Err(_) => return Over::Ended(too_late),
                 Ok(Ok(0)) => return Over::Closed,
                 Ok(Err(error)) => return Over::Failed(error.into()),
@@ -87,7 +95,7 @@ impl<M: Send + 'static> Shared<M> {
             loop {
                 match splitter.next_frame() {
                     Ok(Some(Frame::Message(bytes))) => {
-                        complete += 1;
+                        (complete, greeted) = (complete + 1, true);
                         if let Some(names) = unaliased
                             && let Some(alias) = alias_of(flow, &bytes)
                         {
@@ -96,9 +104,9 @@ impl<M: Send + 'static> Shared<M> {
                         }
                         self.boxes.deliver(flow, bytes);
                     }
-                    // RFC 5626 §4.4.1: a double CRLF is answered with one.
+                    // RFC 5626 §4.4.1: a double CRLF is answered with one. It is no first message.
                     Ok(Some(Frame::Ping)) => {
-                        complete += 1;
+                        complete += usize::from(greeted);
                         self.reply(flow, Bytes::from_static(b"\r\n"));
                     }
                     Ok(Some(Frame::LineEnd)) => {}

@@ -15,6 +15,8 @@ pub enum StreamEnd {
     HandshakeSlow,
     /// Its first message was not complete in time.
     FirstMessageSlow,
+    /// Its peer has got nothing but refusals for long.
+    Refused,
     /// A message was not complete in time after its first byte.
     MessageSlow,
     /// Nothing came for long, not even an answer to a ping.
@@ -29,12 +31,13 @@ pub enum StreamEnd {
 
 impl StreamEnd {
     /// All of them, in their order.
-    pub const ALL: [StreamEnd; 10] = [
+    pub const ALL: [StreamEnd; 11] = [
         StreamEnd::TooMany,
         StreamEnd::TooManyOfSource,
         StreamEnd::Handshake,
         StreamEnd::HandshakeSlow,
         StreamEnd::FirstMessageSlow,
+        StreamEnd::Refused,
         StreamEnd::MessageSlow,
         StreamEnd::Idle,
         StreamEnd::Garbled,
@@ -50,6 +53,7 @@ impl StreamEnd {
             StreamEnd::Handshake => "handshake_failed",
             StreamEnd::HandshakeSlow => "handshake_slow",
             StreamEnd::FirstMessageSlow => "first_message_slow",
+            StreamEnd::Refused => "refused",
             StreamEnd::MessageSlow => "message_slow",
             StreamEnd::Idle => "idle",
             StreamEnd::Garbled => "garbled",

@@ -13,6 +13,8 @@ pub struct StreamLimits {
     pub handshake: Duration,
     /// A new connection's first message must be complete after this.
     pub first_message: Duration,
+    /// A connection whose peer has got nothing but refusals is closed this long after its beginning.
+    pub refused: Duration,
     /// Every message must be complete this long after its first byte.
     pub message: Duration,
     /// A connection on which nothing came for this long is closed. Longer than the longest registration, so that a
@@ -30,14 +32,15 @@ pub struct StreamLimits {
 }
 
 impl Default for StreamLimits {
-    /// 10,000 connections, 2,000 of one address; 10 s for handshakes and the first message, 20 s for each; 3,900 s idle;
-    /// 4 s to connect; 10 s to write; 1,024 queued; WebSockets pinged after 30 s.
+    /// 10,000 connections, 2,000 of one address; 10 s for handshakes and the first message, 20 s for each; 60 s of
+    /// refusals; 3,900 s idle; 4 s to connect; 10 s to write; 1,024 queued; WebSockets pinged after 30 s.
     fn default() -> StreamLimits {
         StreamLimits {
             open: 10_000,
             open_per_source: 2_000,
             handshake: Duration::from_secs(10),
             first_message: Duration::from_secs(10),
+            refused: Duration::from_secs(60),
             message: Duration::from_secs(20),
             idle: Duration::from_secs(3_900),
             connect: Duration::from_secs(4),

@@ -472,7 +472,10 @@ fn a_websocket_carries_one_message_per_frame() {
     assert_eq!(peer.read().unwrap(), text(b"\r\n".to_vec()));
     peer.send(Message::Ping(Bytes::from_static(b"x"))).unwrap();
     assert_eq!(peer.read().unwrap(), Message::Pong(Bytes::from_static(b"x")));
+    // RFC 6455 §5.5.1: a good-bye is answered; a browser tells its page whether it was.
     peer.close(None).unwrap();
+    assert!(matches!(peer.read(), Ok(Message::Close(_))));
+    assert!(matches!(peer.read(), Err(tungstenite::Error::ConnectionClosed)));
     rig.ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(rig.transports.counts().streams_ended.sum(), 0);
     rig.stop();
@@ -511,7 +514,9 @@ fn a_websocket_that_says_nothing_trickles_or_is_deaf_to_pings_is_closed() {
     let short = Duration::from_millis(120);
     let limits = StreamLimits { first_message: short, message: short, ..StreamLimits::default() };
     let silent = rig(&authority, Clients::NotAsked, limits);
-    let peer = browser(&silent, Some("sip")).unwrap();
+    let mut peer = browser(&silent, Some("sip")).unwrap();
+    // Line ends are no message.
+    peer.send(text(b"\r\n\r\n".to_vec())).unwrap();
     silent.ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(ended(&silent, StreamEnd::FirstMessageSlow), 1);
     drop(peer);
@@ -522,6 +527,15 @@ fn a_websocket_that_says_nothing_trickles_or_is_deaf_to_pings_is_closed() {
     silent.ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(ended(&silent, StreamEnd::MessageSlow), 1);
     silent.stop();
+    let refusing =
+        rig(&authority, Clients::NotAsked, StreamLimits { refused: short, ..StreamLimits::default() });
+    let mut peer = browser(&refusing, Some("sip")).unwrap();
+    peer.send(text(message("SIP/2.0 401", 1))).unwrap();
+    assert_eq!(peer.read().unwrap(), text(message("SIP/2.0 401", 1)));
+    assert!(matches!(peer.read(), Ok(Message::Close(_))));
+    refusing.ended.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(ended(&refusing, StreamEnd::Refused), 1);
+    refusing.stop();
     let limits = StreamLimits { ping: Some(short), ..StreamLimits::default() };
     let pinging = rig(&authority, Clients::NotAsked, limits);
     let mut peer = browser(&pinging, Some("sip")).unwrap();
@@ -532,6 +546,32 @@ fn a_websocket_that_says_nothing_trickles_or_is_deaf_to_pings_is_closed() {
     pinging.ended.recv_timeout(PATIENCE).unwrap();
     assert_eq!(ended(&pinging, StreamEnd::Idle), 1);
     pinging.stop();
+}
+
+#[test]
+fn places_are_counted_by_block_and_what_we_open_has_its_own() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let limits = StreamLimits { open: 2, open_per_source: 1, ..StreamLimits::default() };
+    let boxes = Boxes::<()>::new(vec![crate::Inbox::new(crate::InboxLimits::default()).unwrap()]);
+    let none = (Vec::new(), HashSet::new());
+    let streams = Streams::new(none, limits, boxes, Box::new(|_| ()), runtime.handle().clone());
+    let place = |remote: &str, opener| {
+        streams.shared.admit((0, Transport::Tcp, remote.parse().unwrap()), opener).map(|(id, _)| id)
+    };
+    let first = place("[2001:db8::1]:1", Opener::Peer).unwrap();
+    // Whoever has one IPv6 address has its /64.
+    assert_eq!(place("[2001:db8::ffff:2]:1", Opener::Peer), None);
+    assert!(place("[2001:db8:0:1::1]:1", Opener::Peer).is_some());
+    assert_eq!(place("192.0.2.1:1", Opener::Peer), None);
+    let end = |end| streams.shared.ends.so_far().of(end);
+    assert_eq!((end(StreamEnd::TooManyOfSource), end(StreamEnd::TooMany)), (1, 1));
+    // A carrier is reached all the same, though not without end.
+    assert!(place("[2001:db8::1]:5060", Opener::Us).is_some());
+    assert_eq!(place("[2001:db8::1]:5060", Opener::Us), None);
+    let remote = "[2001:db8::1]:1".parse().unwrap();
+    let left = Flow { interface: 0, transport: Transport::Tcp, remote, connection: Some(first) };
+    streams.shared.forget(left);
+    assert_eq!(*streams.shared.per_source.get(&block_of(remote.ip())).unwrap(), 1);
 }
 
 #[test]

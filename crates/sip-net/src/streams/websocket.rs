@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::connection::Over;
 use super::outbox::Outbox;
-use super::{Shared, StreamEnd, StreamLimits};
+use super::{Shared, StreamEnd, StreamLimits, is_line_ends};
 
 /// What is known of a WebSocket's peer.
 struct Heard {
@@ -24,7 +24,9 @@ struct Heard {
     last: Instant,
     /// A ping of ours is under way since the last frame.
     pinged: Option<Instant>,
-    /// Nothing but control frames came.
+    /// When it began.
+    began: Instant,
+    /// Nothing but control frames and line ends came since.
     greeted: Option<Instant>,
     /// Bytes of a frame that is not complete have been seen since.
     within: Option<Instant>,
@@ -79,7 +81,8 @@ impl<M: Send + 'static> Shared<M> {
                     None => break Over::Closed,
                 },
                 _ = look.tick() => {
-                    match heard.due(Instant::now(), came.load(Ordering::Relaxed), &limits) {
+                    let served = self.is_served(flow);
+                    match heard.due(Instant::now(), came.load(Ordering::Relaxed), &limits, served) {
                         Due::Nothing => continue,
                         Due::Ping => Message::Ping(Bytes::new()),
                         Due::End(end) => break Over::Ended(end),
@@ -92,8 +95,15 @@ impl<M: Send + 'static> Shared<M> {
                 Err(_) => break Over::Ended(StreamEnd::NotReading),
             }
         };
-        // A peer that is gone does not hear the good-bye.
-        let _ = timeout(GOODBYE, frames.close(None)).await;
+        // RFC 6455 §5.5.1: a good-bye is answered, by the library, which must be let write it; else ours is the first. A
+        // peer that is gone hears neither.
+        let goodbye = async {
+            match over {
+                Over::Closed => frames.flush().await,
+                _ => frames.close(None).await,
+            }
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
         self.over(flow, &over, outbox);
     }
 
@@ -127,12 +137,17 @@ fn framed(bytes: Bytes) -> Message {
 
 impl Heard {
     fn begin(now: Instant) -> Heard {
-        Heard { last: now, pinged: None, greeted: Some(now), within: None, bytes: 0 }
+        Heard { last: now, pinged: None, began: now, greeted: Some(now), within: None, bytes: 0 }
     }
 
     /// A whole frame came.
     fn frame(&mut self, now: Instant, bytes: u64, frame: &Message) {
-        if frame.is_text() || frame.is_binary() {
+        let said = match frame {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+            _ => b"",
+        };
+        if !is_line_ends(said) {
             self.greeted = None;
         }
         (self.last, self.pinged, self.within, self.bytes) = (now, None, None, bytes);
@@ -140,7 +155,7 @@ impl Heard {
 
     /// What time asks for. A frame's time runs from the look that saw its first bytes: bytes that trickle in do not win
     /// more of it.
-    fn due(&mut self, now: Instant, bytes: u64, limits: &StreamLimits) -> Due {
+    fn due(&mut self, now: Instant, bytes: u64, limits: &StreamLimits, served: bool) -> Due {
         if bytes != self.bytes {
             self.within.get_or_insert(now);
             self.bytes = bytes;
@@ -151,6 +166,9 @@ impl Heard {
         }
         if over(self.within, limits.message) {
             return Due::End(StreamEnd::MessageSlow);
+        }
+        if !served && over(Some(self.began), limits.refused) {
+            return Due::End(StreamEnd::Refused);
         }
         if over(Some(self.last), limits.idle) {
             return Due::End(StreamEnd::Idle);
@@ -170,8 +188,8 @@ impl Heard {
 impl StreamLimits {
     /// How often a WebSocket's times are looked at: a quarter of the shortest.
     fn look_every(&self) -> Duration {
-        let shortest =
-            self.first_message.min(self.message).min(self.idle).min(self.ping.unwrap_or(self.idle));
+        let times = [self.first_message, self.refused, self.message, self.ping.unwrap_or(self.idle)];
+        let shortest = times.into_iter().fold(self.idle, Duration::min);
         (shortest / 4).max(Duration::from_millis(5))
     }
 }
