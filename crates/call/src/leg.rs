@@ -169,6 +169,19 @@ impl LegMedia {
         Ok(answer)
     }
 
+    /// Answers a further offer of the peer's. Where that comes to what we `said` last, it is said again in the same words
+    /// and with the same version (RFC 3264 §8): a peer that only refreshes its session sees that nothing changed.
+    pub fn answer_again(&mut self, offer: &[u8], said: Option<&Bytes>) -> Result<Bytes, Unusable> {
+        let answer = self.answer(offer)?;
+        match said {
+            Some(said) if sdp::says_the_same(said, &answer) => {
+                self.numbers.version -= 1;
+                Ok(said.clone())
+            }
+            _ => Ok(answer),
+        }
+    }
+
     /// Makes an offer of ours.
     pub fn offer(&mut self) -> Bytes {
         let local = self.local();
@@ -274,5 +287,44 @@ impl Leg {
             Some(agreed) if agreed.on_hold => Hold::ByPeer,
             _ => Hold::Open,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an SBC offers, again and again.
+    const OFFER: &str = "v=0\r\no=- 7 7 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+        m=audio 40000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
+    fn version(text: &[u8]) -> u64 {
+        let text = Description::parse(text).unwrap();
+        let version = text.origin().unwrap().version;
+        std::str::from_utf8(version).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_refresh_is_answered_in_the_same_words_and_a_change_with_the_next_version() {
+        let leg = LegId::from(77);
+        let port = "192.0.2.1:20000".parse().unwrap();
+        let mut media =
+            LegMedia::new(leg, port, MediaTerms::of(&MediaChoice::default()), |_| unreachable!("no SRTP"));
+        let first = media.answer(OFFER.as_bytes()).unwrap();
+        assert_eq!(version(&first), 0);
+        for _ in 0..2 {
+            assert_eq!(media.answer_again(OFFER.as_bytes(), Some(&first)).unwrap(), first);
+        }
+        let hold = format!("{OFFER}a=sendonly\r\n");
+        let held = media.answer_again(hold.as_bytes(), Some(&first)).unwrap();
+        assert_eq!(version(&held), 1, "RFC 3264 §8: by one");
+        let resumed = media.answer_again(OFFER.as_bytes(), Some(&held)).unwrap();
+        assert_eq!(version(&resumed), 2, "the words of version 0, which was not said last");
+        // What was said last is an offer of ours: its answer reads otherwise.
+        let offer = media.offer();
+        assert_eq!(
+            (version(&offer), version(&media.answer_again(OFFER.as_bytes(), Some(&offer)).unwrap())),
+            (3, 4)
+        );
     }
 }

@@ -331,6 +331,17 @@ fn rtcp(value: &[u8], ip: IpAddr) -> Option<SocketAddr> {
     Some(SocketAddr::new(named.filter(|named| named.is_ipv4() == ip.is_ipv4()).unwrap_or(ip), port))
 }
 
+/// Whether two descriptions that we wrote of one session differ in nothing but their version. RFC 3264 §8: the later one
+/// is then sent in the words of the earlier, with its version, and the peer sees that nothing changed.
+pub fn says_the_same(one: &[u8], other: &[u8]) -> bool {
+    behind_origin(one) == behind_origin(other)
+}
+
+/// What follows the second line, which is the origin in every description of ours.
+fn behind_origin(text: &[u8]) -> Option<&[u8]> {
+    text.splitn(3, |byte| *byte == b'\n').nth(2)
+}
+
 pub(crate) fn head(local: &Local, time: &str) -> String {
     let family = if local.address.is_ipv4() { "IP4 " } else { "IP6 " };
     let mut text = String::with_capacity(400);

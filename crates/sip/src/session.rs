@@ -379,6 +379,11 @@ impl Session {
         self.dialog.call_id.clone()
     }
 
+    /// The session description that we sent last.
+    pub fn last_description(&self) -> Option<&Bytes> {
+        self.local_sdp.as_ref()
+    }
+
     /// Our tag.
     pub fn local_tag(&self) -> &str {
         self.dialog.local_tag()

@@ -21,7 +21,7 @@ impl Call {
             return self.on_fax_offered(context, leg, fax);
         }
         let answer = match sdp {
-            Some(offer) => known.media.answer(&offer),
+            Some(offer) => known.media.answer_again(&offer, known.session.last_description()),
             // RFC 3261 §14.2: a re-INVITE without a description asks for our offer.
             None => {
                 let offer = known.media.offer();
