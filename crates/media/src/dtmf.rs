@@ -27,6 +27,16 @@ const PAUSE: u8 = 2;
 /// RFC 4733 §2.5.1.3: what a segment of a long event lasts.
 const SEGMENT: u32 = 0xffff;
 
+/// Keys that may wait to be pressed, more than a number has digits: audio is silent meanwhile, and a peer that floods us
+/// must not silence its listener for long.
+const WAITING: usize = 32;
+
+/// Faster nobody presses: ITU-T Q.24 wants 40 ms of tone and 40 ms of pause.
+const PACE: Duration = Duration::from_millis(80);
+
+/// What a network that stood still may deliver at once, in keys.
+const AT_ONCE: u32 = 25;
+
 /// The payload of an event (RFC 4733 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventPayload {
@@ -82,6 +92,8 @@ pub struct Pressed {
 #[derive(Clone, Debug, Default)]
 pub struct KeyReceive {
     press: Option<Press>,
+    /// When all that was told would have been pressed at the highest pace.
+    paced: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +150,17 @@ impl KeyReceive {
             }
         }
         let ended = if event.end == End::Over { self.press.as_mut().and_then(Press::tell) } else { None };
-        [lost, ended]
+        [lost, ended].map(|told| told.filter(|_| self.is_pressed_in_time(now)))
+    }
+
+    /// Whether a person or a dialler may have pressed one more key by `now`; a flood of them tells no more than that.
+    fn is_pressed_in_time(&mut self, now: Instant) -> bool {
+        let next = self.paced.max(now) + PACE;
+        let in_time = next.since(now) <= PACE * AT_ONCE;
+        if in_time {
+            self.paced = next;
+        }
+        in_time
     }
 
     /// When a press whose end was lost is over.
@@ -151,7 +173,7 @@ impl KeyReceive {
         if self.poll_timeout()? > now {
             return None;
         }
-        self.press.as_mut().and_then(Press::tell)
+        self.press.as_mut().and_then(Press::tell).filter(|_| self.is_pressed_in_time(now))
     }
 }
 
@@ -216,12 +238,12 @@ impl KeySend {
     /// The shortest press in milliseconds (ITU-T Q.24).
     pub const SHORTEST: u32 = 40;
 
-    /// Presses `key` after all that wait.
+    /// Presses `key` after all that wait, unless too many do.
     pub fn press(&mut self, now: Instant, key: Key, millis: u32) {
         let press = Pressed { key, millis: millis.clamp(KeySend::SHORTEST, KeySend::LONGEST) };
         if self.now_sent.is_none() {
             self.now_sent = Some(Sending::begin(press, now));
-        } else {
+        } else if self.waiting.len() < WAITING {
             self.waiting.push_back(press);
         }
     }

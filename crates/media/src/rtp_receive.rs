@@ -71,7 +71,11 @@ struct Stream {
     last_sequence: u16,
     cycles: u16,
     last_timestamp: u32,
+    /// The timestamp of the last audio that came in order.
+    last_audio: Option<u32>,
     last_arrival: Instant,
+    /// Samples by which gaps of unknown length put media time before real time.
+    ahead: u64,
     /// Bit n: `highest.sequence - n` has come.
     seen: u128,
     suspect: Option<u16>,
@@ -84,7 +88,7 @@ impl RtpReceive {
     pub fn take(&mut self, now: Instant, header: &Header, timing: Timing) -> Received {
         self.received += 1;
         let ticks = timing.ticks();
-        if matches!(timing, Timing::Audio(_)) && self.ticks != ticks {
+        if timing.is_audio() && self.ticks != ticks {
             self.change_clock(ticks);
         }
         let Some(stream) = &mut self.stream else {
@@ -101,10 +105,12 @@ impl RtpReceive {
                 last_sequence: header.sequence,
                 cycles: 0,
                 last_timestamp: header.timestamp,
+                last_audio: timing.is_audio().then_some(header.timestamp),
                 last_arrival: now,
+                ahead: 0,
                 seen: 1,
                 suspect: None,
-                transit: matches!(timing, Timing::Audio(_)).then(|| transit(now, header.timestamp, ticks)),
+                transit: timing.is_audio().then(|| transit(now, header.timestamp, ticks)),
             });
             return Received::Placed(place);
         };
@@ -230,6 +236,11 @@ impl Timing {
             Timing::Audio(ticks) | Timing::Event(ticks) => ticks,
         }
     }
+
+    #[inline]
+    const fn is_audio(self) -> bool {
+        matches!(self, Timing::Audio(_))
+    }
 }
 
 impl Stream {
@@ -252,15 +263,20 @@ impl Stream {
             return Place { sequence, media_time: before.saturating_add_signed(ahead) };
         }
         let jumps = ahead < 0 || ahead > elapsed.cast_signed() + MAX_AHEAD;
+        // Some talkers have a clock that stands still.
+        let stands = ahead == 0 && self.last_audio == Some(header.timestamp);
         match timing {
             // All packets of an event have the time of its beginning.
             Timing::Event(_) if jumps || ahead == 0 => return Place { sequence, media_time: before },
-            Timing::Audio(_) if jumps => {
-                self.highest.media_time += elapsed.max(PACKET);
+            Timing::Audio(_) if jumps || stands => {
+                self.highest.media_time += self.passed(now);
                 self.epoch = sequence;
                 self.transit = None;
             }
             Timing::Event(_) | Timing::Audio(_) => self.highest.media_time += ahead.unsigned_abs(),
+        }
+        if timing.is_audio() {
+            self.last_audio = Some(header.timestamp);
         }
         self.last_timestamp = header.timestamp;
         self.last_arrival = now;
@@ -272,11 +288,12 @@ impl Stream {
     #[cold]
     fn other_clock(&mut self, now: Instant, header: &Header, timing: Timing) -> Place {
         if let Timing::Audio(ticks) = timing {
-            self.highest.media_time += samples(self.last_arrival, now).max(PACKET);
+            self.highest.media_time += self.passed(now);
             self.epoch = self.highest.sequence;
             self.ticks = ticks;
             self.transit = None;
             self.last_timestamp = header.timestamp;
+            self.last_audio = Some(header.timestamp);
             self.last_arrival = now;
         }
         self.highest
@@ -298,9 +315,8 @@ impl Stream {
     /// The talker has another SSRC or restarted: its stream goes on where real time says.
     fn begin_anew(&mut self, now: Instant, header: &Header, ticks: u32) {
         self.ticks = ticks;
-        let elapsed = samples(self.last_arrival, now);
         self.highest.sequence += 1;
-        self.highest.media_time += elapsed.max(PACKET);
+        self.highest.media_time += self.passed(now);
         self.epoch = self.highest.sequence;
         self.ssrc = header.ssrc;
         self.seen = 1;
@@ -308,8 +324,18 @@ impl Stream {
         self.transit = None;
         self.last_timestamp = header.timestamp;
         self.last_arrival = now;
+        self.last_audio = None;
         self.last_sequence = header.sequence;
         self.cycles = 0;
+    }
+
+    /// Samples since the packet before, where its own time does not say it: real time went on, and it lasted 20 ms at
+    /// least. What this runs ahead of real time is given back by the next.
+    fn passed(&mut self, now: Instant) -> u64 {
+        let elapsed = samples(self.last_arrival, now);
+        let step = elapsed.saturating_sub(self.ahead).max(PACKET);
+        self.ahead = (self.ahead + step).saturating_sub(elapsed);
+        step
     }
 }
 

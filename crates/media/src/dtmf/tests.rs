@@ -110,3 +110,38 @@ fn every_loss_of_packets_but_all_tells_the_press_once() {
         assert_eq!(ear.heard[0].0, '7');
     }
 }
+
+#[test]
+fn a_flood_of_keys_is_told_no_faster_than_anybody_presses_and_a_stall_of_the_network_loses_none() {
+    let flood = |ear: &mut Ear, keys: u32| {
+        let (from, began) = (ear.heard.len(), ear.now);
+        for nth in 0..keys {
+            ear.packet(1_000 + 1_000 * (from as u32 + nth), 5, End::Over, 480);
+            ear.now = began;
+        }
+        ear.heard.len() - from
+    };
+    let mut ear = Ear::new();
+    assert_eq!(flood(&mut ear, 20), 20, "two seconds of keys at once");
+    assert_eq!(flood(&mut ear, 100_000), 5);
+    ear.wait(1_000);
+    assert_eq!(flood(&mut ear, 1_000), 12);
+    ear.wait(10_000);
+    assert_eq!(flood(&mut ear, 20), 20, "it is over");
+}
+
+#[test]
+fn no_more_keys_wait_than_a_number_has_digits() {
+    let mut keys = KeySend::default();
+    let now = Instant::from_secs(1);
+    let key = Key::from_char('5').unwrap();
+    for _ in 0..100_000 {
+        keys.press(now, key, 100);
+    }
+    let mut passed = Duration::ZERO;
+    while keys.is_pressing() {
+        passed += Duration::from_millis(20);
+        while keys.poll_packet(now + passed).is_some() {}
+    }
+    assert!(passed < Duration::from_secs(8), "the audio is silent for {passed:?}");
+}

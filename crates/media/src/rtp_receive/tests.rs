@@ -117,6 +117,27 @@ fn a_clock_set_anew_is_no_gap_and_no_jitter() {
 }
 
 #[test]
+fn a_clock_that_stands_still_is_replaced_by_real_time_whatever_the_jitter() {
+    let mut wire = Wire::new();
+    let first = wire.took(10, 1_600).unwrap();
+    let began = wire.now;
+    for nth in 1..=1_000u64 {
+        // Each fourth packet is late, and the next comes right behind it.
+        wire.wait([20, 20, 35, 5][nth as usize % 4]);
+        let place = wire.took(10 + nth as u16, 1_600).unwrap();
+        let passed = place.media_time - first.media_time;
+        let ahead = passed.cast_signed() - samples(began, wire.now).cast_signed();
+        assert!((0..=280).contains(&ahead), "packet {nth} is {ahead} samples ahead");
+    }
+    assert_eq!((wire.receive.lost(), wire.receive.jitter_max_us()), (0, 0));
+    // Keys that begin with a packet of audio have its time, which does not stand still.
+    let (before, timestamp) = (wire.took(1_011, 1_760).unwrap(), 1_920);
+    wire.wait(20);
+    wire.event(1_012, timestamp, 1, Timing::Event(1));
+    assert_eq!(wire.took(1_013, timestamp).unwrap().media_time, before.media_time + 160);
+}
+
+#[test]
 fn a_pause_of_the_talker_is_a_pause() {
     let mut wire = Wire::new();
     let first = wire.took(10, 1_600).unwrap();
