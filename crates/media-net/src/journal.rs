@@ -244,8 +244,13 @@ impl Journal {
         Go::On
     }
 
-    /// Looks after the disk: room, and whether it takes segments again that it refused.
+    /// Looks after the disk: room, whether it takes segments again that it refused, and whether the one that grows is
+    /// there.
     fn look(&mut self) {
+        if self.segments.leave_deleted() {
+            let why = "录音日志正在写的文件被删除 / the segment that was being written is deleted";
+            tell(&self.facts, &io::Error::new(io::ErrorKind::NotFound, why));
+        }
         if let Health::Refusing { retry } = self.health
             && retry <= self.clock.now()
             && self.segments.probe(self.clock.wall()).is_ok()

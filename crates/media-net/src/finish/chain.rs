@@ -104,7 +104,12 @@ impl Chain {
     fn search(&mut self, recording: RecordingId) -> io::Result<()> {
         tracing::warn!(%recording, "chain broken, searching the journal");
         self.forget();
-        for (number, path) in segments_in(&self.reader.folder)? {
+        let segments = match segments_in(&self.reader.folder) {
+            // Somebody deleted it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            found => found?,
+        };
+        for (number, path) in segments {
             let bytes = match fs::read(&path) {
                 Ok(bytes) => bytes,
                 // The writer deletes what nobody needs, and so not this recording's.

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,6 +33,9 @@ pub trait SegmentFile: Send + Sync + Debug {
     /// # Errors
     /// Those of the disk.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether somebody deleted it: what is written to it goes with it.
+    fn is_deleted(&self) -> bool;
 }
 
 /// The disk that the data folder is on.
@@ -42,11 +45,12 @@ pub struct Disk;
 impl Medium for Disk {
     fn create(&self, path: &Path, header: &[u8]) -> io::Result<Arc<dyn SegmentFile>> {
         let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
-        let made = options.open(path).and_then(|file| {
+        let folder = path.parent().unwrap_or(path);
+        let made = fs::create_dir_all(folder).and_then(|()| options.open(path)).and_then(|file| {
             preallocate(&file)?;
             FileExt::write_all_at(&file, header, 0)?;
             // The name must survive a power cut as the blocks do.
-            File::open(path.parent().unwrap_or(path))?.sync_all()?;
+            File::open(folder)?.sync_all()?;
             Ok(file)
         });
         match made {
@@ -67,6 +71,10 @@ impl SegmentFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.metadata().is_ok_and(|about| about.nlink() == 0)
     }
 }
 

@@ -142,6 +142,11 @@ impl Segments {
         open.file.write_all_at(&[0; 8], u64::from(open.position))
     }
 
+    /// Leaves the segment that grows when somebody deleted it; the next block goes to a new one. Whether it was so.
+    pub fn leave_deleted(&mut self) -> bool {
+        self.open.take_if(|open| open.file.is_deleted()).is_some()
+    }
+
     /// The files that were written to since the last time.
     pub fn take_unsynced(&mut self) -> Vec<Arc<dyn SegmentFile>> {
         std::mem::take(&mut self.unsynced)

@@ -178,12 +178,22 @@ fn a_journal_cut_anywhere_in_its_last_block_is_read_to_the_block_before() {
     }
 }
 
+/// No segment can be made in `folder` any more.
+fn refuse(folder: &Path) {
+    fs::remove_dir(folder).unwrap();
+    fs::write(folder, "no folder").unwrap();
+}
+
+fn take_again(folder: &Path) {
+    fs::remove_file(folder).unwrap();
+}
+
 #[test]
 fn a_disk_that_refuses_is_told_once_and_tried_again() {
     let parent = TempFolder::new("journal");
     let folder = parent.path().join("journal");
     let mut desk = desk(&folder);
-    fs::remove_dir(&folder).unwrap();
+    refuse(&folder);
     let mut all = blocks(1, 4).into_iter();
     for _ in 0..3 {
         desk.take(ToJournal::Block(all.next().unwrap()));
@@ -193,7 +203,7 @@ fn a_disk_that_refuses_is_told_once_and_tried_again() {
     assert!(desk.facts.try_recv().is_err(), "told once");
     assert_eq!(desk.journal.dropped.load(Ordering::Relaxed), 3);
     // The disk comes back, and the writer's patience is over.
-    fs::create_dir(&folder).unwrap();
+    take_again(&folder);
     desk.journal.health = Health::Refusing { retry: Instant::ZERO };
     desk.take(ToJournal::Block(all.next().unwrap()));
     assert_eq!(desk.journal.health, Health::Fine);
@@ -222,7 +232,7 @@ fn a_disk_that_refuses_and_comes_back_is_told_as_it_changes() {
     };
     journal.look();
     assert_eq!(states(), []);
-    fs::remove_dir(&folder).unwrap();
+    refuse(&folder);
     journal.take(ToJournal::Block(blocks(1, 1).remove(0)));
     journal.look();
     assert_eq!(states(), [DiskState::Refusing]);
@@ -230,13 +240,32 @@ fn a_disk_that_refuses_and_comes_back_is_told_as_it_changes() {
     journal.health = Health::Refusing { retry: Instant::ZERO };
     journal.look();
     assert_eq!(states(), [], "it still refuses");
-    fs::create_dir(&folder).unwrap();
+    take_again(&folder);
     journal.health = Health::Refusing { retry: Instant::ZERO };
     journal.look();
     assert_eq!(states(), [DiskState::Fine]);
     journal.take(ToJournal::Block(blocks(1, 1).remove(0)));
     journal.flush();
     assert_eq!(recover(&folder).unwrap().jobs.len(), 1);
+}
+
+#[test]
+fn a_segment_that_somebody_deletes_is_told_once_and_followed_by_another() {
+    let folder = TempFolder::new("journal");
+    let mut desk = desk(folder.path());
+    let mut all = blocks(1, 3).into_iter();
+    desk.take(ToJournal::Block(all.next().unwrap()));
+    desk.journal.look();
+    assert!(desk.facts.try_recv().is_err(), "it is there");
+    fs::remove_file(segment_path(folder.path(), 0)).unwrap();
+    for block in all {
+        desk.journal.look();
+        desk.take(ToJournal::Block(block));
+    }
+    let Ok(Event::Node { fact: NodeFact::DiskFailed { .. } }) = desk.facts.try_recv() else { panic!() };
+    assert!(desk.facts.try_recv().is_err(), "told once");
+    assert_eq!(segments(folder.path()), [1]);
+    assert_eq!(recover(folder.path()).unwrap().jobs.len(), 1, "the rest is found");
 }
 
 #[test]

@@ -51,6 +51,9 @@ fn stand_of(host: u8, workers: usize, ports: std::ops::RangeInclusive<u16>) -> S
     Stand { folder, net, events, facts, ids, clock }
 }
 
+/// A phone behind a NAT.
+const PHONE: Peer = Peer::Phone { signals_from: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) };
+
 fn start(
     folder: &TempFolder,
     host: u8,
@@ -545,19 +548,19 @@ fn commands_for_what_is_gone_do_nothing() {
     stand.wait_until_empty();
     stand.net.shutdown();
     stand.net.shutdown();
-    assert!(matches!(stand.net.open_port(call, party.leg, 0, Peer::Phone), Err(PortError::Stopped)));
+    assert!(matches!(stand.net.open_port(call, party.leg, 0, PHONE), Err(PortError::Stopped)));
 }
 
 #[test]
 fn a_port_that_cannot_be_opened_is_an_event() {
     let mut stand = stand(10, 1);
     let (room, port) = (stand.ids.mint(), stand.ids.mint());
-    stand.net.handle(Command::OpenPort { room, port, interface: 7, peer: Peer::Phone });
+    stand.net.handle(Command::OpenPort { room, port, interface: 7, peer: PHONE });
     assert!(matches!(
         stand.events.recv_timeout(PATIENCE),
         Ok(Event::PortFailed { room: r, port: p, cause }) if r == room && p == port && cause.contains('7')
     ));
-    stand.net.handle(Command::OpenPort { room, port, interface: 0, peer: Peer::Phone });
+    stand.net.handle(Command::OpenPort { room, port, interface: 0, peer: PHONE });
     assert!(matches!(
         stand.events.recv_timeout(PATIENCE),
         Ok(Event::PortOpened { address, .. }) if address.port() % 2 == 0
