@@ -83,10 +83,10 @@ pub(crate) fn binding(settings: &Settings, target: &DialTarget, binding: Binding
     };
     Some(Destination {
         flow: binding.flow,
+        peer: Peer::Phone { signals_from: binding.flow.remote.ip() },
         request_uri,
         route: binding.path.iter().filter_map(|hop| NameAddr::parse(hop.clone().into_bytes())).collect(),
         media: phone.map(|phone| MediaTerms::of(&phone.media)).unwrap_or_else(usual),
-        peer: Peer::Phone,
         to,
         caller_id: CallerId::Customer,
         reliable: phone.map(|phone| phone.reliable).unwrap_or_default(),
@@ -257,7 +257,7 @@ impl Destination {
     /// Where requests within the dialog go: a phone may be behind a NAT, a carrier means the Contact it writes.
     fn reach(&self) -> Reach {
         match self.peer {
-            Peer::Phone => Reach::Source,
+            Peer::Phone { .. } => Reach::Source,
             Peer::Trunk { .. } => Reach::Target,
         }
     }

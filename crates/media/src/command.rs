@@ -146,8 +146,12 @@ pub enum Peer {
         /// Networks (address, prefix length) that may send instead of the described address.
         media_from: Vec<(IpAddr, u8)>,
     },
-    /// A phone, perhaps behind NAT: the first source that sends a few packets of one SSRC locks.
-    Phone,
+    /// A phone. One whose description names the address that its requests come from has no NAT before it, and is believed
+    /// from there with any port. Of one behind a NAT, the first source that sends a few packets of one SSRC locks.
+    Phone {
+        /// Where its requests come from.
+        signals_from: IpAddr,
+    },
 }
 
 /// How often a playback is heard.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!           (1) first packet of a trunk, from the described address,
-//!               or the third of a stranger (phone)
+//!               or the third of a stranger (phone behind NAT)
 //!   Open ──────────────────────────────────────────────▶ Locked ──▶ (3) others are dropped
 //!                                                          │  ▲
 //!                                         (2) described    ▼  │ (4) another source takes over
@@ -137,8 +137,12 @@ impl PortSource {
             State::Reopened(reopened) => match (reopened.why, &self.peer) {
                 // A carrier's new address is where it listens from now on, and that of a phone which told the truth before;
                 // one behind NAT is spoken to where it was.
-                (Why::Moved(_), Peer::Trunk { .. }) | (Why::Moved(Before::True), Peer::Phone) => described,
-                (Why::Moved(Before::Untrue), Peer::Phone) | (Why::Refreshed, _) => Some(reopened.source),
+                (Why::Moved(_), Peer::Trunk { .. }) | (Why::Moved(Before::True), Peer::Phone { .. }) => {
+                    described
+                }
+                (Why::Moved(Before::Untrue), Peer::Phone { .. }) | (Why::Refreshed, _) => {
+                    Some(reopened.source)
+                }
             },
         }
     }
@@ -197,12 +201,18 @@ impl PortSource {
         source == believed
     }
 
-    /// A carrier sends from the described address, any port, or from its networks; a phone from anywhere.
+    /// A carrier sends from the described address, any port, or from its networks; a phone too, and from anywhere when it is
+    /// known to be behind a NAT.
     fn allows(&self, source: SocketAddr) -> bool {
+        let described = self.described.map(|described| described.ip());
         match &self.peer {
-            Peer::Phone => true,
+            Peer::Phone { signals_from } => {
+                // Hold by 0.0.0.0 does not say where the peer is.
+                let tells = |ip: IpAddr| ip == *signals_from || ip.is_unspecified();
+                !described.is_some_and(tells) || source.ip() == *signals_from
+            }
             Peer::Trunk { media_from } => {
-                self.described.is_some_and(|described| described.ip() == source.ip())
+                described == Some(source.ip())
                     || media_from.iter().any(|(network, prefix)| is_within(source.ip(), *network, *prefix))
             }
         }

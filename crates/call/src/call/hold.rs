@@ -180,7 +180,7 @@ fn dtmf_relay(content_type: &str, body: &[u8]) -> Option<(Key, u32)> {
     let text = std::str::from_utf8(body).ok()?;
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/dtmf") {
-        return Some((Key::from_char(text.trim().chars().next()?)?, USUAL_MILLIS));
+        return Some((told_key(text)?, USUAL_MILLIS));
     }
     if !kind.eq_ignore_ascii_case("application/dtmf-relay") {
         return None;
@@ -190,9 +190,15 @@ fn dtmf_relay(content_type: &str, body: &[u8]) -> Option<(Key, u32)> {
             .filter_map(|line| line.split_once('='))
             .find_map(|(key, value)| key.trim().eq_ignore_ascii_case(name).then(|| value.trim()))
     };
-    let key = Key::from_char(field("Signal")?.chars().next()?)?;
+    let key = told_key(field("Signal")?)?;
     let millis = field("Duration").and_then(|text| text.parse().ok()).unwrap_or(USUAL_MILLIS);
     Some((key, millis.clamp(40, 6_000)))
+}
+
+/// A key by its sign, or as some phones tell it by the number of its event: 10 is the star, 11 the hash.
+fn told_key(text: &str) -> Option<Key> {
+    let text = text.trim();
+    text.parse().ok().map_or_else(|| Key::from_char(text.chars().next()?), Key::from_event)
 }
 
 #[cfg(test)]
@@ -205,6 +211,13 @@ mod tests {
         assert_eq!(dtmf_relay("application/dtmf-relay", b"Signal=5\r\nDuration=250\r\n"), Some((key, 250)));
         assert_eq!(dtmf_relay("application/dtmf-relay;x=y", b"Signal= 5\n"), Some((key, 160)));
         assert_eq!(dtmf_relay("application/dtmf", b"5"), Some((key, 160)));
+        for (told, meant) in [("*", '*'), ("10", '*'), ("11", '#'), ("12", 'A'), ("0", '0'), ("d", 'D')] {
+            let key = Key::from_char(meant).unwrap();
+            let body = format!("Signal={told}\r\nDuration=100\r\n");
+            assert_eq!(dtmf_relay("application/dtmf-relay", body.as_bytes()), Some((key, 100)));
+            assert_eq!(dtmf_relay("application/dtmf", told.as_bytes()), Some((key, 160)));
+        }
+        assert_eq!(dtmf_relay("application/dtmf-relay", b"Signal=16"), None);
         assert_eq!(dtmf_relay("text/plain", b"5"), None);
         assert_eq!(dtmf_relay("application/dtmf-relay", b"Signal=x"), None);
     }

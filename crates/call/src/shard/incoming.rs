@@ -85,7 +85,7 @@ struct Welcome {
 impl Welcome {
     fn reach(&self) -> Reach {
         match self.peer {
-            Peer::Phone => Reach::Source,
+            Peer::Phone { .. } => Reach::Source,
             Peer::Trunk { .. } => Reach::Target,
         }
     }

@@ -8,6 +8,10 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+fn phone_at(signals_from: &str) -> Peer {
+    Peer::Phone { signals_from: signals_from.parse().unwrap() }
+}
+
 struct World {
     source: PortSource,
     now: Instant,
@@ -22,7 +26,7 @@ impl World {
     }
 
     fn phone() -> World {
-        World::of(Peer::Phone, "192.168.1.5:5000")
+        World::of(phone_at("203.0.113.9"), "192.168.1.5:5000")
     }
 
     fn trunk() -> World {
@@ -77,6 +81,24 @@ fn a1_a_phone_locks_at_once_from_where_it_said_and_else_with_its_third_packet() 
     assert!(world.packet(STRANGER, 1));
     assert_eq!(world.source.target(), Some(address(STRANGER)));
     assert_eq!(world.packets(ATTACKER, 100), 0);
+}
+
+#[test]
+fn a1_a_phone_that_names_the_address_it_signals_from_is_believed_from_there_alone() {
+    let mut world = World::of(phone_at("192.168.1.5"), "192.168.1.5:5000");
+    assert_eq!(world.packets(ATTACKER, 100), 0, "however soon he is");
+    assert_eq!(world.source.target(), Some(address("192.168.1.5:5000")));
+    assert_eq!(world.packets("192.168.1.5:7000", 3), 3, "from any port of it");
+    assert_eq!(world.source.locked(), Some(address("192.168.1.5:7000")));
+    for hold in ["192.168.1.5:5000", "0.0.0.0:5000"] {
+        world.describe(hold);
+        assert_eq!(world.packets(ATTACKER, 50), 0, "{hold}");
+        assert_eq!(world.source.locked(), Some(address("192.168.1.5:7000")), "{hold}");
+    }
+    // It goes on at another address, of which it is not known whether its packets come from there.
+    world.describe("10.1.1.1:9000");
+    assert_eq!(world.packets(STRANGER, 3), 1);
+    assert_eq!(world.source.locked(), Some(address(STRANGER)));
 }
 
 #[test]
@@ -182,7 +204,7 @@ fn hold_by_the_unspecified_address_does_not_move_the_peer() {
     world.describe("0.0.0.0:4000");
     assert!(world.packet(CARRIER, 1));
     assert_eq!(world.source.locked(), Some(address(CARRIER)));
-    let nobody = World::of(Peer::Phone, "0.0.0.0:4000");
+    let nobody = World::of(phone_at("192.168.1.5"), "0.0.0.0:4000");
     assert_eq!(nobody.source.target(), None);
 }
 

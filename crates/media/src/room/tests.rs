@@ -34,6 +34,10 @@ use crate::sink::{Channel, PortIndex, Side, Sink, TapPacket};
 
 pub(super) const FRAME_TIME: Duration = Duration::from_millis(20);
 
+/// A phone behind a NAT.
+pub(super) const PHONE: Peer =
+    Peer::Phone { signals_from: std::net::IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)) };
+
 /// What a room handed out.
 #[derive(Default)]
 pub(super) struct Sunk {
@@ -154,7 +158,7 @@ impl World {
     pub fn bridged(caller: Codec, agent: Codec) -> (World, Talker, Talker) {
         let mut world = World::new();
         let caller = world.join(CALLER, Peer::Trunk { media_from: Vec::new() }, "10.0.0.1:4000", caller);
-        let agent = world.join(AGENT, Peer::Phone, "10.0.0.2:5000", agent);
+        let agent = world.join(AGENT, PHONE, "10.0.0.2:5000", agent);
         world.hear(&[(CALLER, AGENT), (AGENT, CALLER)]);
         (world, caller, agent)
     }

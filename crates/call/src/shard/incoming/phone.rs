@@ -76,7 +76,7 @@ impl Shard {
         let own = self.router.phone_of(&caller.user(), caller.host());
         let welcome = if own.is_some_and(|own| own.aor == phone.aor) {
             match self.replaces(&newcomer) {
-                Ok(Some(place)) => self.welcome_to_place(now, phone, place),
+                Ok(Some(place)) => self.welcome_to_place(now, phone, place, &newcomer),
                 Ok(None) => wish.and_then(|wish| self.welcome_from_phone(now, phone, wish, &newcomer)),
                 Err(refused) => Err(refused),
             }
@@ -161,11 +161,17 @@ impl Shard {
     }
 
     /// Whatever it dials, it has a place in another call; that call occupies its agent.
-    fn welcome_to_place(&mut self, now: Instant, phone: &Phone, place: Place) -> Result<Welcome, Refused> {
+    fn welcome_to_place(
+        &mut self,
+        now: Instant,
+        phone: &Phone,
+        place: Place,
+        newcomer: &Newcomer<'_>,
+    ) -> Result<Welcome, Refused> {
         Ok(Welcome {
             plan: CallPlan::taking(&phone.tenant, place),
             media: MediaTerms::of(&phone.media),
-            peer: Peer::Phone,
+            peer: Peer::Phone { signals_from: newcomer.flow.remote.ip() },
             reliable: phone.reliable,
             ticket: self.admit(now, None)?,
             occupies: None,
@@ -253,7 +259,7 @@ impl Shard {
             Ok(plan) => Ok(Welcome {
                 plan,
                 media: MediaTerms::of(&phone.media),
-                peer: Peer::Phone,
+                peer: Peer::Phone { signals_from: newcomer.flow.remote.ip() },
                 reliable: phone.reliable,
                 ticket,
                 occupies,

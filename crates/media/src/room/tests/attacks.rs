@@ -15,7 +15,7 @@ fn no_datagrams_to_any_port_break_a_room() {
     };
     for _ in 0..20 {
         let (mut world, caller, agent) = World::bridged(Codec::Pcma, Codec::Pcmu);
-        let third = world.join(3, Peer::Phone, "10.0.0.3:4000", Codec::Pcmu);
+        let third = world.join(3, PHONE, "10.0.0.3:4000", Codec::Pcmu);
         world.hear(&[(CALLER, AGENT), (AGENT, CALLER), (3, CALLER), (CALLER, 3)]);
         world.room.record(RecordingId::from(1), leg(CALLER), &[leg(AGENT), leg(3)]);
         for _ in 0..5_000 {

@@ -13,7 +13,7 @@ const THIRD: u64 = 3;
 
 /// A third one in the room: a supervisor, a colleague, a participant.
 fn third(world: &mut World, codec: Codec) -> Voice {
-    let talker = world.join(THIRD, Peer::Phone, "10.0.0.3:6000", codec);
+    let talker = world.join(THIRD, PHONE, "10.0.0.3:6000", codec);
     Voice::new(talker, codec, THIRD_HZ)
 }
 
@@ -79,7 +79,7 @@ const KINDS: [Kind; 5] = [
         name: "transfer to a port of another room",
         begin: |world, voices, codec| {
             let mut other = Room::new(CallId::from(8));
-            other.open(world.now, leg(THIRD), Peer::Phone, 77);
+            other.open(world.now, leg(THIRD), PHONE, 77);
             other.describe(world.now, leg(THIRD), agreed("10.0.0.3:6000", codec));
             let passenger = other.let_go(world.now, leg(THIRD), &mut world.sunk).expect("it is there");
             // The agent stays for the ears of the test, and hears nobody any more.
@@ -203,7 +203,7 @@ fn a_conference_of_64_with_three_who_speak_encodes_once_for_all_others_of_a_code
     let mut voices = Vec::new();
     for raw in 1..=64u64 {
         let codec = [Codec::Pcma, Codec::G722, Codec::Opus][raw as usize % 3];
-        let talker = world.join(raw, Peer::Phone, &format!("10.0.1.{raw}:4000"), codec);
+        let talker = world.join(raw, PHONE, &format!("10.0.1.{raw}:4000"), codec);
         if raw <= 3 {
             voices.push(Voice::new(talker, codec, [CALLER_HZ, AGENT_HZ, THIRD_HZ][raw as usize - 1]));
         }

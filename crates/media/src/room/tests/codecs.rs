@@ -223,7 +223,7 @@ fn a_conference_of_all_codecs_hears_everybody_and_encodes_once_for_those_who_are
     let mut talkers: Vec<(Codec, Talker)> = Vec::new();
     for raw in 1..=10u64 {
         let codec = Codec::ALL[raw as usize % 5];
-        talkers.push((codec, world.join(raw, Peer::Phone, &format!("10.0.0.{raw}:4000"), codec)));
+        talkers.push((codec, world.join(raw, PHONE, &format!("10.0.0.{raw}:4000"), codec)));
     }
     let pairs: Vec<(u64, u64)> =
         (1..=10).flat_map(|a| (1..=10).filter(move |b| *b != a).map(move |b| (a, b))).collect();

@@ -49,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn run(steps: &[Step]) -> Vec<Sent> {
     let (mut world, _, mut agent) = World::bridged(Codec::Pcma, Codec::Pcmu);
-    let mut third = world.join(3, Peer::Phone, "10.0.0.3:4000", Codec::Pcma);
+    let mut third = world.join(3, PHONE, "10.0.0.3:4000", Codec::Pcma);
     let mut plays = 0;
     for step in steps {
         match step {

@@ -92,7 +92,7 @@ fn strangers_and_late_audio_do_not_pass() {
 #[test]
 fn nobody_without_fax_gets_any_of_it_and_audio_goes_on_behind_it() {
     let (mut world, mut caller, agent) = faxing("10.0.0.1:4000", "10.0.0.2:5000");
-    let listener = world.join(3, Peer::Phone, "10.0.0.3:6000", Codec::Pcma);
+    let listener = world.join(3, PHONE, "10.0.0.3:6000", Codec::Pcma);
     world.hear(&[(CALLER, AGENT), (AGENT, CALLER), (CALLER, 3), (AGENT, 3)]);
     let wire = came(&mut world, caller.port, caller.source, &udptl(0));
     assert!(wire.0.iter().all(|(port, ..)| *port != listener.port), "a supervisor hears no fax");

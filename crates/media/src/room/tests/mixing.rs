@@ -6,7 +6,7 @@ fn who_hears_two_hears_their_sum() {
     let mut talkers: Vec<Talker> = (1..=3)
         .map(|raw| {
             let codec = if raw == 2 { Codec::Pcmu } else { Codec::Pcma };
-            world.join(raw, Peer::Phone, &format!("10.0.0.{raw}:4000"), codec)
+            world.join(raw, PHONE, &format!("10.0.0.{raw}:4000"), codec)
         })
         .collect();
     world.hear(&[(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)]);
@@ -36,7 +36,7 @@ fn who_hears_two_hears_their_sum() {
 fn loud_talkers_are_cut_and_do_not_wrap() {
     let mut world = World::new();
     let mut talkers: Vec<Talker> =
-        (1..=3).map(|raw| world.join(raw, Peer::Phone, &format!("10.0.0.{raw}:4000"), Codec::Pcma)).collect();
+        (1..=3).map(|raw| world.join(raw, PHONE, &format!("10.0.0.{raw}:4000"), Codec::Pcma)).collect();
     world.hear(&[(1, 3), (2, 3)]);
     let mut last = Vec::new();
     for _ in 0..10 {
@@ -51,9 +51,9 @@ fn loud_talkers_are_cut_and_do_not_wrap() {
 #[test]
 fn a_mixed_party_left_with_one_talker_goes_on_by_relay() {
     let mut world = World::new();
-    let mut one = world.join(1, Peer::Phone, "10.0.0.1:4000", Codec::Pcma);
-    let mut two = world.join(2, Peer::Phone, "10.0.0.2:4000", Codec::Pcma);
-    world.join(3, Peer::Phone, "10.0.0.3:4000", Codec::Pcma);
+    let mut one = world.join(1, PHONE, "10.0.0.1:4000", Codec::Pcma);
+    let mut two = world.join(2, PHONE, "10.0.0.2:4000", Codec::Pcma);
+    world.join(3, PHONE, "10.0.0.3:4000", Codec::Pcma);
     world.hear(&[(1, 3), (2, 3)]);
     let mut sent = Vec::new();
     for _ in 0..10 {
@@ -73,7 +73,7 @@ fn a_mixed_party_left_with_one_talker_goes_on_by_relay() {
 fn nobody_speaking_is_no_packet() {
     let mut world = World::new();
     for raw in 1..=3 {
-        world.join(raw, Peer::Phone, &format!("10.0.0.{raw}:4000"), Codec::Pcma);
+        world.join(raw, PHONE, &format!("10.0.0.{raw}:4000"), Codec::Pcma);
     }
     world.hear(&[(1, 3), (2, 3)]);
     assert!(world.pass(Duration::from_secs(1)).is_empty());

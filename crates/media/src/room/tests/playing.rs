@@ -63,7 +63,7 @@ fn nothing_to_say_ends_at_once_even_in_a_loop() {
 #[test]
 fn a_playback_waits_for_the_description() {
     let mut world = World::new();
-    world.room.open(world.now, leg(1), Peer::Phone, 5);
+    world.room.open(world.now, leg(1), PHONE, 5);
     world.play(1, 1, &[clip(2, 1_000)], PlayMode::Once);
     assert!(world.pass(Duration::from_secs(1)).is_empty());
     assert!(world.played().is_empty());
@@ -122,7 +122,7 @@ fn a_playback_on_no_port_fails_in_words() {
 fn what_a_listener_says_can_wait_while_nobody_needs_it() {
     let mut world = World::new();
     let mut caller = world.join(CALLER, Peer::Trunk { media_from: Vec::new() }, "10.0.0.1:4000", Codec::Pcma);
-    let agent = world.join(AGENT, Peer::Phone, "10.0.0.2:5000", Codec::Pcma);
+    let agent = world.join(AGENT, PHONE, "10.0.0.2:5000", Codec::Pcma);
     let waits = |world: &World| world.room.can_wait(PortIndex(0));
     world.play(CALLER, 1, &[clip(500, 1_000)], PlayMode::Looped);
     assert!(!waits(&world), "whose packets are believed is open");

@@ -41,7 +41,7 @@ fn what_the_caller_does_not_hear_is_not_kept() {
 #[test]
 fn a_third_party_is_kept_only_when_it_is_a_person() {
     let (mut world, _, _) = recorded();
-    let mut third = world.join(3, Peer::Phone, "10.0.0.3:4000", Codec::Pcma);
+    let mut third = world.join(3, PHONE, "10.0.0.3:4000", Codec::Pcma);
     world.hear(&[(3, CALLER)]);
     world.says(&mut third, 1_000);
     assert!(sides(&mut world).is_empty());
@@ -56,7 +56,7 @@ fn a_third_party_is_kept_only_when_it_is_a_person() {
 #[test]
 fn a_supervisor_is_kept_only_while_all_hear_them() {
     let (mut world, _, _) = recorded();
-    let mut guest = world.join(3, Peer::Phone, "10.0.0.3:4000", Codec::Pcma);
+    let mut guest = world.join(3, PHONE, "10.0.0.3:4000", Codec::Pcma);
     let recording = RecordingId::from(RECORDING);
     world.hear(&[(3, CALLER), (3, AGENT)]);
     for (mark, kept) in [

@@ -78,9 +78,9 @@ fn each_leg_hears_its_own_law_and_payload_type() {
 #[test]
 fn listeners_of_both_laws_hear_the_same_packet() {
     let mut world = World::new();
-    let mut talker = world.join(1, Peer::Phone, "10.0.0.1:4000", Codec::Pcma);
+    let mut talker = world.join(1, PHONE, "10.0.0.1:4000", Codec::Pcma);
     for (raw, codec) in [(2, Codec::Pcmu), (3, Codec::Pcma), (4, Codec::Pcmu), (5, Codec::Pcma)] {
-        world.join(raw, Peer::Phone, &format!("10.0.0.{raw}:4000"), codec);
+        world.join(raw, PHONE, &format!("10.0.0.{raw}:4000"), codec);
     }
     world.hear(&[(1, 2), (1, 3), (1, 4), (1, 5)]);
     let sent = world.says(&mut talker, 5_000);
@@ -152,7 +152,7 @@ fn a_closed_port_leaves_no_trace_and_its_place_is_used_again() {
     let (mut world, mut caller, agent) = World::bridged(Codec::Pcma, Codec::Pcma);
     world.room.close(world.now, leg(AGENT), &mut world.sunk);
     assert!(world.says(&mut caller, 1_000).is_empty());
-    let again = world.join(3, Peer::Phone, "10.0.0.3:5000", Codec::Pcma);
+    let again = world.join(3, PHONE, "10.0.0.3:5000", Codec::Pcma);
     assert_eq!(again.port, agent.port);
     assert!(world.says(&mut caller, 1_000).is_empty(), "nobody said that the new leg hears");
     world.room.close_all(world.now, &mut world.sunk);
