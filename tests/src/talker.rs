@@ -17,6 +17,8 @@ pub struct Talker {
     rtp: UdpSocket,
     switch: SocketAddr,
     dialog: Dialog,
+    /// The INVITE of a call that it has not taken yet.
+    ringing: Option<String>,
     /// Where the switch wants this party's audio.
     far: Option<SocketAddr>,
     voice: Voice,
@@ -46,13 +48,15 @@ struct Voice {
 
 impl Talker {
     /// A party at `host` that says a tone.
-    pub fn at(host: Ipv4Addr, switch: SocketAddr, hz: f64) -> Talker {
+    pub fn at(host: impl Into<IpAddr>, switch: SocketAddr, hz: f64) -> Talker {
+        let host = host.into();
         let [sip, rtp] = [0, 1].map(|_| socket(host));
         Talker {
             sip,
             rtp,
             switch,
             dialog: Dialog::default(),
+            ringing: None,
             far: None,
             voice: Voice::of(hz, 0x1000_0000 + hz as u32),
             heard: Vec::new(),
@@ -117,20 +121,40 @@ impl Talker {
         self.request("ACK", 1, "Content-Length: 0\r\n\r\n");
     }
 
+    /// Waits for a call and says where it can be heard before it takes it (183).
+    pub fn ring(&mut self) {
+        let invite = self.rung();
+        self.respond(&invite, "183 Session Progress", &self.contact_and_description());
+        self.ringing = Some(invite);
+    }
+
     /// Waits for a call and takes it.
     pub fn answer(&mut self) {
-        let invite = self.receive();
-        assert!(invite.starts_with("INVITE"), "{invite}");
-        self.far = Some(described(&invite));
-        let body = self.description();
-        let rest = format!(
-            "Contact: <sip:talker@{}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address(),
-            body.len()
-        );
-        self.respond(&invite, &rest);
+        let invite = self.rung();
+        self.respond(&invite, "200 OK", &self.contact_and_description());
         let ack = self.receive();
         assert!(ack.starts_with("ACK"), "{ack}");
+    }
+
+    /// Says what follows from another port, as another stream: whoever let the phone ring hands over.
+    pub fn hand_over(&mut self, hz: f64) {
+        self.rtp = socket(self.rtp.local_addr().expect("a bound socket has an address").ip());
+        self.voice = Voice::of(hz, self.voice.ssrc + 1);
+    }
+
+    fn rung(&mut self) -> String {
+        let invite = self.ringing.take().unwrap_or_else(|| self.receive());
+        assert!(invite.starts_with("INVITE"), "{invite}");
+        self.far = Some(described(&invite));
+        invite
+    }
+
+    fn contact_and_description(&self) -> String {
+        let (here, body) = (self.address(), self.description());
+        let length = body.len();
+        format!(
+            "Contact: <sip:talker@{here}>\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
     }
 
     /// Ends the call that it made.
@@ -144,7 +168,7 @@ impl Talker {
     pub fn hung_up(&mut self) {
         let bye = self.receive();
         assert!(bye.starts_with("BYE"), "{bye}");
-        self.respond(&bye, "Content-Length: 0\r\n\r\n");
+        self.respond(&bye, "200 OK", "Content-Length: 0\r\n\r\n");
     }
 
     /// Asks the switch whether it is there; the mark of its answer.
@@ -187,10 +211,10 @@ impl Talker {
 
     fn description(&self) -> String {
         let rtp = self.rtp.local_addr().expect("a bound socket has an address");
-        let (host, port) = (rtp.ip(), rtp.port());
+        let (family, host, port) = (family(rtp.ip()), rtp.ip(), rtp.port());
         format!(
-            "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
-             a=rtpmap:8 PCMA/8000\r\n"
+            "v=0\r\no=- 1 1 IN {family} {host}\r\ns=-\r\nc=IN {family} {host}\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
         )
     }
 
@@ -205,13 +229,13 @@ impl Talker {
         self.sip.send_to(text.as_bytes(), self.switch).expect("sent");
     }
 
-    fn respond(&self, request: &str, rest: &str) {
+    fn respond(&self, request: &str, status: &str, rest: &str) {
         let copied = ["Via", "From", "To", "Call-ID", "CSeq"].map(|name| {
             let tag =
                 if name == "To" && !header(request, "To").contains("tag=") { ";tag=talker" } else { "" };
             format!("{name}: {}{tag}\r\n", header(request, name))
         });
-        let text = format!("SIP/2.0 200 OK\r\n{}{rest}", copied.concat());
+        let text = format!("SIP/2.0 {status}\r\n{}{rest}", copied.concat());
         self.sip.send_to(text.as_bytes(), self.switch).expect("sent");
     }
 
@@ -256,7 +280,7 @@ pub struct Sprayer {
 impl Sprayer {
     /// One at `host` who says a tone, with the SSRC of somebody else's stream.
     pub fn at(host: Ipv4Addr, hz: f64, ssrc: u32) -> Sprayer {
-        let socket = socket(host);
+        let socket = socket(host.into());
         socket.set_nonblocking(true).expect("set");
         Sprayer { socket, voice: Voice::of(hz, ssrc), received: 0 }
     }
@@ -281,21 +305,25 @@ impl Sprayer {
 }
 
 /// A socket at `host` that waits long, and is told how what it receives is marked.
-fn socket(host: Ipv4Addr) -> UdpSocket {
+fn socket(host: IpAddr) -> UdpSocket {
     let socket = UdpSocket::bind((host, 0)).expect("a socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("set");
     let on: libc::c_int = 1;
+    let (level, name) = match host {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_RECVTOS),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
+    };
     // SAFETY: an open socket and a readable integer of the size that is named.
     let set = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::IPPROTO_IP,
-            libc::IP_RECVTOS,
+            level,
+            name,
             (&raw const on).cast(),
             size_of_val(&on) as libc::socklen_t,
         )
     };
-    assert_eq!(set, 0, "IP_RECVTOS");
+    assert_eq!(set, 0, "no marks are told");
     socket
 }
 
@@ -316,7 +344,8 @@ fn receive_marked(socket: &UdpSocket) -> (Vec<u8>, u8) {
         assert!(length >= 0, "nothing came: {}", std::io::Error::last_os_error());
         bytes.truncate(length as usize);
         let message = libc::CMSG_FIRSTHDR(&raw const header);
-        assert!(!message.is_null() && (*message).cmsg_type == libc::IP_TOS, "no mark was told");
+        let marks = [libc::IP_TOS, libc::IPV6_TCLASS];
+        assert!(!message.is_null() && marks.contains(&(*message).cmsg_type), "no mark was told");
         (bytes, *libc::CMSG_DATA(message) >> 2)
     }
 }
@@ -338,10 +367,15 @@ fn header<'a>(message: &'a str, name: &str) -> &'a str {
 
 /// Where a description wants audio.
 fn described(message: &str) -> SocketAddr {
-    let host = message.lines().find_map(|line| line.strip_prefix("c=IN IP4 "));
+    let host = message.lines().find_map(|line| line.strip_prefix("c=IN IP")?.split(' ').nth(1));
     let port = message.lines().find_map(|line| line.strip_prefix("m=audio ")?.split(' ').next());
     let (host, port) = host.zip(port).unwrap_or_else(|| panic!("no address in {message}"));
-    format!("{host}:{port}").parse().expect("an address")
+    SocketAddr::new(host.parse().expect("an address"), port.parse().expect("a port"))
+}
+
+/// How descriptions name an address's version.
+fn family(host: IpAddr) -> &'static str {
+    if host.is_ipv4() { "IP4" } else { "IP6" }
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,5 +1,6 @@
 //! Audio over sockets: somebody who sends RTP to every port during other people's calls, and how packets are marked.
 
+use std::net::{Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use hotline_tests::{AGENT_HZ, CALLER_HZ, Place, Sprayer, Switch, Talker, Wav, paced, turn, until};
@@ -83,6 +84,93 @@ fn the_same_sprayer_is_heard_and_answered_where_no_source_is_locked() {
     assert!(sprayer.received > 50, "{} packets came to the sprayer", sprayer.received);
     let wav = recorded(&switch, &mut caller, &mut phone);
     assert!(Wav::tone_seconds(&wav.left, SPRAYER_HZ) > 1.5);
+    switch.stop();
+}
+
+#[test]
+fn who_let_the_phone_ring_hands_over_with_the_answer_to_another_port_and_stream() {
+    const MUSIC_HZ: f64 = 600.0;
+    let _turn = turn();
+    let place = Place::mine();
+    let phone = Talker::at(place.phones, (place.switch, 0).into(), MUSIC_HZ);
+    // A carrier's ringing is passed on.
+    let out = format!(
+        "interface = \"loopback\"\nfrom = [\"{0}/32\"]\nto = \"{1}\"\ncaller = \"01065551234\"\n\
+         home_area = \"010\"\nheartbeat_seconds = 0\n",
+        place.phones,
+        phone.address()
+    );
+    let switch = Switch::start_with(
+        &[
+            ("trunks/loopback.toml", "127.0.0.0/8", &format!("{}/32", place.carrier)),
+            (
+                "flows/bound.toml",
+                "uri = \"sip:uas@127.0.0.1:5090\"",
+                "trunk = \"out\", number = \"13900139000\"",
+            ),
+        ],
+        &[("trunks/out.toml", &out)],
+    );
+    let mut phone = phone.of(switch.sip);
+    let mut caller = Talker::at(place.carrier, switch.sip, CALLER_HZ);
+    caller.call("4000000002");
+    phone.ring();
+    paced(50, Duration::from_secs(1), |_| phone.say());
+    // The 200 describes what the 183 did.
+    phone.answer();
+    caller.answered();
+    phone.hand_over(AGENT_HZ);
+    paced(50, Duration::from_secs(2), |_| {
+        caller.say();
+        phone.say();
+        caller.hear();
+        phone.hear();
+    });
+    let (rang, heard) =
+        (Wav::tone_seconds(&caller.heard, MUSIC_HZ), Wav::tone_seconds(&caller.heard, AGENT_HZ));
+    assert!(rang > 0.8 && heard > 1.8, "{rang} s of ringing and {heard} s of speech");
+    let answered = Wav::tone_seconds(&phone.heard, CALLER_HZ);
+    assert!(answered > 1.7, "the new port is spoken to: {answered} s");
+    let wav = recorded(&switch, &mut caller, &mut phone);
+    assert!(Wav::tone_seconds(&wav.right, AGENT_HZ) > 1.8);
+    switch.stop();
+}
+
+#[test]
+fn a_call_over_ipv6_is_heard_marked_and_recorded_like_any_other() {
+    let _turn = turn();
+    let here = Ipv6Addr::LOCALHOST;
+    if UdpSocket::bind((here, 0)).is_err() {
+        return;
+    }
+    let phone = Talker::at(here, (here, 0).into(), AGENT_HZ);
+    let bind = format!("\"{}:0\"", Place::mine().switch);
+    let switch = Switch::start(&[
+        ("hotline.toml", &bind, "\"[::1]:0\""),
+        ("trunks/loopback.toml", "127.0.0.0/8", "::1/128"),
+        ("flows/bound.toml", "127.0.0.1:5090", &*phone.address().to_string()),
+    ]);
+    let mut phone = phone.of(switch.sip);
+    let mut caller = Talker::at(here, switch.sip, CALLER_HZ);
+    caller.call("4000000002");
+    phone.answer();
+    caller.answered();
+    assert!(caller.port().is_ipv6() && phone.port().is_ipv6());
+    paced(50, Duration::from_secs(2), |_| {
+        caller.say();
+        phone.say();
+        caller.hear();
+        phone.hear();
+    });
+    phone.say();
+    assert_eq!((caller.mark_heard(), caller.mark), (46, 40));
+    let wav = recorded(&switch, &mut caller, &mut phone);
+    for (heard, hz) in
+        [(&phone.heard, CALLER_HZ), (&caller.heard, AGENT_HZ), (&wav.left, CALLER_HZ), (&wav.right, AGENT_HZ)]
+    {
+        let said = Wav::tone_seconds(heard, hz);
+        assert!(said > 1.8, "{hz} Hz: {said} s");
+    }
     switch.stop();
 }
 
