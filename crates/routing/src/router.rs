@@ -1,6 +1,6 @@
 //! Owns who is calling and whom they want: an index over a plan. Does not own counting (see `admission`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub struct Router {
     plan: Arc<Plan>,
     /// Blocks of trunks' addresses by how many bits count, most first.
     blocks: Vec<Blocks>,
+    /// Addresses that trunks are called at; those of names are known by [`crate::TrunkStates`].
+    called: HashSet<IpAddr>,
     trunks: HashMap<TrunkName, usize>,
     /// Trunks by the line in the Contact that they know us by.
     lines: HashMap<Arc<str>, usize>,
@@ -122,12 +124,14 @@ impl Router {
         let line =
             |(place, trunk): (usize, &Arc<Trunk>)| Some((trunk.register.as_ref()?.line.clone(), place));
         let lines = plan.trunks.iter().enumerate().filter_map(line).collect();
+        let addresses = |trunk: &Arc<Trunk>| trunk.way.addresses().collect::<Vec<_>>();
+        let called = plan.trunks.iter().flat_map(addresses).map(|at| at.ip().to_canonical()).collect();
         let (blocks, numbers) = (index_blocks(&plan.trunks), Landing::new(&plan.numbers));
         let dial = |(name, profile): (&QueueName, &crate::QueueProfile)| {
             Some(((name.tenant.clone(), profile.dial.clone()?), name.clone()))
         };
         let queues = plan.queues.iter().filter_map(dial).collect();
-        Router { plan, blocks, trunks, lines, numbers, phones, queues }
+        Router { plan, blocks, called, trunks, lines, numbers, phones, queues }
     }
 
     /// The plan itself.
@@ -143,6 +147,12 @@ impl Router {
             blocks.trunks.get(&(interface, block))
         });
         found.map(|place| &self.plan.trunks[*place])
+    }
+
+    /// Whether a trunk is called at `source`, an address in its file. What comes from there is no stranger's, though a
+    /// trunk that only takes calls out calls nobody.
+    pub fn is_called(&self, source: IpAddr) -> bool {
+        self.called.contains(&source.to_canonical())
     }
 
     /// The trunk of that name.

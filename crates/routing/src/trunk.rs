@@ -96,6 +96,11 @@ impl TrunkWay {
         if self.proxies.is_empty() { &self.to } else { &self.proxies }
     }
 
+    /// The targets that are addresses already, the preferred one first.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.targets().iter().filter_map(|target| target.address(self.transport))
+    }
+
     /// Whether anything can be sent to the trunk.
     pub fn leads_somewhere(&self) -> bool {
         !self.targets().is_empty()

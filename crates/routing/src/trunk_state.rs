@@ -1,8 +1,8 @@
 //! Owns what is known of trunks at present, and in which order calls go out because of it. Does not own how it is found
 //! out (see `pulse` and `call`).
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use clock::Instant;
@@ -51,6 +51,8 @@ pub struct TrunkBinding {
 #[derive(Debug, Default)]
 pub struct TrunkStates {
     known: HashMap<TrunkName, TrunkState>,
+    /// Every address of `known`.
+    found: HashSet<IpAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +115,7 @@ impl TrunkStates {
             TrunkChange::Targets(targets) => {
                 state.down.retain(|address| targets.contains(address));
                 state.targets = Some(targets.clone());
+                self.gather();
             }
             TrunkChange::Up(address) => state.down.retain(|down| down != address),
             TrunkChange::Down(address) => {
@@ -132,11 +135,23 @@ impl TrunkStates {
     /// Forgets trunks that `plan` does not have.
     pub fn retain(&mut self, plan: &Plan) {
         self.known.retain(|name, _| plan.trunks.iter().any(|trunk| trunk.name == *name));
+        self.gather();
     }
 
     /// Forgets what is known of one trunk: its settings changed.
     pub fn forget(&mut self, trunk: &TrunkName) {
         self.known.remove(trunk);
+        self.gather();
+    }
+
+    fn gather(&mut self) {
+        let targets = self.known.values().filter_map(|state| state.targets.as_deref()).flatten();
+        self.found = targets.map(|at| at.ip().to_canonical()).collect();
+    }
+
+    /// Whether the name of a trunk was found to lead to `source` (see [`crate::Router::is_called`]).
+    pub fn is_called(&self, source: IpAddr) -> bool {
+        self.found.contains(&source.to_canonical())
     }
 
     /// Our registration with the carrier of `trunk`.
@@ -148,7 +163,7 @@ impl TrunkStates {
     pub fn addresses(&self, trunk: &Trunk) -> Vec<SocketAddr> {
         match self.known.get(&trunk.name).and_then(|state| state.targets.as_ref()) {
             Some(targets) => targets.to_vec(),
-            None => literal_addresses(trunk),
+            None => trunk.way.addresses().collect(),
         }
     }
 
@@ -157,7 +172,7 @@ impl TrunkStates {
     pub fn trunk_at<'a>(
         &self,
         plan: &'a Plan,
-        (source, interface): (std::net::IpAddr, u16),
+        (source, interface): (IpAddr, u16),
         dialled: &str,
     ) -> Option<&'a Arc<Trunk>> {
         let source = source.to_canonical();
@@ -227,10 +242,6 @@ impl TrunkStates {
 }
 
 /// The addresses that are written as such.
-fn literal_addresses(trunk: &Trunk) -> Vec<SocketAddr> {
-    trunk.way.targets().iter().filter_map(|target| target.address(trunk.way.transport)).collect()
-}
-
 /// Members by order; among those of one order each next one is drawn by weight (as RFC 2782 has it for SRV).
 fn in_turn(members: &[GroupMember], dice: &mut impl FnMut(u64) -> u64) -> Vec<TrunkName> {
     let mut left: Vec<&GroupMember> = members.iter().collect();

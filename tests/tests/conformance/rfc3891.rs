@@ -1,6 +1,7 @@
 //! RFC 3891 §3: which dialog an INVITE may replace.
 
 use bytes::Bytes;
+use sip::endpoint::{Output, Rules};
 use sip::headers::Replaces;
 use sip::{Message, Request};
 
@@ -39,6 +40,20 @@ fn more_than_one_or_a_join_beside_it_is_an_error() {
     assert!(Replaces::of(&invite(&format!("{one}\n{one}"))).is_err());
     assert!(Replaces::of(&invite(&format!("{one}\nJoin: a@b;from-tag=1;to-tag=2"))).is_err());
     assert!(Replaces::of(&invite("Replaces: a@b;from-tag=1")).is_err());
+}
+
+// The same sentence. CANCEL and ACK are not asked: the one copies what it cancels in the field, the other has no answer.
+#[test]
+fn in_a_request_other_than_invite_it_is_an_error() {
+    for method in ["OPTIONS", "REGISTER", "REFER", "INFO", "UPDATE", "NOTIFY", "BYE"] {
+        let mut ua = Ua::bare();
+        ua.receive(peers(method, "z9hG4bKr", "Replaces: a@b;from-tag=1;to-tag=2"));
+        let Some(Output::Request { tx, request, .. }) = ua.outputs().pop() else {
+            panic!("{method} is passed up")
+        };
+        let refusal = ua.ep.inspect(tx, &request, &Rules::SESSION).expect_err("a refusal");
+        assert_eq!(refusal.status, 400, "{method}");
+    }
 }
 
 // "the UA attempts to match this information with a confirmed or early dialog. The User Agent Server (UAS) matches the

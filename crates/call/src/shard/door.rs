@@ -80,14 +80,15 @@ impl Shard {
         Heard::No
     }
 
-    /// Whether a trunk's messages come that way, by its address or its certificate.
+    /// Whether a trunk's messages come that way, by its address, by one that it is called at, or by its certificate.
     pub(super) fn is_trunk(&self, flow: Flow) -> bool {
         let by_name = |names: &Arc<[Box<str>]>| {
             names.iter().any(|name| self.router.trunk_of_certificate(name, flow.interface).is_some())
         };
-        let source = (flow.remote.ip(), flow.interface);
-        self.router.trunk_of(flow.remote.ip(), flow.interface).is_some()
-            || self.trunks.trunk_at(&self.settings.plan, source, "").is_some()
+        let source = flow.remote.ip();
+        self.router.trunk_of(source, flow.interface).is_some()
+            || self.router.is_called(source)
+            || self.trunks.is_called(source)
             || flow.connection.and_then(|connection| self.peers.get(&connection)).is_some_and(by_name)
     }
 

@@ -124,8 +124,11 @@ fn names_lead_where_they_were_found_to_lead() {
     let found: Arc<[SocketAddr]> = Arc::from([at("10.9.0.1:5080"), at("10.9.0.2:5080")]);
     states.apply(&news("c", TrunkChange::Targets(found)));
     assert_eq!(ways(&states, "c", T0, 0).0, ["c 10.9.0.1:5080", "c 10.9.0.2:5080"]);
+    let called = |states: &TrunkStates| states.is_called("10.9.0.2".parse().unwrap());
+    assert!(called(&states));
     states.forget(&TrunkName::new("c"));
     assert_eq!(ways(&states, "c", T0, 0).1, [("c".to_owned(), PassedOver::NoAddress)]);
+    assert!(!called(&states));
 }
 
 #[test]

@@ -271,6 +271,57 @@ fn a_trunk_goes_down_after_its_misses_is_passed_over_and_comes_back_with_one_ans
     stage.finish();
 }
 
+/// A request that is written by hand; `dialog` is what makes it one of a call.
+fn ask(stage: &mut Stage, at: &str, (method, branch): (&str, u32), dialog: &str) {
+    let text = format!(
+        "{method} sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP {at};branch=z9hG4bKask{branch}\nMax-Forwards: 70\n\
+         CSeq: 1 {method}\n{dialog}Content-Length: 0\n\n"
+    );
+    let (at, switch) = (at.parse().expect("an address"), stage.world.switch(0));
+    stage.world.send_by_hand(at, switch, &text);
+}
+
+fn statuses_at(stage: &mut Stage, at: &str) -> Vec<u16> {
+    let came = stage.world.inbox(at.parse().expect("an address")).into_iter();
+    let status = |bytes| match Message::parse_datagram(bytes) {
+        Ok(Message::Response(response)) => Some(response.status),
+        _ => None,
+    };
+    came.filter_map(status).collect()
+}
+
+#[test]
+fn a_trunk_that_is_only_called_is_no_stranger_at_the_door() {
+    let mut stage = office(SILENT_HEART, SILENT_HEART);
+    // It asks more at once than strangers may, and after whether we live, which strangers are not told.
+    for (at, heard, banned) in [(A, 1_000, 0), ("203.0.113.109:5060", 0, 1)] {
+        for nth in 0..1_000 {
+            let line = format!("From: <sip:{at}>;tag=1\nTo: <sip:10.0.0.1>\nCall-ID: {nth}\n");
+            ask(&mut stage, at, ("OPTIONS", nth), &line);
+        }
+        stage.run(seconds(1));
+        assert_eq!(statuses_at(&mut stage, at), vec![200; heard], "{at}");
+        assert_eq!(stage.world.banned().len(), banned, "{at}");
+    }
+    // A call that went to one SBC of a carrier may be ended by another.
+    let mut hand = Hand::new(A);
+    stage.call("4008002222");
+    hand.serve(&mut stage, seconds(2), |request| Some(answered(request)));
+    assert!(bridged(&stage.world));
+    let invite = hand.asked(&Method::Invite)[0].clone();
+    let of_invite = |name| invite.headers.text(name).expect("a field").to_owned();
+    let dialog = format!(
+        "From: {};tag=carrier\nTo: {}\nCall-ID: {}\n",
+        of_invite("To"),
+        of_invite("From"),
+        of_invite("Call-ID")
+    );
+    ask(&mut stage, B, ("BYE", 1_000), &dialog);
+    stage.run(seconds(1));
+    assert_eq!(statuses_at(&mut stage, B), [200]);
+    stage.finish();
+}
+
 #[test]
 fn our_invites_answer_the_challenges_of_their_own_realm_twice_at_most() {
     let account = "heartbeat_seconds = 0\n[account]\nuser = \"us\"\npassword = \"secret\"\nrealm = \"carrier.example\"\n";

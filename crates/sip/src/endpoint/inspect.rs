@@ -142,6 +142,10 @@ impl Endpoint {
         if !unknown.is_empty() {
             return Err((420, Some((HeaderName::Unsupported, unknown.join(", ")))));
         }
+        // RFC 3891 §3: Replaces belongs to INVITE.
+        if request.method != Method::Invite && headers.get(HeaderName::Replaces).is_some() {
+            return Err((400, None));
+        }
         // §10.3 item 5: an address of record is a SIP or SIPS URI.
         if request.method == Method::Register && headers.to().is_ok_and(|to| !to.uri().is_sip()) {
             return Err((400, None));
