@@ -1,5 +1,5 @@
 //! Owns what is heard in place of a lost packet when the codec has no means of its own: the last period of the voice,
-//! again and again, fading (as ITU-T G.711 Appendix I). Does not own when something is lost (see [`crate::jitter`]).
+//! again and again, fading (as ITU-T G.711 Appendix I). Does not own when something is lost (see [`crate::voice`]).
 
 /// Samples remembered: 50 ms.
 const HISTORY: usize = 400;
@@ -13,7 +13,7 @@ const WINDOW: usize = 160;
 
 /// A loss is heard at full strength for 10 ms, and no more after 60 ms.
 const FULL: usize = 80;
-const NO_MORE: usize = 480;
+pub(crate) const NO_MORE: usize = 480;
 
 /// The made-up sound gives way to the true one over 4 ms.
 const BLEND: usize = 32;
@@ -28,11 +28,13 @@ pub(crate) struct Concealment {
     primed: bool,
 }
 
-impl Concealment {
-    pub fn new() -> Concealment {
+impl Default for Concealment {
+    fn default() -> Concealment {
         Concealment { history: [0; HISTORY], loss: None, primed: false }
     }
+}
 
+impl Concealment {
     /// Whether what it makes up can still be heard.
     pub fn is_heard(&self) -> bool {
         self.primed && self.loss.is_none_or(|(_, passed)| passed < NO_MORE)
@@ -60,7 +62,7 @@ impl Concealment {
 
     /// Forgets: another talker, or the same after a pause.
     pub fn forget(&mut self) {
-        *self = Concealment::new();
+        *self = Concealment::default();
     }
 
     fn repeated(&self, period: usize, at: usize) -> i16 {
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_lost_packet_of_a_voice_is_hardly_missed() {
-        let mut concealment = Concealment::new();
+        let mut concealment = Concealment::default();
         concealment.heard(&mut voice(0, 800));
         let mut made_up = Vec::new();
         concealment.lost(160, &mut made_up);
@@ -126,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_long_loss_fades_to_silence() {
-        let mut concealment = Concealment::new();
+        let mut concealment = Concealment::default();
         concealment.heard(&mut voice(0, 800));
         let mut made_up = Vec::new();
         concealment.lost(800, &mut made_up);

@@ -24,12 +24,15 @@ const ENDS: u8 = 3;
 /// Silence between two keys, in packets: 40 ms, as ITU-T Q.24 wants.
 const PAUSE: u8 = 2;
 
+/// What a key takes beside its own length, in milliseconds.
+const BEHIND: u32 = (ENDS as u32 + PAUSE as u32) * 20;
+
 /// RFC 4733 §2.5.1.3: what a segment of a long event lasts.
 const SEGMENT: u32 = 0xffff;
 
-/// Keys that may wait to be pressed, more than a number has digits: audio is silent meanwhile, and a peer that floods us
-/// must not silence its listener for long.
-const WAITING: usize = 32;
+/// Keys that wait to be pressed last no longer than this, in milliseconds: more than a number's digits take. Audio is silent
+/// meanwhile, and a peer that floods us must not silence its listener for long.
+const WAITING: u32 = 10_000;
 
 /// Faster nobody presses: ITU-T Q.24 wants 40 ms of tone and 40 ms of pause.
 const PACE: Duration = Duration::from_millis(80);
@@ -243,7 +246,10 @@ impl KeySend {
         let press = Pressed { key, millis: millis.clamp(KeySend::SHORTEST, KeySend::LONGEST) };
         if self.now_sent.is_none() {
             self.now_sent = Some(Sending::begin(press, now));
-        } else if self.waiting.len() < WAITING {
+            return;
+        }
+        let waiting = self.waiting.iter().chain([&press]);
+        if waiting.map(|press| press.millis + BEHIND).sum::<u32>() <= WAITING {
             self.waiting.push_back(press);
         }
     }

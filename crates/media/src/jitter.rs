@@ -4,9 +4,9 @@
 //! Media time runs with the room's ticks. A packet that comes in time is decoded in its place, one that does not is
 //! made up for; packets that keep coming late make the wait longer, and a wait that nobody needs becomes shorter.
 
-use crate::codec::{self, Codec, Decoder, FRAME};
-use crate::conceal::Concealment;
+use crate::codec::{self, Codec, FRAME};
 use crate::noise::Noise;
+use crate::voice::Voice;
 
 /// The wait at first, at least, and at most, in frames of 20 ms.
 const FIRST_WAIT: u64 = 2;
@@ -50,8 +50,7 @@ pub(crate) struct Jitter {
     waiting: Vec<Waiting>,
     /// Payload buffers to use again.
     spare: Vec<Vec<u8>>,
-    decoder: Option<Decoder>,
-    concealment: Concealment,
+    voice: Voice,
     noise: Option<Noise>,
     /// Decoded samples, the first at `read`.
     linear: Vec<i16>,
@@ -92,8 +91,7 @@ impl Jitter {
         Jitter {
             waiting: Vec::new(),
             spare: Vec::new(),
-            decoder: None,
-            concealment: Concealment::new(),
+            voice: Voice::default(),
             noise: None,
             linear: Vec::new(),
             read: None,
@@ -144,8 +142,17 @@ impl Jitter {
         }
         self.late = 0;
         let at = self.waiting.partition_point(|waiting| waiting.media_time < media_time);
-        let known = self.waiting.get(at).is_some_and(|waiting| waiting.media_time == media_time);
-        if known || self.waiting.len() >= WAITING {
+        if let Some(known) = self.waiting.get_mut(at).filter(|waiting| waiting.media_time == media_time) {
+            // Speech may begin where a silence was described.
+            if known.what == What::Noise && what != What::Noise {
+                known.what = what;
+                known.payload.clear();
+                known.payload.extend_from_slice(payload);
+                self.written = self.written.max(end);
+            }
+            return;
+        }
+        if self.waiting.len() >= WAITING {
             return;
         }
         let mut buffer = self.spare.pop().unwrap_or_default();
@@ -200,7 +207,7 @@ impl Jitter {
         let waiting = std::mem::take(&mut self.waiting);
         self.spare.extend(waiting.into_iter().map(|waiting| waiting.payload));
         self.linear.clear();
-        self.concealment.forget();
+        self.voice.pause();
         self.noise = None;
         self.owed = 0;
         self.earliness = (u64::MAX, 0);
@@ -261,21 +268,13 @@ impl Jitter {
         };
         self.noise = None;
         self.speaks = Speaks::Yes;
-        let decoder = match &mut self.decoder {
-            Some(decoder) if decoder.codec() == codec => decoder,
-            decoder => decoder.insert(Decoder::new(codec)),
-        };
-        let start = self.linear.len();
-        decoder.decode(&waiting.payload, &mut self.linear);
         // What was made up already is not said again.
-        let said = (next - waiting.media_time).min((self.linear.len() - start) as u64) as usize;
-        self.linear.drain(start..start + said);
-        self.concealment.heard(&mut self.linear[start..]);
+        let said = usize::try_from(next - waiting.media_time).unwrap_or(usize::MAX);
+        self.voice.decode((codec, &waiting.payload), said, &mut self.linear);
     }
 
     /// Appends what stands for `count` samples that did not come.
     fn make_up(&mut self, count: usize, out: &mut Vec<i16>) {
-        let start = out.len();
         if let Some(noise) = &mut self.noise {
             noise.fill(count, out);
             if self.speaks == Speaks::No {
@@ -283,17 +282,10 @@ impl Jitter {
             }
             return;
         }
-        if self.decoder.is_none() || !self.concealment.is_heard() {
-            out.resize(start + count, 0);
-            return;
-        }
-        self.speaks = Speaks::Yes;
-        // The codec knows best what it would have said; how long it lasts is told here.
-        let mut own = Vec::new();
-        let known = self.decoder.as_mut().is_some_and(|decoder| decoder.conceal(count, &mut own));
-        self.concealment.lost(count, out);
-        if known && own.len() == count {
-            out[start..].copy_from_slice(&own);
+        if self.voice.make_up(count, out) {
+            self.speaks = Speaks::Yes;
+        } else {
+            out.resize(out.len() + count, 0);
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod sink;
 pub mod speech;
 pub mod srtp;
 pub mod tone;
+mod voice;
 pub mod wav;
 
 pub use clip::Clip;

@@ -88,7 +88,7 @@ impl RtpReceive {
     pub fn take(&mut self, now: Instant, header: &Header, timing: Timing) -> Received {
         self.received += 1;
         let ticks = timing.ticks();
-        if timing.is_audio() && self.ticks != ticks {
+        if !timing.is_event() && self.ticks != ticks {
             self.change_clock(ticks);
         }
         let Some(stream) = &mut self.stream else {
@@ -105,12 +105,12 @@ impl RtpReceive {
                 last_sequence: header.sequence,
                 cycles: 0,
                 last_timestamp: header.timestamp,
-                last_audio: timing.is_audio().then_some(header.timestamp),
+                last_audio: timing.said_at(header),
                 last_arrival: now,
                 ahead: 0,
                 seen: 1,
                 suspect: None,
-                transit: timing.is_audio().then(|| transit(now, header.timestamp, ticks)),
+                transit: (!timing.is_event()).then(|| transit(now, header.timestamp, ticks)),
             });
             return Received::Placed(place);
         };
@@ -132,7 +132,7 @@ impl RtpReceive {
             return Received::Suspect;
         }
         let place = stream.forward(now, header, step, timing);
-        if let Timing::Audio(_) = timing {
+        if !timing.is_event() {
             let after = transit(now, header.timestamp, ticks);
             if let Some(before) = stream.transit.replace(after) {
                 self.jitter(before, after);
@@ -225,6 +225,9 @@ impl RtpReceive {
 pub enum Timing {
     /// It is the time of its first sample, sent at once, in so many units for a sample of 8 kHz.
     Audio(u32),
+    /// It is the time at which a silence was described (RFC 3389 §2), in samples of 8 kHz; the audio behind it may have the
+    /// same.
+    Noise,
     /// It is the beginning of an event that may have begun long ago (RFC 4733 §2.2.2), in so many units.
     Event(u32),
 }
@@ -234,12 +237,19 @@ impl Timing {
     const fn ticks(self) -> u32 {
         match self {
             Timing::Audio(ticks) | Timing::Event(ticks) => ticks,
+            Timing::Noise => 1,
         }
     }
 
     #[inline]
-    const fn is_audio(self) -> bool {
-        matches!(self, Timing::Audio(_))
+    const fn is_event(self) -> bool {
+        matches!(self, Timing::Event(_))
+    }
+
+    /// The timestamp of a packet of audio, which no other packet of audio has.
+    #[inline]
+    fn said_at(self, header: &Header) -> Option<u32> {
+        matches!(self, Timing::Audio(_)).then_some(header.timestamp)
     }
 }
 
@@ -264,20 +274,19 @@ impl Stream {
         }
         let jumps = ahead < 0 || ahead > elapsed.cast_signed() + MAX_AHEAD;
         // Some talkers have a clock that stands still.
-        let stands = ahead == 0 && self.last_audio == Some(header.timestamp);
+        let said_at = timing.said_at(header);
+        let stands = ahead == 0 && said_at.is_some() && self.last_audio == said_at;
         match timing {
             // All packets of an event have the time of its beginning.
             Timing::Event(_) if jumps || ahead == 0 => return Place { sequence, media_time: before },
-            Timing::Audio(_) if jumps || stands => {
+            _ if jumps || stands => {
                 self.highest.media_time += self.passed(now);
                 self.epoch = sequence;
                 self.transit = None;
             }
-            Timing::Event(_) | Timing::Audio(_) => self.highest.media_time += ahead.unsigned_abs(),
+            _ => self.highest.media_time += ahead.unsigned_abs(),
         }
-        if timing.is_audio() {
-            self.last_audio = Some(header.timestamp);
-        }
+        self.last_audio = said_at.or(self.last_audio);
         self.last_timestamp = header.timestamp;
         self.last_arrival = now;
         self.highest
@@ -287,13 +296,13 @@ impl Stream {
     /// another clock than their audio leave its time alone.
     #[cold]
     fn other_clock(&mut self, now: Instant, header: &Header, timing: Timing) -> Place {
-        if let Timing::Audio(ticks) = timing {
+        if !timing.is_event() {
             self.highest.media_time += self.passed(now);
             self.epoch = self.highest.sequence;
-            self.ticks = ticks;
+            self.ticks = timing.ticks();
             self.transit = None;
             self.last_timestamp = header.timestamp;
-            self.last_audio = Some(header.timestamp);
+            self.last_audio = timing.said_at(header);
             self.last_arrival = now;
         }
         self.highest

@@ -6,10 +6,12 @@ use std::ops::Range;
 
 use model::LegId;
 
-use crate::codec::{Codec, Decoder};
+use crate::codec::Codec;
+use crate::conceal::NO_MORE;
 use crate::g711::{self, Law};
 use crate::recording::Packet;
 use crate::sink::Side;
+use crate::voice::Voice;
 
 use super::Layout;
 use super::loudness::{Loudness, PIXEL, Shown};
@@ -164,7 +166,9 @@ struct Track<S> {
     filled: i64,
     /// Packets of codecs with a state, until those before them can no longer come.
     waiting: Vec<Waiting>,
-    decoder: Option<Decoder>,
+    /// What of them was decoded, and the position behind it.
+    voice: Voice,
+    said: i64,
 }
 
 struct Waiting {
@@ -215,8 +219,8 @@ impl<S: Sample> Timeline<S> {
         let known = self.tracks.iter().position(|track| track.leg == leg && track.side == side);
         let index = known.unwrap_or_else(|| {
             let ring = vec![S::SILENCE; RING].into_boxed_slice();
-            let (waiting, decoder) = (Vec::new(), None);
-            self.tracks.push(Track { leg, side, ring, filled: i64::MIN, waiting, decoder });
+            let (waiting, voice) = (Vec::new(), Voice::default());
+            self.tracks.push(Track { leg, side, ring, filled: i64::MIN, waiting, voice, said: i64::MIN });
             self.tracks.len() - 1
         });
         &mut self.tracks[index]
@@ -291,18 +295,24 @@ impl<S: Sample> Track<S> {
         }
     }
 
-    /// Decodes what begins before position `end`, and keeps of it what lies between `from` and `to`.
+    /// Decodes what sounds before position `end`, and keeps of it what lies between `from` and `to`: packets behind `end` too,
+    /// since a loss before them is made up for with what they say.
     fn decode(&mut self, from: i64, end: i64, to: i64) {
-        let due = self.waiting.partition_point(|waiting| waiting.at < end);
+        let due = self.waiting.partition_point(|waiting| waiting.at < end + NO_MORE as i64);
         let mut linear = Vec::new();
         for Waiting { at, codec, payload } in self.waiting.drain(..due).collect::<Vec<_>>() {
-            let decoder = match &mut self.decoder {
-                Some(decoder) if decoder.codec() == codec => decoder,
-                decoder => decoder.insert(Decoder::new(codec)),
-            };
             linear.clear();
-            decoder.decode(&payload, &mut linear);
-            self.place(linear.len(), at, (from, to), |part, slots| {
+            let lost = usize::try_from(at.saturating_sub(self.said)).unwrap_or(0);
+            // A longer gap is a pause of the talker, or of the recording.
+            if lost > NO_MORE {
+                self.voice.pause();
+            } else if lost > 0 && !self.voice.make_up(lost, &mut linear) {
+                linear.resize(lost, 0);
+            }
+            let begin = at - linear.len() as i64;
+            self.voice.decode((codec, &payload), 0, &mut linear);
+            self.said = begin + linear.len() as i64;
+            self.place(linear.len(), begin, (from, to), |part, slots| {
                 slots.iter_mut().zip(&linear[part]).for_each(|(slot, sample)| *slot = S::linear(*sample));
             });
         }

@@ -75,7 +75,7 @@ impl Room {
                 }
             }
             Kind::Noise => {
-                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Audio(1)) {
+                if let Received::Placed(place) = port.receive.take(now, &header, Timing::Noise) {
                     self.relay_noise(now, index, place, &header, datagram, sink);
                 }
             }

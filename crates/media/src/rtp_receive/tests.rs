@@ -130,11 +130,14 @@ fn a_clock_that_stands_still_is_replaced_by_real_time_whatever_the_jitter() {
         assert!((0..=280).contains(&ahead), "packet {nth} is {ahead} samples ahead");
     }
     assert_eq!((wire.receive.lost(), wire.receive.jitter_max_us()), (0, 0));
-    // Keys that begin with a packet of audio have its time, which does not stand still.
-    let (before, timestamp) = (wire.took(1_011, 1_760).unwrap(), 1_920);
-    wire.wait(20);
-    wire.event(1_012, timestamp, 1, Timing::Event(1));
-    assert_eq!(wire.took(1_013, timestamp).unwrap().media_time, before.media_time + 160);
+    // Keys and silences may begin where a packet of audio does, whose time does not stand still for that.
+    let before = wire.took(1_011, 1_760).unwrap();
+    for (sequence, timestamp, other) in [(1_012, 1_920, Timing::Event(1)), (1_014, 2_080, Timing::Noise)] {
+        wire.wait(20);
+        wire.event(sequence, timestamp, 1, other);
+        let place = wire.took(sequence + 1, timestamp).unwrap();
+        assert_eq!(place.media_time - before.media_time, u64::from(timestamp) - 1_760, "{other:?}");
+    }
 }
 
 #[test]
