@@ -48,7 +48,7 @@ pub(crate) struct Port {
     pub hears: SmallVec<[u16; 2]>,
     /// What it says, while somebody hears it decoded, or keys are looked for in it.
     pub jitter: Option<Box<Jitter>>,
-    /// Keys in what it says, while they have no other way.
+    /// Keys in what it says, while they have no other way, until it is heard to be a fax device.
     pub tones: Option<Box<ToneReceive>>,
     /// How what others say reaches it.
     pub hearing: Hearing,
@@ -143,6 +143,7 @@ impl Port {
 
     pub fn describe(&mut self, now: Instant, agreed: Negotiated) {
         self.source.describe(now, agreed.remote);
+        self.report.source = None;
         self.send.set_clock(codec::ticks_per_sample(agreed.codec.clock_rate()));
         if self.encoder.as_ref().is_some_and(|encoder| encoder.codec() != agreed.codec) {
             self.encoder = None;
@@ -266,6 +267,11 @@ impl Port {
     /// Whether what the peer says sounds like a key, which a listener that knows another way should not hear twice.
     pub fn is_hushed_for(&self, keys: KeyWay) -> bool {
         keys != KeyWay::Inband && self.tones.as_ref().is_some_and(|tones| tones.suspects())
+    }
+
+    /// Whether keys are looked for in what the peer says.
+    pub fn is_listened_to_for_keys(&self) -> bool {
+        self.tones.as_ref().is_some_and(|tones| !tones.is_fax())
     }
 
     /// Whether what others say goes to this port now: nothing else is said or pressed to it.

@@ -8,7 +8,7 @@ use crate::codec::Codec;
 /// How one port's input went, over its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
-    /// Believed RTP packets received, late and doubled ones included.
+    /// Believed RTP packets received, late and doubled ones and those of another kind included.
     pub received: u64,
     /// Packets lost by sequence number, never below 0.
     pub lost: u64,

@@ -366,7 +366,7 @@ impl Room {
         let mut any = false;
         for (place, port) in self.ports.iter_mut().enumerate() {
             let Some(port) = port else { continue };
-            let wanted = port.tones.is_some() || decoded.contains(&(place as u16));
+            let wanted = port.is_listened_to_for_keys() || decoded.contains(&(place as u16));
             any |= wanted;
             if !wanted {
                 port.jitter = None;
@@ -394,7 +394,7 @@ impl Room {
         let same = spoken == agreed.codec;
         let by_table = Law::of(spoken).is_some() && Law::of(agreed.codec).is_some();
         // Keys in the audio are cut out for a listener that gets them in another way.
-        let cut = talker.tones.is_some() && agreed.keys != KeyWay::Inband;
+        let cut = talker.is_listened_to_for_keys() && agreed.keys != KeyWay::Inband;
         let relayed = match talker.speech {
             _ if cut => false,
             Speech::Agreed => same || by_table,

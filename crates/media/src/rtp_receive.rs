@@ -141,6 +141,14 @@ impl RtpReceive {
         Received::Placed(place)
     }
 
+    /// Takes a packet of the current stream that means nothing to us: it has its number there, and is no loss.
+    pub fn pass_over(&mut self, now: Instant, header: &Header) {
+        let stream = self.stream.as_ref().filter(|stream| stream.ssrc == header.ssrc);
+        if let Some(ticks) = stream.map(|stream| stream.ticks) {
+            self.take(now, header, Timing::Event(ticks));
+        }
+    }
+
     /// Whether packets of `ssrc` are those of the current stream.
     pub fn is_of(&self, ssrc: u32) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.ssrc == ssrc)

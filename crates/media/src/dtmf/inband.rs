@@ -39,6 +39,15 @@ const SHARE: f32 = 0.72;
 /// Frequencies are accepted to 1.5 % and refused from 3.5 % on: the bound lies between.
 const OFF: f32 = 0.025;
 
+/// What a fax device says first, in Hz: one that calls, 38 Hz around 1,100, and one that answers (ITU-T T.30 §4).
+const FAX: [(f32, Fax); 3] = [(1_075.0, Fax::Calls), (1_125.0, Fax::Calls), (2_100.0, Fax::Answers)];
+
+/// The share of all power that such a tone has, also where its amplitude swings (ITU-T V.8 §7.2).
+const FAX_SHARE: f32 = 0.65;
+
+/// It is one after so many blocks in a row: 400 ms, of the half second that the shorter tone lasts.
+const FAX_BLOCKS: u32 = 31;
+
 /// A tone's power and phase in a block.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tone {
@@ -54,6 +63,13 @@ struct Hit {
     phases: [f32; 2],
 }
 
+/// Which side of a fax a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fax {
+    Calls,
+    Answers,
+}
+
 /// Hears one talker's keys.
 #[derive(Clone, Debug)]
 pub struct ToneReceive {
@@ -61,6 +77,8 @@ pub struct ToneReceive {
     filled: usize,
     last: Option<Hit>,
     down: Option<Down>,
+    /// Which fax device is heard, and for how many blocks.
+    fax: Option<(Fax, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +91,7 @@ struct Down {
 
 impl Default for ToneReceive {
     fn default() -> ToneReceive {
-        ToneReceive { block: [0; BLOCK], filled: 0, last: None, down: None }
+        ToneReceive { block: [0; BLOCK], filled: 0, last: None, down: None, fax: None }
     }
 }
 
@@ -86,6 +104,11 @@ impl ToneReceive {
     /// Whether a key may be down: it is, or the last block sounded like one.
     pub fn suspects(&self) -> bool {
         self.down.is_some() || self.last.is_some()
+    }
+
+    /// Whether the talker is a fax device: it has no keys.
+    pub fn is_fax(&self) -> bool {
+        self.fax.is_some_and(|(_, blocks)| blocks >= FAX_BLOCKS)
     }
 
     /// Listens to the next 20 ms. At most one press can end in them.
@@ -104,6 +127,13 @@ impl ToneReceive {
 
     fn judge(&mut self) -> Option<Pressed> {
         let hit = look(&self.block);
+        if hit.is_none() && !self.is_fax() {
+            let before = self.fax;
+            self.fax = fax_tone(&self.block).map(|fax| match before {
+                Some((known, blocks)) if known == fax => (fax, blocks + 1),
+                _ => (fax, 1),
+            });
+        }
         let again = hit.zip(self.last).is_some_and(|(hit, last)| hit.goes_on_from(&last));
         self.last = hit;
         let key = hit.map(|hit| (hit.row, hit.column));
@@ -160,7 +190,7 @@ impl Hit {
 
 /// The key in a block, if it is one and nothing else.
 fn look(block: &[i16; BLOCK]) -> Option<Hit> {
-    let all = block.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / BLOCK as f32;
+    let all = power(block);
     if all < WEAKEST * WEAKEST / 4.0 {
         return None;
     }
@@ -175,6 +205,20 @@ fn look(block: &[i16; BLOCK]) -> Option<Hit> {
         && low.power < high.power * ROW_STRONGER
         && low.power + high.power > SHARE * all;
     fits.then_some(Hit { row, column, phases: [low.phase, high.phase] })
+}
+
+/// Which tone of a fax device is in a block, if it is one and nothing else.
+fn fax_tone(block: &[i16; BLOCK]) -> Option<Fax> {
+    let all = power(block);
+    if all < WEAKEST * WEAKEST / 4.0 {
+        return None;
+    }
+    FAX.into_iter().find_map(|(hz, fax)| (tone(block, hz).power > FAX_SHARE * all).then_some(fax))
+}
+
+/// The mean square of a block's samples.
+fn power(block: &[i16; BLOCK]) -> f32 {
+    block.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / BLOCK as f32
 }
 
 /// The tone that stands out of its group.

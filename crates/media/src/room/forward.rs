@@ -328,13 +328,33 @@ impl Port {
         let kind = self.kind_of(header.payload_type);
         let receives = self.agreed.is_some_and(|agreed| agreed.direction.receives());
         if kind == Kind::Unknown || !receives {
+            if self.source.locked() == Some(source) {
+                self.receive.pass_over(now, &header);
+            }
             return None;
         }
         self.source.believes(now, source, header.ssrc).then_some((header, kind))
     }
 
+    /// Whether RTCP from `source` is the peer's: it comes from where the peer said, or from where reports came before, or
+    /// is the first of all and of the stream that is heard. Who shares the peer's address, as behind a NAT, gets no reports.
+    fn believes_report(&self, source: SocketAddr, datagram: &[u8]) -> bool {
+        let named = self.agreed.is_some_and(|agreed| agreed.remote_rtcp == source);
+        let believed = match self.report.source {
+            _ if named || self.source.locked() == Some(source) => true,
+            Some(known) => known == source,
+            None => match rtcp::packets(datagram).next() {
+                Some(rtcp::Rtcp::SenderReport { ssrc, .. } | rtcp::Rtcp::ReceiverReport { ssrc, .. }) => {
+                    self.receive.ssrc().is_none_or(|heard| heard == ssrc)
+                }
+                _ => false,
+            },
+        };
+        believed && self.source.may_report(source)
+    }
+
     fn take_report(&mut self, now: Instant, source: SocketAddr, datagram: &[u8]) {
-        if !self.source.may_report(source) {
+        if !self.believes_report(source, datagram) {
             self.dropped += 1;
             return;
         }

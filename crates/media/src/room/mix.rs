@@ -35,7 +35,9 @@ impl Room {
             self.mix_frame(now, sink);
             at += INTERVAL;
         }
-        self.mix_at = Some(at);
+        if self.mix_at.is_some() {
+            self.mix_at = Some(at);
+        }
     }
 
     fn mix_frame(&mut self, now: Instant, sink: &mut impl Sink) {
@@ -83,17 +85,23 @@ impl Room {
         }
     }
 
-    /// Moves all talkers on by a frame and looks for keys in it.
+    /// Moves all talkers on by a frame and looks for keys in it. Who turns out to be a fax device is relayed from then on where
+    /// that can be: modems hear what a jitter buffer does (ITU-T V.152 §6).
     fn listen_for_keys(&mut self, now: Instant, sink: &mut impl Sink) {
+        let mut is_fax = false;
         for place in 0..self.ports.len() {
             let Some(port) = &mut self.ports[place] else { continue };
             let Some(jitter) = &mut port.jitter else { continue };
             jitter.pull();
             let Some(tones) = &mut port.tones else { continue };
             let told = tones.take(jitter.frame().unwrap_or(&[0; FRAME]));
+            is_fax |= tones.is_fax();
             if let Some(pressed) = told {
                 self.tell_key(now, PortIndex(place as u16), pressed, KeyWay::Inband, sink);
             }
+        }
+        if is_fax {
+            self.line_up(now);
         }
     }
 

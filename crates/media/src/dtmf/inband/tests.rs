@@ -161,11 +161,42 @@ fn speech_and_music_are_no_keys() {
                 hound::WavReader::new(&*file).unwrap().into_samples().map(Result::unwrap).collect();
             let told = listen(&samples);
             assert!(told.is_empty(), "{}: {told:?}", path.display());
+            assert!(!is_fax(&samples), "{} is no fax device", path.display());
             seconds += samples.len() / 8_000;
             files += 1;
         }
     }
     assert!(files > 100 && seconds > 150, "{files} files, {seconds} s");
+}
+
+fn is_fax(samples: &[i16]) -> bool {
+    let mut ear = ToneReceive::default();
+    samples.as_chunks::<FRAME>().0.iter().any(|frame| {
+        ear.take(frame);
+        ear.is_fax()
+    })
+}
+
+#[test]
+fn a_fax_device_is_known_by_its_first_tone_and_a_short_or_other_tone_is_none() {
+    let tone = |hz: f32, millis: usize, swing: f32| -> Vec<i16> {
+        let at = |n: usize, hz: f32| (std::f32::consts::TAU * hz * n as f32 / 8_000.0).sin();
+        let samples = 0..millis * 8 / FRAME * FRAME + 2 * FRAME;
+        samples.map(|n| (4_000.0 * at(n, hz) * (1.0 + swing * at(n, 15.0))) as i16).collect()
+    };
+    // T.30 §4.1: 1,100 ± 38 Hz for 0.5 s, 2,100 ± 15 Hz for 2.6 s; V.8 §7.2: the latter swings by a fifth.
+    for (hz, millis, swing) in [
+        (1_100.0, 500, 0.0),
+        (1_070.0, 500, 0.0),
+        (1_130.0, 500, 0.0),
+        (2_100.0, 2_600, 0.0),
+        (2_100.0, 3_300, 0.2),
+    ] {
+        assert!(is_fax(&tone(hz, millis, swing)), "{hz} Hz");
+    }
+    for (hz, millis) in [(1_100.0, 340), (450.0, 2_000), (950.0, 2_000), (1_400.0, 2_000), (1_800.0, 2_000)] {
+        assert!(!is_fax(&tone(hz, millis, 0.0)), "{millis} ms of {hz} Hz");
+    }
 }
 
 #[test]

@@ -138,6 +138,26 @@ fn what_is_not_agreed_is_dropped_and_counted() {
 }
 
 #[test]
+fn packets_of_a_stream_that_are_not_agreed_or_not_wanted_are_no_loss() {
+    let (mut world, mut caller, _) = World::bridged(Codec::Pcma, Codec::Pcma);
+    for nth in 0..100 {
+        caller.payload_type = if nth % 10 == 5 { 96 } else { 8 };
+        world.says(&mut caller, 1_000);
+    }
+    caller.payload_type = 8;
+    // It goes on speaking though it is not to.
+    let inactive = Negotiated { direction: Direction::Inactive, ..agreed("10.0.0.1:4000", Codec::Pcma) };
+    world.room.describe(world.now, leg(CALLER), inactive);
+    (0..50).for_each(|_| drop(world.says(&mut caller, 1_000)));
+    world.room.describe(world.now, leg(CALLER), agreed("10.0.0.1:4000", Codec::Pcma));
+    assert_eq!(world.says(&mut caller, 1_000).len(), 1);
+    world.events();
+    world.room.close(world.now, leg(CALLER), &mut world.sunk);
+    let Some(Event::Quality { quality, .. }) = world.events().pop() else { panic!("no figures") };
+    assert_eq!((quality.received, quality.lost, quality.dropped), (151, 0, 60));
+}
+
+#[test]
 fn a_gateway_that_changes_the_law_in_mid_call_is_understood() {
     let (mut world, mut caller, _) = World::bridged(Codec::Pcma, Codec::Pcma);
     world.says(&mut caller, 5_000);

@@ -52,6 +52,34 @@ fn an_attacker_gets_no_packet() {
     assert!(!world.sunk.rtcp.is_empty());
 }
 
+#[test]
+fn who_shares_the_peers_address_gets_no_reports() {
+    for (told, own) in [("10.0.0.2:5000", "10.0.0.2:5001"), ("192.168.1.5:5000", "10.0.0.2:31001")] {
+        let (mut world, mut caller, mut agent) = World::bridged(Codec::Pcma, Codec::Pcma);
+        world.room.describe(world.now, leg(AGENT), agreed(told, Codec::Pcma));
+        let (port, ssrc) = ((agent.port, Channel::Rtcp), agent.ssrc);
+        let report = |world: &mut World, from: &str, ssrc: u32| {
+            let mut report = [0; rtcp_length()];
+            let length = crate::rtcp::write_report(&mut report, ssrc, 1, None, None);
+            world.room.forward(world.now, port, address(from), &mut report[..length], &mut world.sunk);
+        };
+        let sprayed = "10.0.0.2:666";
+        (0..3).for_each(|_| drop(world.says(&mut agent, 1)));
+        world.says(&mut caller, 1);
+        let mut audio = agent.datagram(&[0; 160]);
+        world.room.forward(world.now, port, address(sprayed), &mut audio, &mut world.sunk);
+        report(&mut world, sprayed, 0x6666);
+        report(&mut world, own, ssrc);
+        // Now he knows the stream too.
+        report(&mut world, sprayed, ssrc);
+        world.says(&mut caller, 1_000);
+        world.pass(Duration::from_secs(20));
+        let to: Vec<_> =
+            world.sunk.rtcp.iter().filter(|sent| sent.0 == agent.port).map(|sent| sent.2).collect();
+        assert!(!to.is_empty() && to.iter().all(|to| *to == address(own)), "{told}: {to:?}");
+    }
+}
+
 const fn rtcp_length() -> usize {
     crate::rtcp::MAX_COMPOUND
 }

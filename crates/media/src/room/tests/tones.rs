@@ -118,6 +118,35 @@ fn events_become_tones_for_a_peer_that_knows_no_others() {
 }
 
 #[test]
+fn a_fax_device_that_knows_no_events_is_relayed_as_it_is_from_its_first_tone_on() {
+    let (mut world, mut caller) = bridged((Codec::Pcma, KeyWay::Inband), (Codec::Pcma, KeyWay::Events));
+    let mut say = |world: &mut World, nth: usize, hz: f32| {
+        let sample = |n: usize| 4_000.0 * (std::f32::consts::TAU * hz * n as f32 / 8_000.0).sin();
+        let payload: Vec<u8> =
+            (0..FRAME).map(|n| g711::encode(Law::Pcma, sample(nth * FRAME + n) as i16)).collect();
+        let datagram = caller.datagram(&payload);
+        let sent = world.came(caller.port, caller.source, datagram);
+        world.pass(FRAME_TIME);
+        (sent, payload)
+    };
+    assert!((0..10).all(|nth| say(&mut world, nth, 300.0).0.is_empty()), "speech is decoded");
+    // A calling tone of half a second, then a modem.
+    (0..25).for_each(|nth| drop(say(&mut world, nth, 1_100.0)));
+    for nth in 0..100 {
+        let (sent, said) = say(&mut world, nth, 1_650.0);
+        assert!(matches!(&sent[..], [sent] if sent.payload == said), "frame {nth}");
+        if nth == 50 {
+            // A session that is refreshed changes nothing.
+            world.room.describe(world.now, leg(CALLER), by("10.0.0.1:4000", Codec::Pcma, KeyWay::Inband));
+        }
+    }
+    let before = world.sunk.rtp.len();
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.sunk.rtp.len(), before, "nothing is made up");
+    assert!(told(&mut world).is_empty());
+}
+
+#[test]
 fn tones_pass_as_they_are_between_peers_that_both_use_them() {
     let (mut world, mut caller) = bridged((Codec::Pcma, KeyWay::Inband), (Codec::Pcma, KeyWay::Inband));
     for c in "159D".chars() {
