@@ -14,8 +14,10 @@ fn observed() -> (Value, Seen) {
     let phone = Place::free(Place::mine().phones);
     let switch = Switch::start(&[("flows/bound.toml", "127.0.0.1:5090", &phone.to_string())]);
     let mut sniffer = Sniffer::of(Place::mine().switch);
+    let before = cpu_ms(switch.pid());
     let report = switch.load_with(phone, &["--calls", CALLS, "--rate", "12", "--hold", "4", "--rtp"]);
-    let seen = Seen { switch: switch.sip, datagrams: sniffer.all_so_far() };
+    let cpu_ms = cpu_ms(switch.pid()) - before;
+    let seen = Seen { switch: switch.sip, datagrams: sniffer.all_so_far(), cpu_ms };
     switch.stop();
     (report, seen)
 }
@@ -23,6 +25,17 @@ fn observed() -> (Value, Seen) {
 struct Seen {
     switch: SocketAddr,
     datagrams: Vec<Datagram>,
+    /// What the switch used meanwhile, as the system accounts for it.
+    cpu_ms: f64,
+}
+
+/// Milliseconds of CPU time that a process has used so far.
+fn cpu_ms(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    // proc(5): behind the name in brackets, the twelfth and thirteenth fields are its user and system time in 10 ms.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let ticks = fields.split_ascii_whitespace().skip(11).take(2);
+    10.0 * ticks.map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>()
 }
 
 impl Seen {
@@ -97,6 +110,13 @@ fn a_load_counts_and_times_what_another_tool_sees() {
     assert_eq!(seen.audio(false).count() as f64, number(&report, "/rtp/received"), "{report:#}");
     assert_eq!(number(&report, "/rtp/lost"), 0.0, "{report:#}");
     assert_same("delay", number(&report, "/rtp/delay/p50"), median(seen.delays()) * 1_000.0);
+    // The load begins a moment after it is started, and its report is not the last that it does.
+    let cpu_ms = number(&report, "/switch/cpu_micros") * number(&report, "/calls/begun") / 1_000.0;
+    assert!(
+        cpu_ms > 0.7 * seen.cpu_ms - 20.0 && cpu_ms < seen.cpu_ms + 20.0,
+        "CPU of the switch: the load says {cpu_ms} ms, the system {} ms",
+        seen.cpu_ms
+    );
 }
 
 #[test]
