@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use clock::WallTime;
@@ -90,9 +90,10 @@ impl Manifest {
     fn growing(&mut self, at: WallTime) -> io::Result<&mut Growing> {
         let (year, month, _) = date(at);
         let name = format!("{year:04}-{month:02}.tsv");
-        match self.growing.take().filter(|growing| growing.name >= name) {
+        match self.growing.take().filter(|growing| growing.name >= name && !growing.is_deleted()) {
             Some(growing) => Ok(self.growing.insert(growing)),
             None => {
+                fs::create_dir_all(&self.folder)?;
                 let growing = Growing::open(&self.folder, name)?;
                 // The name must survive a power cut as its lines do.
                 File::open(&self.folder)?.sync_all()?;
@@ -113,6 +114,12 @@ impl Growing {
             growing.length = whole;
         }
         Ok(growing)
+    }
+
+    /// Whether somebody deleted it: lines would go where nobody reads them. Those that follow elsewhere tell that some are
+    /// missing.
+    fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.nlink() == 0)
     }
 
     fn append(&mut self, line: &str) -> io::Result<()> {

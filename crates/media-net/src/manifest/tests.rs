@@ -46,6 +46,17 @@ fn the_chain_goes_on_over_restarts_months_and_a_clock_that_goes_back() {
 }
 
 #[test]
+fn a_manifest_that_somebody_deletes_is_begun_again_and_tells_what_is_missing() {
+    let data = TempFolder::new("manifest");
+    let mut manifest = Manifest::open(data.path()).unwrap();
+    manifest.append_all(&[entry(1, 0), entry(2, 0)]).unwrap();
+    fs::remove_dir_all(folder(data.path())).unwrap();
+    manifest.append_all(&[entry(3, 0), entry(4, 0)]).unwrap();
+    let flaw = Flaw::Unchained { number: 3, expected: 1 };
+    assert_eq!(all(data.path()), (vec![3, 4], vec![("2026-11.tsv".to_owned(), flaw)]));
+}
+
+#[test]
 fn a_line_cut_anywhere_is_taken_away_and_the_chain_is_whole() {
     let data = TempFolder::new("manifest");
     let mut manifest = Manifest::open(data.path()).unwrap();
@@ -72,7 +83,9 @@ fn a_disk_that_refuses_leaves_the_chain_as_it_was() {
     let mut manifest = Manifest::open(data.path()).unwrap();
     manifest.append(&entry(1, 0)).unwrap();
     fs::rename(folder(data.path()), data.path().join("away")).unwrap();
+    fs::write(folder(data.path()), "no folder").unwrap();
     assert!(manifest.append(&entry(2, 24)).is_err(), "no folder for another month's file");
+    fs::remove_file(folder(data.path())).unwrap();
     fs::rename(data.path().join("away"), folder(data.path())).unwrap();
     manifest.append(&entry(3, 24)).unwrap();
     assert_eq!(all(data.path()), (vec![1, 3], vec![]));
