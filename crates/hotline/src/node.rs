@@ -408,10 +408,12 @@ fn start_media(
         clock,
     };
     let (boxes, journal, shards) = (boxes.clone(), journal.clone(), boxes.clone());
-    let events = move |event: media::command::Event| {
-        // A port may be in the room of another shard's call, or of a conference.
-        let shard = event.port().map_or(event.room().shard(), model::LegId::shard);
-        boxes.post(shard, call::Input::Media(event));
+    let events = move |events: &mut dyn Iterator<Item = media::command::Event>| {
+        boxes.post_each(events.map(|event| {
+            // A port may be in the room of another shard's call, or of a conference.
+            let shard = event.port().map_or(event.room().shard(), model::LegId::shard);
+            (shard, call::Input::Media(event))
+        }));
     };
     let facts = move |fact| {
         if let Event::Node { fact: NodeFact::DiskBecame { state, .. } } = &fact {

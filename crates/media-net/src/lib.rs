@@ -30,8 +30,8 @@ pub use prompts::{MissingPrompt, Prompt, PromptCache, PromptError, PromptRules};
 pub use rescue::rescue;
 pub use second::SecondPlace;
 
-/// Takes what rooms report.
-type Events = Arc<dyn Fn(media::command::Event) + Send + Sync>;
+/// Takes what rooms report, all that there is at a time.
+type Events = Arc<dyn Fn(&mut dyn Iterator<Item = media::command::Event>) + Send + Sync>;
 
 /// Takes facts about recordings and the node's disk.
 type Facts = Arc<dyn Fn(model::event::Event) + Send + Sync>;

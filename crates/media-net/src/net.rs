@@ -142,7 +142,7 @@ impl MediaNet {
     /// When the data folder cannot be used, or the system gives no thread or descriptor.
     pub fn start(
         config: MediaConfig,
-        events: impl Fn(Event) + Send + Sync + 'static,
+        events: impl Fn(&mut dyn Iterator<Item = Event>) + Send + Sync + 'static,
         facts: impl Fn(model::event::Event) + Send + Sync + 'static,
     ) -> io::Result<MediaNet> {
         MediaNet::start_on(Arc::new(Disk), config, Arc::new(events), Arc::new(facts))
@@ -239,7 +239,7 @@ impl MediaNet {
                         Event::PortFailed { room, port, cause: error.to_string() }
                     }
                 };
-                (self.shared.events)(event);
+                self.report(event);
             }
             Command::Play { port, ref items, .. } if is_recorded(items) => {
                 if self.room_of(port).is_some() {
@@ -255,7 +255,7 @@ impl MediaNet {
                     Err(error) => {
                         tracing::error!(%room, %port, %error, "playback failed");
                         let how = PlayEnd::Failed(error.to_string());
-                        (self.shared.events)(Event::Played { room, port, play, how });
+                        self.report(Event::Played { room, port, play, how });
                     }
                 }
             }
@@ -288,7 +288,7 @@ impl MediaNet {
     }
 
     pub(crate) fn report(&self, event: Event) {
-        (self.shared.events)(event);
+        (self.shared.events)(&mut std::iter::once(event));
     }
 
     /// The port's worker lets it go, and the other room's takes it in.

@@ -225,6 +225,7 @@ impl Worker {
                 next_step = agenda::after(now);
                 self.rooms.tick(now);
             }
+            self.rooms.report();
         }
         self.rooms.close_all(self.clock.now());
     }

@@ -69,6 +69,16 @@ impl<M> Boxes<M> {
         }
     }
 
+    /// Facts and wishes, each for the shard beside it, which is woken once for all of them.
+    pub fn post_each(&self, inputs: impl Iterator<Item = (u8, call::Input)>) {
+        for (shard, input) in inputs {
+            if let Some(inbox) = self.of(shard) {
+                inbox.lay(input);
+            }
+        }
+        self.iter().for_each(Inbox::wake);
+    }
+
     /// The same fact for every shard.
     pub fn post_all(&self, input: impl Fn() -> call::Input) {
         for inbox in &self.inner.all {
@@ -143,6 +153,28 @@ mod tests {
         let boxes = Boxes::new(all);
         assert_eq!(boxes.shard_of(message), 1, "its shard's number is in its Call-ID");
         assert_eq!(boxes.shard_of(message), shard_of(message, 2));
+    }
+
+    #[test]
+    fn a_shard_that_sleeps_is_woken_once_for_all_that_it_is_told_and_no_other() {
+        let all: Vec<Inbox<()>> =
+            (0..2).map(|_| Inbox::new(crate::InboxLimits::default()).unwrap()).collect();
+        let mut epoll = crate::wake::Epoll::new().unwrap();
+        for (place, inbox) in all.iter().enumerate() {
+            epoll.add(inbox.bell().as_raw_fd(), place as u64).unwrap();
+            assert_eq!(inbox.fall_asleep(), crate::inbox::Sleep::Allowed);
+        }
+        let boxes = Boxes::new(all);
+        let mut looked = false;
+        boxes.post_each((0..3).map(|_| {
+            looked |= epoll.wait(0).next().is_some();
+            (1, call::Input::TidyMailboxes)
+        }));
+        assert!(!looked, "nobody is woken before all lies there");
+        assert_eq!(epoll.wait(0).collect::<Vec<_>>(), [1]);
+        let mut letters = Vec::new();
+        boxes.of(1).unwrap().take(&mut letters);
+        assert_eq!(letters.len(), 3);
     }
 
     #[test]

@@ -124,17 +124,20 @@ impl<M> Inbox<M> {
     }
 
     fn put(&self, letter: Letter<M>) {
+        self.inner.push(letter);
+        self.wake();
+    }
+
+    /// A fact or a wish that lies there until [`Inbox::wake`], or until the owner looks by itself.
+    pub(crate) fn lay(&self, input: call::Input) {
+        self.inner.push(Letter::Input(input));
+    }
+
+    /// Wakes the owner if it waits while something lies there.
+    pub(crate) fn wake(&self) {
         let inner = &self.inner;
-        {
-            let mut letters = inner.letters();
-            letters.push(letter);
-            inner.waiting.store(letters.len(), Ordering::Relaxed);
-            if letters.len() > inner.limits.facts {
-                inner.over_reserve.fetch_add(1, Ordering::Relaxed);
-            }
-        }
         // The owner writes «asleep» under the lock: a letter that it did not see there sees its «asleep» here.
-        if inner.asleep.swap(false, Ordering::AcqRel) {
+        if inner.waiting.load(Ordering::Relaxed) > 0 && inner.asleep.swap(false, Ordering::AcqRel) {
             inner.bell.ring();
         }
     }
@@ -171,6 +174,15 @@ impl<M> Inbox<M> {
 }
 
 impl<M> Inner<M> {
+    fn push(&self, letter: Letter<M>) {
+        let mut letters = self.letters();
+        letters.push(letter);
+        self.waiting.store(letters.len(), Ordering::Relaxed);
+        if letters.len() > self.limits.facts {
+            self.over_reserve.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     fn letters(&self) -> MutexGuard<'_, Vec<Letter<M>>> {
         // A push cannot leave the vector half written, so a poisoned lock still guards a good one.
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)

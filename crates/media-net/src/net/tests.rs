@@ -20,6 +20,7 @@ mod moving;
 mod second;
 mod secret;
 mod sources;
+mod telling;
 mod waiting;
 
 /// Media on an address of its own, and what it reports.
@@ -79,6 +80,19 @@ fn start_on(
     workers: usize,
     clock: SystemClock,
 ) -> (MediaNet, Receiver<Event>, Receiver<Fact>) {
+    let (event, events): (Sender<Event>, _) = channel();
+    let told = move |events: &mut dyn Iterator<Item = Event>| events.for_each(|e| drop(event.send(e)));
+    let (net, facts) = start_told(medium, folder, (host, ports), (workers, clock), told);
+    (net, events, facts)
+}
+
+fn start_told(
+    medium: Arc<dyn Medium>,
+    folder: &TempFolder,
+    (host, ports): (u8, std::ops::RangeInclusive<u16>),
+    (workers, clock): (usize, SystemClock),
+    told: impl Fn(&mut dyn Iterator<Item = Event>) + Send + Sync + 'static,
+) -> (MediaNet, Receiver<Fact>) {
     let bind = own_address(host);
     let config = MediaConfig {
         interfaces: vec![MediaInterface { bind, advertise: bind, ports }],
@@ -90,11 +104,10 @@ fn start_on(
         prompts: Arc::new(PromptCache::built_in()),
         clock,
     };
-    let (event, events): (Sender<Event>, _) = channel();
     let (fact, facts): (Sender<Fact>, _) = channel();
-    let (told, noted) = (move |e| drop(event.send(e)), move |f| drop(fact.send(f)));
+    let noted = move |f| drop(fact.send(f));
     let net = MediaNet::start_on(medium, config, Arc::new(told), Arc::new(noted)).unwrap();
-    (net, events, facts)
+    (net, facts)
 }
 
 /// A party with its own socket.

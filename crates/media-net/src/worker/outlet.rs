@@ -35,6 +35,8 @@ pub struct Outlet<'a> {
     pub running: &'a mut SmallVec<[Running; 1]>,
     /// Ends that the full ring did not take.
     pub untold: &'a mut Vec<Ended>,
+    /// Events of this turn.
+    pub events: &'a mut Vec<Event>,
     pub around: &'a Surroundings,
     pub figures: &'a Figures,
 }
@@ -91,7 +93,7 @@ impl Sink for Outlet<'_> {
         if let Event::RecordingClosed { recording, .. } = event {
             self.end(recording);
         }
-        (self.around.events)(event);
+        self.events.push(event);
     }
 }
 

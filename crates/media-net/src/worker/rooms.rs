@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use clock::{Instant, MintedMap, MintedState, TimerQueue, WallAnchor};
-use media::command::{Command, Peer};
+use media::command::{Command, Event, Peer};
 use media::recording::{Recorder, Start};
 use media::room::{Passenger, Room};
 use media::sink::{Channel, PortIndex};
@@ -49,6 +49,8 @@ pub struct Rooms {
     /// When each recording is next asked for an old block: as often as one grows old, since packets hand over the full.
     old_blocks: TimerQueue<RecordingId, MintedState>,
     untold: Vec<Ended>,
+    /// What rooms have to report since [`Rooms::report`].
+    events: Vec<Event>,
     shelf: Shelf,
     /// Room for what waits at a socket.
     batch: Batch,
@@ -83,6 +85,7 @@ impl Rooms {
             due: Vec::new(),
             old_blocks: TimerQueue::default(),
             untold: Vec::new(),
+            events: Vec::new(),
             shelf,
             batch: Batch::new(),
             anchor: around.clock.anchor(),
@@ -156,8 +159,9 @@ impl Rooms {
             Received::Nothing => return Left::Nothing,
             Received::Unusable => return Left::Something,
             Received::Datagram(length, source) => {
-                let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
-                let mut outlet = Outlet { now, sockets, running, untold, around, figures };
+                let (untold, events) = (&mut self.untold, &mut self.events);
+                let (around, figures) = (&self.around, &*self.figures);
+                let mut outlet = Outlet { now, sockets, running, untold, events, around, figures };
                 let from = (home.port, token.channel);
                 room.forward(now, from, source, &mut buffer[..length], &mut outlet);
             }
@@ -224,8 +228,9 @@ impl Rooms {
                     // Of a clock that was set in between nothing is learned.
                     let apart = now.since(came).max(came.since(now));
                     let came = if apart < LONGEST_WAIT { came } else { now };
-                    let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
-                    let mut outlet = Outlet { now, sockets, running, untold, around, figures };
+                    let (untold, events) = (&mut self.untold, &mut self.events);
+                    let (around, figures) = (&self.around, &*self.figures);
+                    let mut outlet = Outlet { now, sockets, running, untold, events, around, figures };
                     room.forward(came, from, source, datagram, &mut outlet);
                 }
                 if !Batch::is_full(taken) {
@@ -272,12 +277,21 @@ impl Rooms {
         }
     }
 
+    /// Tells what rooms had to report in this turn. Together, because each telling may wake another thread: where two ports of
+    /// each of some calls close, that costs more than closing them.
+    pub fn report(&mut self) {
+        if !self.events.is_empty() {
+            (self.around.events)(&mut self.events.drain(..));
+        }
+    }
+
     /// Closes everything.
     pub fn close_all(&mut self, now: Instant) {
         let calls: Vec<CallId> = self.by_call.keys().copied().collect();
         for call in calls {
             self.close_room(now, call);
         }
+        self.report();
         let waiting = self.around.journal.waiting();
         for ended in self.untold.drain(..) {
             // At the end a worker may wait: the journal empties its ring. Without a journal the next start finishes.
@@ -549,8 +563,9 @@ impl Rooms {
     fn act(&mut self, now: Instant, at: u32, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
         let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let Slot { room, sockets, running, armed, players, .. } = &mut **slot;
-        let (untold, around, figures) = (&mut self.untold, &self.around, &*self.figures);
-        act(room, &mut Outlet { now, sockets, running, untold, around, figures });
+        let (untold, events) = (&mut self.untold, &mut self.events);
+        let (around, figures) = (&self.around, &*self.figures);
+        act(room, &mut Outlet { now, sockets, running, untold, events, around, figures });
         arm(&mut self.agenda, (at, armed), room.poll_timeout());
         let playing = room.players();
         add(&self.figures.players, playing as isize - *players as isize);
