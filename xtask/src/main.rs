@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask test | soak | lint | deps | ci`.
+//! The project's own commands: `cargo xtask test | soak | lint | deps | ci | dist`.
 
 mod deps;
+mod dist;
 mod packages;
 mod run;
 
@@ -15,6 +16,7 @@ fn main() -> Result<()> {
         "soak" => test(&[("HOTLINE_SOAK", "1")]),
         "lint" => lint(),
         "deps" => deps::check(),
+        "dist" => dist::build(),
         "ci" => test(&[]).and_then(|()| lint()).and_then(|()| deps::check()),
         other => bail!(
             "«{other}»?\n\
@@ -22,7 +24,8 @@ fn main() -> Result<()> {
              cargo xtask soak   长时间测试 / the long runs\n\
              cargo xtask lint   格式、clippy、文档 / formatting, clippy, docs\n\
              cargo xtask deps   依赖与许可证 / dependencies and licences\n\
-             cargo xtask ci     以上全部（soak 除外）/ all of these but soak"
+             cargo xtask ci     以上全部（soak 除外）/ all of these but soak\n\
+             cargo xtask dist   按实际呼叫优化的发布版 / a release that is built by what calls run"
         ),
     }
 }

@@ -1,0 +1,239 @@
+//! Owns the build for a server that carries many calls: the compiler is told by calls of its own which code runs, puts that
+//! together and the rest elsewhere. Does not own what a call does.
+//!
+//! ```text
+//!  counted build ──► demo, calls without audio, recorded calls ──► profile ──► target/dist/hotline
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{Cargo, root, target_dir};
+
+/// Builds the binary twice, the second time by what the first one counted; says where it is.
+pub fn build() -> Result<()> {
+    let profdata = profdata()?;
+    let folder = target_dir()?.join("dist");
+    let counts = folder.join("counts");
+    if counts.exists() {
+        fs::remove_dir_all(&counts)?;
+    }
+    fs::create_dir_all(&counts)?;
+    let counted = compile(&folder, &format!("-Cprofile-generate={}", counts.display()))?;
+    train(&counted, &folder.join("calls"))?;
+    let profile = folder.join("hotline.profdata");
+    merge(&profdata, &counts, &profile)?;
+    // What ran not once in all these calls is put elsewhere, within functions too: a call passes through less memory.
+    let used = format!("-Cprofile-use={} -Cllvm-args=-enable-split-machine-functions", profile.display());
+    let built = compile(&folder, &used)?;
+    let finished = folder.join("hotline");
+    fs::copy(&built, &finished)?;
+    println!("{}", finished.display());
+    Ok(())
+}
+
+/// A release build with these flags of the compiler. For a target that is named, flags are not those of build scripts.
+fn compile(folder: &Path, flags: &str) -> Result<PathBuf> {
+    let target = host()?;
+    let into = folder.join("build");
+    let into_text = into.to_string_lossy().into_owned();
+    let mut cargo = Cargo::new(&[
+        "build",
+        "--release",
+        "--package",
+        "hotline",
+        "--target",
+        &target,
+        "--target-dir",
+        &into_text,
+    ]);
+    cargo.env("RUSTFLAGS", flags);
+    cargo.run()?;
+    Ok(into.join(target).join("release/hotline"))
+}
+
+/// The compiler's own name for this machine.
+fn host() -> Result<String> {
+    let said = said_by("rustc", &["-vV"])?;
+    let line = said.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(line.context("rustc -vV")?.to_owned())
+}
+
+/// LLVM's tool that reads counts; it comes with the compiler as a component of rustup.
+fn profdata() -> Result<PathBuf> {
+    let sysroot = said_by("rustc", &["--print", "sysroot"])?;
+    let tool = Path::new(sysroot.trim()).join("lib/rustlib").join(host()?).join("bin/llvm-profdata");
+    if !tool.is_file() {
+        eprintln!("▶ rustup component add llvm-tools");
+        let added = Command::new("rustup").args(["component", "add", "llvm-tools"]).status();
+        if !added.is_ok_and(|status| status.success()) || !tool.is_file() {
+            bail!("缺少 / missing: rustup component add llvm-tools ({})", tool.display());
+        }
+    }
+    Ok(tool)
+}
+
+fn merge(profdata: &Path, counts: &Path, into: &Path) -> Result<()> {
+    let status = Command::new(profdata).arg("merge").arg("-o").arg(into).arg(counts).status()?;
+    if !status.success() {
+        bail!("失败 / failed: llvm-profdata merge {}", counts.display());
+    }
+    Ok(())
+}
+
+/// Lets `hotline` do what it does all day: menus, queues and agents by its demo, then many calls with and without sound.
+fn train(hotline: &Path, folder: &Path) -> Result<()> {
+    run(hotline, &["demo"], folder)?;
+    let mut switch = Switch::start(hotline, folder)?;
+    for (number, calls, rate, hold, sound) in [
+        ("4000000004", "6000", "500", "1", false),
+        ("4000000004", "300", "50", "8", true),
+        ("4000000002", "300", "50", "8", true),
+        ("4000000001", "100", "50", "8", true),
+        ("4000000006", "100", "50", "8", true),
+    ] {
+        let (to, caller, callee) = (at(5060), at(5070), at(5090));
+        let mut words =
+            vec!["load", "--to", &to, "--caller", &caller, "--callee", &callee, "--number", number];
+        words.extend(["--calls", calls, "--rate", rate, "--hold", hold]);
+        words.extend(sound.then_some("--rtp"));
+        run(hotline, &words, folder)?;
+    }
+    switch.stop()
+}
+
+fn run(hotline: &Path, words: &[&str], folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    eprintln!("▶ hotline {}", words.join(" "));
+    // What is counted of the load would say nothing of a switch.
+    let aside = folder.join("aside-%p");
+    let mut command = Command::new(hotline);
+    command.args(words).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+    if words.first() == Some(&"load") {
+        command.env("LLVM_PROFILE_FILE", aside);
+    }
+    let status = command.status()?;
+    if !status.success() {
+        bail!("失败 / failed: hotline {}", words.join(" "));
+    }
+    Ok(())
+}
+
+/// A switch with `configs/bench` on an address that nothing else uses.
+struct Switch {
+    process: Child,
+}
+
+impl Switch {
+    fn start(hotline: &Path, folder: &Path) -> Result<Switch> {
+        let config = folder.join("bench");
+        if config.exists() {
+            fs::remove_dir_all(&config)?;
+        }
+        place(&root().join("configs/bench"), &config)?;
+        let log = fs::File::create(folder.join("log"))?;
+        let process = Command::new(hotline)
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let switch = Switch { process };
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(at(5060)).is_err() {
+            if begun.elapsed() > PATIENCE {
+                bail!("交换机没有启动 / the switch does not start: {}", folder.join("log").display());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(switch)
+    }
+
+    /// Counts are written when it ends by itself.
+    fn stop(&mut self) -> Result<()> {
+        let pid = self.process.id().to_string();
+        let told = Command::new("kill").arg(&pid).status()?;
+        let ended = self.process.wait()?;
+        if !told.success() || !ended.success() {
+            bail!("交换机退出异常 / the switch ended with {ended}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        // After `stop` it is gone, and neither does anything.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Copies a folder of settings, its addresses made ours.
+fn place(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            // What an earlier switch left there is not its settings.
+            if entry.file_name() != "data" {
+                place(&entry.path(), &target)?;
+            }
+        } else {
+            fs::write(target, fs::read_to_string(entry.path())?.replace("127.0.0.1", HOST))?;
+        }
+    }
+    Ok(())
+}
+
+fn at(port: u16) -> String {
+    format!("{HOST}:{port}")
+}
+
+fn said_by(program: &str, words: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(words).output().with_context(|| program.to_owned())?;
+    if !output.status.success() {
+        bail!("失败 / failed: {program} {}", words.join(" "));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Of 127.0.0.0/8, where no other program looks.
+const HOST: &str = "127.83.71.59";
+/// A counted binary is slow to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_placed_on_our_address_and_what_a_switch_left_stays_behind() {
+        let folder = std::env::temp_dir().join(format!("hotline-dist-{}", std::process::id()));
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        fs::create_dir_all(from.join("data")).unwrap();
+        fs::create_dir_all(from.join("flows")).unwrap();
+        fs::write(from.join("data/recording"), [0xff, 0xfe]).unwrap();
+        fs::write(from.join("flows/bound.toml"), "phones = [\"sip:uas@127.0.0.1:5090\"]").unwrap();
+        place(&from, &to).unwrap();
+        let placed = fs::read_to_string(to.join("flows/bound.toml")).unwrap();
+        assert_eq!(placed, format!("phones = [\"sip:uas@{HOST}:5090\"]"));
+        assert!(!to.join("data").exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_load_settings_of_the_project_can_be_placed() {
+        let to = std::env::temp_dir().join(format!("hotline-dist-bench-{}", std::process::id()));
+        place(&root().join("configs/bench"), &to).unwrap();
+        let main = fs::read_to_string(to.join("hotline.toml")).unwrap();
+        assert!(main.contains(&at(5060)) && !main.contains("127.0.0.1"), "{main}");
+        fs::remove_dir_all(&to).unwrap();
+    }
+}
