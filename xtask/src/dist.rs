@@ -6,9 +6,9 @@
 //! ```
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -126,6 +126,8 @@ fn run(hotline: &Path, words: &[&str], folder: &Path) -> Result<()> {
 /// A switch with `configs/bench` on an address that nothing else uses.
 struct Switch {
     process: Child,
+    /// Kept open: it may say more.
+    said: BufReader<ChildStdout>,
 }
 
 impl Switch {
@@ -135,21 +137,25 @@ impl Switch {
             fs::remove_dir_all(&config)?;
         }
         place(&root().join("configs/bench"), &config)?;
+        let mut main = fs::OpenOptions::new().append(true).open(config.join("hotline.toml"))?;
+        write!(main, "\n[api]\nlisten = \"{}\"\n", at(8400))?;
         let log = fs::File::create(folder.join("log"))?;
-        let process = Command::new(hotline)
+        let mut process = Command::new(hotline)
             .args(["run", "--config"])
             .arg(&config)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
+            .stdout(Stdio::piped())
             .stderr(log)
             .spawn()?;
-        let switch = Switch { process };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(at(5060)).is_err() {
-            if begun.elapsed() > PATIENCE {
+        let said = BufReader::new(process.stdout.take().context("stdout")?);
+        let mut switch = Switch { process, said };
+        // It says where it listens when it does.
+        let mut line = String::new();
+        while !line.contains(&at(5060)) {
+            line.clear();
+            if switch.said.read_line(&mut line)? == 0 {
                 bail!("交换机没有启动 / the switch does not start: {}", folder.join("log").display());
             }
-            std::thread::sleep(Duration::from_millis(50));
         }
         Ok(switch)
     }
@@ -206,8 +212,6 @@ fn said_by(program: &str, words: &[&str]) -> Result<String> {
 
 /// Of 127.0.0.0/8, where no other program looks.
 const HOST: &str = "127.83.71.59";
-/// A counted binary is slow to start.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
