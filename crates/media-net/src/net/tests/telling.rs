@@ -11,7 +11,7 @@ fn what_rooms_report_in_one_turn_is_told_together() {
     let mut ids = IdGen::new(0, 1, clock.wall().as_secs());
     let (room, caller, agent) = (ids.mint(), ids.mint(), ids.mint());
     for port in [caller, agent] {
-        net.handle(Command::OpenPort { room, port, interface: 0, peer: Peer::Phone });
+        net.handle(Command::OpenPort { room, port, interface: 0, peer: PHONE });
         let opened = batches.recv_timeout(PATIENCE).unwrap();
         assert!(matches!(opened[..], [Event::PortOpened { .. }]));
     }
