@@ -19,7 +19,8 @@ use hotline_benches::{Cost, Counting, measure, row};
 use media::codec::Codec;
 use media::finisher::{Checksum, Files, Stereo, Survey};
 use media::recording::{
-    AudioBlock, Block, BlockView, Place, Recorder, SEGMENT_BYTES, SEGMENT_HEADER, Start, segment_header,
+    AudioBlock, Block, BlockView, FULL_BLOCK, Memory, Place, Recorder, SEGMENT_BYTES, SEGMENT_HEADER, Start,
+    segment_header,
 };
 use media::sink::{Side, TapPacket};
 use media_net::{MediaConfig, MediaInterface, MediaNet, PromptCache, RecordingLimits};
@@ -64,9 +65,11 @@ fn in_process() {
 /// `calls` recordings, each with a packet each way every 20 ms.
 fn kept(calls: u64) -> Cost {
     let mut now = Instant::ZERO;
-    let mut recorders: Vec<Recorder> = (0..calls).map(|_| Recorder::start(now, start())).collect();
+    let memory = Memory::default();
+    memory.lay_in(vec![0; (calls as usize + WAITING) * FULL_BLOCK].leak());
+    let mut recorders: Vec<Recorder> = (0..calls).map(|_| Recorder::start(now, start(), &memory)).collect();
     let payload = [0x55; 160];
-    let (blocks, written) = std::sync::mpsc::sync_channel::<Block>(8_192);
+    let (blocks, written) = std::sync::mpsc::sync_channel::<Block>(WAITING);
     let writer =
         std::thread::spawn(move || written.into_iter().map(|block| u64::from(block.size())).sum::<u64>());
     let mut nth = 0;
@@ -111,7 +114,7 @@ fn recorded(codec: Codec, seconds: u64) -> Vec<Block> {
 }
 
 fn recorded_as(start: Start, codec: Codec, seconds: u64) -> Vec<Block> {
-    let mut recorder = Recorder::start(Instant::ZERO, start);
+    let mut recorder = Recorder::start(Instant::ZERO, start, &Memory::default());
     let mut blocks = Vec::new();
     let mut keep =
         |recorder: &mut Recorder, now| blocks.extend(std::iter::from_fn(|| recorder.poll_block(now)));
@@ -219,6 +222,9 @@ fn write_journal(folder: &Path, seconds: u64, calls: u64) {
 fn per_second(cost: Cost) -> Cost {
     Cost { nanos: cost.nanos / SECONDS as f64, allocations: cost.allocations / SECONDS as f64 }
 }
+
+/// Blocks that may wait for the thread that drops them.
+const WAITING: usize = 1_024;
 
 /// How long the recording is.
 const SECONDS: u64 = 60;

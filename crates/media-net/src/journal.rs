@@ -4,6 +4,7 @@
 
 mod last_heard;
 pub mod medium;
+mod pages;
 mod recovery;
 mod segments;
 mod shelf;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use clock::{Instant, SystemClock};
-use media::recording::{Block, Place, finished_blocks};
+use media::recording::{Block, Memory, Place, finished_blocks};
 use model::event::NodeFact;
 use model::{CallId, RecordingId, TenantId};
 
@@ -75,6 +76,7 @@ pub struct Ended {
 pub struct JournalInlet {
     ring: SyncSender<ToJournal>,
     dropped: Arc<AtomicU64>,
+    memory: Memory,
 }
 
 impl JournalInlet {
@@ -85,6 +87,11 @@ impl JournalInlet {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         kept
+    }
+
+    /// Where blocks are built: the writer lays in what they need, and gives back what is written.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Tells of a recording's end without waiting.
@@ -125,6 +132,7 @@ pub struct Journal {
     written: Written,
     /// Blocks that are gathered and not yet written: of which recording each is, and where.
     gathered: Vec<(RecordingId, Place)>,
+    memory: Memory,
 }
 
 /// Whether the writer goes on.
@@ -156,7 +164,7 @@ impl Journal {
         let facts = disk.facts();
         let written = Written::before(recovered.next_segment);
         let (inlet, ring) = sync_channel(RING);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let (dropped, memory) = (Arc::new(AtomicU64::new(0)), Memory::default());
         let journal = Journal {
             ring,
             jobs: Some(jobs),
@@ -169,8 +177,9 @@ impl Journal {
             disk,
             written,
             gathered: Vec::new(),
+            memory: memory.clone(),
         };
-        (journal, JournalInlet { ring: inlet, dropped })
+        (journal, JournalInlet { ring: inlet, dropped, memory })
     }
 
     /// How far it is written, for who follows it.
@@ -241,7 +250,17 @@ impl Journal {
             self.take(told);
         }
         self.flush();
+        self.lay_in();
         Go::On
+    }
+
+    /// Has memory at hand for the blocks of as many calls as there are: workers do not wait for the system.
+    fn lay_in(&self) {
+        if self.memory.was_short()
+            && let Some(page) = pages::large_page()
+        {
+            self.memory.lay_in(page);
+        }
     }
 
     /// Looks after the disk: room, whether it takes segments again that it refused, and whether the one that grows is
@@ -287,14 +306,14 @@ impl Journal {
         }
     }
 
-    fn append(&mut self, mut block: Block) {
+    fn append(&mut self, block: Block) {
         let recording = block.recording();
         if !self.segments.takes(block.size()) {
             self.flush();
         }
         let before = self.gathered.iter().rev().find(|(known, _)| *known == recording);
         let previous = before.map(|(_, place)| *place).or_else(|| self.shelf.last(recording));
-        match self.gather(&mut block, previous) {
+        match self.gather(block, previous) {
             Some(place) => self.gathered.push((recording, place)),
             None => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -304,27 +323,26 @@ impl Journal {
 
     /// Writes what was gathered. What the disk refuses is dropped and counted.
     pub fn flush(&mut self) {
-        let gathered = std::mem::take(&mut self.gathered);
-        if gathered.is_empty() {
+        if self.gathered.is_empty() {
             return;
         }
         let written = self.segments.flush();
         if self.is_fine(written) {
-            let news =
-                gathered.iter().filter(|(recording, place)| self.shelf.wrote(*recording, *place)).count();
-            if news > 0 {
+            let shelf = &mut self.shelf;
+            let news = self.gathered.drain(..).filter(|(recording, place)| shelf.wrote(*recording, *place));
+            if news.count() > 0 {
                 self.drop_unneeded();
             }
         } else {
-            self.dropped.fetch_add(gathered.len() as u64, Ordering::Relaxed);
+            self.dropped.fetch_add(self.gathered.drain(..).count() as u64, Ordering::Relaxed);
         }
     }
 
     /// Writes which recordings are finished; nothing depends on it being there but the work of the next start.
     fn mark(&mut self, recordings: &[RecordingId]) {
         self.flush();
-        for mut block in finished_blocks(recordings) {
-            let place = self.gather(&mut block, None);
+        for block in finished_blocks(recordings) {
+            let place = self.gather(block, None);
             let written = self.segments.flush();
             if let (Some(place), true) = (place, self.is_fine(written)) {
                 self.shelf.marked(recordings, place.segment);
@@ -333,7 +351,7 @@ impl Journal {
     }
 
     /// Where `block` will stand; `None` while the disk refuses.
-    fn gather(&mut self, block: &mut Block, previous: Option<Place>) -> Option<Place> {
+    fn gather(&mut self, block: Block, previous: Option<Place>) -> Option<Place> {
         if let Health::Refusing { retry } = self.health
             && retry > self.clock.now()
         {

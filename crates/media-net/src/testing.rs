@@ -9,7 +9,7 @@ use std::time::Duration;
 use clock::{Instant, WallTime};
 use media::codec::Codec;
 use media::g711::{self, Law};
-use media::recording::{Block, Recorder, Start};
+use media::recording::{Block, Memory, Recorder, Start};
 use media::sink::{Side, TapPacket};
 use model::{LegId, TenantId};
 
@@ -54,7 +54,7 @@ pub fn blocks_of(recording: u64, count: usize) -> Vec<Block> {
         persons: vec![],
         started: WallTime(1_795_000_000_000_000),
     };
-    let mut recorder = Recorder::start(Instant::ZERO, start);
+    let mut recorder = Recorder::start(Instant::ZERO, start, &Memory::default());
     let mut blocks = Vec::new();
     let mut now = Instant::ZERO;
     for nth in 0u64.. {

@@ -4,6 +4,7 @@
 
 mod block;
 pub mod manifest;
+mod memory;
 mod recorder;
 mod segment;
 
@@ -15,6 +16,7 @@ use crate::command::{Mark, MaskCause};
 pub use block::{
     AudioBlock, Block, BlockView, Damage, Entries, Entry, FinishedList, Packet, finished_blocks,
 };
+pub use memory::Memory;
 pub use recorder::Recorder;
 pub use segment::{Found, SEGMENT_HEADER, Scan, parse_segment_header, scan, segment_header};
 

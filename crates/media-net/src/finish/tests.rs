@@ -1,7 +1,6 @@
 use clock::{Instant, SystemClock};
 use media::codec::Codec;
-use media::recording::Recorder;
-use media::recording::Start;
+use media::recording::{Memory, Recorder, Start};
 use media::sink::{Side, TapPacket};
 use model::{LegId, RecordingId, TenantId};
 
@@ -27,8 +26,10 @@ fn recorded_all(data: &Path, recordings: &[u64], seconds: u64) -> Vec<Job> {
         // 2026-11-22T16:30:00Z is the 23rd in China.
         started: WallTime(1_795_365_000_000_000),
     };
-    let mut recorders: Vec<Recorder> =
-        recordings.iter().map(|recording| Recorder::start(Instant::ZERO, start(*recording))).collect();
+    let mut recorders: Vec<Recorder> = recordings
+        .iter()
+        .map(|recording| Recorder::start(Instant::ZERO, start(*recording), &Memory::default()))
+        .collect();
     let mut blocks = Vec::new();
     for nth in 0..seconds * 50 {
         let now = Instant::from_millis((nth + 1) * 20);

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -22,11 +22,11 @@ pub trait Medium: Send + Sync + Debug {
 
 /// A segment's file.
 pub trait SegmentFile: Send + Sync + Debug {
-    /// Writes all of `bytes` at `position`.
+    /// Writes all of `parts`, one behind the other, at `position`.
     ///
     /// # Errors
     /// Those of the disk; any part may be written then.
-    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()>;
+    fn write_all_at(&self, parts: &mut [IoSlice<'_>], position: u64) -> io::Result<()>;
 
     /// Makes what was written survive a power cut.
     ///
@@ -65,8 +65,19 @@ impl Medium for Disk {
 }
 
 impl SegmentFile for File {
-    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
-        FileExt::write_all_at(self, bytes, position)
+    fn write_all_at(&self, mut parts: &mut [IoSlice<'_>], mut position: u64) -> io::Result<()> {
+        while !parts.is_empty() {
+            match write_at(self, parts, position) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    IoSlice::advance_slices(&mut parts, written);
+                    position += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -77,6 +88,19 @@ impl SegmentFile for File {
         self.metadata().is_ok_and(|about| about.nlink() == 0)
     }
 }
+
+/// Writes at least some of `parts` at `position`. How many bytes it was.
+fn write_at(file: &File, parts: &[IoSlice<'_>], position: u64) -> io::Result<usize> {
+    let count = parts.len().min(MOST_PARTS);
+    // SAFETY: an `IoSlice` is an iovec, and what they point to is readable; the file is open for the length of the call.
+    let written = unsafe {
+        libc::pwritev(file.as_raw_fd(), parts.as_ptr().cast(), count as i32, position as libc::off_t)
+    };
+    usize::try_from(written).map_err(|_| io::Error::last_os_error())
+}
+
+/// What the system takes at a time.
+const MOST_PARTS: usize = libc::UIO_MAXIOV as usize;
 
 /// Reserves the whole segment, so that a disk that fills up fails here and not in mid-call.
 fn preallocate(file: &File) -> io::Result<()> {

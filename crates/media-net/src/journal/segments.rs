@@ -2,7 +2,7 @@
 //! [`super::medium`]), nor who needs a segment (see [`super::shelf`]).
 
 use std::fs;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub fn segments_in(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 }
 
 /// What is written at a time, in bytes, at the most.
-const ONE_WRITE: u32 = 256 * 1024;
+const ONE_WRITE: u32 = 512 * 1024;
 
 /// The files of the journal; one of them grows.
 #[derive(Debug)]
@@ -46,8 +46,9 @@ pub struct Segments {
     folder: PathBuf,
     next: u64,
     open: Option<Open>,
-    /// What is about to be written behind what is there.
-    gathered: Vec<u8>,
+    /// What is about to be written behind what is there, and how many bytes they are.
+    gathered: Vec<Block>,
+    gathered_bytes: u32,
     /// Files written to since the last sync was asked for.
     unsynced: Vec<Arc<dyn SegmentFile>>,
 }
@@ -62,7 +63,8 @@ struct Open {
 impl Segments {
     /// Segments in `folder`; the first to be made has number `next`.
     pub fn new(medium: Arc<dyn Medium>, folder: PathBuf, next: u64) -> Segments {
-        Segments { medium, folder, next, open: None, gathered: Vec::new(), unsynced: Vec::new() }
+        let (gathered, unsynced) = (Vec::new(), Vec::new());
+        Segments { medium, folder, next, open: None, gathered, gathered_bytes: 0, unsynced }
     }
 
     /// The segment that grows.
@@ -77,7 +79,7 @@ impl Segments {
 
     /// Whether a block of `size` bytes still fits behind what is gathered, into the segment and into one write.
     pub fn takes(&self, size: u32) -> bool {
-        let gathered = self.gathered.len() as u32;
+        let gathered = self.gathered_bytes;
         let fits = |open: &Open| open.position + gathered + size <= SEGMENT_BYTES;
         gathered == 0 || (self.open.as_ref().is_some_and(fits) && gathered + size <= ONE_WRITE)
     }
@@ -87,7 +89,7 @@ impl Segments {
     ///
     /// # Errors
     /// Those of the disk that gives no segment.
-    pub fn gather(&mut self, block: &mut Block, previous: Option<Place>, now: WallTime) -> io::Result<Place> {
+    pub fn gather(&mut self, mut block: Block, previous: Option<Place>, now: WallTime) -> io::Result<Place> {
         let size = block.size();
         if self.open.as_ref().is_some_and(|open| open.position + size > SEGMENT_BYTES) {
             self.open = None;
@@ -96,9 +98,10 @@ impl Segments {
             self.begin(now)?;
         }
         let Some(open) = self.open.as_ref() else { return Err(io::ErrorKind::NotFound.into()) };
-        let position = open.position + self.gathered.len() as u32;
-        let place = Place { segment: open.number, position };
-        self.gathered.extend_from_slice(block.seal(place, previous));
+        let place = Place { segment: open.number, position: open.position + self.gathered_bytes };
+        block.seal(place, previous);
+        self.gathered.push(block);
+        self.gathered_bytes += size;
         Ok(place)
     }
 
@@ -107,9 +110,11 @@ impl Segments {
     /// # Errors
     /// Those of the disk; the places are used again by the next blocks.
     pub fn flush(&mut self) -> io::Result<()> {
-        let size = self.gathered.len() as u32;
+        let size = std::mem::take(&mut self.gathered_bytes);
         let Some(open) = self.open.as_mut().filter(|_| size > 0) else { return Ok(()) };
-        let written = open.file.write_all_at(&self.gathered, u64::from(open.position));
+        let mut parts: Vec<IoSlice<'_>> =
+            self.gathered.iter().map(|block| IoSlice::new(block.bytes())).collect();
+        let written = open.file.write_all_at(&mut parts, u64::from(open.position));
         self.gathered.clear();
         written?;
         open.position += size;
@@ -139,7 +144,7 @@ impl Segments {
             return Ok(());
         }
         // What is not written yet reads as zeros, also behind this.
-        open.file.write_all_at(&[0; 8], u64::from(open.position))
+        open.file.write_all_at(&mut [IoSlice::new(&[0; 8])], u64::from(open.position))
     }
 
     /// Leaves the segment that grows when somebody deleted it; the next block goes to a new one. Whether it was so.

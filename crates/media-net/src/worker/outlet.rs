@@ -85,7 +85,9 @@ impl Sink for Outlet<'_> {
     fn record(&mut self, recording: RecordingId, packet: &TapPacket<'_>) {
         if let Some(running) = self.running.iter_mut().find(|r| r.recorder.recording() == recording) {
             running.recorder.packet(packet);
-            hand_over(self.now, &mut running.recorder, self.around);
+            if running.recorder.has_block() {
+                hand_over(self.now, &mut running.recorder, self.around);
+            }
         }
     }
 

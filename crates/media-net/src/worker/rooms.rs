@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use clock::{Instant, MintedMap, MintedState, TimerQueue, WallAnchor};
+use clock::{Instant, MintedMap, WallAnchor};
 use media::command::{Command, Event, Peer};
 use media::recording::{Recorder, Start};
 use media::room::{Passenger, Room};
@@ -46,8 +46,9 @@ pub struct Rooms {
     agenda: Agenda,
     /// Room for the slots that are due at one moment.
     due: Vec<u32>,
-    /// When each recording is next asked for an old block: as often as one grows old, since packets hand over the full.
-    old_blocks: TimerQueue<RecordingId, MintedState>,
+    /// When the recordings of each room are next asked for old blocks: as often as one grows old, since packets hand over
+    /// the full.
+    old_blocks: Agenda,
     untold: Vec<Ended>,
     /// What rooms have to report since [`Rooms::report`].
     events: Vec<Event>,
@@ -68,6 +69,8 @@ struct Slot {
     running: SmallVec<[Running; 1]>,
     /// When it is looked at next: when the room has something to do, or before.
     armed: Option<Instant>,
+    /// When its recordings are asked for old blocks next.
+    asked: Option<Instant>,
     players: usize,
     /// Ticks since what waits was read.
     unread: u8,
@@ -83,7 +86,7 @@ impl Rooms {
             by_recording: MintedMap::default(),
             agenda: Agenda::new(around.clock.now()),
             due: Vec::new(),
-            old_blocks: TimerQueue::default(),
+            old_blocks: Agenda::new(around.clock.now()),
             untold: Vec::new(),
             events: Vec::new(),
             shelf,
@@ -189,9 +192,7 @@ impl Rooms {
         due.clear();
         self.due = due;
         self.shelf.tidy(now);
-        while let Some((recording, _)) = self.old_blocks.pop(now) {
-            self.ask(now, recording);
-        }
+        self.ask_old(now);
         let journal = &self.around.journal;
         let untold = std::mem::take(&mut self.untold);
         self.untold.extend(untold.into_iter().filter_map(|ended| journal.closed(ended).err()));
@@ -240,15 +241,32 @@ impl Rooms {
         }
     }
 
-    /// Takes a recording's block if it is old, and sets when it is asked again.
-    fn ask(&mut self, now: Instant, recording: RecordingId) {
-        let at = self.by_recording.get(&recording);
-        let slot = at.and_then(|at| self.slots.get_mut(*at as usize)).and_then(Option::as_mut);
-        let Some(slot) = slot else { return };
-        if let Some(running) = slot.running.iter_mut().find(|r| r.recorder.recording() == recording) {
-            hand_over(now, &mut running.recorder, &self.around);
-            self.old_blocks.set_or_clear(recording, running.recorder.poll_timeout());
+    /// Asks the recordings whose blocks may have grown old.
+    fn ask_old(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        self.old_blocks.take(now, &mut due);
+        for nth in 0..due.len() {
+            due.get(nth + 2).into_iter().for_each(|at| self.expect_slot(*at));
+            let slot = self.slots.get_mut(due[nth] as usize).and_then(Option::as_mut);
+            // Else it was asked earlier, or the room that was here is gone.
+            if let Some(slot) = slot.filter(|slot| slot.asked.is_some_and(|asked| asked <= now)) {
+                slot.asked = None;
+                self.ask(now, due[nth]);
+            }
         }
+        due.clear();
+        self.due = due;
+    }
+
+    /// Takes the blocks of a room's recordings that are old, and sets when they are asked again.
+    fn ask(&mut self, now: Instant, at: u32) {
+        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Slot { running, asked, .. } = &mut **slot;
+        for running in running.iter_mut() {
+            hand_over(now, &mut running.recorder, &self.around);
+        }
+        let next = running.iter().filter_map(|running| running.recorder.poll_timeout()).min();
+        arm(&mut self.old_blocks, (at, asked), next);
     }
 
     /// Carries out a command.
@@ -335,7 +353,7 @@ impl Rooms {
                 });
             }
             Command::StopRecording { recording, .. } => {
-                let Some(slot) = self.forget(recording) else { return };
+                let Some(slot) = self.by_recording.remove(&recording) else { return };
                 self.with(now, slot, |room, outlet| room.stop_recording(recording, outlet));
                 self.drop_if_empty(now, slot);
             }
@@ -441,6 +459,7 @@ impl Rooms {
             legs: SmallVec::new(),
             running: SmallVec::new(),
             armed: None,
+            asked: None,
             players: 0,
             unread: 0,
         }));
@@ -469,19 +488,13 @@ impl Rooms {
             return;
         }
         add(&self.figures.recordings, 1);
-        let recording = start.recording;
         self.with(now, at, |room, outlet| {
-            room.record(recording, start.caller, &start.persons);
+            room.record(start.recording, start.caller, &start.persons);
             let tenant = start.tenant.clone();
-            outlet.running.push(Running { recorder: Recorder::start(now, start), tenant });
+            let recorder = Recorder::start(now, start, outlet.around.journal.memory());
+            outlet.running.push(Running { recorder, tenant });
         });
-        self.ask(now, recording);
-    }
-
-    /// A recording ends. In which slot it ran.
-    fn forget(&mut self, recording: RecordingId) -> Option<u32> {
-        self.old_blocks.clear(&recording);
-        self.by_recording.remove(&recording)
+        self.ask(now, at);
     }
 
     fn close_port(&mut self, now: Instant, leg: LegId) {
@@ -504,7 +517,7 @@ impl Rooms {
         let running = slot.into_iter().flat_map(|slot| &slot.running);
         let recordings: SmallVec<[RecordingId; 2]> = running.map(|r| r.recorder.recording()).collect();
         for recording in recordings {
-            self.forget(recording);
+            self.by_recording.remove(&recording);
         }
         self.with(now, at, |room, outlet| room.close_all(now, outlet));
         self.drop_slot(now, at);
@@ -529,7 +542,7 @@ impl Rooms {
             self.by_leg.remove(leg);
         }
         for running in &slot.running {
-            self.forget(running.recorder.recording());
+            self.by_recording.remove(&running.recorder.recording());
         }
         add(&self.figures.rooms, -1);
         add(&self.figures.ports, -(slot.legs.len() as isize));
@@ -580,8 +593,8 @@ impl Rooms {
     }
 }
 
-/// Sets when a room is looked at for what is `due`. What is set for an earlier time stays: a tick with nothing to do costs
-/// less than to take it back with each command and packet.
+/// Sets when a room is looked at for what is `due`. What is set for an earlier time stays: a look at nothing costs less than
+/// to take it back with each command and packet.
 #[inline]
 fn arm(agenda: &mut Agenda, (at, armed): (u32, &mut Option<Instant>), due: Option<Instant>) {
     if let Some(due) = due

@@ -11,7 +11,7 @@ use super::*;
 use crate::codec::Codec;
 use crate::command::{Mark, MaskCause};
 use crate::g711;
-use crate::recording::{Block, BlockView, Place, Recorder, Start};
+use crate::recording::{Block, BlockView, Memory, Place, Recorder, Start};
 use crate::sink::{Side, TapPacket};
 
 const CALL: u64 = 9;
@@ -57,7 +57,7 @@ fn record_for(caller: u64, mut sent: Vec<Sent>, marks: &[(u64, Mark)], end_ms: O
         persons: vec![AGENT.into(), EXPERT.into()],
         started: WallTime(1_795_000_000_000_000),
     };
-    let mut recorder = Recorder::start(at(0), start);
+    let mut recorder = Recorder::start(at(0), start, &Memory::default());
     let mut blocks = Vec::new();
     let mut marks = marks.iter().peekable();
     let mut last = 0;

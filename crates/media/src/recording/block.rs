@@ -4,6 +4,7 @@
 use clock::WallTime;
 use model::{CallId, LegId, RecordingId};
 
+use super::memory::{Memory, Sheet};
 use super::{FULL_BLOCK, MAX_BLOCK, Moment, Place};
 use crate::codec::Codec;
 use crate::command::{Mark, MaskCause};
@@ -23,9 +24,10 @@ const KIND_AUDIO: u8 = 1;
 const KIND_FINISHED: u8 = 2;
 
 /// A block that is not yet in the journal: complete but for its place, its predecessor and its checksum.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Block {
-    bytes: Vec<u8>,
+    sheet: Sheet,
+    size: usize,
     recording: RecordingId,
 }
 
@@ -37,19 +39,25 @@ impl Block {
 
     /// Its size in the journal in bytes, a multiple of 8.
     pub fn size(&self) -> u32 {
-        self.bytes.len() as u32
+        self.size as u32
+    }
+
+    /// Its bytes; the journal's once it is sealed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.sheet[..self.size]
     }
 
     /// Fixes its place and its recording's block before it; the bytes are then what the journal holds.
     pub fn seal(&mut self, at: Place, previous: Option<Place>) -> &[u8] {
         let before = previous.unwrap_or(Place { segment: NO_SEGMENT, position: 0 });
-        put(&mut self.bytes, 16, &at.segment.to_le_bytes());
-        put(&mut self.bytes, 24, &at.position.to_le_bytes());
-        put(&mut self.bytes, 32, &before.segment.to_le_bytes());
-        put(&mut self.bytes, 40, &before.position.to_le_bytes());
-        let crc = crc32c::crc32c(&self.bytes[12..]);
-        put(&mut self.bytes, 8, &crc.to_le_bytes());
-        &self.bytes
+        let bytes = &mut self.sheet[..self.size];
+        put(bytes, 16, &at.segment.to_le_bytes());
+        put(bytes, 24, &at.position.to_le_bytes());
+        put(bytes, 32, &before.segment.to_le_bytes());
+        put(bytes, 40, &before.position.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[12..]);
+        put(bytes, 8, &crc.to_le_bytes());
+        bytes
     }
 }
 
@@ -61,7 +69,7 @@ pub fn finished_blocks(recordings: &[RecordingId]) -> Vec<Block> {
             let mut bytes = vec![0; HEADER];
             bytes.extend(ids.iter().flat_map(|id| id.raw().to_le_bytes()));
             finish(&mut bytes, KIND_FINISHED);
-            Block { bytes, recording: RecordingId::from(0) }
+            Block { size: bytes.len(), sheet: Sheet::of(bytes), recording: RecordingId::from(0) }
         })
         .collect()
 }
@@ -69,7 +77,8 @@ pub fn finished_blocks(recordings: &[RecordingId]) -> Vec<Block> {
 /// Builds one block entry by entry.
 #[derive(Debug)]
 pub(super) struct Builder {
-    bytes: Vec<u8>,
+    sheet: Sheet,
+    length: usize,
     recording: RecordingId,
     empty: usize,
 }
@@ -89,41 +98,45 @@ pub(super) struct Head<'a> {
 }
 
 impl Builder {
-    pub fn new(head: &Head<'_>) -> Builder {
-        let mut bytes = Vec::with_capacity(FULL_BLOCK);
-        bytes.resize(HEADER, 0);
-        put(&mut bytes, 28, &head.index.to_le_bytes());
-        put(&mut bytes, 44, &(head.legs.len() as u16).to_le_bytes());
-        put(&mut bytes, 46, &(head.tenant.len() as u16).to_le_bytes());
-        put(&mut bytes, 48, &head.recording.raw().to_le_bytes());
-        put(&mut bytes, 56, &head.call.raw().to_le_bytes());
-        put(&mut bytes, 64, &head.started.0.to_le_bytes());
-        put(&mut bytes, 72, &head.base_us.to_le_bytes());
-        bytes.extend_from_slice(head.tenant.as_bytes());
-        pad(&mut bytes);
+    pub fn new(head: &Head<'_>, memory: &Memory) -> Builder {
+        let mut builder = Builder { sheet: memory.take(), length: 0, recording: head.recording, empty: 0 };
+        let mut header = [0; HEADER];
+        put(&mut header, 28, &head.index.to_le_bytes());
+        put(&mut header, 44, &(head.legs.len() as u16).to_le_bytes());
+        put(&mut header, 46, &(head.tenant.len() as u16).to_le_bytes());
+        put(&mut header, 48, &head.recording.raw().to_le_bytes());
+        put(&mut header, 56, &head.call.raw().to_le_bytes());
+        put(&mut header, 64, &head.started.0.to_le_bytes());
+        put(&mut header, 72, &head.base_us.to_le_bytes());
+        builder.append(&header);
+        builder.append(head.tenant.as_bytes());
+        builder.pad();
         for (leg, side) in head.legs {
-            bytes.extend_from_slice(&leg.raw().to_le_bytes());
-            bytes.extend_from_slice(&[side_code(*side), 0, 0, 0, 0, 0, 0, 0]);
+            builder.append(&leg.raw().to_le_bytes());
+            builder.append(&[side_code(*side), 0, 0, 0, 0, 0, 0, 0]);
         }
-        let empty = bytes.len();
-        Builder { bytes, recording: head.recording, empty }
+        builder.empty = builder.length;
+        builder
     }
 
     /// Where the next entry is written in memory.
     #[inline]
     pub fn whereabouts(&self) -> *const u8 {
-        self.bytes.as_ptr_range().end
+        self.sheet.as_ptr().wrapping_add(self.length)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bytes.len() == self.empty
+        self.length == self.empty
     }
 
-    /// Whether a packet with a payload of `length` bytes still fits, leaving room for a mark and the padding.
+    /// Whether a packet with a payload of `length` bytes still fits, leaving room for a mark and the padding. Nothing is
+    /// written that does not.
+    #[inline]
     pub fn fits(&self, length: usize) -> bool {
-        self.bytes.len() + PACKET_HEADER + length + MOMENT + 7 <= FULL_BLOCK
+        self.length + PACKET_HEADER + length + MOMENT + 7 <= FULL_BLOCK
     }
 
+    #[inline]
     pub fn packet(&mut self, leg: u8, packet: &TapPacket<'_>, at_us: u32) {
         let mut header = [0; PACKET_HEADER];
         header[0] = TAG_PACKET;
@@ -133,23 +146,31 @@ impl Builder {
         header[8..12].copy_from_slice(&(packet.sequence as u32).to_le_bytes());
         header[12..16].copy_from_slice(&at_us.to_le_bytes());
         header[16..24].copy_from_slice(&packet.media_time.to_le_bytes());
-        self.bytes.extend_from_slice(&header);
-        self.bytes.extend_from_slice(packet.payload);
+        self.append(&header);
+        self.append(packet.payload);
     }
 
     pub fn moment(&mut self, moment: Moment, leg: Option<u8>, at_us: u32) {
         let (code, detail) = moment_code(moment);
-        self.bytes.extend_from_slice(&[TAG_MOMENT, code, leg.unwrap_or(NO_LEG), detail]);
-        self.bytes.extend_from_slice(&at_us.to_le_bytes());
+        self.append(&[TAG_MOMENT, code, leg.unwrap_or(NO_LEG), detail]);
+        self.append(&at_us.to_le_bytes());
     }
 
     pub fn build(mut self) -> Block {
-        finish(&mut self.bytes, KIND_AUDIO);
-        // A block of a quiet call waits in the ring with no more memory than it needs.
-        if self.bytes.len() < FULL_BLOCK / 2 {
-            self.bytes.shrink_to_fit();
-        }
-        Block { bytes: self.bytes, recording: self.recording }
+        self.pad();
+        let Builder { mut sheet, length: size, recording, .. } = self;
+        finish(&mut sheet[..size], KIND_AUDIO);
+        Block { sheet, size, recording }
+    }
+
+    #[inline]
+    fn append(&mut self, bytes: &[u8]) {
+        self.sheet[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    fn pad(&mut self) {
+        self.append(&[0; 7][..self.length.next_multiple_of(8) - self.length]);
     }
 }
 
@@ -538,17 +559,13 @@ const fn codec_of(code: u8) -> Option<Codec> {
     }
 }
 
-fn finish(bytes: &mut Vec<u8>, kind: u8) {
-    pad(bytes);
+/// Writes what stands before a block's place: `bytes` are all of it, padded.
+fn finish(bytes: &mut [u8], kind: u8) {
     let size = bytes.len() as u32;
     put(bytes, 0, &MAGIC.to_le_bytes());
     put(bytes, 4, &size.to_le_bytes());
     bytes[12] = kind;
     bytes[13] = VERSION;
-}
-
-fn pad(bytes: &mut Vec<u8>) {
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
 }
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {

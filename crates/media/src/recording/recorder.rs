@@ -8,7 +8,7 @@ use model::{CallId, LegId, RecordingId, TenantId};
 use smallvec::SmallVec;
 
 use super::block::{Block, Builder, Head};
-use super::{FULL_BLOCK, Masks, Moment, Start};
+use super::{FULL_BLOCK, Masks, Memory, Moment, Start};
 use crate::command::Mark;
 use crate::sink::{Side, TapPacket};
 
@@ -39,6 +39,7 @@ pub struct Recorder {
     open: Option<Open>,
     last_handed: Instant,
     ready: SmallVec<[Block; 1]>,
+    memory: Memory,
 }
 
 #[derive(Debug)]
@@ -55,8 +56,8 @@ enum Keeping {
 }
 
 impl Recorder {
-    /// Begins at `now`, which is the wall time `start.started`.
-    pub fn start(now: Instant, start: Start) -> Recorder {
+    /// Begins at `now`, which is the wall time `start.started`; its blocks are built in `memory`.
+    pub fn start(now: Instant, start: Start, memory: &Memory) -> Recorder {
         let mut legs = SmallVec::new();
         legs.push((start.caller, Side::Left));
         legs.extend(start.persons.into_iter().take(MAX_LEGS - 1).map(|leg| (leg, Side::Right)));
@@ -75,6 +76,7 @@ impl Recorder {
             open: None,
             last_handed: now,
             ready: SmallVec::new(),
+            memory: memory.clone(),
         };
         recorder.moment(now, Moment::Started, None);
         recorder
@@ -148,6 +150,12 @@ impl Recorder {
         }
     }
 
+    /// Whether packets or marks have completed a block: [`Recorder::poll_block`] has it whatever the time.
+    #[inline]
+    pub fn has_block(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The next block for the journal: full, old enough, or the last.
     pub fn poll_block(&mut self, now: Instant) -> Option<Block> {
         if self.ready.is_empty() && self.poll_timeout().is_some_and(|due| due <= now) {
@@ -198,11 +206,11 @@ impl Recorder {
     fn opened(&mut self, now: Instant) -> &mut Open {
         let (index, began) = (self.index, self.began);
         let (recording, call, started) = (self.recording, self.call, self.started);
-        let (tenant, legs) = (self.tenant.as_str(), &self.legs);
+        let (tenant, legs, memory) = (self.tenant.as_str(), &self.legs, &self.memory);
         self.open.get_or_insert_with(|| {
             let base_us = u64::try_from(now.since(began).as_micros()).unwrap_or(u64::MAX);
             let head = Head { recording, call, tenant, started, index, base_us, legs: legs.as_slice() };
-            Open { builder: Builder::new(&head), since: now }
+            Open { builder: Builder::new(&head, memory), since: now }
         })
     }
 

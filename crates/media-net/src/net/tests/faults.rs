@@ -1,6 +1,6 @@
 //! Disks that are full, broken, read-only or slow: what is said passes, what can be kept is kept, and it is told.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Condvar;
 
@@ -72,7 +72,7 @@ impl Medium for IllDisk {
 }
 
 impl SegmentFile for IllFile {
-    fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+    fn write_all_at(&self, parts: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
         let (state, changed) = &*self.state;
         let mut state = state.lock().unwrap();
         while state.fault == Fault::Stands {
@@ -83,11 +83,12 @@ impl SegmentFile for IllFile {
         }
         if let Fault::Writes(error) = state.fault {
             // Half of it is written all the same: nothing that is read later may be half a block.
-            let _ = self.file.write_all_at(&bytes[..bytes.len() / 2], position);
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            let _ = self.file.write_all_at(&mut [IoSlice::new(&bytes[..bytes.len() / 2])], position);
             return Err(io::Error::from_raw_os_error(error));
         }
         drop(state);
-        self.file.write_all_at(bytes, position)
+        self.file.write_all_at(parts, position)
     }
 
     fn sync(&self) -> io::Result<()> {

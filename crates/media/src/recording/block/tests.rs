@@ -38,7 +38,7 @@ const BEFORE: Place = Place { segment: 4, position: 32 };
 /// A block with two packets and three marks, as the journal has it.
 fn sealed() -> Vec<u8> {
     let legs = [(id(11), Side::Left), (id(12), Side::Right)];
-    let mut builder = Builder::new(&head(&legs, "企业"));
+    let mut builder = Builder::new(&head(&legs, "企业"), &Memory::default());
     builder.moment(Moment::Started, None, 0);
     builder.packet(0, &tap(id(11), &[1, 2, 3]), 20_000);
     builder.packet(1, &tap(id(12), &[]), 20_001);
@@ -86,6 +86,29 @@ fn a_block_is_read_as_it_was_written() {
 }
 
 #[test]
+fn a_block_says_nothing_of_the_one_whose_memory_it_has() {
+    let memory = Memory::default();
+    memory.lay_in(vec![0xff; FULL_BLOCK].leak());
+    let legs = [(id(11), Side::Left), (id(12), Side::Right)];
+    let written = || {
+        let mut builder = Builder::new(&head(&legs, "企业"), &memory);
+        builder.packet(0, &tap(id(11), &[1, 2, 3]), 20_000);
+        let mut block = builder.build();
+        block.seal(AT, Some(BEFORE)).to_vec()
+    };
+    let (used, again) = (written(), written());
+    assert!(!memory.was_short(), "both had the same memory");
+    assert_eq!((&used, used.len() % 8), (&again, 0));
+    // Every byte that no field takes is a zero: the header's two, the tenant's padding, the packet's, the block's.
+    let (tenant, leg, packet, end) = (HEADER + 6, HEADER + 8 + 9, HEADER + 8 + 32 + 3, used.len() - 5);
+    for zero in
+        [14..16, tenant..tenant + 2, leg..leg + 7, packet..packet + 1, packet + 3..packet + 5, end..end + 5]
+    {
+        assert!(used[zero.clone()].iter().all(|byte| *byte == 0), "{zero:?}");
+    }
+}
+
+#[test]
 fn every_mark_survives() {
     let legs = [(id(11), Side::Left), (id(12), Side::Right)];
     let all = [
@@ -107,7 +130,7 @@ fn every_mark_survives() {
         Moment::Alive,
         Moment::Ended,
     ];
-    let mut builder = Builder::new(&head(&legs, ""));
+    let mut builder = Builder::new(&head(&legs, ""), &Memory::default());
     for moment in all {
         builder.moment(moment, Some(1), 1);
     }
@@ -203,6 +226,7 @@ proptest! {
         legs in 0u16..4,
         tenant in 0u16..20,
     ) {
+        inside.resize(inside.len().next_multiple_of(8), 0);
         finish(&mut inside, kind);
         put(&mut inside, 44, &legs.to_le_bytes());
         put(&mut inside, 46, &tenant.to_le_bytes());

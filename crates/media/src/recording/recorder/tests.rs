@@ -23,7 +23,7 @@ fn recorder() -> Recorder {
         persons: vec![id(AGENT)],
         started: WallTime(1_000_000),
     };
-    Recorder::start(at(0), start)
+    Recorder::start(at(0), start, &Memory::default())
 }
 
 fn packet(leg: u64, nth: u64, payload: &[u8]) -> TapPacket<'_> {
@@ -186,7 +186,7 @@ fn large_payloads_and_long_names_fit_or_are_left_out() {
         persons: (0..1_000).map(id).collect(),
         started: WallTime(0),
     };
-    let mut recorder = Recorder::start(at(0), start);
+    let mut recorder = Recorder::start(at(0), start, &Memory::default());
     for nth in 0..20 {
         recorder.packet(&packet(CALLER, nth, &[1; MAX_PAYLOAD]));
         recorder.packet(&packet(CALLER, nth, &[1; MAX_PAYLOAD + 1]));
