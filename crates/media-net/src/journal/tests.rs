@@ -2,7 +2,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
-use media::recording::{BlockView, Found, SEGMENT_BYTES, scan};
+use clock::WallTime;
+use media::recording::{BlockView, FULL_BLOCK, Found, Recorder, SEGMENT_BYTES, Start, scan};
 use model::event::{DiskState, Event};
 
 use super::*;
@@ -283,4 +284,33 @@ fn a_full_ring_drops_and_counts_blocks_but_gives_ends_back() {
     assert!(!inlet.block(block));
     assert_eq!(inlet.closed(ended(1)), Err(ended(1)));
     assert_eq!(inlet.dropped(), 1);
+}
+
+#[test]
+fn the_writer_lays_in_memory_when_blocks_found_none_and_only_then() {
+    let folder = TempFolder::new("journal");
+    let desk = desk(folder.path());
+    let memory = desk.journal.memory.clone();
+    let begun = |recording: u64| {
+        let (tenant, started) = (TenantId::new("acme"), WallTime(0));
+        let (recording, call, caller) = (id(recording), 9.into(), 1.into());
+        Recorder::start(
+            Instant::ZERO,
+            Start { recording, call, tenant, caller, persons: vec![], started },
+            &memory,
+        )
+    };
+    let first = begun(0);
+    desk.journal.lay_in();
+    let many = (2 << 20) / FULL_BLOCK as u64;
+    let some: Vec<Recorder> = (1..=many).map(begun).collect();
+    desk.journal.lay_in();
+    assert!(!memory.was_short());
+    let one_more = begun(many + 1);
+    desk.journal.lay_in();
+    drop((first, some, one_more));
+    // Their blocks came back; with the second page that is room for twice as many.
+    let all: Vec<Recorder> = (0..2 * many).map(begun).collect();
+    assert!(!memory.was_short());
+    drop(all);
 }
