@@ -44,6 +44,18 @@ impl Agenda {
         }
     }
 
+    /// Sets when a room is looked at for what is `due`, and notes it as `armed`. What is set for an earlier time stays: a
+    /// look at nothing costs less than to take it back with each command and packet.
+    #[inline]
+    pub fn arm(&mut self, (place, armed): (u32, &mut Option<Instant>), due: Option<Instant>) {
+        if let Some(due) = due
+            && armed.is_none_or(|armed| due < armed)
+        {
+            self.set(place, due);
+            *armed = Some(due);
+        }
+    }
+
     /// Moves what is due at `now` into `due`.
     pub fn take(&mut self, now: Instant, due: &mut Vec<u32>) {
         let last = begun(now);

@@ -169,7 +169,7 @@ impl Rooms {
                 room.forward(now, from, source, &mut buffer[..length], &mut outlet);
             }
         }
-        arm(&mut self.agenda, (home.slot, armed), room.poll_timeout());
+        self.agenda.arm((home.slot, armed), room.poll_timeout());
         let Some(Some(pair)) = sockets.get_mut(usize::from(home.port.0)) else { return Left::Nothing };
         if pair.takes == Takes::All {
             self.shelf.take_from(pair, room.settled_on(home.port));
@@ -266,7 +266,7 @@ impl Rooms {
             hand_over(now, &mut running.recorder, &self.around);
         }
         let next = running.iter().filter_map(|running| running.recorder.poll_timeout()).min();
-        arm(&mut self.old_blocks, (at, asked), next);
+        self.old_blocks.arm((at, asked), next);
     }
 
     /// Carries out a command.
@@ -579,7 +579,7 @@ impl Rooms {
         let (untold, events) = (&mut self.untold, &mut self.events);
         let (around, figures) = (&self.around, &*self.figures);
         act(room, &mut Outlet { now, sockets, running, untold, events, around, figures });
-        arm(&mut self.agenda, (at, armed), room.poll_timeout());
+        self.agenda.arm((at, armed), room.poll_timeout());
         let playing = room.players();
         add(&self.figures.players, playing as isize - *players as isize);
         *players = playing;
@@ -590,17 +590,5 @@ impl Rooms {
             self.shelf.take_from(pair, room.settled_on(port));
             self.shelf.read(pair, if waits { Reading::WithOurs } else { Reading::AtOnce });
         }
-    }
-}
-
-/// Sets when a room is looked at for what is `due`. What is set for an earlier time stays: a look at nothing costs less than
-/// to take it back with each command and packet.
-#[inline]
-fn arm(agenda: &mut Agenda, (at, armed): (u32, &mut Option<Instant>), due: Option<Instant>) {
-    if let Some(due) = due
-        && armed.is_none_or(|armed| due < armed)
-    {
-        agenda.set(at, due);
-        *armed = Some(due);
     }
 }
