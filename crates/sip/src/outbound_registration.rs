@@ -64,8 +64,8 @@ pub enum RegistrationEvent {
         status: u16,
         /// The reason phrase.
         reason: String,
-        /// The realm of the challenge that could not be answered.
-        realm: Option<String>,
+        /// The challenge that could not be answered, or whose answer was not right.
+        challenge: Option<Box<Challenge>>,
         /// The wait before the next try.
         retry_in: Duration,
     },
@@ -225,7 +225,7 @@ impl Registration {
                 let refusal = Refusal {
                     status: response.status,
                     reason: response.reason().into_owned(),
-                    realm: realm_of(response),
+                    challenge: first_challenge(response),
                     retry_after: after,
                 };
                 self.failed(now, ep, refusal);
@@ -248,7 +248,7 @@ impl Registration {
             State::Asking { .. } => {
                 let status = failure.status();
                 let reason = crate::message::reason_phrase(status).to_owned();
-                self.failed(now, ep, Refusal { status, reason, realm: None, retry_after: None });
+                self.failed(now, ep, Refusal { status, reason, challenge: None, retry_after: None });
             }
             _ => self.events.push_back(RegistrationEvent::Unregistered),
         }
@@ -356,14 +356,14 @@ impl Registration {
     }
 
     fn failed(&mut self, now: Instant, ep: &mut Endpoint, refusal: Refusal) {
-        let Refusal { status, reason, realm, retry_after } = refusal;
+        let Refusal { status, reason, challenge, retry_after } = refusal;
         let doubled = self.config.retry.saturating_mul(1 << self.failures.min(16));
         self.failures += 1;
         let wait = retry_after.unwrap_or(doubled).min(self.config.retry_max);
         // Up to a tenth more, lest all trunks come back at once.
         let spread = u64::try_from(wait.as_millis() / 10).unwrap_or(0);
         let wait = wait + Duration::from_millis(ep.random_below(spread + 1));
-        self.events.push_back(RegistrationEvent::Failed { status, reason, realm, retry_in: wait });
+        self.events.push_back(RegistrationEvent::Failed { status, reason, challenge, retry_in: wait });
         self.state = State::Waiting { until: now + wait };
     }
 }
@@ -372,15 +372,15 @@ impl Registration {
 struct Refusal {
     status: u16,
     reason: String,
-    realm: Option<String>,
+    challenge: Option<Box<Challenge>>,
     retry_after: Option<Duration>,
 }
 
-/// The realm of the first challenge in `response`.
-fn realm_of(response: &Response) -> Option<String> {
+/// The first challenge in `response`.
+fn first_challenge(response: &Response) -> Option<Box<Challenge>> {
     let side = Side::of_status(response.status)?;
     let mut challenges = response.headers.all(side.challenge_header()).filter_map(Challenge::parse);
-    challenges.next().map(|challenge| challenge.realm)
+    challenges.next().map(Box::new)
 }
 
 /// How many challenges of one request are answered.

@@ -8,6 +8,7 @@ use model::TrunkName;
 use model::event::TrunkFact;
 use routing::{Trunk, TrunkBinding, TrunkChange, TrunkRegister};
 use sip::auth::Login;
+use sip::headers::Challenge;
 use sip::outbound_registration::{Registration, RegistrationConfig, RegistrationEvent};
 use sip::{NameAddr, Uri};
 
@@ -58,8 +59,8 @@ impl TrunkWatch {
                     desk.fact(name, TrunkFact::Registered { seconds });
                     self.judge(desk, name);
                 }
-                RegistrationEvent::Failed { status, reason, realm, .. } => {
-                    self.register_failed(desk, name, (status, &reason), realm.as_deref());
+                RegistrationEvent::Failed { status, reason, challenge, .. } => {
+                    self.register_failed(desk, name, (status, &reason), challenge.as_deref());
                     self.judge(desk, name);
                 }
                 RegistrationEvent::Unregistered => {}
@@ -89,7 +90,7 @@ impl TrunkWatch {
         desk: &mut Desk<'_>,
         name: &TrunkName,
         (status, reason): (u16, &str),
-        realm: Option<&str>,
+        challenge: Option<&Challenge>,
     ) {
         let Some(watched) = self.watched.get_mut(name) else { return };
         let trunk = watched.trunk.clone();
@@ -97,13 +98,14 @@ impl TrunkWatch {
         let trouble = at.filter(|_| status == 503).and_then(|at| watched.trouble_at(at));
         let error = match trouble {
             Some(trouble) => words::register_unsent(&trouble),
-            None => words::register_refused((status, reason), realm, &trunk),
+            None => words::register_refused((status, reason), challenge, &trunk),
         };
         let Some(bound) = &mut watched.registration else { return };
         bound.failed.push(bound.at);
         let untried = |target: &&super::Asked| !bound.failed.contains(&target.address);
         let next = watched.targets.iter().find(untried).map(|target| target.address);
-        match next.filter(|_| status == 408 || status >= 500) {
+        // Silence and what is wrong with a server lead to the next; RFC 3261 §21.6: a 6xx is everybody's answer.
+        match next.filter(|_| matches!(status, 408 | 500..=599)) {
             Some(next) => bound.move_to(desk, &trunk, next),
             None => bound.failed.clear(),
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use routing::Trunk;
+use sip::headers::Challenge;
 
 use crate::Unreached;
 
@@ -79,10 +80,10 @@ pub(super) fn register_unsent(trouble: &str) -> Arc<str> {
     Arc::from(format!("注册失败: {trouble}"))
 }
 
-/// A REGISTER was refused. `realm` is what the carrier's challenge names.
+/// A REGISTER was refused. `challenge` is the carrier's, where it asks for a password.
 pub(super) fn register_refused(
     (status, reason): (u16, &str),
-    realm: Option<&str>,
+    challenge: Option<&Challenge>,
     trunk: &Trunk,
 ) -> Arc<str> {
     let (zh, en) = match (status, &trunk.account) {
@@ -90,10 +91,14 @@ pub(super) fn register_refused(
             "对方要求鉴权, 请写 [account]".to_owned(),
             "the carrier asks for a password: write [account]".to_owned(),
         ),
-        (401 | 407, Some(account)) => match realm {
-            Some(realm) if *realm != *account.realm => (
+        (401 | 407, Some(account)) => match challenge {
+            Some(Challenge { realm, .. }) if **realm != *account.realm => (
                 format!("对方的 realm 是 «{realm}», 配置的是 «{}», 请写 account.realm", account.realm),
                 format!("its realm is \"{realm}\", configured is \"{}\": set account.realm", account.realm),
+            ),
+            Some(challenge) if !challenge.is_answerable() => (
+                "对方要求的鉴权方式 (如 AKA, auth-int) 不支持, 请对方改用 MD5 或 SHA-256".to_owned(),
+                "it asks for a digest that is not spoken here (such as AKA, auth-int): have MD5 or SHA-256 set".to_owned(),
             ),
             _ => ("多半是用户名或密码不对".to_owned(), "likely a wrong user or password".to_owned()),
         },

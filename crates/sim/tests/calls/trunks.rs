@@ -534,6 +534,39 @@ fn the_realm_that_a_carrier_asks_for_is_named_when_it_is_not_ours() {
     stage.finish();
 }
 
+#[test]
+fn only_silence_and_a_servers_own_fault_lead_a_registration_to_the_next_proxy() {
+    let two = IMS.replace("\"203.0.113.101:5060\"", "[\"203.0.113.101:5060\", \"203.0.113.103:5060\"]");
+    for (status, goes_on) in [(408, true), (500, true), (504, true), (403, false), (600, false), (603, false)]
+    {
+        let mut stage = office(&two, SILENT_HEART);
+        let (mut first, mut second) = (Hand::new(A), Hand::new("203.0.113.103:5060"));
+        first.serve(&mut stage, millis(100), |request| Some(reply(request, status, &[])));
+        second.serve(&mut stage, seconds(1), registrar);
+        assert_eq!(!second.asked.is_empty(), goes_on, "{status}");
+        stage.world.shut_down();
+        second.serve(&mut stage, seconds(1), registrar);
+        stage.finish();
+    }
+}
+
+#[test]
+fn a_digest_that_is_not_spoken_here_is_named_as_the_cause() {
+    for asked in ["algorithm=AKAv1-MD5", "algorithm=MD5, qop=\"auth-int\""] {
+        let mut stage = office(IMS, SILENT_HEART);
+        let mut hand = Hand::new(A);
+        hand.serve(&mut stage, seconds(1), |request| {
+            let challenge = format!("Digest realm=\"ims.example.cn\", nonce=\"abc\", {asked}");
+            Some(reply(request, 401, &[("WWW-Authenticate", &challenge)]))
+        });
+        assert_eq!(hand.asked(&Method::Register).len(), 1, "{asked}");
+        let error = stage.world.trunks_seen()[0].error.clone().expect("an error");
+        assert!(error.contains("AKA") && error.contains("SHA-256"), "{asked}: {error}");
+        stage.world.shut_down();
+        stage.finish();
+    }
+}
+
 /// RFC 3312 §5, §11: preconditions that are only supported are not used; those that are required get 420, after which
 /// an IMS terminal calls again without them (3GPP TS 24.229 §5.1.3.1).
 #[test]

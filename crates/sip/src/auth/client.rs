@@ -79,7 +79,7 @@ impl Login {
                 error = AnswerError::OtherRealm;
                 continue;
             }
-            if strength(challenge.algorithm) == 0 || challenge.qop == Qop::Unsupported {
+            if !challenge.is_answerable() {
                 error = AnswerError::Unsupported;
                 continue;
             }

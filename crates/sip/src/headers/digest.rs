@@ -78,6 +78,11 @@ pub enum Stale {
 }
 
 impl Challenge {
+    /// Whether it can be answered here: with MD5, MD5-sess or SHA-256, for the whole or no protection but `auth`.
+    pub fn is_answerable(&self) -> bool {
+        self.algorithm != Algorithm::Unknown && self.qop != Qop::Unsupported
+    }
+
     /// Parses one challenge; `None` when it is malformed or its scheme is not Digest.
     pub fn parse(raw: &[u8]) -> Option<Challenge> {
         let fields = digest_fields(raw)?;
