@@ -132,7 +132,7 @@ impl Shard {
                 if trunk.access.challenge.is_some()
                     && let Err(challenge) = self.prove_trunk(now, request, Some(&trunk))
                 {
-                    return self.endpoint.respond(now, tx, *challenge);
+                    return self.refuse(now, tx, flow, *challenge);
                 }
                 if !self.is_trunk(flow) {
                     // It has shown what only that carrier knows: from here on its flow is no stranger's.
@@ -143,7 +143,7 @@ impl Shard {
             // Whoever is no trunk is asked who they are, whoever they say they are.
             Known::Phone | Known::Unknown => match self.authenticate(now, flow, request) {
                 Ok(phone) => self.on_phone_invite(now, tx, flow, request, &phone),
-                Err(challenge) => self.endpoint.respond(now, tx, *challenge),
+                Err(challenge) => self.refuse(now, tx, flow, *challenge),
             },
         }
     }

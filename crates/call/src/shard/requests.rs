@@ -70,7 +70,7 @@ impl Shard {
             routing::MessageRelay::Inside => &Rules::SWITCH_WITH_TEXTS,
         };
         if let Err(refusal) = self.endpoint.inspect(tx, &request, rules) {
-            return self.endpoint.respond(now, tx, *refusal);
+            return self.refuse(now, tx, flow, *refusal);
         }
         if request.is_within_dialog() {
             return self.on_request_within(now, tx, flow, request);
@@ -85,15 +85,28 @@ impl Shard {
             // RFC 3261 §12.2.2: a request that needs a dialog, without one.
             _ => match self.prove(now, flow, &request) {
                 Ok(()) => self.answer(now, tx, &request, 481, &[]),
-                Err(challenge) => self.endpoint.respond(now, tx, *challenge),
+                Err(challenge) => self.refuse(now, tx, flow, *challenge),
             },
         }
     }
 
     /// Whether the sender is a trunk, a flow that has logged in, or somebody who shows a password; else the challenge.
     fn prove(&mut self, now: Instant, flow: Flow, request: &Request) -> Result<(), Box<Response>> {
-        let trusted = self.is_trunk(flow) || self.node.guard.lock().knows(flow.remote);
-        if trusted { Ok(()) } else { self.authenticate(now, flow, request).map(drop) }
+        if self.is_known(flow) { Ok(()) } else { self.authenticate(now, flow, request).map(drop) }
+    }
+
+    /// Whether the sender is a trunk, or a flow that has logged in.
+    fn is_known(&self, flow: Flow) -> bool {
+        self.is_trunk(flow) || self.node.guard.lock().knows(flow.remote)
+    }
+
+    /// Sends a refusal; repeated by itself only to those we know.
+    pub(super) fn refuse(&mut self, now: Instant, tx: ServerTx, flow: Flow, refusal: Response) {
+        if self.is_known(flow) {
+            self.endpoint.respond(now, tx, refusal);
+        } else {
+            self.endpoint.respond_once(now, tx, refusal);
+        }
     }
 
     /// Whether a request within the dialog of `leg` comes from where its peer is: its address, or a trunk's.
@@ -112,14 +125,14 @@ impl Shard {
             if request.method == Method::Subscribe {
                 return self.out.push_back(Output::PhoneRequest { tx, flow, request: Box::new(request) });
             }
-            return self.answer(now, tx, &request, 481, &[]);
+            return self.refuse(now, tx, flow, Response::to(&request, 481));
         };
         // A phone that has moved to another network may prove that it is one.
         if !self.is_of_peer((call, leg), flow)
             && let Err(challenge) = self.authenticate(now, flow, &request)
         {
             self.out.push_back(Output::Counted("foreign_in_dialog"));
-            return self.endpoint.respond(now, tx, *challenge);
+            return self.refuse(now, tx, flow, *challenge);
         }
         let mut unheard = Some(request);
         self.with_call(now, call, |call, context| {
@@ -163,7 +176,7 @@ impl Shard {
     /// RFC 3261 §11.2: what an INVITE would be answered with.
     fn on_options(&mut self, now: Instant, tx: ServerTx, flow: Flow, request: &Request) {
         if let Err(challenge) = self.prove(now, flow, request) {
-            return self.endpoint.respond(now, tx, *challenge);
+            return self.refuse(now, tx, flow, *challenge);
         }
         let status = if self.intake == super::Intake::Closed { 503 } else { 200 };
         let headers: &[(HeaderName, &str)] = &[

@@ -243,6 +243,26 @@ fn a_scanner_hears_nothing_and_is_banned() {
     stage.finish();
 }
 
+/// RFC 3261 §26.3.2.4: an address that somebody forged gets one answer, whatever was asked in its name.
+#[test]
+fn what_strangers_are_refused_with_is_not_repeated_and_what_trunks_are_is() {
+    for (at, headers, to, status, times) in [
+        (STRANGER, "", "", 407, 1),
+        (STRANGER, "Require: nothing-known\n", "", 420, 1),
+        (STRANGER, "", ";tag=nobody", 481, 1),
+        (CARRIER, "", ";tag=nobody", 481, 11),
+    ] {
+        let mut stage = Stage::ready(&["8001"]);
+        let mut hand = Hand::new(at, "4008001111", "forged");
+        hand.to.push_str(to);
+        hand.invite_with(&mut stage, headers);
+        stage.run(seconds(40));
+        assert_eq!(hand.statuses(&mut stage), vec![status; times], "{at} {status}");
+        hand.send_ack_for_refusal(&mut stage);
+        stage.finish();
+    }
+}
+
 #[test]
 fn a_dialog_is_ended_by_its_peer_alone() {
     let mut stage = Stage::ready(&["8001"]);

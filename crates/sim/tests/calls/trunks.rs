@@ -363,7 +363,7 @@ fn a_carrier_of_unknown_address_proves_itself_by_its_password() {
         for round in 1..=2 {
             invite.headers.set(HeaderName::CSeq, format!("{round} INVITE"));
             let via = format!("SIP/2.0/UDP {at};branch=z9hG4bKh{round}");
-            invite.headers.set(HeaderName::Via, via);
+            invite.headers.set(HeaderName::Via, via.clone());
             let text = String::from_utf8(invite.to_bytes().to_vec()).expect("ASCII");
             stage.world.send_by_hand(at, switch, &text);
             stage.run(millis(300));
@@ -371,6 +371,15 @@ fn a_carrier_of_unknown_address_proves_itself_by_its_password() {
                 let Ok(Message::Response(response)) = Message::parse_datagram(bytes) else { continue };
                 if response.status >= 200 && !statuses.contains(&response.status) {
                     statuses.push(response.status);
+                }
+                if response.status >= 300 {
+                    let of = |name: &str| response.headers.text(name).unwrap_or_default();
+                    let (from, to, call_id) = (of("From"), of("To"), of("Call-ID"));
+                    let text = format!(
+                        "ACK sip:4008004444@10.0.0.1 SIP/2.0\nVia: {via}\nMax-Forwards: 70\nFrom: {from}\nTo: {to}\n\
+                         Call-ID: {call_id}\nCSeq: {round} ACK\nContent-Length: 0\n\n"
+                    );
+                    stage.world.send_by_hand(at, switch, &text);
                     let _refused = login.answer(&response, &mut invite, "cnonce", 1);
                 }
             }

@@ -104,7 +104,7 @@ fn answered(transaction: &Transaction<'_, '_>, method: &str, findings: &mut Vec<
     let finals: Vec<_> =
         transaction.responses.iter().filter(|(_, response)| response.status >= 200).collect();
     // Timers B and F: whoever asked until the end may be left without an answer.
-    let gave_up = if method == "INVITE" { 7 } else { 9 };
+    let gave_up = if method == "INVITE" { ASKED_TO_THE_END } else { 9 };
     if finals.is_empty() && transaction.requests.len() < gave_up {
         findings.push(last.breach(Rule::FinalResponse, "has no final response"));
     }
@@ -153,6 +153,9 @@ fn acknowledged(
         if repeats.count() >= 10 {
             continue; // Timer H, or its like of §13.3.1.4.
         }
+        if matches!(response.status, 401 | 407) && transaction.requests.len() >= ASKED_TO_THE_END {
+            continue; // §26.3.2.4: a challenge is repeated with its INVITE alone; who asked until timer B heard none.
+        }
         let found = if response.is_success() {
             // A BYE that crosses the answer to a re-INVITE ends the dialog and its exchanges (§15.1.2).
             let within = transaction.requests.iter().any(|(_, request)| request.to_tag().is_some());
@@ -174,6 +177,8 @@ fn acknowledged(
     }
 }
 
+/// An INVITE is sent so often until timer B ends it.
+const ASKED_TO_THE_END: usize = 7;
 /// T1, after which a reliable provisional response is repeated (RFC 3262 §3).
 const FIRST_REPETITION: Duration = Duration::from_millis(500);
 

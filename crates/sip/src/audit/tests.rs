@@ -184,6 +184,19 @@ fn a_final_response_without_ack_is_found() {
 }
 
 #[test]
+fn a_challenge_that_its_asker_never_heard_may_stay_without_ack() {
+    let challenged = |times: &[u64]| {
+        let asked = times
+            .iter()
+            .map(|at| ('a', *at, "INVITE sip:b@192.0.2.2 SIP/2.0|V1|FT|C|1 INVITE|M|<sip:a@192.0.2.1>"));
+        let told = ('b', 10, "SIP/2.0 407 Who|V1|FTT|C|1 INVITE||");
+        broken(&asked.chain([told]).collect::<Vec<_>>())
+    };
+    assert_eq!(challenged(&[0, 500, 1_500, 3_500, 7_500, 15_500, 31_500]), []);
+    assert_eq!(challenged(&[0, 500, 1_500]), [Rule::Acknowledged]);
+}
+
+#[test]
 fn a_cseq_that_does_not_rise_is_found() {
     let mut changed = GOOD.to_vec();
     changed.push(('a', 6000, "OPTIONS sip:b@192.0.2.2 SIP/2.0|V4|FTT|C|2 OPTIONS|M|"));

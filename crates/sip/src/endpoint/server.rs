@@ -1,5 +1,5 @@
 //! Owns the transitions of server transactions. Figure 7 as amended by RFC 6026 §8.5 (INVITE) and figure 8 of
-//! RFC 3261 (all others); the numbers are in the tests' names.
+//! RFC 3261 (all others); the numbers are in the tests' names. Timer G is left out where nothing is proved (§26.3.2.4).
 //!
 //! ```text
 //!          INVITE                                           others
@@ -24,7 +24,7 @@ use crate::headers::{HeaderName, Rport, Via};
 use crate::message::{Message, Method, Request, Response};
 use crate::transaction::ServerTx;
 use crate::transaction::key::{key_of, merge_key_of};
-use crate::transaction::server::{Kept, Progress, Server, ServerState};
+use crate::transaction::server::{Again, Kept, Progress, Server, ServerState};
 use crate::transaction::tail::Tail;
 use crate::transaction::timers::{Due, Kind, Lane};
 
@@ -34,6 +34,14 @@ impl Endpoint {
     pub fn respond(&mut self, now: Instant, tx: ServerTx, response: Response) {
         let (status, bytes) = (response.status, self.signed(response));
         self.respond_again(now, tx, status, bytes);
+    }
+
+    /// As [`respond`](Endpoint::respond), for a refusal of somebody who has proved nothing: it is sent again only when its
+    /// request is. RFC 3261 §26.3.2.4: repeated by itself, it would let whoever forges an address have the one there
+    /// showered.
+    pub fn respond_once(&mut self, now: Instant, tx: ServerTx, response: Response) {
+        let (status, bytes) = (response.status, self.signed(response));
+        self.send_response(now, tx, (status, bytes), Again::WhenAsked);
     }
 
     /// As [`respond`](Endpoint::respond); returns what was sent, for [`respond_again`](Endpoint::respond_again).
@@ -53,6 +61,11 @@ impl Endpoint {
 
     /// Sends a 2xx or a reliable provisional response again, byte for byte.
     pub(crate) fn respond_again(&mut self, now: Instant, tx: ServerTx, status: u16, bytes: Bytes) {
+        self.send_response(now, tx, (status, bytes), Again::ByTimer(0));
+    }
+
+    /// `again` is for refusals of an INVITE.
+    fn send_response(&mut self, now: Instant, tx: ServerTx, (status, bytes): (u16, Bytes), again: Again) {
         let id = tx.0;
         let Some(server) = self.servers.get_mut(id) else {
             return self.drop_message(DropCause::ResponseTooLate);
@@ -66,7 +79,7 @@ impl Endpoint {
             }
             (ServerState::Accepted { .. }, 200..=299) => return self.transmit(flow, bytes),
             (ServerState::Proceeding(_), 200..=299) => ServerState::Accepted { tag: tag_in(&bytes) },
-            (ServerState::Proceeding(_), _) => ServerState::Completed { last: bytes.clone(), repeats: 0 },
+            (ServerState::Proceeding(_), _) => ServerState::Completed { last: bytes.clone(), again },
             (ServerState::Trying { datagram }, 100..=199) => {
                 let progress = Progress { datagram: datagram.clone(), last: bytes.clone() };
                 server.state = ServerState::Progressing(Box::new(progress));
@@ -205,7 +218,7 @@ impl Endpoint {
                     self.respond(now, ServerTx(due.tx()), trying);
                 }
             }
-            (Kind::ServerRetransmit, ServerState::Completed { last, repeats }) => {
+            (Kind::ServerRetransmit, ServerState::Completed { last, again: Again::ByTimer(repeats) }) => {
                 *repeats = repeats.saturating_add(1);
                 let (bytes, next) = (last.clone(), config.doubled(*repeats).min(config.t2));
                 self.transmit(flow, bytes);
@@ -257,7 +270,8 @@ impl Endpoint {
             ServerState::Confirmed => Some(Lane::T4),
             _ => None,
         };
-        let retransmit = matches!(state, ServerState::Completed { .. }) && !reliable;
+        let by_timer = matches!(state, ServerState::Completed { again: Again::ByTimer(_), .. });
+        let retransmit = by_timer && !reliable;
         server.state = state;
         if let Some(lane) = end {
             self.set_timer(now, lane, id, epoch, Kind::ServerEnd);

@@ -24,8 +24,8 @@ pub(crate) struct Server {
 pub(crate) enum ServerState {
     /// INVITE, no final response.
     Proceeding(Kept),
-    /// INVITE, refused; timers G and H run. The refusal was sent again so often.
-    Completed { last: Bytes, repeats: u8 },
+    /// INVITE, refused; timers G and H run.
+    Completed { last: Bytes, again: Again },
     /// INVITE, refused and acknowledged; timer I runs.
     Confirmed,
     /// INVITE, answered 2xx (RFC 6026 §7.1); timer L runs. Retransmitting the 2xx is the session's. A CANCEL that
@@ -37,6 +37,15 @@ pub(crate) enum ServerState {
     Progressing(Box<Progress>),
     /// Not INVITE, finally answered; timer J runs. Figure 8's «Completed».
     Done { last: Tail },
+}
+
+/// When a refusal is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// When its INVITE is, and by timer G, which has done so so often.
+    ByTimer(u8),
+    /// When its INVITE is.
+    WhenAsked,
 }
 
 /// What an INVITE that has no final response is repeated or answered from.

@@ -65,6 +65,24 @@ fn completed_repeats_the_response_for_a_retransmission() {
     assert_eq!(ua.words(), ["486", "486"]);
 }
 
+// §26.3.2.4: "UAs and proxy servers SHOULD challenge questionable requests with only a single 401 (Unauthorized) or 407
+// (Proxy Authentication Required), forgoing the normal response retransmission algorithm".
+#[test]
+fn completed_without_timer_g_towards_somebody_unknown_repeats_when_asked_alone() {
+    let mut ua = Ua::bare();
+    let (tx, invite) = ua.get(udp(), "INVITE", BRANCH).expect("a request");
+    let mut challenge = sip::Response::to(&invite, 407);
+    challenge.set_to_tag("us").expect("a To");
+    ua.ep(|ep, now| ep.respond_once(now, tx, challenge));
+    ua.pass(SECS(20));
+    assert_eq!(ua.timeline(), times("407", &[0]));
+    assert!(ua.get(udp(), "INVITE", BRANCH).is_none());
+    ua.receive(peers("ACK", BRANCH, ""));
+    ua.pass(SECS(5));
+    assert_eq!(ua.timeline(), times("407", &[20_000]));
+    assert!(ua.ep.live().is_none(), "acknowledged as any other");
+}
+
 // "If timer G … reliable transports: timer G is not set".
 #[test]
 fn completed_on_a_reliable_transport_has_no_timer_g_but_timer_h() {
