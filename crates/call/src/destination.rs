@@ -69,6 +69,8 @@ pub(crate) struct Shown<'a> {
     pub withheld: Option<&'a str>,
     /// The hotline number that a call out is forwarded from.
     pub forwarded_from: Option<&'a str>,
+    /// How many hops the call may still take.
+    pub hops: u8,
 }
 
 /// The way to one binding of a registered phone.
@@ -250,6 +252,7 @@ pub(crate) fn shown<'a>(settings: &Settings, facts: &'a CallFacts, queue: Option
         number,
         withheld: facts.withheld.as_deref(),
         forwarded_from: hotline.map(|number| number.as_str()),
+        hops: facts.hops,
     }
 }
 
@@ -283,6 +286,7 @@ impl Destination {
                     route: self.route.clone(),
                     headers: Vec::new(),
                     sdp: Some(body),
+                    hops: shown.hops,
                     login: None,
                     local: local(settings, &self.flow, user, self.reach(), self.reliable),
                 })
@@ -323,6 +327,7 @@ impl Destination {
             route: self.route.clone(),
             headers,
             sdp: Some(body),
+            hops: shown.hops,
             login: login(&leg.trunk),
             local,
         })

@@ -151,6 +151,7 @@ impl Peer {
             route: Vec::new(),
             headers: Vec::new(),
             sdp: Some(offer),
+            hops: Outgoing::HOPS,
             login: self.login(),
             local: self.local_party()?,
         })

@@ -169,6 +169,7 @@ impl Pair {
             route: Vec::new(),
             headers: Vec::new(),
             sdp: offer,
+            hops: Outgoing::HOPS,
             login,
             local: self.a.local.clone(),
         };

@@ -217,6 +217,7 @@ impl Ua {
             route: Vec::new(),
             headers: Vec::new(),
             sdp: offer,
+            hops: Outgoing::HOPS,
             login: None,
             local: self.local.clone(),
         };

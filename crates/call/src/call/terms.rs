@@ -7,6 +7,7 @@ use model::event::Direction;
 use model::outcome::CallResult;
 use model::{AgentId, DialTarget, HotlineNumber, TenantId, TrunkName};
 use routing::{AnswerMode, Holder, RecordPolicy};
+use sip::session::Outgoing;
 
 use crate::context::Place;
 use crate::visit::Visit;
@@ -31,6 +32,8 @@ pub(crate) struct CallFacts {
     pub shows: Option<Arc<str>>,
     pub caller_is: CallerIs,
     pub originated: Originated,
+    /// How many hops it may still take (RFC 7332 §4: what sends a call on counts as one).
+    pub hops: u8,
 }
 
 /// Whether the switch made the call by itself, for an agent.
@@ -69,6 +72,7 @@ impl CallFacts {
             shows: None,
             caller_is: CallerIs::Customer,
             originated: Originated::No,
+            hops: Outgoing::HOPS,
         }
     }
 }

@@ -16,7 +16,7 @@ use routing::{
 };
 use sip::endpoint::Flow;
 use sip::headers::Replaces;
-use sip::session::{Reach, Session};
+use sip::session::{Outgoing, Reach, Session};
 use sip::transaction::ServerTx;
 use sip::{HeaderName, Request};
 
@@ -297,6 +297,7 @@ impl Shard {
             shows: None,
             caller_is: CallerIs::Customer,
             originated: Originated::No,
+            hops: hops_left(request),
         };
         let (id, leg) = (self.ids.mint(), self.ids.mint());
         Newcomer { id, leg, flow, request, tenant: newborn.tenant, facts }
@@ -407,4 +408,11 @@ pub(crate) fn reason(status: u16, why: &str) -> String {
 
 pub(super) fn call_event(tenant: &TenantId, call: CallId, fact: CallFact) -> Output {
     Output::Event(Event::Call { tenant: tenant.clone(), call, fact })
+}
+
+/// How many hops the calls out of an INVITE's call may take: one fewer than it has left, and never more than a request of
+/// ours begins with.
+fn hops_left(invite: &Request) -> u8 {
+    let left = invite.headers.max_forwards().ok().flatten();
+    left.map_or(Outgoing::HOPS, |left| left.min(Outgoing::HOPS)).saturating_sub(1)
 }

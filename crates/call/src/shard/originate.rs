@@ -55,6 +55,7 @@ impl Shard {
             shows: phone.and_then(|phone| phone.caller.clone()),
             caller_is: if outside && *first == First::Agent { CallerIs::Ours } else { CallerIs::Customer },
             originated: Originated::Yes,
+            hops: sip::session::Outgoing::HOPS,
         };
         let (first, second) = match first {
             First::Agent => (at, called),

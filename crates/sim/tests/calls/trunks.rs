@@ -363,7 +363,7 @@ fn a_carrier_of_unknown_address_proves_itself_by_its_password() {
         for round in 1..=2 {
             invite.headers.set(HeaderName::CSeq, format!("{round} INVITE"));
             let via = format!("SIP/2.0/UDP {at};branch=z9hG4bKh{round}");
-            invite.headers.set(HeaderName::Via, via.clone());
+            invite.headers.set(HeaderName::Via, via);
             let text = String::from_utf8(invite.to_bytes().to_vec()).expect("ASCII");
             stage.world.send_by_hand(at, switch, &text);
             stage.run(millis(300));
@@ -373,13 +373,7 @@ fn a_carrier_of_unknown_address_proves_itself_by_its_password() {
                     statuses.push(response.status);
                 }
                 if response.status >= 300 {
-                    let of = |name: &str| response.headers.text(name).unwrap_or_default();
-                    let (from, to, call_id) = (of("From"), of("To"), of("Call-ID"));
-                    let text = format!(
-                        "ACK sip:4008004444@10.0.0.1 SIP/2.0\nVia: {via}\nMax-Forwards: 70\nFrom: {from}\nTo: {to}\n\
-                         Call-ID: {call_id}\nCSeq: {round} ACK\nContent-Length: 0\n\n"
-                    );
-                    stage.world.send_by_hand(at, switch, &text);
+                    acknowledge(&mut stage, at, &invite, &response);
                     let _refused = login.answer(&response, &mut invite, "cnonce", 1);
                 }
             }
@@ -388,6 +382,46 @@ fn a_carrier_of_unknown_address_proves_itself_by_its_password() {
         assert_eq!(statuses, expected, "{user} {password}");
         assert_eq!(stage.world.count(|fact| matches!(fact, CallFact::Began { .. })), usize::from(welcome));
         stage.run(seconds(64));
+        stage.finish();
+    }
+}
+
+/// The ACK of a refusal (RFC 3261 §17.1.1.3).
+fn acknowledge(stage: &mut Stage, at: SocketAddr, invite: &Request, refusal: &Response) {
+    let via = invite.headers.text(HeaderName::Via).expect("Via");
+    let of = |name: &str| refusal.headers.text(name).unwrap_or_default();
+    let (from, to, call_id, cseq) =
+        (of("From"), of("To"), of("Call-ID"), of("CSeq").replace("INVITE", "ACK"));
+    let text = format!(
+        "ACK sip:10.0.0.1 SIP/2.0\nVia: {via}\nMax-Forwards: 70\nFrom: {from}\nTo: {to}\nCall-ID: {call_id}\n\
+         CSeq: {cseq}\nContent-Length: 0\n\n"
+    );
+    let switch = stage.world.switch(0);
+    stage.world.send_by_hand(at, switch, &text);
+}
+
+/// RFC 7332 §4: a call that goes round ends, since each INVITE of it may take a hop fewer than the one before.
+#[test]
+fn a_call_that_is_sent_on_may_take_one_hop_fewer() {
+    let at: SocketAddr = "198.51.100.98:5060".parse().expect("an address");
+    for (came, goes) in [("70", "69"), ("255", "69"), ("5", "4"), ("1", "0")] {
+        let mut stage = office(SILENT_HEART, SILENT_HEART);
+        let mut hand = Hand::new(A);
+        let mut invite = invite_by_hand(at, "4008002222", "");
+        invite.headers.set(HeaderName::MaxForwards, came);
+        let (text, switch) =
+            (String::from_utf8(invite.to_bytes().to_vec()).expect("ASCII"), stage.world.switch(0));
+        stage.world.send_by_hand(at, switch, &text);
+        hand.serve(&mut stage, seconds(2), |request| Some(reply(request, 486, &[])));
+        let sent = hand.asked(&Method::Invite)[0];
+        assert_eq!(sent.headers.text(HeaderName::MaxForwards), Some(goes), "{came}");
+        let refusal =
+            stage.world.inbox(at).into_iter().find_map(|bytes| match Message::parse_datagram(bytes) {
+                Ok(Message::Response(response)) if response.status >= 300 => Some(response),
+                _ => None,
+            });
+        acknowledge(&mut stage, at, &invite, &refusal.expect("busy"));
+        stage.run(seconds(1));
         stage.finish();
     }
 }

@@ -33,10 +33,18 @@ pub struct Outgoing {
     pub headers: Vec<(String, String)>,
     /// The offer; `None` to ask the peer for one.
     pub sdp: Option<Bytes>,
+    /// How many hops it may take (Max-Forwards). What sends a call on has one fewer than the call had (RFC 7332 §4), so
+    /// that a call which goes round ends.
+    pub hops: u8,
     /// What challenges are answered with.
     pub login: Option<Login>,
     /// What we say of ourselves.
     pub local: Local,
+}
+
+impl Outgoing {
+    /// What a request begins with (RFC 3261 §8.1.1.6).
+    pub const HOPS: u8 = 70;
 }
 
 /// Our INVITE, not yet finally answered.
@@ -124,6 +132,9 @@ impl Session {
             events: std::collections::VecDeque::new(),
         };
         let mut request = session.dialog.request(Method::Invite);
+        if invite.hops != Outgoing::HOPS {
+            request.headers.set(HeaderName::MaxForwards, invite.hops.to_string());
+        }
         session.introduce(&mut request.headers);
         if session.local.rel100 == Rel100::Required {
             request.headers.push(HeaderName::Require, "100rel");
