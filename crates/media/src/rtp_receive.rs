@@ -49,6 +49,8 @@ pub struct RtpReceive {
     stream: Option<Stream>,
     /// Packets believed, as they came.
     pub received: u64,
+    /// Of these, those that came before or had no place any more.
+    doubled: u64,
     /// Jitter in units of the RTP clock, times 16 (RFC 3550 A.8).
     jitter: u32,
     jitter_max: u32,
@@ -120,7 +122,9 @@ impl RtpReceive {
         }
         let step = header.sequence.wrapping_sub(stream.last_sequence);
         if step == 0 || step > u16::MAX - MAX_MISORDER {
-            return stream.late(header, step.wrapping_neg());
+            let late = stream.late(header, step.wrapping_neg());
+            self.doubled += u64::from(late == Received::Duplicate);
+            return late;
         }
         if step > MAX_DROPOUT {
             // RFC 3550 A.1: two packets in a row say that the other side restarted without telling.
@@ -159,9 +163,9 @@ impl RtpReceive {
         self.stream.as_ref().map(|stream| stream.ssrc)
     }
 
-    /// Packets lost by sequence number so far, duplicates not counted against losses below zero (RFC 3550 A.3).
+    /// Packets lost by sequence number so far. Doubles make up for no loss, as they do in reports (RFC 3550 A.3).
     pub fn lost(&self) -> u64 {
-        self.expected().saturating_sub(self.received)
+        self.expected().saturating_sub(self.received - self.doubled)
     }
 
     /// Interarrival jitter in microseconds.

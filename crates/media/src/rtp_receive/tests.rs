@@ -59,7 +59,8 @@ fn late_packets_have_their_place_and_doubled_ones_none() {
     assert_eq!(wire.took(13, 2_080), None);
     assert_eq!(wire.took(10, 1_600), None);
     assert_eq!(wire.took(9, 1_440).unwrap().sequence, first.sequence - 1, "before the first is late too");
-    assert_eq!(wire.receive.received, 7);
+    assert_eq!((wire.receive.received, wire.receive.lost()), (7, 1), "12 alone");
+    assert_eq!(wire.receive.report().map(|report| report.lost), Some(-2), "doubles count in reports");
 }
 
 #[test]
