@@ -190,6 +190,7 @@ fn local() -> ::sdp::Local {
         dtmf: true,
         noise: true,
         secrecy: ::sdp::Secrecy::Optional(::sdp::MasterKey([7; ::sdp::MasterKey::BYTES])),
+        ptime_ms: ::sdp::PTIME_MS,
         session: ::sdp::Session { id: 1, version: 1 },
         direction: ::sdp::Direction::SendRecv,
     }

@@ -7,7 +7,8 @@ use media::command::Command;
 use model::LegId;
 use routing::{CodecChoice, KeyChoice, MediaChoice, SrtpChoice};
 use sdp::{
-    Codec, Codecs, Description, Direction, Fax, FaxTerms, KeyWay, Local, MasterKey, Negotiated, Secrecy,
+    Codec, Codecs, Description, Direction, Fax, FaxTerms, KeyWay, Local, MasterKey, Negotiated, PTIME_MS,
+    Secrecy,
 };
 use sip::session::Session;
 
@@ -40,6 +41,8 @@ pub(crate) struct MediaTerms {
     keys: KeyChoice,
     noise: bool,
     t38: bool,
+    /// Milliseconds of audio per packet that it is asked for.
+    ptime_ms: u16,
 }
 
 impl MediaTerms {
@@ -58,6 +61,7 @@ impl MediaTerms {
             keys: choice.keys,
             noise: choice.comfort_noise,
             t38: choice.t38,
+            ptime_ms: PTIME_MS,
         }
     }
 
@@ -68,6 +72,12 @@ impl MediaTerms {
         self.codecs.retain(|codec| !codecs.contains(codec));
         codecs.append(&mut self.codecs);
         MediaTerms { codecs, ..self }
+    }
+
+    /// The same for who is heard by a peer that agreed on `agreed`: it is asked for packets of the length that peer wants,
+    /// since they are passed on as they come.
+    pub fn heard_by(self, agreed: Option<&Negotiated>) -> MediaTerms {
+        MediaTerms { ptime_ms: agreed.map_or(PTIME_MS, |agreed| agreed.ptime_ms), ..self }
     }
 
     /// What was agreed, with the way of keys that the operator wants.
@@ -152,6 +162,7 @@ impl LegMedia {
             dtmf: matches!(self.terms.keys, KeyChoice::Auto | KeyChoice::Rfc4733),
             noise: self.terms.noise,
             secrecy: self.secrecy,
+            ptime_ms: self.terms.ptime_ms,
             session: self.numbers,
             direction: Direction::SendRecv,
         }

@@ -551,6 +551,24 @@ fn a_caller_who_hangs_up_leaves_nothing_behind() {
     bench.assert_nothing_left();
 }
 
+#[test]
+fn who_is_heard_is_asked_for_packets_as_long_as_the_caller_wants_them() {
+    for (wanted, asked) in [("", 20), ("a=ptime:40\n", 40), ("a=ptime:30\na=maxptime:20\n", 20)] {
+        let mut bench = Bench::of(settings());
+        let (head, body) =
+            invite("4008001234").split_once("\n\n").map(|(h, b)| (h.to_owned(), b.to_owned())).unwrap();
+        let body = body + wanted;
+        let length = body.len() + body.matches('\n').count();
+        let head = head.rsplit_once("Content-Length: ").unwrap().0.to_owned();
+        bench.receive(CARRIER, format!("{head}Content-Length: {length}\n\n{body}"));
+        bench.ack();
+        bench.play_out();
+        let rung = bench.request(PHONE, "INVITE");
+        let offer = String::from_utf8(rung.body.to_vec()).unwrap();
+        assert!(offer.contains(&format!("a=ptime:{asked}\r\n")), "{wanted}: {offer}");
+    }
+}
+
 /// The phone that talks sends BYE.
 fn agent_hangs_up(bench: &mut Bench) {
     let invite = bench.request(PHONE, "INVITE");

@@ -372,6 +372,7 @@ impl Peer {
             dtmf: self.way == KeyWay::Events,
             noise: false,
             secrecy: self.secrecy,
+            ptime_ms: sdp::PTIME_MS,
             session: sdp::Session { id: self.config.seed >> 1, version },
             direction,
         }

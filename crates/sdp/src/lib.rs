@@ -10,5 +10,5 @@ mod offer_answer;
 pub use crypto::{MasterKey, Secrecy, Srtp, Suite};
 pub use description::{Connection, Crypto, Description, Formats, Media, Origin, ParseError, RtpMap};
 pub use fax::{Fax, FaxTerms, accept_fax, answer_fax, fax, offer_fax};
-pub use negotiated::{Codec, Codecs, Direction, KeyWay, Local, Negotiated, Session};
+pub use negotiated::{Codec, Codecs, Direction, KeyWay, Local, Negotiated, PTIME_MS, Session};
 pub use offer_answer::{Unacceptable, accept, accept_first, answer, offer, reoffer, says_the_same};

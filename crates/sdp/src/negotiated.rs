@@ -82,6 +82,10 @@ impl Codec {
     }
 }
 
+/// Milliseconds of audio per packet that are asked for where nobody wants others, and assumed of a peer that says nothing
+/// (RFC 3551 §4.2).
+pub const PTIME_MS: u16 = 20;
+
 /// Codecs, the best first.
 pub type Codecs = SmallVec<[Codec; 8]>;
 
@@ -181,6 +185,8 @@ pub struct Local {
     pub noise: bool,
     /// Whether and with which key we speak SRTP.
     pub secrecy: Secrecy,
+    /// Milliseconds of audio per packet that we ask for, 10–60.
+    pub ptime_ms: u16,
     /// The numbers of the `o=` line.
     pub session: Session,
     /// What we want to do; an answer may narrow it.
@@ -214,7 +220,7 @@ pub struct Negotiated {
     pub receive_noise: Option<u8>,
     /// The keys of both ways when the stream is SRTP (RFC 4568).
     pub srtp: Option<Srtp>,
-    /// Milliseconds of audio per packet that the peer wants, 10–60.
+    /// Milliseconds of audio per packet that the peer wants, 10–60: whoever it hears is asked for that.
     pub ptime_ms: u16,
     /// Which way audio flows.
     pub direction: Direction,
@@ -240,7 +246,7 @@ impl Negotiated {
             noise: None,
             receive_noise: None,
             srtp: None,
-            ptime_ms: 20,
+            ptime_ms: PTIME_MS,
             direction: Direction::SendRecv,
             on_hold: false,
             rtcp_mux: false,

@@ -12,7 +12,7 @@ use crate::crypto::{self, Chosen};
 use crate::description::{Connection, Description, Formats, Media};
 use written::{Ours, Written};
 
-use crate::{Codec, Direction, KeyWay, Local, Negotiated, Srtp, Suite, fax};
+use crate::{Codec, Direction, KeyWay, Local, Negotiated, PTIME_MS, Srtp, Suite, fax};
 
 /// The payload types under which we offer telephone-event at 8 and 48 kHz, as nearly all peers do.
 const OFFERED_EVENTS: [u8; 2] = [101, 110];
@@ -23,9 +23,6 @@ const COMFORT_NOISE: u8 = 13;
 /// Profiles of plain RTP, and of SRTP (RFC 4568, RFC 5124).
 const PLAIN: [&[u8]; 2] = [b"RTP/AVP", b"RTP/AVPF"];
 const SECURE: [&[u8]; 2] = [b"RTP/SAVP", b"RTP/SAVPF"];
-
-/// Milliseconds of audio per packet that we ask for, and assume of a peer that says nothing (RFC 3551 §4.2).
-const PTIME: u16 = 20;
 
 /// Writes an offer of one audio stream.
 pub fn offer(local: &Local) -> Bytes {
@@ -284,7 +281,7 @@ fn held(theirs: &Media<'_>, wanted: Direction) -> bool {
 fn ptime(media: &Media<'_>) -> u16 {
     match media.ptime() {
         Some(wanted) if wanted >= 10 => wanted.min(60) / 10 * 10,
-        Some(_) | None => PTIME,
+        Some(_) | None => PTIME_MS,
     }
 }
 
@@ -441,7 +438,7 @@ fn our_stream(text: &mut String, local: &Local, numbers: &Numbers) {
             text.push_str(&crypto::line(tag, suite, key));
         }
     }
-    push_manner(text, local.direction);
+    push_manner(text, local.ptime_ms, local.direction);
 }
 
 fn accept_stream(
@@ -463,7 +460,7 @@ fn accept_stream(
     if let (Some(srtp), Some(chosen)) = (agreed.srtp, Chosen::of(media)) {
         text.push_str(&crypto::line(chosen.tag, srtp.suite, srtp.ours));
     }
-    push_manner(text, direction);
+    push_manner(text, local.ptime_ms, direction);
     if agreed.rtcp_mux {
         text.push_str("a=rtcp-mux\r\n");
     }
@@ -495,9 +492,9 @@ fn push_formats(text: &mut String, formats: &[Written]) {
 }
 
 /// How packets are to come: of which length, which ways.
-fn push_manner(text: &mut String, direction: Direction) {
+fn push_manner(text: &mut String, ptime_ms: u16, direction: Direction) {
     text.push_str("a=ptime:");
-    push_number(text, PTIME.into());
+    push_number(text, ptime_ms.into());
     text.push_str("\r\na=");
     text.push_str(direction.name());
     text.push_str("\r\n");

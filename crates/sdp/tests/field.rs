@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 
 use rtc_sdp::description::session::SessionDescription;
-use sdp::{Codec, Connection, Description, Direction, Local, Secrecy, Session};
+use sdp::{Codec, Connection, Description, Direction, Local, PTIME_MS, Secrecy, Session};
 
 /// Every file of the corpus but the table itself.
 fn corpus() -> BTreeMap<String, Vec<u8>> {
@@ -26,6 +26,7 @@ fn local() -> Local {
         dtmf: true,
         noise: false,
         secrecy: Secrecy::Off,
+        ptime_ms: PTIME_MS,
         session: Session { id: 1, version: 1 },
         direction: Direction::SendRecv,
     }

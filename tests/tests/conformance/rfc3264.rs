@@ -10,6 +10,7 @@ fn local() -> Local {
         dtmf: true,
         noise: false,
         secrecy: sdp::Secrecy::Off,
+        ptime_ms: sdp::PTIME_MS,
         session: sdp::Session { id: 7, version: 1 },
         direction: Direction::SendRecv,
     }

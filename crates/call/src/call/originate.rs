@@ -114,6 +114,7 @@ impl Call {
 
     /// The port of a party's leg is open: its INVITE goes out.
     pub(super) fn on_party_port(&mut self, context: &mut Context<'_>, leg: LegId, address: SocketAddr) {
+        let caller_agreed = self.caller.as_ref().and_then(|caller| caller.media.agreed);
         let caller_codecs = self.caller.as_ref().map(|caller| caller.media.preference()).unwrap_or_default();
         let of_transfer = self.queue_of_transfer().cloned();
         let shown_queue = |party: &Party| party.queue().cloned().or(of_transfer.clone());
@@ -127,7 +128,7 @@ impl Call {
         let Some(pending) = party.pending.iter().position(|pending| pending.id == leg) else { return };
         let PendingInvite::Port(destination) = party.pending.swap_remove(pending).invite else { return };
         // The caller's codec goes first, so that nothing need be transcoded.
-        let terms = destination.media.clone().preferring(&caller_codecs);
+        let terms = destination.media.clone().preferring(&caller_codecs).heard_by(caller_agreed.as_ref());
         let mut media = LegMedia::new(leg, address, terms, |leg| context.media_key(leg));
         let body = media.offer();
         let call_id = context.endpoint.mint_call_id();

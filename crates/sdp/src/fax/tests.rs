@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::{Codec, Direction, Secrecy, Session};
+use crate::{Codec, Direction, PTIME_MS, Secrecy, Session};
 
 fn local() -> Local {
     Local {
@@ -11,6 +11,7 @@ fn local() -> Local {
         dtmf: true,
         noise: false,
         secrecy: Secrecy::Off,
+        ptime_ms: PTIME_MS,
         session: Session { id: 7, version: 3 },
         direction: Direction::SendRecv,
     }

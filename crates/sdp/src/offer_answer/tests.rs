@@ -9,6 +9,7 @@ fn local() -> Local {
         dtmf: true,
         noise: false,
         secrecy: Secrecy::Off,
+        ptime_ms: PTIME_MS,
         session: Session { id: 77, version: 1 },
         direction: Direction::SendRecv,
     }
