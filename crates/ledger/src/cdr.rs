@@ -425,6 +425,12 @@ pub struct Quality {
     /// Packets came, and none had a sound (R37 无声来电).
     #[serde(default)]
     pub silent: bool,
+    /// Packets that were not taken: of strangers, of kinds that were not agreed, not authentic.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Of these, packets of SRTP whose tag was wrong, or that came before.
+    #[serde(default)]
+    pub unauthentic: u64,
 }
 
 impl Quality {
@@ -439,12 +445,24 @@ impl Quality {
             round_trip_us: None,
             mos_centi: 0,
             silent: false,
+            dropped: 0,
+            unauthentic: 0,
         }
     }
 
     /// What a leg's figures say; None for another fact.
     pub fn of(fact: &CallFact) -> Option<Quality> {
-        let CallFact::Quality { leg, received, lost, jitter_us, round_trip_us, mos_centi, silent } = fact
+        let CallFact::Quality {
+            leg,
+            received,
+            lost,
+            jitter_us,
+            round_trip_us,
+            mos_centi,
+            silent,
+            dropped,
+            unauthentic,
+        } = fact
         else {
             return None;
         };
@@ -455,6 +473,8 @@ impl Quality {
             round_trip_us: *round_trip_us,
             mos_centi: *mos_centi,
             silent: *silent,
+            dropped: *dropped,
+            unauthentic: *unauthentic,
             ..Quality::unknown(*leg)
         })
     }

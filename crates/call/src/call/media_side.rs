@@ -57,6 +57,8 @@ impl Call {
                     round_trip_us: quality.round_trip_us,
                     mos_centi: if quality.received == 0 { 0 } else { quality.mos_centi() },
                     silent: quality.silent,
+                    dropped: quality.dropped,
+                    unauthentic: quality.unauthentic,
                 };
                 self.fact(context, fact);
             }

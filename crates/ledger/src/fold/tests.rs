@@ -210,6 +210,8 @@ fn media_figures_that_come_after_the_end_are_amended() {
             round_trip_us: Some(40_000),
             mos_centi: 420,
             silent: true,
+            dropped: 30,
+            unauthentic: 20,
         },
     );
     let cdr = only(&story);
@@ -220,6 +222,8 @@ fn media_figures_that_come_after_the_end_are_amended() {
         round_trip_us: Some(40_000),
         mos_centi: 420,
         silent: true,
+        dropped: 30,
+        unauthentic: 20,
         ..Quality::unknown(leg)
     };
     assert_eq!(cdr.quality, [expected]);
@@ -241,6 +245,8 @@ fn a_leg_that_went_silent_stays_marked() {
             round_trip_us: None,
             mos_centi: 0,
             silent: false,
+            dropped: 0,
+            unauthentic: 0,
         },
     );
     story.end(call, CallResult::EndedInMenu, HungUpBy::Switch);

@@ -443,6 +443,12 @@ pub enum CallFact {
         /// Packets came, and none had a sound (无声来电).
         #[serde(default)]
         silent: bool,
+        /// Packets that were not taken: of strangers, of kinds that were not agreed, not authentic.
+        #[serde(default)]
+        dropped: u64,
+        /// Of these, packets of SRTP whose tag was wrong, or that came before.
+        #[serde(default)]
+        unauthentic: u64,
     },
     /// A peer said why it hung up or refused (RFC 3326).
     ReasonGiven {

@@ -90,6 +90,8 @@ const NAMES: &[(&str, &str)] = &[
     ("round_trip_us", "往返"),
     ("mos_centi", "MOS"),
     ("silent", "全程无声"),
+    ("dropped", "弃包"),
+    ("unauthentic", "验证失败"),
     ("went_silent", "中途无声"),
     ("asked", "询问"),
     ("key", "按键"),
