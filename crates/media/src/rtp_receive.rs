@@ -14,6 +14,9 @@ const MAX_DROPOUT: u16 = 3_000;
 /// A packet older than this is another stream (RFC 3550 A.1, MAX_MISORDER).
 const MAX_MISORDER: u16 = 100;
 
+/// A packet of another kind belongs to the stream when it is one of so many that may come next.
+const NEXT: u16 = 8;
+
 /// Media time may run this far (samples) ahead of real time before the talker is taken to have set its clock anew.
 const MAX_AHEAD: i64 = 2 * SAMPLE_RATE as i64;
 
@@ -145,10 +148,14 @@ impl RtpReceive {
         Received::Placed(place)
     }
 
-    /// Takes a packet of the current stream that means nothing to us: it has its number there, and is no loss.
+    /// Takes a packet of the current stream that means nothing to us: it has its number there, and is no loss. One that is not
+    /// next may have numbers of its own, which must not disturb those of the audio.
     pub fn pass_over(&mut self, now: Instant, header: &Header) {
-        let stream = self.stream.as_ref().filter(|stream| stream.ssrc == header.ssrc);
-        if let Some(ticks) = stream.map(|stream| stream.ticks) {
+        let is_next = |stream: &&Stream| {
+            let step = header.sequence.wrapping_sub(stream.last_sequence);
+            stream.ssrc == header.ssrc && (1..=NEXT).contains(&step)
+        };
+        if let Some(ticks) = self.stream.as_ref().filter(is_next).map(|stream| stream.ticks) {
             self.take(now, header, Timing::Event(ticks));
         }
     }
