@@ -121,7 +121,8 @@ fn run(hotline: &Path, words: &[&str], folder: &Path) -> Result<()> {
         command.env("LLVM_PROFILE_FILE", aside);
     }
     let status = command.status()?;
-    if !status.success() {
+    // A load that met a busy machine and says so (1) has been carried all the same.
+    if !status.success() && (words.first() != Some(&"load") || status.code() != Some(1)) {
         bail!("失败 / failed: hotline {}", words.join(" "));
     }
     Ok(())
