@@ -72,7 +72,7 @@ pub struct ExportedCdr {
     pub transfers: Vec<ExportedTransfer>,
     pub notes: Vec<ExportedNote>,
     pub went_into: Option<String>,
-    pub quality: Vec<Quality>,
+    pub quality: Vec<ExportedQuality>,
     pub sip_call_id: String,
     pub source: String,
 }
@@ -127,6 +127,51 @@ pub struct ExportedSegment {
     pub hold_ms: u64,
     pub holds: u32,
     pub outcome: Option<SegmentOutcome>,
+}
+
+/// Media figures of one leg, zeros among them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[allow(missing_docs, reason = "the names of the fields are those of the record")]
+pub struct ExportedQuality {
+    pub leg: model::LegId,
+    pub received: u64,
+    pub lost: u64,
+    pub jitter_us: u32,
+    pub went_silent: bool,
+    pub round_trip_us: Option<u32>,
+    pub mos_centi: u16,
+    pub silent: bool,
+    pub dropped: u64,
+    pub unauthentic: u64,
+}
+
+impl ExportedQuality {
+    fn of(quality: &Quality) -> ExportedQuality {
+        let Quality {
+            leg,
+            received,
+            lost,
+            jitter_us,
+            went_silent,
+            round_trip_us,
+            mos_centi,
+            silent,
+            dropped,
+            unauthentic,
+        } = *quality;
+        ExportedQuality {
+            leg,
+            received,
+            lost,
+            jitter_us,
+            went_silent,
+            round_trip_us,
+            mos_centi,
+            silent,
+            dropped,
+            unauthentic,
+        }
+    }
 }
 
 /// A note.
@@ -231,7 +276,7 @@ impl Exporter {
             transfers: cdr.transfers.iter().map(|transfer| self.transfer(transfer)).collect(),
             notes: cdr.notes.iter().map(|note| self.note(note)).collect(),
             went_into: cdr.went_into.map(|call| call.to_string()),
-            quality: cdr.quality.clone(),
+            quality: cdr.quality.iter().map(ExportedQuality::of).collect(),
             sip_call_id: parties.sip_call_id.to_string(),
             source: parties.source.to_string(),
         }
