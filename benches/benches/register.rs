@@ -204,7 +204,7 @@ fn started(binary: &str, folder: &std::path::Path) -> Child {
         |_| UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let (sip, api) = (free(0), free(1));
     let text = format!(
-        "[registrar]\nnat_keepalive_seconds = 0\n\n[api]\nlisten = \"127.0.0.1:{api}\"\n\n[[interface]]\nname = \"loopback\"\n\
+        "[registrar]\nnat_keepalive_seconds = 0\n\n[security]\nrequests_per_second = 100000\n\n[api]\nlisten = \"127.0.0.1:{api}\"\n\n[[interface]]\nname = \"loopback\"\n\
          bind = \"127.0.0.1:{sip}\"\n"
     );
     std::fs::write(folder.join("hotline.toml"), text).expect("written");
