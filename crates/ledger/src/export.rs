@@ -147,29 +147,17 @@ pub struct ExportedQuality {
 
 impl ExportedQuality {
     fn of(quality: &Quality) -> ExportedQuality {
-        let Quality {
-            leg,
-            received,
-            lost,
-            jitter_us,
-            went_silent,
-            round_trip_us,
-            mos_centi,
-            silent,
-            dropped,
-            unauthentic,
-        } = *quality;
         ExportedQuality {
-            leg,
-            received,
-            lost,
-            jitter_us,
-            went_silent,
-            round_trip_us,
-            mos_centi,
-            silent,
-            dropped,
-            unauthentic,
+            leg: quality.leg,
+            received: quality.received,
+            lost: quality.lost,
+            jitter_us: quality.jitter_us,
+            went_silent: quality.went_silent,
+            round_trip_us: quality.round_trip_us,
+            mos_centi: quality.mos_centi,
+            silent: quality.silent,
+            dropped: quality.dropped,
+            unauthentic: quality.unauthentic,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use clock::WallTime;
@@ -11,6 +11,7 @@ use media::recording::manifest::{Chain, Deed, Entry, Flaw};
 use model::RecordingId;
 
 use crate::finish::date;
+use crate::journal::medium::is_deleted;
 
 /// The manifest, open for adding.
 #[derive(Debug)]
@@ -86,11 +87,12 @@ impl Manifest {
         Ok(found)
     }
 
-    /// The file of the month of `at`, or a later one where a clock went back: files are read in order of their names.
+    /// The file of the month of `at`, or a later one where a clock went back: files are read in order of their names. One that
+    /// somebody deleted is begun anew, and what follows tells that lines are missing.
     fn growing(&mut self, at: WallTime) -> io::Result<&mut Growing> {
         let (year, month, _) = date(at);
         let name = format!("{year:04}-{month:02}.tsv");
-        match self.growing.take().filter(|growing| growing.name >= name && !growing.is_deleted()) {
+        match self.growing.take().filter(|growing| growing.name >= name && !is_deleted(&growing.file)) {
             Some(growing) => Ok(self.growing.insert(growing)),
             None => {
                 fs::create_dir_all(&self.folder)?;
@@ -114,12 +116,6 @@ impl Growing {
             growing.length = whole;
         }
         Ok(growing)
-    }
-
-    /// Whether somebody deleted it: lines would go where nobody reads them. Those that follow elsewhere tell that some are
-    /// missing.
-    fn is_deleted(&self) -> bool {
-        self.file.metadata().is_ok_and(|about| about.nlink() == 0)
     }
 
     fn append(&mut self, line: &str) -> io::Result<()> {

@@ -241,7 +241,6 @@ impl TrunkStates {
     }
 }
 
-/// The addresses that are written as such.
 /// Members by order; among those of one order each next one is drawn by weight (as RFC 2782 has it for SRV).
 fn in_turn(members: &[GroupMember], dice: &mut impl FnMut(u64) -> u64) -> Vec<TrunkName> {
     let mut left: Vec<&GroupMember> = members.iter().collect();

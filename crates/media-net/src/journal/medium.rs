@@ -85,8 +85,13 @@ impl SegmentFile for File {
     }
 
     fn is_deleted(&self) -> bool {
-        self.metadata().is_ok_and(|about| about.nlink() == 0)
+        is_deleted(self)
     }
+}
+
+/// Whether somebody deleted `file`, which is open: what is written to it goes with it.
+pub fn is_deleted(file: &File) -> bool {
+    file.metadata().is_ok_and(|about| about.nlink() == 0)
 }
 
 /// Writes at least some of `parts` at `position`. How many bytes it was.

@@ -88,19 +88,20 @@ impl Room {
     /// Moves all talkers on by a frame and looks for keys in it. Who turns out to be a fax device is relayed from then on where
     /// that can be: modems hear what a jitter buffer does (ITU-T V.152 §6).
     fn listen_for_keys(&mut self, now: Instant, sink: &mut impl Sink) {
-        let mut is_fax = false;
+        let mut became_fax = false;
         for place in 0..self.ports.len() {
             let Some(port) = &mut self.ports[place] else { continue };
             let Some(jitter) = &mut port.jitter else { continue };
             jitter.pull();
             let Some(tones) = &mut port.tones else { continue };
+            let was_fax = tones.is_fax();
             let told = tones.take(jitter.frame().unwrap_or(&[0; FRAME]));
-            is_fax |= tones.is_fax();
+            became_fax |= tones.is_fax() && !was_fax;
             if let Some(pressed) = told {
                 self.tell_key(now, PortIndex(place as u16), pressed, KeyWay::Inband, sink);
             }
         }
-        if is_fax {
+        if became_fax {
             self.line_up(now);
         }
     }
