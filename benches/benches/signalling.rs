@@ -12,15 +12,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use hotline_benches::switch::{
-    SECOND_NUMBER, Switch, binary, by_thread, process_seconds, report, said, thread_seconds, wait, words,
+    SECOND_NUMBER, Switch, binary, built_beside, by_thread, process_seconds, report, said, thread_seconds,
+    wait, words,
 };
 use serde_json::Value;
 
 fn main() {
     let words = words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let Some(binary) = binary() else { return };
-    let bench = Bench { binary };
+    // Builds that are compared meet the same load.
+    let Some((binary, load)) = binary().zip(built_beside().or_else(binary)) else { return };
+    let bench = Bench { binary, load };
     let number = |word: &str| word.parse().expect("a number");
     match words[..] {
         [] => bench.rates(&[1_000, 2_000, 4_000]),
@@ -41,6 +43,7 @@ fn main() {
 
 struct Bench {
     binary: PathBuf,
+    load: PathBuf,
 }
 
 /// What one load saw.
@@ -162,7 +165,7 @@ impl Bench {
     }
 
     fn paced(&self, switch: &Switch, rate: u32, calls: u32, hold: f64) -> Command {
-        let mut load = Command::new(&self.binary);
+        let mut load = Command::new(&self.load);
         load.args(["load", "--json", "--cpu", "1", "--to", &switch.sip]);
         load.args(["--rate", &rate.to_string(), "--calls", &calls.to_string(), "--hold", &hold.to_string()]);
         load.args(["--pid", &switch.pid().to_string()]);
