@@ -312,18 +312,14 @@ pub(super) fn complete_via(request: &mut Request, via: &Via, flow: Flow) {
 }
 
 pub(super) fn complete_top(headers: &mut crate::headers::Headers, via: &Via, flow: Flow) {
-    let completed = via.received_from(flow.remote);
-    if completed == *via {
-        return;
-    }
+    let Some(mut completed) = via.completed(flow.remote) else { return };
     // Further hops on the same line stay behind the first.
-    let rest = headers.get(HeaderName::Via).and_then(|line| {
-        let at = memchr::memmem::find(line, via.as_bytes())? + via.as_bytes().len();
-        Some(line[at..].to_vec())
-    });
-    let mut line = completed.as_bytes().to_vec();
-    line.extend(rest.unwrap_or_default());
-    headers.set_first(HeaderName::Via, line);
+    if let Some(line) = headers.get(HeaderName::Via) {
+        let hop = via.as_bytes();
+        let at = if line.starts_with(hop) { Some(0) } else { memchr::memmem::find(line, hop) };
+        completed.extend_from_slice(at.map_or(&[], |at| &line[at + hop.len()..]));
+    }
+    headers.set_first(HeaderName::Via, completed);
 }
 
 /// RFC 3261 §18.2.2 and RFC 3581 §4: the source port when `rport` is asked for, else the port of sent-by; a stream

@@ -1,10 +1,12 @@
 //! Owns Via: one hop that a response takes back. RFC 3261 §20.42, RFC 3581, RFC 5118 §4.5.
 
 use std::fmt;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::params;
 use crate::scan::{self, Span};
@@ -187,14 +189,15 @@ impl Via {
         scan::number(self.param("ttl")?)
     }
 
-    /// This hop as its receiver keeps it: `received` and `rport` filled in. RFC 3261 §18.2.1, RFC 3581 §4.
-    pub fn received_from(&self, source: SocketAddr) -> Via {
+    /// This hop as its receiver keeps it, `received` and `rport` filled in; `None` when nothing is to be filled in. RFC 3261
+    /// §18.2.1, RFC 3581 §4.
+    pub fn completed(&self, source: SocketAddr) -> Option<SmallVec<[u8; COMPLETED]>> {
         let asked = self.rport() != Rport::Absent;
         let differs = uri::host_ip(self.host()) != Some(source.ip());
         if !asked && !differs {
-            return self.clone();
+            return None;
         }
-        let mut raw = self.raw[..self.parts.params.range().start].to_vec();
+        let mut raw = SmallVec::from_slice(&self.raw[..self.parts.params.range().start]);
         for (name, value) in params::ParamIter::over(self.parts.params.of(&self.raw)) {
             if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
                 continue;
@@ -206,12 +209,13 @@ impl Via {
                 raw.extend_from_slice(value);
             }
         }
-        raw.extend_from_slice(format!(";received={}", source.ip()).as_bytes());
+        // A vector takes everything.
+        let _never_fails = write!(raw, ";received={}", source.ip());
         if asked {
-            raw.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+            let _never_fails = write!(raw, ";rport={}", source.port());
         }
-        // invariant: a parsed hop with well-formed parameters added is one, unless it passes 64 KiB.
-        Via::parse(raw).unwrap_or_else(|| self.clone())
+        // A hop that is longer could not be read again.
+        (raw.len() <= usize::from(u16::MAX)).then_some(raw)
     }
 
     /// The bytes as they came.
@@ -243,6 +247,9 @@ impl fmt::Debug for Via {
         f.write_str(&String::from_utf8_lossy(&self.raw))
     }
 }
+
+/// Bytes of a hop that needs no place of its own: nearly all are shorter.
+const COMPLETED: usize = 192;
 
 /// RFC 3261 §8.1.1.7.
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
