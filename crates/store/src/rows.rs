@@ -79,7 +79,7 @@ pub(crate) async fn put_cdrs(to: &mut SqliteConnection, cdrs: &[&Cdr]) -> Result
             rows.push((*cdr, json("cdr", cdr)?));
         }
         let mut insert = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO cdr (id, tenant, number, caller, agent, queue, result, began, json) ",
+            "INSERT INTO cdr_row (id, tenant, number, caller, agent, queue, result, began, json) ",
         );
         insert.push_values(rows, |mut row, (cdr, json)| {
             let parties = &cdr.parties;

@@ -15,6 +15,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "shares", sql: include_str!("../migrations/0004_shares.sql") },
     Migration { name: "messages", sql: include_str!("../migrations/0005_messages.sql") },
     Migration { name: "once", sql: include_str!("../migrations/0006_once.sql") },
+    Migration { name: "view", sql: include_str!("../migrations/0007_view.sql") },
 ];
 
 /// Why a schema cannot be used.

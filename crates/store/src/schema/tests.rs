@@ -22,6 +22,7 @@ async fn old_database(dir: &std::path::Path, version: i64) -> ledger::Cdr {
     match version {
         0 => {}
         1..6 => put_with_all_columns(&mut connection, &cdr).await,
+        6 => put_into_cdr(&mut connection, &cdr).await,
         _ => rows::put_cdrs(&mut connection, &[&cdr]).await.unwrap(),
     }
     drop(connection);
@@ -45,6 +46,21 @@ async fn put_with_all_columns(to: &mut SqliteConnection, cdr: &ledger::Cdr) {
     .unwrap();
 }
 
+/// As programs did that knew six: what is read from the JSON was a column.
+async fn put_into_cdr(to: &mut SqliteConnection, cdr: &ledger::Cdr) {
+    sqlx::query(
+        "INSERT INTO cdr (id, tenant, number, caller, result, began, json) VALUES (?, 'default', ?, ?, 'answered', ?, ?)",
+    )
+    .bind(cdr.id.to_string())
+    .bind(cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()))
+    .bind(cdr.parties.caller.to_string())
+    .bind(cdr.times.began.0)
+    .bind(rows::json("cdr", cdr).unwrap())
+    .execute(to)
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn every_older_database_is_brought_up_to_date_with_its_rows() {
     for version in 0..=known() {
@@ -55,6 +71,14 @@ async fn every_older_database_is_brought_up_to_date_with_its_rows() {
         assert_eq!(super::version(&mut connection).await.unwrap(), known());
         let expected = if version > 0 { vec![cdr] } else { Vec::new() };
         assert_eq!(store.calls(&CallFilter::default()).await.unwrap(), expected, "{version}");
+        let columns = "SELECT direction, hung_up_by, ended, talk_ms FROM cdr";
+        let read: Vec<(String, String, i64, i64)> =
+            sqlx::query_as(columns).fetch_all(&store.read).await.unwrap();
+        let said = expected.iter().map(|cdr| {
+            let talked = i64::try_from(cdr.lengths.talk.as_millis()).unwrap();
+            (rows::word(&cdr.direction), rows::word(&cdr.ending.by), cdr.times.ended.0, talked)
+        });
+        assert_eq!(read, said.collect::<Vec<_>>(), "{version}");
         let day = "2026-11-22".parse().unwrap();
         assert!(store.queue_figures(&Default::default(), day, day).await.unwrap().is_empty());
     }
