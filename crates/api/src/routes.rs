@@ -172,8 +172,8 @@ async fn messages(
     let found = shared.switch.messages(tenant.0, id.0).await;
     match found.is_empty() {
         true => Err(Problem::not_found(
-            "没有留存这个通话的信令 (多久见 [trace]; 事件日志用 --events)",
-            "no message of this call is kept (for how long: [trace]; its events: --events)",
+            "没有留存这个通话的信令 (多久见 [trace], 呼叫太多时只留存其中一部分; 事件日志用 --events)",
+            "no message of this call is kept (for how long: [trace], of too many calls only some; its events: --events)",
         )),
         false => Ok(Json(found)),
     }

@@ -10,8 +10,12 @@
 //!          ▲ └──refusal, BYE─────────▲ │
 //!          └──────────INVITE───────────┘
 //! ```
+//!
+//! Where more pass than a minute has room for, only some calls are kept, but those whole (see [`share`]). The legs of the others
+//! are known until they are over.
 
 mod head;
+mod share;
 mod shelf;
 
 use std::collections::hash_map::Entry;
@@ -27,6 +31,7 @@ use sip::endpoint::Flow;
 use smallvec::SmallVec;
 
 use head::{Head, Said};
+use share::Share;
 use shelf::Shelf;
 
 /// How much is kept. What comes beyond it takes the place of the oldest.
@@ -132,9 +137,10 @@ impl Capture {
         ring.make_room_for_a_leg();
         let id = hash_of_call_id(sip_call_id.as_bytes());
         let heard = ring.kept.newest().map_or(Instant::ZERO, |newest| newest.at);
+        let kept = ring.share.has(call);
         match ring.legs.entry(id) {
             Entry::Vacant(place) => {
-                place.insert(Leg { tenant, calls: SmallVec::from([call]), heard, stage: Stage::Early });
+                place.insert(Leg { tenant, calls: SmallVec::from([call]), heard, stage: Stage::Early, kept });
             }
             Entry::Occupied(mut place) => {
                 let leg = place.get_mut();
@@ -143,6 +149,7 @@ impl Capture {
                 }
                 leg.tenant = tenant;
                 leg.calls.push(call);
+                leg.kept |= kept;
             }
         }
         ring.claim(id);
@@ -180,6 +187,7 @@ impl Capture {
 #[derive(Debug)]
 struct Ring {
     limits: CaptureLimits,
+    share: Share,
     kept: Shelf,
     /// By the hash of the Call-ID.
     legs: HashMap<u64, Leg>,
@@ -197,6 +205,8 @@ struct Leg {
     /// When its last message passed.
     heard: Instant,
     stage: Stage,
+    /// Whether its messages are kept.
+    kept: bool,
 }
 
 /// How far a leg is, by what was said.
@@ -230,6 +240,7 @@ impl Default for Ring {
     fn default() -> Ring {
         Ring {
             limits: CaptureLimits::OFF,
+            share: Share::default(),
             kept: Shelf::default(),
             legs: HashMap::new(),
             unnamed: VecDeque::new(),
@@ -239,11 +250,18 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Keeps a message of a leg that is named.
+    /// Keeps a message of a leg that is named, if it is one of those that are kept.
     fn put(&mut self, head: Head, message: Passing<'_>) -> Named {
         let Some(leg) = self.legs.get_mut(&head.call_id) else { return Named::No };
+        self.share.count(message.at, message.bytes.len(), &self.limits);
         leg.heard = message.at;
         leg.stage = leg.stage.after(head.said);
+        if !leg.kept {
+            if leg.stage == Stage::Over {
+                self.legs.remove(&head.call_id);
+            }
+            return Named::Yes;
+        }
         self.kept.put(message, head.call_id, leg.stage == Stage::Over);
         self.make_room(Some(message.at));
         Named::Yes

@@ -199,3 +199,32 @@ fn what_is_kept_holds_no_datagram_and_no_streams_buffer() {
     assert_eq!(kept.len(), 3);
     assert!(kept.iter().all(|kept| kept.bytes == invite));
 }
+
+#[test]
+fn of_more_calls_than_there_is_room_for_some_are_kept_whole_and_nothing_of_the_others() {
+    const MESSAGES: usize = 600;
+    let capture = Capture::new(1, limits(MESSAGES, 1_000_000));
+    // A hundred calls a second of six messages each, for a minute: an hundredth of them has room.
+    let of = |number: u64| Instant::ZERO + Duration::from_millis(10 * number);
+    for number in 0..6_000 {
+        let (inside, outside) = (format!("in{number}"), format!("out{number}"));
+        let keep = |bytes: &Bytes| capture.keep(0, of(number), Way::In, flow(), bytes);
+        keep(&message("INVITE sip:a@b SIP/2.0", &inside, "INVITE"));
+        capture.name(0, TenantId::default(), call(number), &inside);
+        capture.name(0, TenantId::default(), call(number), &outside);
+        keep(&message("INVITE sip:c@d SIP/2.0", &outside, "INVITE"));
+        keep(&message("SIP/2.0 200 OK", &outside, "INVITE"));
+        keep(&message("BYE sip:c@d SIP/2.0", &outside, "BYE"));
+        keep(&message("SIP/2.0 200 OK", &outside, "BYE"));
+        keep(&message("BYE sip:a@b SIP/2.0", &inside, "BYE"));
+    }
+    let now = of(6_000);
+    let lengths: Vec<usize> = (600..6_000)
+        .filter_map(|number| capture.of_call(now, call(number)).map(|(_, kept)| kept.len()))
+        .collect();
+    assert!((20..90).contains(&lengths.len()), "{} calls of the last 54 seconds", lengths.len());
+    assert!(lengths.iter().all(|length| *length == 6), "{lengths:?}");
+    let ring = locked(&capture.rings[0]);
+    assert!(ring.legs.len() <= 2 * (lengths.len() + 100), "{}: those of kept calls", ring.legs.len());
+    assert!(ring.unnamed.is_empty());
+}
