@@ -5,6 +5,7 @@ mod agenda;
 mod outlet;
 mod rooms;
 mod shelf;
+mod slots;
 
 use std::io;
 use std::sync::Arc;

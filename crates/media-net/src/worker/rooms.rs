@@ -13,8 +13,9 @@ use model::{CallId, LegId, RecordingId};
 use smallvec::SmallVec;
 
 use super::agenda::Agenda;
-use super::outlet::{Outlet, Running, Sockets, hand_over};
+use super::outlet::{Outlet, Running, hand_over};
 use super::shelf::{Home, Shelf, socket};
+use super::slots::{Slot, Slots};
 use super::{Figures, Moving, Surroundings, ToWorker, Token, add, sys};
 use crate::journal::Ended;
 use crate::ports::{Opened, Pair, Reading, Takes};
@@ -38,8 +39,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The rooms of one worker.
 pub struct Rooms {
-    slots: Vec<Option<Box<Slot>>>,
-    free: Vec<u32>,
+    slots: Slots,
     by_call: MintedMap<CallId, u32>,
     by_leg: MintedMap<LegId, u32>,
     by_recording: MintedMap<RecordingId, u32>,
@@ -61,26 +61,10 @@ pub struct Rooms {
     figures: Arc<Figures>,
 }
 
-/// A room with its sockets and recordings.
-struct Slot {
-    room: Room,
-    sockets: Sockets,
-    legs: SmallVec<[LegId; 2]>,
-    running: SmallVec<[Running; 1]>,
-    /// When it is looked at next: when the room has something to do, or before.
-    armed: Option<Instant>,
-    /// When its recordings are asked for old blocks next.
-    asked: Option<Instant>,
-    players: usize,
-    /// Ticks since what waits was read.
-    unread: u8,
-}
-
 impl Rooms {
     pub fn new(shelf: Shelf, around: Surroundings, figures: Arc<Figures>) -> Rooms {
         Rooms {
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Slots::default(),
             by_call: MintedMap::default(),
             by_leg: MintedMap::default(),
             by_recording: MintedMap::default(),
@@ -128,14 +112,14 @@ impl Rooms {
 
     #[inline]
     fn expect_slot(&self, at: u32) {
-        if let Some(slot) = self.slots.get(at as usize).and_then(Option::as_deref) {
+        if let Some(slot) = self.slots.at(at) {
             sys::prefetch(std::ptr::from_ref(slot).cast(), size_of::<Slot>());
         }
     }
 
     #[inline]
     fn expect_ports_of(&self, at: u32) {
-        let Some(slot) = self.slots.get(at as usize).and_then(Option::as_deref) else { return };
+        let Some(slot) = self.slots.at(at) else { return };
         slot.room.whereabouts().for_each(|(at, length)| sys::prefetch(at, length));
         for at in slot.running.iter().filter_map(|running| running.recorder.whereabouts()) {
             sys::prefetch(at, ONE_PACKET);
@@ -144,7 +128,7 @@ impl Rooms {
 
     #[inline]
     fn expect_players_of(&self, at: u32) {
-        let Some(slot) = self.slots.get(at as usize).and_then(Option::as_deref) else { return };
+        let Some(slot) = self.slots.at(at) else { return };
         slot.room.players_whereabouts().for_each(|(at, length)| sys::prefetch(at, length));
     }
 
@@ -154,9 +138,9 @@ impl Rooms {
         // A socket that was closed since it became ready has no home, or its place serves another that has nothing
         // to read.
         let Some(home) = self.shelf.home(token.place) else { return self.shelf.discard(token, buffer) };
-        let slot = self.slots.get_mut(home.slot as usize).and_then(Option::as_mut);
+        let slot = self.slots.at_mut(home.slot);
         let Some(slot) = slot else { return Left::Nothing };
-        let Slot { room, sockets, running, armed, .. } = &mut **slot;
+        let Slot { room, sockets, running, armed, .. } = slot;
         let Some(Some(pair)) = sockets.get(usize::from(home.port.0)) else { return Left::Nothing };
         match sys::receive(socket(pair, token.channel), buffer) {
             Received::Nothing => return Left::Nothing,
@@ -199,7 +183,7 @@ impl Rooms {
     }
 
     fn tick_room(&mut self, now: Instant, at: u32) {
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.at_mut(at) else { return };
         if slot.armed.is_none_or(|armed| armed > now) {
             // It was done earlier, or belongs to a room that was here before.
             return;
@@ -214,8 +198,8 @@ impl Rooms {
 
     /// Reads what waits at those sockets of a room that are read with our own packets.
     fn read_waiting(&mut self, now: Instant, at: u32) {
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
-        let Slot { room, sockets, running, unread, .. } = &mut **slot;
+        let Some(slot) = self.slots.at_mut(at) else { return };
+        let Slot { room, sockets, running, unread, .. } = slot;
         *unread = 0;
         for (place, pair) in sockets.iter().enumerate() {
             let Some(pair) = pair.as_ref().filter(|pair| pair.reading == Reading::WithOurs) else { continue };
@@ -247,7 +231,7 @@ impl Rooms {
         self.old_blocks.take(now, &mut due);
         for nth in 0..due.len() {
             due.get(nth + 2).into_iter().for_each(|at| self.expect_slot(*at));
-            let slot = self.slots.get_mut(due[nth] as usize).and_then(Option::as_mut);
+            let slot = self.slots.at_mut(due[nth]);
             // Else it was asked earlier, or the room that was here is gone.
             if let Some(slot) = slot.filter(|slot| slot.asked.is_some_and(|asked| asked <= now)) {
                 slot.asked = None;
@@ -260,8 +244,8 @@ impl Rooms {
 
     /// Takes the blocks of a room's recordings that are old, and sets when they are asked again.
     fn ask(&mut self, now: Instant, at: u32) {
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
-        let Slot { running, asked, .. } = &mut **slot;
+        let Some(slot) = self.slots.at_mut(at) else { return };
+        let Slot { running, asked, .. } = slot;
         for running in running.iter_mut() {
             hand_over(now, &mut running.recorder, &self.around);
         }
@@ -373,7 +357,7 @@ impl Rooms {
         opened: Opened,
     ) {
         let at = self.slot_of(call);
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.at_mut(at) else { return };
         let port = slot.room.open(now, leg, peer, seed);
         let pair = self.shelf.adopt(opened, Home { slot: at, port });
         if pair.is_none() {
@@ -389,7 +373,7 @@ impl Rooms {
         let mut passenger = None;
         self.with(now, at, |room, outlet| passenger = room.let_go(now, leg, outlet));
         let mut pair = None;
-        if let (Some(place), Some(Some(slot))) = (place, self.slots.get_mut(at as usize)) {
+        if let (Some(place), Some(slot)) = (place, self.slots.at_mut(at)) {
             slot.legs.retain(|known| *known != leg);
             pair = slot.sockets.get_mut(usize::from(place.0)).and_then(Option::take);
             add(&self.figures.ports, -1);
@@ -424,7 +408,7 @@ impl Rooms {
     ) {
         let leg = passenger.leg();
         let at = self.slot_of(call);
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.at_mut(at) else { return };
         let port = slot.room.take_in(now, passenger);
         let pair = settle(&mut self.shelf, Home { slot: at, port });
         self.seat(now, (at, port), leg, pair);
@@ -432,7 +416,7 @@ impl Rooms {
 
     /// The port of `leg` has its place in a room, and its sockets with it.
     fn seat(&mut self, now: Instant, (at, port): (u32, PortIndex), leg: LegId, pair: Option<Pair>) {
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.at_mut(at) else { return };
         let place = usize::from(port.0);
         if slot.sockets.len() <= place {
             slot.sockets.resize_with(place + 1, || None);
@@ -453,27 +437,7 @@ impl Rooms {
     }
 
     fn new_slot(&mut self, call: CallId) -> u32 {
-        let slot = Some(Box::new(Slot {
-            room: Room::new(call),
-            sockets: SmallVec::new(),
-            legs: SmallVec::new(),
-            running: SmallVec::new(),
-            armed: None,
-            asked: None,
-            players: 0,
-            unread: 0,
-        }));
-        let at = match self.free.pop() {
-            Some(at) => {
-                self.slots[at as usize] = slot;
-                at
-            }
-            None => {
-                self.slots.push(slot);
-                // invariant: a room has a socket, and a process has fewer descriptors than a u32 counts.
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let at = self.slots.put(call);
         self.by_call.insert(call, at);
         add(&self.figures.rooms, 1);
         at
@@ -501,7 +465,7 @@ impl Rooms {
         let Some(at) = self.by_leg.remove(&leg) else { return };
         let place = self.slot_room(at).and_then(|room| room.index_of(leg));
         self.with(now, at, |room, outlet| room.close(now, leg, outlet));
-        if let (Some(place), Some(Some(slot))) = (place, self.slots.get_mut(at as usize)) {
+        if let (Some(place), Some(slot)) = (place, self.slots.at_mut(at)) {
             slot.legs.retain(|known| *known != leg);
             if let Some(pair) = slot.sockets.get_mut(usize::from(place.0)).and_then(Option::take) {
                 self.shelf.rest(now, pair);
@@ -513,7 +477,7 @@ impl Rooms {
 
     fn close_room(&mut self, now: Instant, call: CallId) {
         let Some(at) = self.by_call.get(&call).copied() else { return };
-        let slot = self.slots.get(at as usize).and_then(Option::as_ref);
+        let slot = self.slots.at(at);
         let running = slot.into_iter().flat_map(|slot| &slot.running);
         let recordings: SmallVec<[RecordingId; 2]> = running.map(|r| r.recorder.recording()).collect();
         for recording in recordings {
@@ -524,19 +488,19 @@ impl Rooms {
     }
 
     fn slot_room(&self, at: u32) -> Option<&Room> {
-        self.slots.get(at as usize)?.as_ref().map(|slot| &slot.room)
+        self.slots.at(at).map(|slot| &slot.room)
     }
 
     /// A room without ports and recordings is nobody's.
     fn drop_if_empty(&mut self, now: Instant, at: u32) {
-        let empty = self.slots.get(at as usize).and_then(Option::as_ref);
+        let empty = self.slots.at(at);
         if empty.is_some_and(|slot| slot.room.is_empty() && slot.running.is_empty()) {
             self.drop_slot(now, at);
         }
     }
 
     fn drop_slot(&mut self, now: Instant, at: u32) {
-        let Some(mut slot) = self.slots.get_mut(at as usize).and_then(Option::take) else { return };
+        let Some(mut slot) = self.slots.take(at) else { return };
         self.by_call.remove(&slot.room.id());
         for leg in &slot.legs {
             self.by_leg.remove(leg);
@@ -550,7 +514,6 @@ impl Rooms {
             self.shelf.rest(now, pair);
         }
         add(&self.figures.players, -(slot.players as isize));
-        self.free.push(at);
     }
 
     fn with_leg(&mut self, now: Instant, leg: LegId, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
@@ -574,8 +537,8 @@ impl Rooms {
     /// Lets `act` have a room with its outlet, then sets the room's timer, counts its players, and says how its sockets are
     /// read from now on.
     fn act(&mut self, now: Instant, at: u32, act: impl FnOnce(&mut Room, &mut Outlet<'_>)) {
-        let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) else { return };
-        let Slot { room, sockets, running, armed, players, .. } = &mut **slot;
+        let Some(slot) = self.slots.at_mut(at) else { return };
+        let Slot { room, sockets, running, armed, players, .. } = slot;
         let (untold, events) = (&mut self.untold, &mut self.events);
         let (around, figures) = (&self.around, &*self.figures);
         act(room, &mut Outlet { now, sockets, running, untold, events, around, figures });
