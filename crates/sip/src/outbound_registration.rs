@@ -60,7 +60,7 @@ pub enum RegistrationEvent {
     },
     /// Not registered; tried again by itself.
     Failed {
-        /// The status; 408 for silence, 503 for a failed transport.
+        /// The status; 408 for silence, 503 for a failed transport, 2xx for a binding of no time.
         status: u16,
         /// The reason phrase.
         reason: String,
@@ -215,7 +215,10 @@ impl Registration {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Asking { asked, known } => {
                 if response.is_success() {
-                    return self.registered(now, response, known);
+                    return match self.granted(response) {
+                        Some(expires) => self.registered(now, response, expires, known),
+                        None => self.failed(now, ep, Refusal::nothing_granted(response)),
+                    };
                 }
                 if let Some(asked) = self.again(now, ep, &asked, response) {
                     self.state = State::Asking { asked, known };
@@ -317,9 +320,8 @@ impl Registration {
         Some(self.send(now, ep, request, answered))
     }
 
-    fn registered(&mut self, now: Instant, response: &Response, before: Option<Known>) {
+    fn registered(&mut self, now: Instant, response: &Response, expires: Duration, before: Option<Known>) {
         let headers = &response.headers;
-        let expires = self.granted(response);
         let known = Known {
             until: now + expires,
             service_route: headers.addresses(HeaderName::ServiceRoute).unwrap_or_default(),
@@ -341,8 +343,9 @@ impl Registration {
         self.state = State::Registered { refresh: now + wait, known };
     }
 
-    /// RFC 3261 §10.2.4: what the registrar says of our Contact, else Expires, else what we asked for.
-    fn granted(&self, response: &Response) -> Duration {
+    /// RFC 3261 §10.2.4: what the registrar says of our Contact, else Expires, else what we asked for; `None` when that is no
+    /// time at all.
+    fn granted(&self, response: &Response) -> Option<Duration> {
         let ours = match response.headers.contacts() {
             Ok(Contacts::List(list)) => list
                 .iter()
@@ -351,8 +354,9 @@ impl Registration {
             _ => None,
         };
         let seconds = ours.or(response.headers.expires().ok().flatten()).map(u64::from);
-        // A registrar that grants nothing is asked again soon, not without end.
-        Duration::from_secs(seconds.unwrap_or(self.expires.as_secs()).max(10))
+        let seconds = seconds.unwrap_or(self.expires.as_secs());
+        // A registrar that grants a moment is asked again soon, not without end.
+        (seconds > 0).then(|| Duration::from_secs(seconds.max(10)))
     }
 
     fn failed(&mut self, now: Instant, ep: &mut Endpoint, refusal: Refusal) {
@@ -374,6 +378,14 @@ struct Refusal {
     reason: String,
     challenge: Option<Box<Challenge>>,
     retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// The registrar agrees and keeps no binding of ours.
+    fn nothing_granted(response: &Response) -> Refusal {
+        let reason = response.reason().into_owned();
+        Refusal { status: response.status, reason, challenge: None, retry_after: None }
+    }
 }
 
 /// The first challenge in `response`.

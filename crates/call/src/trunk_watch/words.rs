@@ -87,6 +87,10 @@ pub(super) fn register_refused(
     trunk: &Trunk,
 ) -> Arc<str> {
     let (zh, en) = match (status, &trunk.account) {
+        (200..=299, _) => (
+            "对方同意注册, 却没有给出有效期 (Contact 或 Expires 为 0), 请运营商核实".to_owned(),
+            "it agrees and grants no time (Contact or Expires is 0): ask the carrier".to_owned(),
+        ),
         (401 | 407, None) => (
             "对方要求鉴权, 请写 [account]".to_owned(),
             "the carrier asks for a password: write [account]".to_owned(),

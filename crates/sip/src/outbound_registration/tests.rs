@@ -149,6 +149,23 @@ fn it_refreshes_in_time_and_says_nothing_when_nothing_changed() {
 }
 
 #[test]
+fn a_registrar_that_grants_no_time_has_not_registered_us() {
+    for told in [
+        ("Contact", "<sip:other@203.0.113.1>;expires=1800, <sip:trunk-1@198.51.100.1:5060>;expires=0"),
+        ("Expires", "0"),
+    ] {
+        let mut world = World::new();
+        let first = world.asked().unwrap();
+        world.reply(&first, 200, &[told]);
+        assert!(matches!(world.events()[..], [RegistrationEvent::Failed { status: 200, .. }]), "{told:?}");
+        assert!(!world.registration.is_registered(world.now));
+        let again = world.pass(SECS(3_600)).unwrap();
+        world.reply(&again, 200, &[("Contact", "<sip:trunk-1@198.51.100.1:5060>;expires=1800")]);
+        assert!(world.registration.is_registered(world.now), "{told:?}");
+    }
+}
+
+#[test]
 fn a_longer_time_is_asked_for_where_the_registrar_wants_it() {
     let mut world = World::new();
     let first = world.asked().unwrap();
