@@ -1,10 +1,13 @@
-//! Owns the build for a server that carries many calls: the compiler is told by calls of its own which code runs, puts that
-//! together and the rest elsewhere. Does not own what a call does.
+//! Owns the build for a server that carries many calls: the compiler, and then BOLT, are told by calls of their own which code
+//! runs, and put that together and the rest elsewhere. Does not own what a call does.
 //!
 //! ```text
-//!  counted build ──► demo, calls without audio, recorded calls ──► profile ──► target/dist/hotline
+//!  counted build ──► calls ──► counts ──► second build ──► counted by BOLT ──► calls ──► jumps ──► target/dist/hotline
 //! ```
+//!
+//! Calls are the demonstration, and some thousand without sound, relayed, recorded and waiting.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,32 +15,104 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::packages;
 use crate::run::{Cargo, root, target_dir};
 
-/// Builds the binary twice, the second time by what the first one counted; says where it is.
+/// Builds the binary twice, the second time by what the first one counted, and lays out what that made by what it counts; says
+/// where it is.
 pub fn build() -> Result<()> {
-    let profdata = profdata()?;
+    let (profdata, bolt) = (profdata()?, Bolt::find()?);
     let folder = target_dir()?.join("dist");
-    let counts = folder.join("counts");
-    if counts.exists() {
-        fs::remove_dir_all(&counts)?;
-    }
-    fs::create_dir_all(&counts)?;
+    let calls = folder.join("calls");
+    let counts = emptied(folder.join("counts"))?;
     let counted = compile(&folder, &format!("-Cprofile-generate={}", counts.display()))?;
-    train(&counted, &folder.join("calls"))?;
+    train(&counted, &counted, &calls)?;
     let profile = folder.join("hotline.profdata");
     merge(&profdata, &counts, &profile)?;
-    // What ran not once in all these calls lies elsewhere, parts of functions too, and what ran often lies together: a call
-    // passes through less memory.
-    let used = format!(
-        "-Cprofile-use={} -Cllvm-args=-enable-split-machine-functions -Clink-arg=-Wl,-z,keep-text-section-prefix",
-        profile.display()
-    );
+    // BOLT moves what it knows all places of: the linker leaves its notes of them.
+    let used = format!("-Cprofile-use={} -Clink-arg=-Wl,--emit-relocs", profile.display());
     let built = compile(&folder, &used)?;
+    let jumps = emptied(folder.join("jumps"))?;
+    let counted = folder.join("counted");
+    bolt.count(&built, &counted, &jumps)?;
+    train(&counted, &built, &calls)?;
     let finished = folder.join("hotline");
-    fs::copy(&built, &finished)?;
+    bolt.lay_out(&built, &jumps, &finished)?;
     println!("{}", finished.display());
     Ok(())
+}
+
+fn emptied(folder: PathBuf) -> Result<PathBuf> {
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// LLVM's tools that lay out a program that is built, by the jumps that it made: parts that run lie together in the order in
+/// which they run, and what did not run lies elsewhere.
+struct Bolt {
+    tools: PathBuf,
+}
+
+impl Bolt {
+    /// The newest that is installed; Debian's, where there is none.
+    fn find() -> Result<Bolt> {
+        if let Some(bolt) = Bolt::newest_in(Path::new("/usr/lib")) {
+            return Ok(bolt);
+        }
+        packages::install(BOLT)?;
+        Bolt::newest_in(Path::new("/usr/lib")).context("llvm-bolt")
+    }
+
+    /// `folder` has a folder of each version: `llvm-19/bin/llvm-bolt`, and beside it what is linked into a counted program.
+    fn newest_in(folder: &Path) -> Option<Bolt> {
+        let versions = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| {
+            let version: u32 = entry.file_name().to_str()?.strip_prefix("llvm-")?.parse().ok()?;
+            let (tools, library) = (entry.path().join("bin"), entry.path().join("lib/libbolt_rt_instr.a"));
+            let is_whole = library.is_file() && TOOLS.iter().all(|tool| tools.join(tool).is_file());
+            is_whole.then_some((version, tools))
+        });
+        let (_, tools) = versions.max()?;
+        Some(Bolt { tools })
+    }
+
+    /// Makes `counted` of `built`: where it ends it writes into `jumps` which it made.
+    fn count(&self, built: &Path, counted: &Path, jumps: &Path) -> Result<()> {
+        let mut into = OsString::from("--instrumentation-file=");
+        into.push(jumps.join("of"));
+        let counts = ["--instrument", "--instrumentation-file-append-pid"].map(OsString::from);
+        self.rewrite(built, counted, counts.into_iter().chain([into]))
+    }
+
+    fn lay_out(&self, built: &Path, jumps: &Path, finished: &Path) -> Result<()> {
+        let all = jumps.join("all");
+        let each: Vec<PathBuf> = fs::read_dir(jumps)?.flatten().map(|entry| entry.path()).collect();
+        let merged = Command::new(self.tools.join("merge-fdata"))
+            .args(each)
+            .stdout(fs::File::create(&all)?)
+            .stderr(Stdio::null())
+            .status()?;
+        if !merged.success() {
+            bail!("失败 / failed: merge-fdata {}", jumps.display());
+        }
+        let mut by = OsString::from("--data=");
+        by.push(&all);
+        self.rewrite(built, finished, LAYOUT.iter().map(OsString::from).chain([by]))
+    }
+
+    fn rewrite(&self, from: &Path, to: &Path, options: impl Iterator<Item = OsString>) -> Result<()> {
+        eprintln!("▶ llvm-bolt {}", to.display());
+        let mut bolt = Command::new(self.tools.join("llvm-bolt"));
+        bolt.arg(from).arg("-o").arg(to).args(options);
+        // It has much to say of code that it leaves as it is.
+        let output = bolt.stdin(Stdio::null()).output().context("llvm-bolt")?;
+        if !output.status.success() {
+            bail!("失败 / failed: llvm-bolt {}\n{}", to.display(), String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
 }
 
 /// A release build with these flags of the compiler. For a target that is named, flags are not those of build scripts.
@@ -89,8 +164,9 @@ fn merge(profdata: &Path, counts: &Path, into: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lets `hotline` do what it does all day: menus, queues and agents by its demo, then many calls with and without sound.
-fn train(hotline: &Path, folder: &Path) -> Result<()> {
+/// Lets `hotline` do what it does all day: menus, queues and agents by its demo, then many calls with and without sound, which
+/// `load` makes: what is counted of a load would say nothing of a switch.
+fn train(hotline: &Path, load: &Path, folder: &Path) -> Result<()> {
     run(hotline, &["demo"], folder)?;
     let mut switch = Switch::start(hotline, folder)?;
     for (number, calls, rate, hold, sound) in [
@@ -105,7 +181,7 @@ fn train(hotline: &Path, folder: &Path) -> Result<()> {
             vec!["load", "--to", &to, "--caller", &caller, "--callee", &callee, "--number", number];
         words.extend(["--calls", calls, "--rate", rate, "--hold", hold]);
         words.extend(sound.then_some("--rtp"));
-        run(hotline, &words, folder)?;
+        run(load, &words, folder)?;
     }
     switch.stop()
 }
@@ -117,7 +193,6 @@ fn run(hotline: &Path, words: &[&str], folder: &Path) -> Result<()> {
     let mut command = Command::new(hotline);
     command.args(words).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
     if is_load {
-        // What is counted of the load would say nothing of a switch.
         command.env("LLVM_PROFILE_FILE", folder.join("aside-%p"));
     }
     let status = command.status()?;
@@ -216,12 +291,47 @@ fn said_by(program: &str, words: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// Debian's packages of BOLT and of what it links into a counted program.
+const BOLT: &[&str] = &["bolt-19", "libbolt-19-dev"];
+/// BOLT's programs that are needed.
+const TOOLS: &[&str] = &["llvm-bolt", "merge-fdata"];
+/// Blocks follow each other as they ran, functions lie beside those that they call, and what did not run lies elsewhere, parts of
+/// functions and what handles panics too.
+const LAYOUT: &[&str] = &[
+    "--reorder-blocks=ext-tsp",
+    "--reorder-functions=cdsort",
+    "--split-functions",
+    "--split-all-cold",
+    "--split-eh",
+    "--icf=1",
+];
+
 /// Of 127.0.0.0/8, where no other program looks.
 const HOST: &str = "127.83.71.59";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_bolt_is_taken_that_is_whole() {
+        let folder = std::env::temp_dir().join(format!("hotline-bolt-{}", std::process::id()));
+        assert!(Bolt::newest_in(&folder).is_none());
+        for (version, files) in [
+            ("llvm-9", &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"][..]),
+            ("llvm-19", &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"]),
+            ("llvm-20", &["bin/llvm-bolt", "bin/merge-fdata"]),
+            ("llvm-next", &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"]),
+        ] {
+            for file in files {
+                let file = folder.join(version).join(file);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, "").unwrap();
+            }
+        }
+        assert_eq!(Bolt::newest_in(&folder).unwrap().tools, folder.join("llvm-19/bin"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn settings_are_placed_on_our_address_and_what_a_switch_left_stays_behind() {

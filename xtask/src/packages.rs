@@ -24,23 +24,30 @@ const NEEDED: &[(&str, &str)] = &[
     ("npm", "npm"),
 ];
 
-/// Installs what is missing, or says what to install.
+/// Installs what tests need and is missing, or says what to install.
 pub fn ensure() -> Result<()> {
     let missing: Vec<&str> =
         NEEDED.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
-    if missing.is_empty() {
-        return browser_phone();
+    if !missing.is_empty() {
+        install(&missing)?;
     }
-    let words = missing.join(" ");
+    browser_phone()
+}
+
+/// Installs Debian packages.
+///
+/// # Errors
+/// Says which, where that is not ours to do.
+pub fn install(packages: &[&str]) -> Result<()> {
+    let words = packages.join(" ");
     if !is_root() || !is_installed("apt-get") {
-        bail!("缺少测试所需的软件包 / tests need these Debian packages:\n  sudo apt-get install {words}");
+        bail!("缺少软件包 / these Debian packages are missing:\n  sudo apt-get install {words}");
     }
     eprintln!("▶ apt-get install {words}");
     apt(&["update"])?;
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(&missing);
-    apt(&arguments)?;
-    browser_phone()
+    arguments.extend(packages);
+    apt(&arguments)
 }
 
 /// The telephone in a browser that tests call with: what its lock file names, installed once per lock file.
