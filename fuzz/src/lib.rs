@@ -52,7 +52,7 @@ fn headers(message: &Message) {
     let headers = message.headers();
     for via in headers.vias().unwrap_or_default() {
         let _ = (via.branch().map(str::len), via.received(), via.rport(), via.sent_by().len());
-        let _ = via.received_from(SOURCE);
+        let _ = via.completed(SOURCE);
     }
     for name in
         [HeaderName::From, HeaderName::To, HeaderName::Contact, HeaderName::Route, HeaderName::ReferTo]

@@ -23,10 +23,9 @@ use crate::run::{Cargo, root, target_dir};
 pub fn build() -> Result<()> {
     let (profdata, bolt) = (profdata()?, Bolt::find()?);
     let folder = target_dir()?.join("dist");
-    let calls = folder.join("calls");
     let counts = emptied(folder.join("counts"))?;
     let counted = compile(&folder, &format!("-Cprofile-generate={}", counts.display()))?;
-    train(&counted, &counted, &calls)?;
+    train(&counted, &counted, &emptied(folder.join("calls"))?)?;
     let profile = folder.join("hotline.profdata");
     merge(&profdata, &counts, &profile)?;
     // BOLT moves what it knows all places of: the linker leaves its notes of them.
@@ -35,7 +34,7 @@ pub fn build() -> Result<()> {
     let jumps = emptied(folder.join("jumps"))?;
     let counted = folder.join("counted");
     bolt.count(&built, &counted, &jumps)?;
-    train(&counted, &built, &calls)?;
+    train(&counted, &built, &emptied(folder.join("calls"))?)?;
     let finished = folder.join("hotline");
     bolt.lay_out(&built, &jumps, &finished)?;
     println!("{}", finished.display());
@@ -63,16 +62,16 @@ impl Bolt {
             return Ok(bolt);
         }
         packages::install(BOLT)?;
-        Bolt::newest_in(Path::new("/usr/lib")).context("llvm-bolt")
+        Bolt::newest_in(Path::new("/usr/lib")).context("缺少 / missing: llvm-bolt")
     }
 
     /// `folder` has a folder of each version: `llvm-19/bin/llvm-bolt`, and beside it what is linked into a counted program.
     fn newest_in(folder: &Path) -> Option<Bolt> {
         let versions = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| {
-            let version: u32 = entry.file_name().to_str()?.strip_prefix("llvm-")?.parse().ok()?;
+            let version = entry.file_name().to_str()?.strip_prefix("llvm-")?.parse().ok()?;
             let (tools, library) = (entry.path().join("bin"), entry.path().join("lib/libbolt_rt_instr.a"));
             let is_whole = library.is_file() && TOOLS.iter().all(|tool| tools.join(tool).is_file());
-            is_whole.then_some((version, tools))
+            (is_whole && version >= OLDEST_BOLT).then_some((version, tools))
         });
         let (_, tools) = versions.max()?;
         Some(Bolt { tools })
@@ -89,14 +88,13 @@ impl Bolt {
     fn lay_out(&self, built: &Path, jumps: &Path, finished: &Path) -> Result<()> {
         let all = jumps.join("all");
         let each: Vec<PathBuf> = fs::read_dir(jumps)?.flatten().map(|entry| entry.path()).collect();
-        let merged = Command::new(self.tools.join("merge-fdata"))
-            .args(each)
-            .stdout(fs::File::create(&all)?)
-            .stderr(Stdio::null())
-            .status()?;
-        if !merged.success() {
-            bail!("失败 / failed: merge-fdata {}", jumps.display());
+        let merged =
+            Command::new(self.tools.join("merge-fdata")).args(each).output().context("merge-fdata")?;
+        if !merged.status.success() {
+            let said = String::from_utf8_lossy(&merged.stderr);
+            bail!("失败 / failed: merge-fdata {}\n{said}", jumps.display());
         }
+        fs::write(&all, merged.stdout)?;
         let mut by = OsString::from("--data=");
         by.push(&all);
         self.rewrite(built, finished, LAYOUT.iter().map(OsString::from).chain([by]))
@@ -293,6 +291,8 @@ fn said_by(program: &str, words: &[&str]) -> Result<String> {
 
 /// Debian's packages of BOLT and of what it links into a counted program.
 const BOLT: &[&str] = &["bolt-19", "libbolt-19-dev"];
+/// The first version that is known to lay out what is made here.
+const OLDEST_BOLT: u32 = 19;
 /// BOLT's programs that are needed.
 const TOOLS: &[&str] = &["llvm-bolt", "merge-fdata"];
 /// Blocks follow each other as they ran, functions lie beside those that they call, and what did not run lies elsewhere, parts of
@@ -314,22 +314,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_bolt_is_taken_that_is_whole() {
+    fn the_newest_bolt_is_taken_that_is_whole_and_not_too_old() {
+        const WHOLE: &[&str] = &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"];
         let folder = std::env::temp_dir().join(format!("hotline-bolt-{}", std::process::id()));
-        assert!(Bolt::newest_in(&folder).is_none());
-        for (version, files) in [
-            ("llvm-9", &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"][..]),
-            ("llvm-19", &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"]),
-            ("llvm-20", &["bin/llvm-bolt", "bin/merge-fdata"]),
-            ("llvm-next", &["bin/llvm-bolt", "bin/merge-fdata", "lib/libbolt_rt_instr.a"]),
-        ] {
-            for file in files {
-                let file = folder.join(version).join(file);
+        let install = |version: &str, files: &[&str]| {
+            for file in files.iter().map(|file| folder.join(version).join(file)) {
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
                 fs::write(file, "").unwrap();
             }
-        }
-        assert_eq!(Bolt::newest_in(&folder).unwrap().tools, folder.join("llvm-19/bin"));
+        };
+        let found = || Bolt::newest_in(&folder).map(|bolt| bolt.tools);
+        assert_eq!(found(), None);
+        install("llvm-16", WHOLE);
+        install("llvm-next", WHOLE);
+        install("llvm-21", &WHOLE[..2]);
+        assert_eq!(found(), None);
+        install("llvm-19", WHOLE);
+        install("llvm-20", WHOLE);
+        assert_eq!(found(), Some(folder.join("llvm-20/bin")));
         fs::remove_dir_all(&folder).unwrap();
     }
 

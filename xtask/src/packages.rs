@@ -1,4 +1,4 @@
-//! Owns the system packages that tests need: installs the missing ones as root on Debian, names them otherwise.
+//! Owns the system packages that tests and builds need: installs the missing ones as root on Debian, names them otherwise.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -2,24 +2,19 @@
 //! which legs a call has (see `call`, which names them).
 //!
 //! ```text
-//!  message ──► Call-ID of a leg that is named? ──yes──► kept, the oldest make room
-//!                      │ no                                   ▲
-//!                      └─ of an INVITE? ──► waits (few) ──────┘ when its leg is named
-//!
-//!  leg:  Early ──2xx──► Up ──BYE──► Over ──► forgotten when the oldest message that says so makes room
-//!          ▲ └──refusal, BYE─────────▲ │
-//!          └──────────INVITE───────────┘
+//!  message ──► Call-ID of a leg that is named? ──yes──► of a call that is kept? ──yes──► kept, the oldest make room
+//!                      │ no                                                                  ▲
+//!                      └─ of an INVITE? ──► waits (few) ──── when its leg is named ──────────┘
 //! ```
 //!
-//! Where more pass than a minute has room for, only some calls are kept, but those whole (see [`share`]). The legs of the others
-//! are known until they are over.
+//! Where more pass than a minute has room for, only some calls are kept, but those whole (see [`share`]).
 
 mod head;
+mod legs;
 mod share;
 mod shelf;
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,10 +23,10 @@ use clock::Instant;
 use model::{CallId, TenantId};
 use routing::hash_of_call_id;
 use sip::endpoint::Flow;
-use smallvec::SmallVec;
 
-use head::{Head, Said};
-use share::Share;
+use head::Head;
+use legs::{Fate, Legs};
+use share::{Room, Share};
 use shelf::Shelf;
 
 /// How much is kept. What comes beyond it takes the place of the oldest.
@@ -106,7 +101,6 @@ impl Capture {
         for ring in &self.rings {
             let mut ring = locked(ring);
             ring.limits = of_one;
-            // Foreseen: a table in which entries come and go doubles when it has long been full.
             ring.legs.reserve((of_one.messages / MESSAGES_PER_LEG).min(MOST_FORESEEN));
             ring.make_room(None);
         }
@@ -119,9 +113,10 @@ impl Capture {
         if ring.limits.messages == 0 {
             return;
         }
+        ring.pass(now);
         let Some(head) = Head::of(bytes) else { return };
         let message = Passing { at: now, way, flow, bytes };
-        if ring.put(head, message) == Named::No && head.said.is_of_invite() {
+        if ring.put(head, message) == Fate::Unnamed && head.said.is_of_invite() {
             ring.wait(head, message);
         }
     }
@@ -137,20 +132,9 @@ impl Capture {
         ring.make_room_for_a_leg();
         let id = hash_of_call_id(sip_call_id.as_bytes());
         let heard = ring.kept.newest().map_or(Instant::ZERO, |newest| newest.at);
-        let kept = ring.share.has(call);
-        match ring.legs.entry(id) {
-            Entry::Vacant(place) => {
-                place.insert(Leg { tenant, calls: SmallVec::from([call]), heard, stage: Stage::Early, kept });
-            }
-            Entry::Occupied(mut place) => {
-                let leg = place.get_mut();
-                if leg.calls.contains(&call) {
-                    return;
-                }
-                leg.tenant = tenant;
-                leg.calls.push(call);
-                leg.kept |= kept;
-            }
+        let Ring { legs, share, .. } = &mut *ring;
+        if !legs.name(id, (tenant, call), heard, || share.has(call)) {
+            return;
         }
         ring.claim(id);
     }
@@ -163,7 +147,7 @@ impl Capture {
             let mut ring = locked(ring);
             ring.make_room(Some(now));
             for (record, bytes) in ring.kept.iter() {
-                let leg = ring.legs.get(&record.leg).filter(|leg| leg.calls.contains(&call));
+                let leg = ring.legs.get(record.leg).filter(|leg| leg.calls.contains(&call));
                 let Some(leg) = leg else { continue };
                 tenant.get_or_insert_with(|| leg.tenant.clone());
                 let bytes = Bytes::copy_from_slice(bytes);
@@ -189,51 +173,10 @@ struct Ring {
     limits: CaptureLimits,
     share: Share,
     kept: Shelf,
-    /// By the hash of the Call-ID.
-    legs: HashMap<u64, Leg>,
+    legs: Legs,
     /// Of INVITEs that no call is known of: strangers', and the first of each call until it has its name.
     unnamed: VecDeque<(Head, Kept)>,
     unnamed_bytes: usize,
-}
-
-/// Whose a message is.
-#[derive(Debug)]
-struct Leg {
-    tenant: TenantId,
-    /// The calls that it has been part of: one, unless it was transferred, picked up or joined.
-    calls: SmallVec<[CallId; 1]>,
-    /// When its last message passed.
-    heard: Instant,
-    stage: Stage,
-    /// Whether its messages are kept.
-    kept: bool,
-}
-
-/// How far a leg is, by what was said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Early,
-    Up,
-    Over,
-}
-
-impl Stage {
-    fn after(self, said: Said) -> Stage {
-        match (self, said) {
-            (_, Said::Bye) | (Stage::Early, Said::Refusal) => Stage::Over,
-            (_, Said::Answer) => Stage::Up,
-            // After a challenge.
-            (Stage::Over, Said::Invite) => Stage::Early,
-            (stage, _) => stage,
-        }
-    }
-}
-
-/// Whether a message's leg is known.
-#[derive(PartialEq, Eq)]
-enum Named {
-    Yes,
-    No,
 }
 
 impl Default for Ring {
@@ -242,7 +185,7 @@ impl Default for Ring {
             limits: CaptureLimits::OFF,
             share: Share::default(),
             kept: Shelf::default(),
-            legs: HashMap::new(),
+            legs: Legs::default(),
             unnamed: VecDeque::new(),
             unnamed_bytes: 0,
         }
@@ -250,21 +193,28 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Keeps a message of a leg that is named, if it is one of those that are kept.
-    fn put(&mut self, head: Head, message: Passing<'_>) -> Named {
-        let Some(leg) = self.legs.get_mut(&head.call_id) else { return Named::No };
-        self.share.count(message.at, message.bytes.len(), &self.limits);
-        leg.heard = message.at;
-        leg.stage = leg.stage.after(head.said);
-        if !leg.kept {
-            if leg.stage == Stage::Over {
-                self.legs.remove(&head.call_id);
-            }
-            return Named::Yes;
+    /// Time has passed.
+    fn pass(&mut self, now: Instant) {
+        self.share.pass(now, Room { messages: self.limits.messages, bytes: self.bytes_of_calls() });
+        self.legs.pass(now);
+    }
+
+    /// Keeps a message of a leg that is named, if its call is kept.
+    fn put(&mut self, head: Head, message: Passing<'_>) -> Fate {
+        let fate = self.legs.hear(message.at, head);
+        if fate != Fate::Unnamed {
+            self.share.count(message.bytes.len());
         }
-        self.kept.put(message, head.call_id, leg.stage == Stage::Over);
-        self.make_room(Some(message.at));
-        Named::Yes
+        if let Fate::Kept { ends } = fate {
+            self.kept.put(message, head.call_id, ends);
+            self.make_room(Some(message.at));
+        }
+        fate
+    }
+
+    /// How many bytes those may have whose call is known.
+    fn bytes_of_calls(&self) -> usize {
+        self.limits.bytes - self.limits.bytes / UNNAMED_SHARE
     }
 
     /// Nobody has said yet whose it is. Strangers cannot push out what is kept of calls.
@@ -295,15 +245,12 @@ impl Ring {
     fn make_room(&mut self, now: Option<Instant>) {
         while let Some(oldest) = self.kept.oldest() {
             let is_old = now.is_some_and(|now| now.since(oldest.at) > self.limits.age);
-            let room = self.limits.bytes - self.limits.bytes / UNNAMED_SHARE;
-            if !is_old && self.kept.len() <= self.limits.messages && self.kept.bytes() <= room {
+            let (messages, bytes) = (self.limits.messages, self.bytes_of_calls());
+            if !is_old && self.kept.len() <= messages && self.kept.bytes() <= bytes {
                 break;
             }
-            let removed = self.kept.remove_oldest();
-            if let Some(leg) = removed.filter(|removed| removed.ends).map(|removed| removed.leg)
-                && self.legs.get(&leg).is_some_and(|leg| leg.stage == Stage::Over)
-            {
-                self.legs.remove(&leg);
+            if let Some(removed) = self.kept.remove_oldest().filter(|removed| removed.ends) {
+                self.legs.end(removed.leg);
             }
         }
         if self.limits.messages == 0 {
@@ -311,18 +258,9 @@ impl Ring {
         }
     }
 
-    /// Where there are too many, legs that nothing is kept of are traced no further: calls that ended without a word, and
-    /// those that outlive what is kept.
     fn make_room_for_a_leg(&mut self) {
         let most = self.limits.messages.saturating_mul(LEGS_PER_MESSAGE);
-        if self.legs.len() < most {
-            return;
-        }
-        let oldest = self.kept.oldest().map(|oldest| oldest.at);
-        self.legs.retain(|_, leg| oldest.is_some_and(|oldest| leg.heard >= oldest));
-        if self.legs.len() >= most {
-            self.legs.clear();
-        }
+        self.legs.make_room(most, self.kept.oldest().map(|oldest| oldest.at));
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  Waiting ──▶ Asking ──2xx──▶ Registered ──refresh──▶ Asking
-//!     ▲           │ refused, silent      │ unregister: Expires 0
+//!     ▲           │ refused, silent,     │ unregister: Expires 0
+//!     │           │ 2xx for no time      │
 //!     └───────────┘ twice the wait       ▼
 //!                                     Leaving ──▶ Idle
 //! ```

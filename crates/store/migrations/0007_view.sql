@@ -14,13 +14,13 @@ ALTER TABLE cdr RENAME TO cdr_row;
 CREATE VIEW cdr AS
 SELECT
     id, tenant, number, caller, agent, queue, result, began, json,
-    json ->> '$.direction' AS direction,
-    json ->> '$.parties.trunk' AS trunk,
-    json ->> '$.parties.called' AS called,
-    json ->> '$.ending.by' AS hung_up_by,
-    json ->> '$.times.ended' AS ended,
-    coalesce(json ->> '$.lengths.wait', 0) / 1000 AS wait_ms,
-    coalesce(json ->> '$.lengths.ring', 0) / 1000 AS ring_ms,
-    coalesce(json ->> '$.lengths.talk', 0) / 1000 AS talk_ms,
-    coalesce(json ->> '$.lengths.hold', 0) / 1000 AS hold_ms
+    CAST(json ->> '$.direction' AS TEXT) AS direction,
+    CAST(json ->> '$.parties.trunk' AS TEXT) AS trunk,
+    CAST(json ->> '$.parties.called' AS TEXT) AS called,
+    CAST(json ->> '$.ending.by' AS TEXT) AS hung_up_by,
+    CAST(json ->> '$.times.ended' AS INTEGER) AS ended,
+    CAST(coalesce(json ->> '$.lengths.wait', 0) / 1000 AS INTEGER) AS wait_ms,
+    CAST(coalesce(json ->> '$.lengths.ring', 0) / 1000 AS INTEGER) AS ring_ms,
+    CAST(coalesce(json ->> '$.lengths.talk', 0) / 1000 AS INTEGER) AS talk_ms,
+    CAST(coalesce(json ->> '$.lengths.hold', 0) / 1000 AS INTEGER) AS hold_ms
 FROM cdr_row;

@@ -202,29 +202,46 @@ fn what_is_kept_holds_no_datagram_and_no_streams_buffer() {
 
 #[test]
 fn of_more_calls_than_there_is_room_for_some_are_kept_whole_and_nothing_of_the_others() {
-    const MESSAGES: usize = 600;
+    const MESSAGES: usize = 1_200;
     let capture = Capture::new(1, limits(MESSAGES, 1_000_000));
-    // A hundred calls a second of six messages each, for a minute: an hundredth of them has room.
-    let of = |number: u64| Instant::ZERO + Duration::from_millis(10 * number);
-    for number in 0..6_000 {
-        let (inside, outside) = (format!("in{number}"), format!("out{number}"));
-        let keep = |bytes: &Bytes| capture.keep(0, of(number), Way::In, flow(), bytes);
-        keep(&message("INVITE sip:a@b SIP/2.0", &inside, "INVITE"));
-        capture.name(0, TenantId::default(), call(number), &inside);
-        capture.name(0, TenantId::default(), call(number), &outside);
-        keep(&message("INVITE sip:c@d SIP/2.0", &outside, "INVITE"));
-        keep(&message("SIP/2.0 200 OK", &outside, "INVITE"));
-        keep(&message("BYE sip:c@d SIP/2.0", &outside, "BYE"));
-        keep(&message("SIP/2.0 200 OK", &outside, "BYE"));
-        keep(&message("BYE sip:a@b SIP/2.0", &inside, "BYE"));
-    }
-    let now = of(6_000);
-    let lengths: Vec<usize> = (600..6_000)
-        .filter_map(|number| capture.of_call(now, call(number)).map(|(_, kept)| kept.len()))
+    let of = |hundredths: u64| Instant::ZERO + Duration::from_millis(10 * hundredths);
+    // Forty calls a second for three minutes, more and fewer for a while; the agent's leg begins two seconds after the caller's, and
+    // each is challenged.
+    let begins =
+        |call: u64| if (4_000..6_000).contains(&call) { 10_000 + 2 * (call - 4_000) } else { call * 5 / 2 };
+    let mut script: Vec<(u64, u64, usize)> = (0..8_000)
+        .flat_map(|number| {
+            (0..10).map(move |step| (begins(number) + if step < 2 { 0 } else { 200 }, number, step))
+        })
         .collect();
-    assert!((20..90).contains(&lengths.len()), "{} calls of the last 54 seconds", lengths.len());
-    assert!(lengths.iter().all(|length| *length == 6), "{lengths:?}");
-    let ring = locked(&capture.rings[0]);
-    assert!(ring.legs.len() <= 2 * (lengths.len() + 100), "{}: those of kept calls", ring.legs.len());
-    assert!(ring.unnamed.is_empty());
+    script.sort();
+    for (when, number, step) in script {
+        let (inside, outside) = (format!("in{number}"), format!("out{number}"));
+        let keep = |first: &str, leg: &str, cseq: &str| {
+            capture.keep(0, of(when), Way::In, flow(), &message(first, leg, cseq));
+        };
+        match step {
+            0 => keep("INVITE sip:a@b SIP/2.0", &inside, "INVITE"),
+            1 => capture.name(0, TenantId::default(), call(number), &inside),
+            2 => capture.name(0, TenantId::default(), call(number), &outside),
+            3 => keep("INVITE sip:c@d SIP/2.0", &outside, "INVITE"),
+            4 => keep("SIP/2.0 407 Proxy Authentication Required", &outside, "INVITE"),
+            5 => keep("ACK sip:c@d SIP/2.0", &outside, "ACK"),
+            6 => keep("INVITE sip:c@d SIP/2.0", &outside, "INVITE"),
+            7 => keep("SIP/2.0 200 OK", &outside, "INVITE"),
+            8 => keep("BYE sip:c@d SIP/2.0", &outside, "BYE"),
+            _ => keep("BYE sip:a@b SIP/2.0", &inside, "BYE"),
+        }
+        assert!(locked(&capture.rings[0]).unnamed.len() <= 2, "a message of a call that nobody knows");
+    }
+    let now = of(20_200);
+    let kept_of = |number| Some((begins(number), capture.of_call(now, call(number))?.1.len()));
+    let (whole, part): (Vec<_>, Vec<_>) =
+        (0..8_000).filter_map(kept_of).partition(|(_, length)| *length == 8);
+    assert!((60..=150).contains(&whole.len()), "{} whole", whole.len());
+    // Of the oldest the rest has made room.
+    let oldest = whole.iter().map(|(began, _)| *began).min().unwrap();
+    assert!(part.iter().all(|(began, _)| *began <= oldest), "{oldest}: {part:?}");
+    let legs = locked(&capture.rings[0]).legs.len();
+    assert!(legs <= 2 * (whole.len() + part.len()), "{legs}");
 }

@@ -249,7 +249,7 @@ impl fmt::Debug for Via {
 }
 
 /// Bytes of a hop that needs no place of its own: nearly all are shorter.
-const COMPLETED: usize = 192;
+const COMPLETED: usize = 256;
 
 /// RFC 3261 §8.1.1.7.
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
