@@ -68,7 +68,7 @@ impl Bolt {
     /// `folder` has a folder of each version: `llvm-19/bin/llvm-bolt`, and beside it what is linked into a counted program.
     fn newest_in(folder: &Path) -> Option<Bolt> {
         let versions = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| {
-            let version = entry.file_name().to_str()?.strip_prefix("llvm-")?.parse().ok()?;
+            let version: u32 = entry.file_name().to_str()?.strip_prefix("llvm-")?.parse().ok()?;
             let (tools, library) = (entry.path().join("bin"), entry.path().join("lib/libbolt_rt_instr.a"));
             let is_whole = library.is_file() && TOOLS.iter().all(|tool| tools.join(tool).is_file());
             (is_whole && version >= OLDEST_BOLT).then_some((version, tools))
