@@ -86,10 +86,6 @@ impl Legs {
         self.legs.reserve(legs);
     }
 
-    pub fn len(&self) -> usize {
-        self.legs.len()
-    }
-
     pub fn get(&self, id: u64) -> Option<&Leg> {
         self.legs.get(&id)
     }
@@ -183,6 +179,13 @@ impl Legs {
 
 /// Who was challenged says so again by then.
 const CHALLENGED: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+impl Legs {
+    pub fn len(&self) -> usize {
+        self.legs.len()
+    }
+}
 
 #[cfg(test)]
 mod tests {
