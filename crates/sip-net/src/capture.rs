@@ -7,7 +7,7 @@
 //!                      └─ of an INVITE? ──► waits (few) ──── when its leg is named ──────────┘
 //! ```
 //!
-//! Where more pass than half a minute has room for, only some calls are kept, but those whole (see [`share`]).
+//! Where more pass than there is room for in 15 s, only some calls are kept, but those whole (see [`share`]).
 
 mod head;
 mod legs;

@@ -1,5 +1,5 @@
-//! Owns which calls are kept when more messages pass than there is room for: some calls whole for half a minute, instead of all
-//! for a second. Does not own how much room there is (see [`super`]).
+//! Owns which calls are kept when more messages pass than there is room for: some calls whole for a quarter of a minute, instead
+//! of all for a second. Does not own how much room there is (see [`super`]).
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Share {
         self.bytes += length;
     }
 
-    /// Time has passed: once a second the share becomes what `room` holds half a minute of; a larger one only when that has lasted,
+    /// Time has passed: once a second the share becomes what `room` holds 15 s of; a larger one only when that has lasted,
     /// lest it goes to and fro.
     pub fn pass(&mut self, now: Instant, room: Room) {
         let counted = now.since(self.since);
@@ -65,7 +65,7 @@ impl Share {
 }
 
 /// So long what is kept shall reach back.
-const REACH: Duration = Duration::from_secs(30);
+const REACH: Duration = Duration::from_secs(15);
 /// How long messages are counted.
 const COUNTED: Duration = Duration::from_secs(1);
 /// How long there is room for more before more is kept.
@@ -79,7 +79,7 @@ const MOST_PARTS: u64 = 1 << 20;
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room { messages: 30_000, bytes: 30 << 20 };
+    const ROOM: Room = Room { messages: 15_000, bytes: 15 << 20 };
 
     fn at(millis: u64) -> Instant {
         Instant::ZERO + Duration::from_millis(millis)
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn all_calls_are_kept_while_half_a_minute_of_them_has_room_and_then_a_half_a_quarter_and_so_on() {
+    fn all_calls_are_kept_while_15_s_of_them_have_room_and_then_a_half_a_quarter_and_so_on() {
         for (messages, length, expected) in [
             (1, 500, 1),
             (1_000, 500, 1),
