@@ -21,8 +21,8 @@ async fn old_database(dir: &std::path::Path, version: i64) -> ledger::Cdr {
     let Some(Update::Closed(cdr)) = closed else { panic!("{closed:?}") };
     match version {
         0 => {}
-        1..6 => put_with_all_columns(&mut connection, &cdr).await,
-        6 => put_into_cdr(&mut connection, &cdr).await,
+        1..6 => put_by(WITH_ALL_COLUMNS, &mut connection, &cdr).await,
+        6 => put_by(INTO_CDR, &mut connection, &cdr).await,
         _ => rows::put_cdrs(&mut connection, &[&cdr]).await.unwrap(),
     }
     drop(connection);
@@ -31,34 +31,23 @@ async fn old_database(dir: &std::path::Path, version: i64) -> ledger::Cdr {
 }
 
 /// As programs did that knew no more than five migrations.
-async fn put_with_all_columns(to: &mut SqliteConnection, cdr: &ledger::Cdr) {
-    sqlx::query(
-        "INSERT INTO cdr (id, tenant, direction, number, caller, called, result, hung_up_by, began, ended, wait_ms, \
-         ring_ms, talk_ms, hold_ms, json) VALUES (?, 'default', 'in', ?, ?, '', 'answered', 'switch', ?, 0, 0, 0, 0, 0, ?)",
-    )
-    .bind(cdr.id.to_string())
-    .bind(cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()))
-    .bind(cdr.parties.caller.to_string())
-    .bind(cdr.times.began.0)
-    .bind(rows::json("cdr", cdr).unwrap())
-    .execute(to)
-    .await
-    .unwrap();
-}
-
+const WITH_ALL_COLUMNS: &str = "INSERT INTO cdr (id, number, caller, began, json, tenant, direction, called, result, \
+    hung_up_by, ended, wait_ms, ring_ms, talk_ms, hold_ms) \
+    VALUES (?, ?, ?, ?, ?, 'default', 'in', '', 'answered', 'switch', 0, 0, 0, 0, 0)";
 /// As programs did that knew six: what is read from the JSON was a column.
-async fn put_into_cdr(to: &mut SqliteConnection, cdr: &ledger::Cdr) {
-    sqlx::query(
-        "INSERT INTO cdr (id, tenant, number, caller, result, began, json) VALUES (?, 'default', ?, ?, 'answered', ?, ?)",
-    )
-    .bind(cdr.id.to_string())
-    .bind(cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()))
-    .bind(cdr.parties.caller.to_string())
-    .bind(cdr.times.began.0)
-    .bind(rows::json("cdr", cdr).unwrap())
-    .execute(to)
-    .await
-    .unwrap();
+const INTO_CDR: &str = "INSERT INTO cdr (id, number, caller, began, json, tenant, result) \
+    VALUES (?, ?, ?, ?, ?, 'default', 'answered')";
+
+async fn put_by(statement: &'static str, to: &mut SqliteConnection, cdr: &ledger::Cdr) {
+    sqlx::query(statement)
+        .bind(cdr.id.to_string())
+        .bind(cdr.parties.number.as_ref().map(|number| number.as_str().to_owned()))
+        .bind(cdr.parties.caller.to_string())
+        .bind(cdr.times.began.0)
+        .bind(rows::json("cdr", cdr).unwrap())
+        .execute(to)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
