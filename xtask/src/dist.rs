@@ -88,13 +88,8 @@ impl Bolt {
     fn lay_out(&self, built: &Path, jumps: &Path, finished: &Path) -> Result<()> {
         let all = jumps.join("all");
         let each: Vec<PathBuf> = fs::read_dir(jumps)?.flatten().map(|entry| entry.path()).collect();
-        let merged =
-            Command::new(self.tools.join("merge-fdata")).args(each).output().context("merge-fdata")?;
-        if !merged.status.success() {
-            let said = String::from_utf8_lossy(&merged.stderr);
-            bail!("失败 / failed: merge-fdata {}\n{said}", jumps.display());
-        }
-        fs::write(&all, merged.stdout)?;
+        let mut merge = Command::new(self.tools.join("merge-fdata"));
+        fs::write(&all, output(merge.args(each), &format!("merge-fdata {}", jumps.display()))?)?;
         let mut by = OsString::from("--data=");
         by.push(&all);
         self.rewrite(built, finished, LAYOUT.iter().map(OsString::from).chain([by]))
@@ -105,11 +100,7 @@ impl Bolt {
         let mut bolt = Command::new(self.tools.join("llvm-bolt"));
         bolt.arg(from).arg("-o").arg(to).args(options);
         // It has much to say of code that it leaves as it is.
-        let output = bolt.stdin(Stdio::null()).output().context("llvm-bolt")?;
-        if !output.status.success() {
-            bail!("失败 / failed: llvm-bolt {}\n{}", to.display(), String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(())
+        output(&mut bolt, &format!("llvm-bolt {}", to.display())).map(drop)
     }
 }
 
@@ -282,11 +273,17 @@ fn at(port: u16) -> String {
 }
 
 fn said_by(program: &str, words: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(words).output().with_context(|| program.to_owned())?;
+    let said = output(Command::new(program).args(words), &format!("{program} {}", words.join(" ")))?;
+    Ok(String::from_utf8(said)?)
+}
+
+/// What a program prints; where it fails, what it complains of.
+fn output(command: &mut Command, what: &str) -> Result<Vec<u8>> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| what.to_owned())?;
     if !output.status.success() {
-        bail!("失败 / failed: {program} {}", words.join(" "));
+        bail!("失败 / failed: {what}\n{}", String::from_utf8_lossy(&output.stderr));
     }
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(output.stdout)
 }
 
 /// Debian's packages of BOLT and of what it links into a counted program.
