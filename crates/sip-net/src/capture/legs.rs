@@ -84,7 +84,6 @@ impl Legs {
     /// Foreseen: a table in which entries come and go doubles when it has long been full.
     pub fn reserve(&mut self, legs: usize) {
         self.legs.reserve(legs);
-        self.calls.reserve(legs / LEGS_PER_CALL);
     }
 
     pub fn get(&self, id: u64) -> Option<&Leg> {
@@ -178,8 +177,6 @@ impl Legs {
     }
 }
 
-/// A caller's and a callee's.
-const LEGS_PER_CALL: usize = 2;
 /// Who was challenged says so again by then.
 const CHALLENGED: Duration = Duration::from_secs(5);
 
