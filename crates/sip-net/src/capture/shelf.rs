@@ -1,7 +1,9 @@
 //! Owns the kept messages of one shard, oldest first. Does not own which are kept, nor for how long (see [`super`]).
 //!
 //! Messages are copied one behind the other into blocks: one more costs a copy of what was just read or written, and
-//! nothing is asked of the allocator, nor given back to it long after it has left the processor's cache.
+//! nothing is asked of the allocator, nor given back to it long after it has left the processor's cache. Blocks and the
+//! list of messages are so large that they have pages of their own: between what calls take and give back they would keep
+//! its pages from going back to the system.
 
 use std::collections::VecDeque;
 
@@ -14,9 +16,10 @@ use super::{Passing, Way};
 pub(super) struct Shelf {
     /// None of them is empty.
     blocks: VecDeque<Block>,
-    /// One that is.
-    spare: Option<Block>,
-    messages: usize,
+    /// The text of one that is.
+    spare: Option<Vec<u8>>,
+    /// Of all messages, in the order of the blocks.
+    records: VecDeque<Record>,
     bytes: usize,
 }
 
@@ -38,12 +41,12 @@ pub(super) struct Record {
 #[derive(Debug)]
 struct Block {
     text: Vec<u8>,
-    records: VecDeque<Record>,
+    messages: usize,
 }
 
 impl Shelf {
     pub fn len(&self) -> usize {
-        self.messages
+        self.records.len()
     }
 
     /// Of all messages.
@@ -52,11 +55,11 @@ impl Shelf {
     }
 
     pub fn oldest(&self) -> Option<&Record> {
-        self.blocks.front()?.records.front()
+        self.records.front()
     }
 
     pub fn newest(&self) -> Option<&Record> {
-        self.blocks.back()?.records.back()
+        self.records.back()
     }
 
     pub fn put(&mut self, message: Passing<'_>, leg: u64, ends: bool) {
@@ -65,27 +68,36 @@ impl Shelf {
         let block = self.block_for(length);
         let place = block.text.len();
         block.text.extend_from_slice(bytes);
-        block.records.push_back(Record { at, way, flow, leg, ends, place, length });
-        self.messages += 1;
+        block.messages += 1;
         self.bytes += length;
+        if self.records.len() == self.records.capacity() {
+            // To double the room would waste half of it.
+            self.records.reserve_exact((self.records.len() / 8).max(FEWEST));
+        }
+        self.records.push_back(Record { at, way, flow, leg, ends, place, length });
     }
 
     pub fn remove_oldest(&mut self) -> Option<Record> {
         let block = self.blocks.front_mut()?;
-        let oldest = block.records.pop_front()?;
-        if block.records.is_empty() {
-            self.spare = self.blocks.pop_front().filter(|block| block.text.capacity() == BLOCK);
+        let oldest = self.records.pop_front()?;
+        block.messages -= 1;
+        if block.messages == 0 {
+            self.spare =
+                self.blocks.pop_front().map(|block| block.text).filter(|text| text.capacity() == BLOCK);
         }
-        self.messages -= 1;
         self.bytes -= oldest.length;
         Some(oldest)
     }
 
     /// All, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
-        self.blocks.iter().flat_map(|Block { text, records }| {
+        let mut next = 0;
+        self.blocks.iter().flat_map(move |Block { text, messages }| {
+            let first = next;
+            next += messages;
             // invariant: `put` wrote it there.
-            records.iter().map(|record| (record, &text[record.place..record.place + record.length]))
+            let text = |record: &Record| &text[record.place..record.place + record.length];
+            self.records.range(first..next).map(move |record| (record, text(record)))
         })
     }
 
@@ -93,16 +105,10 @@ impl Shelf {
     fn block_for(&mut self, length: usize) -> &mut Block {
         let last = self.blocks.back();
         if last.is_none_or(|last| last.text.capacity() - last.text.len() < length) {
-            // Most blocks hold about as many messages as the one before: to double the room would waste half of it.
-            let records = last.map_or(0, |last| last.records.len());
-            let spare = self.spare.take().filter(|spare| spare.text.capacity() >= length);
-            let new = || Block {
-                text: Vec::with_capacity(BLOCK.max(length)),
-                records: VecDeque::with_capacity(records + records / 8),
-            };
-            let mut block = spare.unwrap_or_else(new);
-            block.text.clear();
-            self.blocks.push_back(block);
+            let spare = self.spare.take().filter(|spare| spare.capacity() >= length);
+            let mut text = spare.unwrap_or_else(|| Vec::with_capacity(BLOCK.max(length)));
+            text.clear();
+            self.blocks.push_back(Block { text, messages: 0 });
         }
         // invariant: there was one, or it was just put there.
         self.blocks.back_mut().expect("a block")
@@ -111,6 +117,8 @@ impl Shelf {
 
 /// Bytes of a block: a few hundred messages.
 const BLOCK: usize = 256 << 10;
+/// Messages that the list has room for from the first on.
+const FEWEST: usize = 2 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +147,7 @@ mod tests {
         assert_eq!(kept, (9_000..10_000).map(|nth| (nth, text(nth))).collect::<Vec<_>>());
         assert_eq!(shelf.bytes(), kept.iter().map(|(_, text)| text.len()).sum::<usize>());
         assert!(shelf.blocks.len() <= shelf.bytes() / BLOCK + 2, "{}", shelf.blocks.len());
+        assert_eq!(shelf.records.capacity(), FEWEST);
         while shelf.remove_oldest().is_some() {}
         assert_eq!((shelf.bytes(), shelf.blocks.len(), shelf.iter().count()), (0, 0, 0));
     }
@@ -152,6 +161,6 @@ mod tests {
         }
         assert!(shelf.iter().map(|(_, text)| text).eq([&b"a"[..], &long, b"b"]));
         while shelf.remove_oldest().is_some() {}
-        assert!(shelf.spare.is_some_and(|spare| spare.text.capacity() == BLOCK));
+        assert!(shelf.spare.is_some_and(|spare| spare.capacity() == BLOCK));
     }
 }
