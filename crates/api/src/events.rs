@@ -234,6 +234,9 @@ mod tests {
             latest.push(batch(first..=first + 63), now);
         }
         assert_eq!(latest.events, KEPT);
-        assert_eq!((seqs(&latest, kept - 1), seqs(&latest, kept).map(|found| found[0])), (None, Some(kept + 1)));
+        assert_eq!(
+            (seqs(&latest, kept - 1), seqs(&latest, kept).map(|found| found[0])),
+            (None, Some(kept + 1))
+        );
     }
 }

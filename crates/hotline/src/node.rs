@@ -109,6 +109,7 @@ impl Node {
     /// # Errors
     /// In words, when the data folder, a listener or the API's address cannot be had.
     pub async fn start(setup: Setup) -> anyhow::Result<Node> {
+        rest::bound_free_ends();
         let Setup { loaded, origin, data, metrics } = setup;
         let clock = SystemClock::start();
         let runtime = Handle::current();

@@ -36,6 +36,21 @@ impl Rest {
     }
 }
 
+/// What a thread may keep free at the end of its memory, in bytes: what the allocator begins with.
+#[cfg(target_env = "gnu")]
+const FREE_AT_END: libc::c_int = 128 << 10;
+
+/// Keeps the allocator from letting more and more lie at the end of each thread's memory, which
+/// [`give_memory_back`] does not reach: at each larger block that is given back it would double the length of that
+/// (mallopt(3), `M_MMAP_THRESHOLD`).
+pub(crate) fn bound_free_ends() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it sets one of the allocator's numbers under the allocator's own lock.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, FREE_AT_END);
+    }
+}
+
 /// Gives the free pages of all threads' memory back to the system: some milliseconds.
 pub(crate) fn give_memory_back() {
     #[cfg(target_env = "gnu")]
