@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use sip::endpoint::{Flow, Transport, response_fallback};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
 
 use crate::handover::Boxes;
 use crate::tls::Tls;
@@ -23,12 +24,14 @@ use crate::transports::{Counts, SendError};
 use ends::Ends;
 pub use ends::{StreamEnd, StreamEnds};
 pub use limits::StreamLimits;
+use strangers::Strangers;
 
 mod connection;
 mod ends;
 pub(crate) mod greeting;
 mod limits;
 mod outbox;
+mod strangers;
 mod websocket;
 
 /// Sends on streams, whatever the machine behind the letterboxes is.
@@ -69,6 +72,8 @@ struct Shared<M> {
     by_remote: DashMap<Peer, u64>,
     /// Connections with one source: an IPv4 address, an IPv6 /64.
     per_source: DashMap<IpAddr, usize>,
+    /// Those that peers opened and that are not [`served`](Stream::served).
+    strangers: Mutex<Strangers>,
     next: AtomicU64,
     closing: watch::Sender<()>,
     ends: Ends,
@@ -87,6 +92,8 @@ struct Stream {
     outbox: mpsc::Sender<Bytes>,
     /// Its peer has got more than refusals: an answer that takes something, or a request of ours.
     served: AtomicBool,
+    /// Ends it at once; ours are never ended so.
+    task: Option<AbortHandle>,
 }
 
 /// Who opens a connection.
@@ -119,6 +126,7 @@ impl<M: Send + 'static> Streams<M> {
                 table: DashMap::new(),
                 by_remote: DashMap::new(),
                 per_source: DashMap::new(),
+                strangers: Mutex::default(),
                 next: AtomicU64::new(1),
                 closing: watch::Sender::new(()),
                 ends: Ends::default(),
@@ -239,10 +247,15 @@ impl<M: Send + 'static> Shared<M> {
         let (interface, transport, remote) = peer;
         let flow = Flow { interface, transport, remote, connection: Some(id) };
         let shared = Arc::clone(self);
-        self.runtime.spawn(async move {
+        let task = self.runtime.spawn(async move {
             shared.welcome(flow, stream, outbox).await;
             shared.forget(flow);
         });
+        match self.table.get_mut(&id) {
+            Some(mut stream) => stream.task = Some(task.abort_handle()),
+            // It has made way already, or is over.
+            None => task.abort(),
+        }
     }
 
     /// A stream that we open for `first`. RFC 7118 §4: only browsers open a WebSocket.
@@ -267,40 +280,76 @@ impl<M: Send + 'static> Shared<M> {
     }
 
     /// A place in the table, where the limits allow one. Strangers cannot keep us from our carriers: what we open has
-    /// places of its own, and is not held against an address.
+    /// places of its own, and is not held against an address. Nor can they keep phones from us: the oldest of them makes
+    /// way.
     fn admit(&self, peer: Peer, opener: Opener) -> Option<(u64, mpsc::Receiver<Bytes>)> {
-        let limits = self.limits.load();
+        let source = block_of(peer.2.ip());
+        let mut full = self.take_place(source, opener);
+        if opener == Opener::Peer
+            && let Err(end) = full
+            && self.make_way(source, end)
         {
-            let mut of_source = self.per_source.entry(block_of(peer.2.ip())).or_insert(0);
-            let open = match opener {
-                Opener::Peer => limits.open,
-                Opener::Us => limits.open + limits.open.div_ceil(SHARE_FOR_US),
-            };
-            let end = if self.table.len() >= open {
-                Some(StreamEnd::TooMany)
-            } else if opener == Opener::Peer && *of_source >= limits.open_per_source {
-                Some(StreamEnd::TooManyOfSource)
-            } else {
-                None
-            };
-            if let Some(end) = end {
-                self.ends.count(end);
-                return None;
-            }
-            *of_source += 1;
+            full = self.take_place(source, opener);
         }
-        let (outbox, queue) = mpsc::channel(limits.queued);
+        if let Err(end) = full {
+            self.ends.count(end);
+            self.per_source.remove_if(&source, |_, count| *count == 0);
+            return None;
+        }
+        let (outbox, queue) = mpsc::channel(self.limits.load().queued);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.table
-            .insert(id, Stream { peer, alias: None, host: None, outbox, served: AtomicBool::new(false) });
+        let served = AtomicBool::new(false);
+        self.table.insert(id, Stream { peer, alias: None, host: None, outbox, served, task: None });
         self.by_remote.insert(peer, id);
+        if opener == Opener::Peer {
+            self.strangers().insert(id, source);
+        }
         Some((id, queue))
+    }
+
+    /// Counts one more from `source`, or says of what there are too many.
+    fn take_place(&self, source: IpAddr, opener: Opener) -> Result<(), StreamEnd> {
+        let limits = self.limits.load();
+        let mut of_source = self.per_source.entry(source).or_insert(0);
+        let open = match opener {
+            Opener::Peer => limits.open,
+            Opener::Us => limits.open + limits.open.div_ceil(SHARE_FOR_US),
+        };
+        if opener == Opener::Peer && *of_source >= limits.open_per_source {
+            return Err(StreamEnd::TooManyOfSource);
+        }
+        if self.table.len() >= open {
+            return Err(StreamEnd::TooMany);
+        }
+        *of_source += 1;
+        Ok(())
+    }
+
+    /// Ends a stranger's connection where there are too many by `end`. Whether there was one.
+    fn make_way(&self, source: IpAddr, end: StreamEnd) -> bool {
+        let among = (end == StreamEnd::TooManyOfSource).then_some(source);
+        let Some(id) = self.strangers().take_oldest(among) else { return false };
+        let Some((peer, task)) = self.table.get(&id).map(|stream| (stream.peer, stream.task.clone())) else {
+            return true;
+        };
+        let (interface, transport, remote) = peer;
+        self.ends.count(StreamEnd::MadeWay);
+        self.forget(Flow { interface, transport, remote, connection: Some(id) });
+        if let Some(task) = task {
+            task.abort();
+        }
+        true
+    }
+
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        // Each statement under the lock leaves it whole.
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enqueue(&self, id: u64, bytes: Bytes) -> Result<(), SendError> {
         let stream = self.table.get(&id).ok_or(SendError::Closed)?;
-        if is_service(&bytes) {
-            stream.served.store(true, Ordering::Relaxed);
+        if is_service(&bytes) && !stream.served.swap(true, Ordering::Relaxed) {
+            self.strangers().remove(id);
         }
         // A full queue is a peer that does not read: what is queued may still arrive, this message cannot.
         stream.outbox.try_send(bytes).map_err(|_| SendError::Closed)
@@ -350,6 +399,7 @@ impl<M: Send + 'static> Shared<M> {
     fn forget(&self, flow: Flow) {
         let Some(id) = flow.connection else { return };
         let Some((_, stream)) = self.table.remove(&id) else { return };
+        self.strangers().remove(id);
         let (interface, transport, remote) = stream.peer;
         for address in [Some(remote), stream.alias].into_iter().flatten() {
             self.by_remote.remove_if(&(interface, transport, address), |_, known| *known == id);

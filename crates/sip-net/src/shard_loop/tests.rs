@@ -287,18 +287,52 @@ fn a_stream_that_says_nothing_or_trickles_is_closed_in_time() {
 fn a_stream_that_gets_nothing_but_refusals_is_closed_in_time_whatever_it_sends() {
     let rig = Rig::start(1, StreamLimits { refused: Duration::from_millis(150), ..StreamLimits::default() });
     let mut served = tcp_peer(rig.address);
-    let hears = |peer: &mut TcpStream, message: Vec<u8>| {
-        let mut came = vec![0; message.len()];
-        peer.write_all(&message).is_ok() && peer.read_exact(&mut came).is_ok() && came == message
-    };
-    // The machine sends back what comes: a request here, refusals there.
-    assert!(hears(&mut served, message("OPTIONS", 1)));
+    assert!(is_answered(&mut served, &message("OPTIONS", 1)));
     let mut refused = tcp_peer(rig.address);
-    while hears(&mut refused, message("SIP/2.0 401", 2)) {}
+    while is_answered(&mut refused, &message("SIP/2.0 401", 2)) {}
     rig.ended.recv_timeout(PATIENCE).unwrap();
-    assert!(hears(&mut served, message("OPTIONS", 3)), "it is older than the one that is closed");
+    assert!(is_answered(&mut served, &message("OPTIONS", 3)), "it is older than the one that is closed");
     assert_eq!(rig.transports.counts().streams_ended.of(StreamEnd::Refused), 1);
     rig.stop();
+}
+
+/// The machine sends back what comes: a request is service, a refusal is none.
+fn is_answered(peer: &mut TcpStream, message: &[u8]) -> bool {
+    let mut came = vec![0; message.len()];
+    peer.write_all(message).is_ok() && peer.read_exact(&mut came).is_ok() && came == message
+}
+
+#[test]
+fn where_there_are_too_many_streams_the_oldest_stranger_makes_way() {
+    for limits in [
+        StreamLimits { open: 3, ..StreamLimits::default() },
+        StreamLimits { open_per_source: 3, ..StreamLimits::default() },
+    ] {
+        let rig = Rig::start(1, limits);
+        let peer = |says: &[u8]| {
+            let mut peer = tcp_peer(rig.address);
+            assert!(is_answered(&mut peer, says));
+            peer
+        };
+        let (request, refusal) = (message("OPTIONS", 1), message("SIP/2.0 401", 2));
+        let mut phone = peer(&request);
+        let (mut oldest, mut other) = (peer(&refusal), peer(&refusal));
+        let mut second_phone = peer(&request);
+        assert!(!is_answered(&mut oldest, &refusal));
+        assert!(is_answered(&mut other, &refusal));
+        let mut third_phone = peer(&request);
+        assert!(!is_answered(&mut other, &refusal));
+        // Those that are somebody do not.
+        let mut late = tcp_peer(rig.address);
+        assert!(matches!(late.read(&mut [0; 10]), Ok(0) | Err(_)));
+        for phone in [&mut phone, &mut second_phone, &mut third_phone] {
+            assert!(is_answered(phone, &request));
+        }
+        let ended = rig.transports.counts().streams_ended;
+        assert_eq!((ended.of(StreamEnd::MadeWay), ended.sum()), (2, 3));
+        assert_eq!(rig.transports.counts().streams_open, 3);
+        rig.stop();
+    }
 }
 
 #[test]

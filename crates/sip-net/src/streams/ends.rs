@@ -9,6 +9,8 @@ pub enum StreamEnd {
     TooMany,
     /// There are too many with its address.
     TooManyOfSource,
+    /// There were too many, and its peer had got nothing but refusals for the longest.
+    MadeWay,
     /// TLS or WebSocket was not agreed: a wrong certificate, another protocol.
     Handshake,
     /// TLS or WebSocket was not agreed in time.
@@ -31,9 +33,10 @@ pub enum StreamEnd {
 
 impl StreamEnd {
     /// All of them, in their order.
-    pub const ALL: [StreamEnd; 11] = [
+    pub const ALL: [StreamEnd; 12] = [
         StreamEnd::TooMany,
         StreamEnd::TooManyOfSource,
+        StreamEnd::MadeWay,
         StreamEnd::Handshake,
         StreamEnd::HandshakeSlow,
         StreamEnd::FirstMessageSlow,
@@ -50,6 +53,7 @@ impl StreamEnd {
         match self {
             StreamEnd::TooMany => "too_many",
             StreamEnd::TooManyOfSource => "too_many_of_address",
+            StreamEnd::MadeWay => "made_way",
             StreamEnd::Handshake => "handshake_failed",
             StreamEnd::HandshakeSlow => "handshake_slow",
             StreamEnd::FirstMessageSlow => "first_message_slow",
