@@ -9,7 +9,7 @@ use sip::{HeaderName, NameAddr, Request, Uri};
 /// Who calls, as the peer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// As the peer wrote it; empty when withheld.
+    /// As the peer wrote it; empty when withheld, or longer than any number.
     pub raw: Arc<str>,
     from: Option<NameAddr>,
 }
@@ -31,7 +31,10 @@ pub(crate) fn caller(request: &Request) -> Caller {
     let from = request.headers.from().ok();
     let raw = match asserted(request).or_else(|| Some(remote_party(request)?.0)) {
         Some(told) => Arc::from(told),
-        None => Arc::from(from.as_ref().and_then(|from| number_of(from.uri())).unwrap_or_default()),
+        None => {
+            let number = from.as_ref().and_then(|from| number_of(from.uri()));
+            Arc::from(number.filter(|number| is_caller(number)).unwrap_or_default())
+        }
     };
     Caller { raw, from }
 }
@@ -79,7 +82,7 @@ fn wants_privacy(request: &Request) -> bool {
 /// The first number of P-Asserted-Identity, which may hold a `sip:` and a `tel:` (RFC 3325 §9.1).
 fn asserted(request: &Request) -> Option<String> {
     let asserted = numbers_in(request, HeaderName::PAssertedIdentity);
-    asserted.into_iter().find(|number| !number.is_empty())
+    asserted.into_iter().find(|number| is_caller(number))
 }
 
 /// The number of Remote-Party-ID's calling party, and whether it is to be hidden.
@@ -88,10 +91,18 @@ fn remote_party(request: &Request) -> Option<(String, bool)> {
     let is_calling =
         |party: &&NameAddr| party.param("party").is_none_or(|word| word.eq_ignore_ascii_case(b"calling"));
     let party = parties.iter().find(is_calling)?;
-    let number = number_of(party.uri()).filter(|number| !number.is_empty())?;
+    let number = number_of(party.uri()).filter(|number| is_caller(number))?;
     let hidden = party.param("privacy").is_some_and(|word| !word.eq_ignore_ascii_case(b"off"));
     Some((number.into_owned(), hidden))
 }
+
+/// Whether a phone's display, a record and the other leg's From have room for it.
+fn is_caller(number: &str) -> bool {
+    (1..=LONGEST_CALLER).contains(&number.len())
+}
+
+/// A global number has 15 digits (E.164 §6); users of SIP are longer names, though not books. In bytes.
+const LONGEST_CALLER: usize = 128;
 
 /// The numbers that an INVITE of `trunk` may have been dialled by, the best first, after the trunk's rules: where the
 /// trunk says to look, and last the number that we are registered as. What only names our Contact is no number.
@@ -192,6 +203,17 @@ mod tests {
     fn without_an_asserted_identity_from_counts() {
         let request = invite("From: <tel:28780808;phone-context=+86755>;tag=1");
         assert_eq!(&*caller(&request).raw, "+8675528780808");
+    }
+
+    #[test]
+    fn what_is_longer_than_any_number_is_as_if_it_was_not_said() {
+        let (long, longest) = ("1".repeat(129), "1".repeat(128));
+        let said = |lines: String| caller(&invite(&lines)).raw;
+        assert_eq!(*said(format!("From: <sip:{longest}@h>;tag=1")), *longest);
+        assert_eq!(*said(format!("From: <sip:{long}@h>;tag=1")), *"");
+        for header in ["P-Asserted-Identity", "Remote-Party-ID"] {
+            assert_eq!(*said(format!("From: <sip:2@h>;tag=1\r\n{header}: <sip:{long}@h>")), *"2", "{header}");
+        }
     }
 
     #[test]
