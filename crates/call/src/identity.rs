@@ -29,11 +29,11 @@ impl Caller {
 /// The caller: P-Asserted-Identity (RFC 3325 §9.1; of several the one with a number), else Remote-Party-ID, else From.
 pub(crate) fn caller(request: &Request) -> Caller {
     let from = request.headers.from().ok();
-    let raw = match asserted(request).or_else(|| Some(remote_party(request)?.0)) {
+    let raw = match asserted(request).or_else(|| remote_party(request)?.0) {
         Some(told) => Arc::from(told),
         None => {
             let number = from.as_ref().and_then(|from| number_of(from.uri()));
-            Arc::from(number.filter(|number| is_caller(number)).unwrap_or_default())
+            Arc::from(number.filter(|number| is_name(number)).unwrap_or_default())
         }
     };
     Caller { raw, from }
@@ -43,7 +43,9 @@ pub(crate) fn caller(request: &Request) -> Caller {
 pub(crate) fn own(request: &Request) -> Caller {
     let from = request.headers.from().ok();
     let said = Caller { raw: Arc::from(""), from };
-    Caller { raw: Arc::from(said.user()), ..said }
+    let user = said.user();
+    let raw = if is_name(&user) { Arc::from(user) } else { Arc::from("") };
+    Caller { raw, ..said }
 }
 
 /// `caller`, who is that of a carrier's INVITE, after the trunk's rules; and apart from it the number, in the form that
@@ -82,27 +84,27 @@ fn wants_privacy(request: &Request) -> bool {
 /// The first number of P-Asserted-Identity, which may hold a `sip:` and a `tel:` (RFC 3325 §9.1).
 fn asserted(request: &Request) -> Option<String> {
     let asserted = numbers_in(request, HeaderName::PAssertedIdentity);
-    asserted.into_iter().find(|number| is_caller(number))
+    asserted.into_iter().find(|number| is_name(number))
 }
 
-/// The number of Remote-Party-ID's calling party, and whether it is to be hidden.
-fn remote_party(request: &Request) -> Option<(String, bool)> {
+/// The number of Remote-Party-ID's calling party, and whether the caller is to be hidden.
+fn remote_party(request: &Request) -> Option<(Option<String>, bool)> {
     let parties = request.headers.addresses(HeaderName::RemotePartyId).ok()?;
     let is_calling =
         |party: &&NameAddr| party.param("party").is_none_or(|word| word.eq_ignore_ascii_case(b"calling"));
     let party = parties.iter().find(is_calling)?;
-    let number = number_of(party.uri()).filter(|number| is_caller(number))?;
+    let number = number_of(party.uri()).filter(|number| !number.is_empty())?;
     let hidden = party.param("privacy").is_some_and(|word| !word.eq_ignore_ascii_case(b"off"));
-    Some((number.into_owned(), hidden))
+    Some((Some(number.into_owned()).filter(|number| is_name(number)), hidden))
 }
 
-/// Whether a phone's display, a record and the other leg's From have room for it.
-fn is_caller(number: &str) -> bool {
-    (1..=LONGEST_CALLER).contains(&number.len())
+/// Whether a phone's display, a record and the other leg's From have room for a number or user.
+fn is_name(number: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&number.len())
 }
 
 /// A global number has 15 digits (E.164 §6); users of SIP are longer names, though not books. In bytes.
-const LONGEST_CALLER: usize = 128;
+const LONGEST_NAME: usize = 128;
 
 /// The numbers that an INVITE of `trunk` may have been dialled by, the best first, after the trunk's rules: where the
 /// trunk says to look, and last the number that we are registered as. What only names our Contact is no number.
@@ -113,7 +115,7 @@ pub(crate) fn called(request: &Request, trunk: &Trunk) -> Vec<String> {
     };
     let mut numbers: Vec<String> = Vec::with_capacity(2);
     let mut add = |number: &str| {
-        if number.is_empty() || is_contact(number) {
+        if !is_name(number) || is_contact(number) {
             return;
         }
         let read = trunk.numbers.read_called(number);
@@ -214,6 +216,13 @@ mod tests {
         for header in ["P-Asserted-Identity", "Remote-Party-ID"] {
             assert_eq!(*said(format!("From: <sip:2@h>;tag=1\r\n{header}: <sip:{long}@h>")), *"2", "{header}");
         }
+        assert_eq!(*own(&invite(&format!("From: <sip:{long}@h>;tag=1"))).raw, *"");
+        let hidden = format!("From: <sip:2@h>;tag=1\r\nRemote-Party-ID: <sip:{long}@h>;privacy=full");
+        assert_eq!(*of_trunk(&hidden, &Trunk::named("any")).0.raw, *"anonymous");
+        let called_so = invite(&format!("From: <sip:2@h>;tag=1\r\nDiversion: <tel:{long}>"));
+        let mut trunk = Trunk::named("any");
+        trunk.identity.called_from = vec![CalledHeader::Diversion];
+        assert_eq!(called(&called_so, &trunk), Vec::<String>::new());
     }
 
     #[test]

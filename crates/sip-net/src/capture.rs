@@ -103,6 +103,7 @@ impl Capture {
             ring.limits = of_one;
             ring.legs.reserve((of_one.messages / MESSAGES_PER_LEG).min(MOST_FORESEEN));
             ring.make_room(None);
+            ring.kept.shrink();
         }
     }
 

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -92,6 +92,8 @@ struct Stream {
     outbox: mpsc::Sender<Bytes>,
     /// Its peer has got more than refusals: an answer that takes something, or a request of ours.
     served: AtomicBool,
+    /// The shards know what its peer's certificate says.
+    proved: bool,
     /// Ends it at once; ours are never ended so.
     task: Option<AbortHandle>,
 }
@@ -284,26 +286,23 @@ impl<M: Send + 'static> Shared<M> {
     /// way.
     fn admit(&self, peer: Peer, opener: Opener) -> Option<(u64, mpsc::Receiver<Bytes>)> {
         let source = block_of(peer.2.ip());
-        let mut full = self.take_place(source, opener);
-        if opener == Opener::Peer
-            && let Err(end) = full
-            && self.make_way(source, end)
-        {
-            full = self.take_place(source, opener);
-        }
-        if let Err(end) = full {
+        while let Err(end) = self.take_place(source, opener) {
+            if opener == Opener::Peer && self.make_way(source, end) {
+                continue;
+            }
             self.ends.count(end);
             self.per_source.remove_if(&source, |_, count| *count == 0);
             return None;
         }
         let (outbox, queue) = mpsc::channel(self.limits.load().queued);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let served = AtomicBool::new(false);
-        self.table.insert(id, Stream { peer, alias: None, host: None, outbox, served, task: None });
-        self.by_remote.insert(peer, id);
         if opener == Opener::Peer {
             self.strangers().insert(id, source);
         }
+        let served = AtomicBool::new(false);
+        self.table
+            .insert(id, Stream { peer, alias: None, host: None, outbox, served, proved: false, task: None });
+        self.by_remote.insert(peer, id);
         Some((id, queue))
     }
 
@@ -325,18 +324,18 @@ impl<M: Send + 'static> Shared<M> {
         Ok(())
     }
 
-    /// Ends a stranger's connection where there are too many by `end`. Whether there was one.
+    /// Ends a stranger's connection where there are too many by `end`. Whether there is another to be tried.
     fn make_way(&self, source: IpAddr, end: StreamEnd) -> bool {
         let among = (end == StreamEnd::TooManyOfSource).then_some(source);
         let Some(id) = self.strangers().take_oldest(among) else { return false };
-        let Some((peer, task)) = self.table.get(&id).map(|stream| (stream.peer, stream.task.clone())) else {
-            return true;
-        };
-        let (interface, transport, remote) = peer;
-        self.ends.count(StreamEnd::MadeWay);
-        self.forget(Flow { interface, transport, remote, connection: Some(id) });
-        if let Some(task) = task {
-            task.abort();
+        // Whoever sends what makes it somebody's holds the entry meanwhile.
+        let stranger = self.table.remove_if(&id, |_, stream| !stream.served.load(Ordering::Relaxed));
+        if let Some((_, stream)) = stranger {
+            self.ends.count(StreamEnd::MadeWay);
+            if let Some(task) = &stream.task {
+                task.abort();
+            }
+            self.left(id, &stream);
         }
         true
     }
@@ -398,8 +397,14 @@ impl<M: Send + 'static> Shared<M> {
     /// The connection is closed.
     fn forget(&self, flow: Flow) {
         let Some(id) = flow.connection else { return };
-        let Some((_, stream)) = self.table.remove(&id) else { return };
-        self.strangers().remove(id);
+        if let Some((_, stream)) = self.table.remove(&id) {
+            self.strangers().remove(id);
+            self.left(id, &stream);
+        }
+    }
+
+    /// What was known of a connection that is no more in the table is forgotten, and the shards are told.
+    fn left(&self, id: u64, stream: &Stream) {
         let (interface, transport, remote) = stream.peer;
         for address in [Some(remote), stream.alias].into_iter().flatten() {
             self.by_remote.remove_if(&(interface, transport, address), |_, known| *known == id);
@@ -409,7 +414,10 @@ impl<M: Send + 'static> Shared<M> {
             *of_source = of_source.saturating_sub(1);
         }
         self.per_source.remove_if(&source, |_, count| *count == 0);
-        (self.ended)(flow);
+        if stream.proved {
+            self.boxes.post_all(|| call::Input::PeerGone { connection: id });
+        }
+        (self.ended)(Flow { interface, transport, remote, connection: Some(id) });
     }
 }
 

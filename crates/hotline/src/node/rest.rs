@@ -36,7 +36,8 @@ impl Rest {
     }
 }
 
-/// What a thread may keep free at the end of its memory, in bytes: what the allocator begins with.
+/// What a thread may keep free at the end of its memory, and from what size on a block has pages of its own, in bytes: what the
+/// allocator begins with.
 #[cfg(target_env = "gnu")]
 const FREE_AT_END: libc::c_int = 128 << 10;
 
@@ -45,8 +46,9 @@ const FREE_AT_END: libc::c_int = 128 << 10;
 /// (mallopt(3), `M_MMAP_THRESHOLD`).
 pub(crate) fn bound_free_ends() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it sets one of the allocator's numbers under the allocator's own lock.
+    // SAFETY: it sets two of the allocator's numbers under the allocator's own lock.
     unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, FREE_AT_END);
         libc::mallopt(libc::M_TRIM_THRESHOLD, FREE_AT_END);
     }
 }

@@ -89,6 +89,12 @@ impl Shelf {
         Some(oldest)
     }
 
+    /// Gives back the room of messages that are gone and do not come again.
+    pub fn shrink(&mut self) {
+        self.records.shrink_to(self.records.len() + FEWEST);
+        self.spare = None;
+    }
+
     /// All, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (&Record, &[u8])> {
         let mut next = 0;
@@ -148,8 +154,13 @@ mod tests {
         assert_eq!(shelf.bytes(), kept.iter().map(|(_, text)| text.len()).sum::<usize>());
         assert!(shelf.blocks.len() <= shelf.bytes() / BLOCK + 2, "{}", shelf.blocks.len());
         assert_eq!(shelf.records.capacity(), FEWEST);
+        for nth in 0..10_000 {
+            put(&mut shelf, &text(nth), nth);
+        }
         while shelf.remove_oldest().is_some() {}
         assert_eq!((shelf.bytes(), shelf.blocks.len(), shelf.iter().count()), (0, 0, 0));
+        shelf.shrink();
+        assert_eq!(shelf.records.capacity(), FEWEST);
     }
 
     #[test]

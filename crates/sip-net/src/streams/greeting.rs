@@ -106,12 +106,12 @@ impl<M: Send + 'static> Shared<M> {
         outbox: Outbox,
     ) {
         if let (Some(names), Some(connection)) = (&names, flow.connection) {
+            // Held until it is told: who forgets the connection tells of that behind it.
+            let Some(mut stream) = self.table.get_mut(&connection) else { return };
+            stream.proved = true;
             self.boxes.post_all(|| call::Input::PeerVerified { connection, names: Arc::clone(names) });
         }
-        self.serve_bytes((flow, names.clone()), reader, writer, outbox).await;
-        if let (Some(_), Some(connection)) = (names, flow.connection) {
-            self.boxes.post_all(|| call::Input::PeerGone { connection });
-        }
+        self.serve_bytes((flow, names), reader, writer, outbox).await;
     }
 
     /// What `greeting` comes to within the time for it; that it fails is counted and said.

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use super::*;
-use crate::shard_loop::tests::{Rig, message};
+use crate::shard_loop::tests::{Rig, is_closed, message};
 use crate::tls::{Clients, ListenerFiles, OldestVersion, PeerRule, TlsConfig};
 use crate::{Listen, TlsError};
 
@@ -558,13 +558,17 @@ fn places_are_counted_by_block_and_what_we_open_has_its_own() {
     let place = |remote: &str, opener| {
         streams.shared.admit((0, Transport::Tcp, remote.parse().unwrap()), opener).map(|(id, _)| id)
     };
-    let serve = |id| streams.shared.enqueue(id, Bytes::from_static(b"SIP/2.0 200 OK\r\n")).unwrap();
+    let serve = |id| {
+        let answer = Bytes::from_static(b"SIP/2.0 200 OK\r\n");
+        assert!(streams.shared.enqueue(id, answer).is_err(), "no task is there to send it");
+    };
     let first = place("[2001:db8::1]:1", Opener::Peer).unwrap();
     serve(first);
     // Whoever has one IPv6 address has its /64.
     assert_eq!(place("[2001:db8::ffff:2]:1", Opener::Peer), None);
     serve(place("[2001:db8:0:1::1]:1", Opener::Peer).unwrap());
     assert_eq!(place("192.0.2.1:1", Opener::Peer), None);
+    assert!(!streams.shared.per_source.contains_key(&"192.0.2.1".parse().unwrap()));
     let end = |end| streams.shared.ends.so_far().of(end);
     assert_eq!((end(StreamEnd::TooManyOfSource), end(StreamEnd::TooMany)), (1, 1));
     // A carrier is reached all the same, though not without end.
@@ -574,6 +578,35 @@ fn places_are_counted_by_block_and_what_we_open_has_its_own() {
     let left = Flow { interface: 0, transport: Transport::Tcp, remote, connection: Some(first) };
     streams.shared.forget(left);
     assert_eq!(*streams.shared.per_source.get(&block_of(remote.ip())).unwrap(), 1);
+}
+
+#[test]
+fn a_stranger_makes_way_before_its_handshake_and_with_its_certificate() {
+    let authority = Authority::make();
+    let patient = 10 * PATIENCE;
+    let limits =
+        StreamLimits { open: 1, handshake: patient, first_message: patient, ..StreamLimits::default() };
+    let rig = rig(&authority, Clients::MustShow(authority.ca()), limits);
+    let mut silent = TcpStream::connect(at(&rig, Transport::Tls)).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let carrier = authority.vouch(&["sbc.example.cn"]);
+    let refused = |peer: &mut StreamOwned<ClientConnection, TcpStream>| {
+        let refusal = message("SIP/2.0 401", 1);
+        peer.write_all(&refusal).unwrap();
+        assert_eq!(read_as_long_as(peer, &refusal), refusal);
+    };
+    let mut first = authority.connect(at(&rig, Transport::Tls), Some(&carrier));
+    refused(&mut first);
+    assert!(is_closed(&mut silent));
+    rig.counts("verified sbc.example.cn");
+    rig.counts("received");
+    let mut second = authority.connect(at(&rig, Transport::Tls), Some(&carrier));
+    refused(&mut second);
+    // The shards do not keep whom they knew by it.
+    rig.counts("peer gone");
+    rig.counts("verified sbc.example.cn");
+    assert_eq!(ended(&rig, StreamEnd::MadeWay), 2);
+    rig.stop();
 }
 
 #[test]
