@@ -24,14 +24,14 @@ use crate::transports::{Counts, SendError};
 use ends::Ends;
 pub use ends::{StreamEnd, StreamEnds};
 pub use limits::StreamLimits;
-use strangers::Strangers;
+use places::Places;
 
 mod connection;
 mod ends;
 pub(crate) mod greeting;
 mod limits;
 mod outbox;
-mod strangers;
+mod places;
 mod websocket;
 
 /// Sends on streams, whatever the machine behind the letterboxes is.
@@ -70,10 +70,7 @@ struct Shared<M> {
     table: DashMap<u64, Stream>,
     /// The stream to use for a peer whose flow names none.
     by_remote: DashMap<Peer, u64>,
-    /// Connections with one source: an IPv4 address, an IPv6 /64.
-    per_source: DashMap<IpAddr, usize>,
-    /// Those that peers opened and that are not [`served`](Stream::served).
-    strangers: Mutex<Strangers>,
+    places: Mutex<Places>,
     next: AtomicU64,
     closing: watch::Sender<()>,
     ends: Ends,
@@ -85,6 +82,7 @@ type Peer = (u16, Transport, SocketAddr);
 /// One connection, for those who send on it.
 struct Stream {
     peer: Peer,
+    opener: Opener,
     /// The address that its peer wants to be called at on this connection (RFC 5923).
     alias: Option<SocketAddr>,
     /// Over TLS: the host whose certificate its peer must show, or has shown for its alias.
@@ -127,8 +125,7 @@ impl<M: Send + 'static> Streams<M> {
                 runtime,
                 table: DashMap::new(),
                 by_remote: DashMap::new(),
-                per_source: DashMap::new(),
-                strangers: Mutex::default(),
+                places: Mutex::default(),
                 next: AtomicU64::new(1),
                 closing: watch::Sender::new(()),
                 ends: Ends::default(),
@@ -271,8 +268,9 @@ impl<M: Send + 'static> Shared<M> {
         if let Some(mut stream) = self.table.get_mut(&id) {
             stream.host = Some(host.clone());
         }
-        self.enqueue(id, first)?;
         let flow = Flow { connection: Some(id), ..flow };
+        // Others may have found it meanwhile and filled its queue.
+        self.enqueue(id, first).inspect_err(|_| self.forget(flow))?;
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
             shared.call_on(flow, &host, outbox).await;
@@ -286,48 +284,52 @@ impl<M: Send + 'static> Shared<M> {
     /// way.
     fn admit(&self, peer: Peer, opener: Opener) -> Option<(u64, mpsc::Receiver<Bytes>)> {
         let source = block_of(peer.2.ip());
-        while let Err(end) = self.take_place(source, opener) {
-            if opener == Opener::Peer && self.make_way(source, end) {
-                continue;
-            }
+        let place = match opener {
+            Opener::Peer => self.place_for_peer(source),
+            Opener::Us => self.place_for_us(),
+        };
+        if let Err(end) = place {
             self.ends.count(end);
-            self.per_source.remove_if(&source, |_, count| *count == 0);
             return None;
         }
         let (outbox, queue) = mpsc::channel(self.limits.load().queued);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        if opener == Opener::Peer {
-            self.strangers().insert(id, source);
-        }
         let served = AtomicBool::new(false);
-        self.table
-            .insert(id, Stream { peer, alias: None, host: None, outbox, served, proved: false, task: None });
+        let stream =
+            Stream { peer, opener, alias: None, host: None, outbox, served, proved: false, task: None };
+        // Held until it can be found in every way: nobody ends what is found in some.
+        let entry = self.table.entry(id).insert(stream);
         self.by_remote.insert(peer, id);
+        if opener == Opener::Peer {
+            self.places().begins(id, source);
+        }
+        drop(entry);
         Some((id, queue))
     }
 
-    /// Counts one more from `source`, or says of what there are too many.
-    fn take_place(&self, source: IpAddr, opener: Opener) -> Result<(), StreamEnd> {
+    fn place_for_us(&self) -> Result<(), StreamEnd> {
+        let open = self.limits.load().open;
+        let full = self.table.len() >= open + open.div_ceil(SHARE_FOR_US);
+        if full { Err(StreamEnd::TooMany) } else { Ok(()) }
+    }
+
+    /// A place; a stranger's, where there is no other.
+    fn place_for_peer(&self, source: IpAddr) -> Result<(), StreamEnd> {
         let limits = self.limits.load();
-        let mut of_source = self.per_source.entry(source).or_insert(0);
-        let open = match opener {
-            Opener::Peer => limits.open,
-            Opener::Us => limits.open + limits.open.div_ceil(SHARE_FOR_US),
-        };
-        if opener == Opener::Peer && *of_source >= limits.open_per_source {
-            return Err(StreamEnd::TooManyOfSource);
+        let mut place = self.places().take(source, &limits);
+        for _ in 0..TRIES {
+            let Err(end) = place else { break };
+            if !self.make_way(source, end) {
+                break;
+            }
+            place = self.places().take(source, &limits);
         }
-        if self.table.len() >= open {
-            return Err(StreamEnd::TooMany);
-        }
-        *of_source += 1;
-        Ok(())
+        place
     }
 
     /// Ends a stranger's connection where there are too many by `end`. Whether there is another to be tried.
     fn make_way(&self, source: IpAddr, end: StreamEnd) -> bool {
-        let among = (end == StreamEnd::TooManyOfSource).then_some(source);
-        let Some(id) = self.strangers().take_oldest(among) else { return false };
+        let Some(id) = self.places().make_way(source, end) else { return false };
         // Whoever sends what makes it somebody's holds the entry meanwhile.
         let stranger = self.table.remove_if(&id, |_, stream| !stream.served.load(Ordering::Relaxed));
         if let Some((_, stream)) = stranger {
@@ -340,15 +342,15 @@ impl<M: Send + 'static> Shared<M> {
         true
     }
 
-    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+    fn places(&self) -> MutexGuard<'_, Places> {
         // Each statement under the lock leaves it whole.
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enqueue(&self, id: u64, bytes: Bytes) -> Result<(), SendError> {
         let stream = self.table.get(&id).ok_or(SendError::Closed)?;
         if is_service(&bytes) && !stream.served.swap(true, Ordering::Relaxed) {
-            self.strangers().remove(id);
+            self.places().is_served(id);
         }
         // A full queue is a peer that does not read: what is queued may still arrive, this message cannot.
         stream.outbox.try_send(bytes).map_err(|_| SendError::Closed)
@@ -398,7 +400,6 @@ impl<M: Send + 'static> Shared<M> {
     fn forget(&self, flow: Flow) {
         let Some(id) = flow.connection else { return };
         if let Some((_, stream)) = self.table.remove(&id) {
-            self.strangers().remove(id);
             self.left(id, &stream);
         }
     }
@@ -409,11 +410,9 @@ impl<M: Send + 'static> Shared<M> {
         for address in [Some(remote), stream.alias].into_iter().flatten() {
             self.by_remote.remove_if(&(interface, transport, address), |_, known| *known == id);
         }
-        let source = block_of(remote.ip());
-        if let Some(mut of_source) = self.per_source.get_mut(&source) {
-            *of_source = of_source.saturating_sub(1);
+        if stream.opener == Opener::Peer {
+            self.places().leave(id, block_of(remote.ip()));
         }
-        self.per_source.remove_if(&source, |_, count| *count == 0);
         if stream.proved {
             self.boxes.post_all(|| call::Input::PeerGone { connection: id });
         }
@@ -434,6 +433,8 @@ fn is_line_ends(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
+/// How many strangers make way for one newcomer before it is refused: another may be quicker to take a place.
+const TRIES: usize = 3;
 /// Of so many connections that peers may open, one more may be ours.
 const SHARE_FOR_US: usize = 10;
 /// Addresses whose hosts are kept: more names than any node has carriers.
