@@ -31,10 +31,7 @@ pub(crate) fn caller(request: &Request) -> Caller {
     let from = request.headers.from().ok();
     let raw = match asserted(request).or_else(|| remote_party(request)?.0) {
         Some(told) => Arc::from(told),
-        None => {
-            let number = from.as_ref().and_then(|from| number_of(from.uri()));
-            Arc::from(number.filter(|number| is_name(number)).unwrap_or_default())
-        }
+        None => name_or_none(from.as_ref().and_then(|from| number_of(from.uri()))),
     };
     Caller { raw, from }
 }
@@ -43,9 +40,7 @@ pub(crate) fn caller(request: &Request) -> Caller {
 pub(crate) fn own(request: &Request) -> Caller {
     let from = request.headers.from().ok();
     let said = Caller { raw: Arc::from(""), from };
-    let user = said.user();
-    let raw = if is_name(&user) { Arc::from(user) } else { Arc::from("") };
-    Caller { raw, ..said }
+    Caller { raw: name_or_none(Some(said.user())), ..said }
 }
 
 /// `caller`, who is that of a carrier's INVITE, after the trunk's rules; and apart from it the number, in the form that
@@ -96,6 +91,11 @@ fn remote_party(request: &Request) -> Option<(Option<String>, bool)> {
     let number = number_of(party.uri()).filter(|number| !number.is_empty())?;
     let hidden = party.param("privacy").is_some_and(|word| !word.eq_ignore_ascii_case(b"off"));
     Some((Some(number.into_owned()).filter(|number| is_name(number)), hidden))
+}
+
+/// What was said, where it is one; else empty.
+fn name_or_none(said: Option<Cow<'_, str>>) -> Arc<str> {
+    Arc::from(said.filter(|said| is_name(said)).unwrap_or_default())
 }
 
 /// Whether a phone's display, a record and the other leg's From have room for a number or user.

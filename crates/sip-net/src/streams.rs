@@ -70,6 +70,7 @@ struct Shared<M> {
     table: DashMap<u64, Stream>,
     /// The stream to use for a peer whose flow names none.
     by_remote: DashMap<Peer, u64>,
+    /// Of those that peers opened.
     places: Mutex<Places>,
     next: AtomicU64,
     closing: watch::Sender<()>,
@@ -350,7 +351,7 @@ impl<M: Send + 'static> Shared<M> {
     fn enqueue(&self, id: u64, bytes: Bytes) -> Result<(), SendError> {
         let stream = self.table.get(&id).ok_or(SendError::Closed)?;
         if is_service(&bytes) && !stream.served.swap(true, Ordering::Relaxed) {
-            self.places().is_served(id);
+            self.places().serve(id);
         }
         // A full queue is a peer that does not read: what is queued may still arrive, this message cannot.
         stream.outbox.try_send(bytes).map_err(|_| SendError::Closed)

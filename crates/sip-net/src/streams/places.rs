@@ -36,7 +36,7 @@ impl Places {
     }
 
     /// Who has it is no stranger any more.
-    pub fn is_served(&mut self, id: u64) {
+    pub fn serve(&mut self, id: u64) {
         self.strangers.remove(id);
     }
 
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(took(&mut places, other, 4), Ok(()));
         assert_eq!(took(&mut places, other, 5), Err(StreamEnd::TooMany));
         assert_eq!(places.make_way(other, StreamEnd::TooManyOfSource), Some(4));
-        places.is_served(1);
+        places.serve(1);
         assert_eq!(places.make_way(other, StreamEnd::TooMany), Some(2));
         assert_eq!(places.make_way(one, StreamEnd::TooManyOfSource), None, "nobody makes way twice");
         for (id, source) in [(4, other), (4, other), (1, one), (2, one)] {
